@@ -1,0 +1,1 @@
+//! Encoding: tokenizers, templates, few-shot examples and dataset shards.

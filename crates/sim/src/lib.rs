@@ -1,0 +1,1 @@
+//! Simulation: belief tracking, counter-based random streams and batched rollouts.

@@ -1,0 +1,1 @@
+//! Oracles: solvers with two-sided bounds, and the policies they return.

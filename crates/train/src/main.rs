@@ -1,0 +1,2 @@
+//! The candle trainer and decision server.
+fn main() {}

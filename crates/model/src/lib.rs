@@ -1,1 +1,27 @@
-//! Decision models: MDP, POMDP and ambiguous POMDP as one validated type, and families of them.
+//! Decision models: MDP, POMDP and ambiguous POMDP (APOMDP) as one validated type, and families of them.
+//!
+//! A [`Model`] has one reward, one start distribution and one or more [`Dynamics`]. One dynamics without observations is an
+//! MDP, one with them a POMDP, several an APOMDP (a robust MDP when the state is observed): see [`Kind`]. Everything downstream
+//! — solvers, simulation, encoding — reads this one type.
+//!
+//! Pure: no threads, no files, no clock. Randomness comes from the counter-based generator in [`random`].
+#![forbid(unsafe_code)]
+
+pub mod belief;
+mod error;
+pub mod family;
+mod json;
+mod kernel;
+mod model;
+mod policy;
+pub mod random;
+mod reward;
+mod space;
+
+pub use error::ModelError;
+pub use json::SCHEMA;
+pub use kernel::Kernel;
+pub use model::{Dynamics, Kind, Model, ModelBuilder};
+pub use policy::{Nature, Policy};
+pub use reward::{Reward, SparseRows};
+pub use space::Space;

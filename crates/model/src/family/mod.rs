@@ -1,0 +1,124 @@
+//! Task families: distributions over models. A task is a draw, reproducible from (family, split, index, seed).
+
+mod energy;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Model, ModelError};
+
+pub use energy::Energy;
+
+/// Which kind of model a task becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Regime {
+    /// The state is seen.
+    Mdp,
+    /// Noisy observations.
+    Pomdp,
+    /// Noisy observations and a cloud of models.
+    Apomdp,
+}
+
+impl Regime {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mdp => "mdp",
+            Self::Pomdp => "pomdp",
+            Self::Apomdp => "apomdp",
+        }
+    }
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Regime {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        [Self::Mdp, Self::Pomdp, Self::Apomdp].into_iter().find(|r| r.name() == name).ok_or_else(|| ModelError::Name {
+            what: "regime".into(),
+            name: name.into(),
+            problem: "is not one of mdp, pomdp, apomdp".into(),
+        })
+    }
+}
+
+/// What names a task, and how its model is to be shaped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRequest {
+    /// A split of the family.
+    pub split: String,
+    /// Index within the split.
+    pub index: u64,
+    /// The study's seed.
+    pub seed: u64,
+    /// MDP, POMDP or APOMDP.
+    pub regime: Regime,
+    /// The training horizon; a split may lengthen it.
+    pub horizon: usize,
+    /// Size of the cloud in the APOMDP regime.
+    pub models: usize,
+    /// Ambiguity attitude α in the APOMDP regime.
+    pub alpha: f64,
+}
+
+/// A drawn task.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The validated model.
+    pub model: Model,
+    /// The hidden true model of the cloud under `nature: fixed`.
+    pub true_model: usize,
+    /// The numbers drawn, by name, nominal first, then per model of the cloud.
+    pub parameters: Vec<(String, f64)>,
+}
+
+/// A distribution over models.
+pub trait Family: Send + Sync {
+    /// The family's name.
+    fn name(&self) -> &'static str;
+    /// What it models, in one sentence.
+    fn description(&self) -> &'static str;
+    /// Its splits with what sets each apart: `train`, `test`, then the out-of-distribution ones.
+    fn splits(&self) -> &'static [(&'static str, &'static str)];
+    /// Draws a task. The same request gives the same task, bit for bit.
+    fn task(&self, request: &TaskRequest) -> Result<Task, ModelError>;
+    /// The smallest and largest step reward of any task, and the grid all rewards lie on.
+    fn reward_grid(&self) -> RewardGrid;
+    /// The largest number of observation symbols of any task (states when the state is seen).
+    fn max_symbols(&self) -> usize;
+}
+
+/// Where a family's rewards lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RewardGrid {
+    /// Smallest step reward.
+    pub low: f64,
+    /// Largest step reward.
+    pub high: f64,
+    /// Rewards are integer multiples of this.
+    pub step: f64,
+}
+
+/// All families, by name.
+pub fn families() -> Vec<Box<dyn Family>> {
+    vec![Box::new(Energy)]
+}
+
+/// The family called `name`; the error lists those that exist.
+pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
+    families().into_iter().find(|f| f.name() == name).ok_or_else(|| ModelError::Name {
+        what: "family".into(),
+        name: name.into(),
+        problem: format!("is not one of {}", families().iter().map(|f| f.name()).collect::<Vec<_>>().join(", ")),
+    })
+}

@@ -1,0 +1,288 @@
+//! The JSON file format of models (`tiresias.model/1`) and the hash that identifies a model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
+
+/// The value of a model file's `schema` field.
+pub const SCHEMA: &str = "tiresias.model/1";
+
+/// A space: a count or a list of names.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum SpaceFile {
+    Count(usize),
+    Names(Vec<String>),
+}
+
+/// A row: dense numbers, or an object from column (name or number) to value.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum RowFile {
+    Dense(Vec<f64>),
+    Sparse(BTreeMap<String, f64>),
+}
+
+/// `[action][state]` rows.
+type RowsFile = Vec<Vec<RowFile>>;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum RewardFile {
+    /// `[a]`
+    Action(Vec<f64>),
+    /// `[a][s]`
+    StateAction(Vec<Vec<f64>>),
+    /// `[a][s]` rows over s'
+    Transition(RowsFile),
+    /// `[a][s][s']` rows over o
+    Full(Vec<Vec<Vec<RowFile>>>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DynamicsFile {
+    transition: RowsFile,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    observation: Option<RowsFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelFile {
+    schema: String,
+    #[serde(default)]
+    name: String,
+    states: SpaceFile,
+    actions: SpaceFile,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    observations: Option<SpaceFile>,
+    #[serde(default = "one")]
+    discount: f64,
+    #[serde(default)]
+    horizon: Option<usize>,
+    #[serde(default = "one")]
+    alpha: f64,
+    /// Uniform when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<RowFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    terminal: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    final_reward: Vec<f64>,
+    reward: RewardFile,
+    dynamics: Vec<DynamicsFile>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Model {
+    /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
+    pub fn from_json(text: &str) -> Result<Self, ModelError> {
+        let file: ModelFile = serde_json::from_str(text).map_err(|e| ModelError::Json(e.to_string()))?;
+        if file.schema != SCHEMA {
+            return Err(ModelError::Json(format!("schema is {:?}, expected {SCHEMA:?}", file.schema)));
+        }
+        let states = space("states", file.states)?;
+        let actions = space("actions", file.actions)?;
+        let observations = file.observations.map(|o| space("observations", o)).transpose()?;
+        let start = match file.start {
+            None => vec![1.0 / states.len() as f64; states.len()],
+            Some(row) => {
+                let mut start = vec![0.0; states.len()];
+                for (i, p) in entries("start", row, &states)? {
+                    start[i] = p;
+                }
+                start
+            }
+        };
+        let terminal = file
+            .terminal
+            .iter()
+            .map(|name| states.index(name).ok_or_else(|| unknown("terminal", name)))
+            .collect::<Result<_, _>>()?;
+        let dynamics = file
+            .dynamics
+            .into_iter()
+            .map(|d| {
+                let transition = kernel("transition", d.transition, &actions, &states, &states)?;
+                let observation = match (d.observation, &observations) {
+                    (Some(rows), Some(space)) => Some(kernel("observation", rows, &actions, &states, space)?),
+                    (None, _) => None,
+                    (Some(_), None) => {
+                        return Err(ModelError::Json("an observation model without a list of observations".into()));
+                    }
+                };
+                Ok(Dynamics { transition, observation })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
+        ModelBuilder {
+            name: file.name,
+            reward,
+            start,
+            discount: file.discount,
+            horizon: file.horizon,
+            terminal,
+            final_reward: file.final_reward,
+            dynamics,
+            alpha: file.alpha,
+            states,
+            actions,
+            observations,
+        }
+        .build()
+    }
+
+    /// The canonical JSON document: sparse rows with numeric columns, fields in a fixed order, numbers that read back exactly.
+    pub fn to_json(&self) -> String {
+        let (s, a) = (self.states().len(), self.actions().len());
+        let rows = |kernel: &Kernel| -> RowsFile {
+            (0..a).map(|action| (0..s).map(|state| sparse(kernel.pairs(action * s + state))).collect()).collect()
+        };
+        let file = ModelFile {
+            schema: SCHEMA.into(),
+            name: self.name().into(),
+            states: space_file(self.states()),
+            actions: space_file(self.actions()),
+            observations: self.observations().map(space_file),
+            discount: self.discount(),
+            horizon: self.horizon(),
+            alpha: self.alpha(),
+            start: Some(RowFile::Dense(self.start().to_vec())),
+            terminal: self.terminal_states().iter().map(ToString::to_string).collect(),
+            final_reward: self.final_reward().to_vec(),
+            reward: match self.reward() {
+                Reward::Action(r) => RewardFile::Action(r.clone()),
+                Reward::StateAction(r) => RewardFile::StateAction(r.chunks(s).map(<[f64]>::to_vec).collect()),
+                Reward::Transition(r) => RewardFile::Transition(rows(r)),
+                Reward::Full(r) => {
+                    let o = self.observations().map_or(1, Space::len);
+                    let row = |row: usize, next: usize| {
+                        sparse(r.pairs(row).filter(|&(c, _)| c / o == next).map(|(c, v)| (c % o, v)))
+                    };
+                    RewardFile::Full(
+                        (0..a)
+                            .map(|action| (0..s).map(|st| (0..s).map(|n| row(action * s + st, n)).collect()).collect())
+                            .collect(),
+                    )
+                }
+            },
+            dynamics: self
+                .dynamics()
+                .iter()
+                .map(|d| DynamicsFile {
+                    transition: rows(&d.transition),
+                    observation: d.observation.as_ref().map(rows),
+                })
+                .collect(),
+        };
+        serde_json::to_string(&file).expect("a validated model holds only finite numbers and string keys")
+    }
+
+    /// SHA-256 of the canonical JSON, in hexadecimal: what a saved policy remembers its model by.
+    pub fn sha256(&self) -> String {
+        format!("{:x}", Sha256::digest(self.to_json()))
+    }
+}
+
+fn space(what: &str, file: SpaceFile) -> Result<Space, ModelError> {
+    match file {
+        SpaceFile::Count(n) => Space::unnamed(what, n),
+        SpaceFile::Names(names) => Space::named(what, names),
+    }
+}
+
+fn space_file(space: &Space) -> SpaceFile {
+    space.names().map_or(SpaceFile::Count(space.len()), |names| SpaceFile::Names(names.to_vec()))
+}
+
+fn sparse(pairs: impl Iterator<Item = (usize, f64)>) -> RowFile {
+    RowFile::Sparse(pairs.map(|(i, p)| (i.to_string(), p)).collect())
+}
+
+fn unknown(what: &str, name: &str) -> ModelError {
+    ModelError::Name {
+        what: what.into(),
+        name: name.into(),
+        problem: "is neither a name nor an index of this space".into(),
+    }
+}
+
+fn entries(what: &str, row: RowFile, columns: &Space) -> Result<Vec<(usize, f64)>, ModelError> {
+    match row {
+        RowFile::Dense(dense) if dense.len() == columns.len() => Ok(dense.into_iter().enumerate().collect()),
+        RowFile::Dense(dense) => {
+            Err(ModelError::Shape { what: what.into(), expected: columns.len(), found: dense.len() })
+        }
+        RowFile::Sparse(map) => map
+            .into_iter()
+            .map(|(name, p)| columns.index(&name).map(|i| (i, p)).ok_or_else(|| unknown(what, &name)))
+            .collect(),
+    }
+}
+
+fn check(what: String, expected: usize, found: usize) -> Result<(), ModelError> {
+    if expected == found { Ok(()) } else { Err(ModelError::Shape { what, expected, found }) }
+}
+
+fn kernel(what: &str, rows: RowsFile, actions: &Space, states: &Space, columns: &Space) -> Result<Kernel, ModelError> {
+    check(format!("{what}: rows by action"), actions.len(), rows.len())?;
+    let mut kernel = Kernel::new(columns.len());
+    for (a, by_state) in rows.into_iter().enumerate() {
+        check(format!("{what}, action {}: rows by state", actions.name(a)), states.len(), by_state.len())?;
+        for (s, row) in by_state.into_iter().enumerate() {
+            let label = format!("{what}, action {}, state {}", actions.name(a), states.name(s));
+            kernel.push_row(entries(&label, row, columns)?);
+        }
+    }
+    Ok(kernel)
+}
+
+fn reward(
+    file: RewardFile,
+    actions: &Space,
+    states: &Space,
+    observations: Option<&Space>,
+) -> Result<Reward, ModelError> {
+    Ok(match file {
+        RewardFile::Action(r) => Reward::Action(r),
+        RewardFile::StateAction(rows) => {
+            check("reward: rows by action".into(), actions.len(), rows.len())?;
+            for (a, row) in rows.iter().enumerate() {
+                check(format!("reward, action {}", actions.name(a)), states.len(), row.len())?;
+            }
+            Reward::StateAction(rows.concat())
+        }
+        RewardFile::Transition(rows) => Reward::Transition(kernel("reward", rows, actions, states, states)?),
+        RewardFile::Full(by_action) => {
+            let Some(observations) = observations else {
+                return Err(ModelError::Json("a full reward R(s,a,s',o) needs a list of observations".into()));
+            };
+            check("reward: rows by action".into(), actions.len(), by_action.len())?;
+            let mut rows = Kernel::new(states.len() * observations.len());
+            for (a, by_state) in by_action.into_iter().enumerate() {
+                check(format!("reward, action {}", actions.name(a)), states.len(), by_state.len())?;
+                for (s, by_next) in by_state.into_iter().enumerate() {
+                    let label = format!("reward, action {}, state {}", actions.name(a), states.name(s));
+                    check(label.clone(), states.len(), by_next.len())?;
+                    let mut row = Vec::new();
+                    for (next, over) in by_next.into_iter().enumerate() {
+                        row.extend(
+                            entries(&label, over, observations)?
+                                .into_iter()
+                                .map(|(o, v)| (next * observations.len() + o, v)),
+                        );
+                    }
+                    rows.push_row(row);
+                }
+            }
+            Reward::Full(rows)
+        }
+    })
+}

@@ -1,0 +1,104 @@
+//! Stochastic matrices in compressed sparse rows.
+
+/// Rows of a stochastic matrix: row `r` holds the positive entries of one distribution, columns ascending.
+///
+/// A transition kernel has row `a * S + s` over next states, an observation kernel row `a * S + s'` over observations.
+/// Only strictly positive probabilities are stored, so sampling never meets an impossible column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    columns: usize,
+    offsets: Vec<u32>,
+    index: Vec<u32>,
+    probability: Vec<f64>,
+}
+
+impl Kernel {
+    /// An empty kernel over `columns` outcomes; rows are pushed in order.
+    pub fn new(columns: usize) -> Self {
+        Self { columns, offsets: vec![0], index: Vec::new(), probability: Vec::new() }
+    }
+
+    /// From a dense row-major matrix of `rows × columns` numbers; zeros are dropped.
+    pub fn from_dense(columns: usize, dense: &[f64]) -> Self {
+        let mut kernel = Self::new(columns);
+        for row in dense.chunks(columns) {
+            kernel.push_row(row.iter().copied().enumerate());
+        }
+        kernel
+    }
+
+    /// Appends a row. Entries may come in any order and repeat (they add up); zeros are dropped.
+    pub fn push_row(&mut self, entries: impl IntoIterator<Item = (usize, f64)>) {
+        let start = self.index.len();
+        let mut row: Vec<(usize, f64)> = entries.into_iter().filter(|&(_, p)| p != 0.0).collect();
+        row.sort_unstable_by_key(|&(column, _)| column);
+        for (column, p) in row {
+            if self.index.len() > start && self.index.last() == Some(&(column as u32)) {
+                *self.probability.last_mut().expect("index and probability grow together") += p;
+            } else {
+                self.index.push(column as u32);
+                self.probability.push(p);
+            }
+        }
+        self.offsets.push(self.index.len() as u32);
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Number of outcomes.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Number of stored entries.
+    pub fn entries(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Row `r`: ascending columns and their probabilities.
+    #[inline]
+    pub fn row(&self, r: usize) -> (&[u32], &[f64]) {
+        let range = self.offsets[r] as usize..self.offsets[r + 1] as usize;
+        (&self.index[range.clone()], &self.probability[range])
+    }
+
+    /// Row `r` as pairs.
+    #[inline]
+    pub fn pairs(&self, r: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let (index, probability) = self.row(r);
+        index.iter().map(|&i| i as usize).zip(probability.iter().copied())
+    }
+
+    /// Entry `(r, column)`, zero when not stored. Logarithmic in the row's length.
+    #[inline]
+    pub fn get(&self, r: usize, column: usize) -> f64 {
+        let (index, probability) = self.row(r);
+        index.binary_search(&(column as u32)).map_or(0.0, |i| probability[i])
+    }
+
+    /// The same kernel with every row for which `target` names a column replaced by certainty of that column.
+    pub(crate) fn with_certain_rows(&self, target: impl Fn(usize) -> Option<usize>) -> Self {
+        let mut kernel = Self::new(self.columns);
+        for r in 0..self.rows() {
+            match target(r) {
+                Some(column) => kernel.push_row([(column, 1.0)]),
+                None => kernel.push_row(self.pairs(r)),
+            }
+        }
+        kernel
+    }
+
+    /// Divides every row by its sum.
+    pub(crate) fn renormalise(&mut self) {
+        for r in 0..self.rows() {
+            let range = self.offsets[r] as usize..self.offsets[r + 1] as usize;
+            let sum: f64 = self.probability[range.clone()].iter().sum();
+            if sum != 1.0 {
+                self.probability[range].iter_mut().for_each(|p| *p /= sum);
+            }
+        }
+    }
+}

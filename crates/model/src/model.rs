@@ -1,0 +1,415 @@
+//! The one validated model type.
+
+use crate::{Kernel, ModelError, Reward, Space};
+
+/// How far a row may be from summing to 1 before it is an error; within it, rows are divided by their sum.
+const ROW_TOLERANCE: f64 = 1e-6;
+
+/// One model of the cloud: how the state moves and what is seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dynamics {
+    /// Row `a * S + s` over next states: `P[a][s][s']`.
+    pub transition: Kernel,
+    /// Row `a * S + s'` over observations: `Q[a][s'][o]`; `None` when the state itself is seen.
+    pub observation: Option<Kernel>,
+}
+
+/// What a model is, by the number of its dynamics and whether the state is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One dynamics, state observed.
+    Mdp,
+    /// Several dynamics, state observed.
+    RobustMdp,
+    /// One dynamics with observations.
+    Pomdp,
+    /// Several dynamics with observations.
+    Apomdp,
+}
+
+impl Kind {
+    /// Lower-case name: `mdp`, `robust-mdp`, `pomdp`, `apomdp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mdp => "mdp",
+            Self::RobustMdp => "robust-mdp",
+            Self::Pomdp => "pomdp",
+            Self::Apomdp => "apomdp",
+        }
+    }
+}
+
+/// The parts of a model before validation; [`ModelBuilder::build`] checks all of them.
+#[derive(Debug, Clone)]
+pub struct ModelBuilder {
+    /// A name for people.
+    pub name: String,
+    /// The state space, S.
+    pub states: Space,
+    /// The action space, A.
+    pub actions: Space,
+    /// The observation space, O; `None` when the state itself is seen.
+    pub observations: Option<Space>,
+    /// The reward in its given form.
+    pub reward: Reward,
+    /// Start distribution (the initial belief b0), length S.
+    pub start: Vec<f64>,
+    /// Discount factor γ in [0, 1]; below 1 when `horizon` is `None`.
+    pub discount: f64,
+    /// Number of decisions; `None` is an infinite horizon.
+    pub horizon: Option<usize>,
+    /// Terminal states: absorbing and without reward, whatever their rows say.
+    pub terminal: Vec<usize>,
+    /// Reward collected in the state that the last decision leads to, length S; empty for none. Finite horizons only.
+    pub final_reward: Vec<f64>,
+    /// The cloud of models, at least one.
+    pub dynamics: Vec<Dynamics>,
+    /// Ambiguity attitude α in [0, 1]: 1 is max-min, 0 is max-max.
+    pub alpha: f64,
+}
+
+/// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    name: String,
+    states: Space,
+    actions: Space,
+    observations: Option<Space>,
+    reward: Reward,
+    expected: Vec<Vec<f64>>,
+    start: Vec<f64>,
+    discount: f64,
+    horizon: Option<usize>,
+    terminal: Vec<bool>,
+    final_reward: Vec<f64>,
+    dynamics: Vec<Dynamics>,
+    alpha: f64,
+}
+
+impl ModelBuilder {
+    /// Validates and freezes the model. All rows that do not sum to 1 are reported together, by name.
+    pub fn build(self) -> Result<Model, ModelError> {
+        let (s, a) = (self.states.len(), self.actions.len());
+        check_range("discount", self.discount, 0.0, 1.0, "in [0, 1]")?;
+        check_range("alpha", self.alpha, 0.0, 1.0, "in [0, 1]")?;
+        if self.horizon.is_none() && self.discount >= 1.0 {
+            return Err(ModelError::Number {
+                what: "discount of a model without a horizon".into(),
+                value: self.discount,
+                expected: "below 1 (or give a horizon)",
+            });
+        }
+        if self.horizon == Some(0) {
+            return Err(ModelError::Number { what: "horizon".into(), value: 0.0, expected: "at least 1" });
+        }
+        check_len("start distribution", s, self.start.len())?;
+        check_len("dynamics (at least one model)", 1, self.dynamics.len().min(1))?;
+        if !self.final_reward.is_empty() {
+            check_len("final reward", s, self.final_reward.len())?;
+            check_finite("final reward", &self.final_reward)?;
+        }
+        for (m, dynamics) in self.dynamics.iter().enumerate() {
+            let of = self.model_label(m);
+            check_len(&format!("transition rows (A·S){of}"), a * s, dynamics.transition.rows())?;
+            check_len(&format!("transition columns (S){of}"), s, dynamics.transition.columns())?;
+            match (&self.observations, &dynamics.observation) {
+                (None, None) => {}
+                (Some(space), Some(kernel)) => {
+                    check_len(&format!("observation rows (A·S){of}"), a * s, kernel.rows())?;
+                    check_len(&format!("observation columns (O){of}"), space.len(), kernel.columns())?;
+                }
+                (space, kernel) => {
+                    return Err(ModelError::Shape {
+                        what: format!("observation model{of}"),
+                        expected: usize::from(space.is_some()),
+                        found: usize::from(kernel.is_some()),
+                    });
+                }
+            }
+        }
+        self.check_reward()?;
+        self.check_rows()?;
+        self.finish()
+    }
+
+    fn model_label(&self, m: usize) -> String {
+        if self.dynamics.len() == 1 { String::new() } else { format!(" of model {m}") }
+    }
+
+    fn check_reward(&self) -> Result<(), ModelError> {
+        let (s, a) = (self.states.len(), self.actions.len());
+        let sparse = |rows: &Kernel, columns: usize| {
+            check_len("reward rows (A·S)", a * s, rows.rows())?;
+            check_len("reward columns", columns, rows.columns())?;
+            (0..rows.rows()).try_for_each(|r| check_finite("reward", rows.row(r).1))
+        };
+        match &self.reward {
+            Reward::Action(r) => check_len("reward R(a)", a, r.len()).and_then(|()| check_finite("reward R(a)", r)),
+            Reward::StateAction(r) => {
+                check_len("reward R(s,a)", a * s, r.len()).and_then(|()| check_finite("reward R(s,a)", r))
+            }
+            Reward::Transition(rows) => sparse(rows, s),
+            Reward::Full(rows) => match &self.observations {
+                Some(space) => sparse(rows, s * space.len()),
+                None => Err(ModelError::Shape {
+                    what: "reward R(s,a,s',o) without observations".into(),
+                    expected: 0,
+                    found: 1,
+                }),
+            },
+        }
+    }
+
+    fn check_rows(&self) -> Result<(), ModelError> {
+        let mut rows = Vec::new();
+        let mut check = |label: &dyn Fn() -> String, probabilities: &[f64]| {
+            if let Some(problem) = distribution_problem(probabilities) {
+                rows.push(format!("{}: {problem}", label()));
+            }
+        };
+        check(&|| "start distribution".into(), &self.start);
+        for (m, dynamics) in self.dynamics.iter().enumerate() {
+            let of = self.model_label(m);
+            let kernels =
+                [("transition", "s", Some(&dynamics.transition)), ("observation", "s'", dynamics.observation.as_ref())];
+            for (what, state, kernel) in kernels.into_iter().filter_map(|(w, st, k)| k.map(|k| (w, st, k))) {
+                for r in 0..kernel.rows() {
+                    let (action, s) = (r / self.states.len(), r % self.states.len());
+                    let label = || {
+                        let (action, s) = (self.actions.name(action), self.states.name(s));
+                        format!("{what}{of}, action {action}, {state} = {s}")
+                    };
+                    check(&label, kernel.row(r).1);
+                }
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let total = rows.len();
+        rows.truncate(8);
+        Err(ModelError::Rows { rows, total })
+    }
+
+    fn finish(mut self) -> Result<Model, ModelError> {
+        let s = self.states.len();
+        let sum: f64 = self.start.iter().sum();
+        self.start.iter_mut().for_each(|p| *p /= sum);
+        for dynamics in &mut self.dynamics {
+            dynamics.transition.renormalise();
+            if let Some(observation) = &mut dynamics.observation {
+                observation.renormalise();
+            }
+        }
+        let mut terminal = vec![false; s];
+        for &state in &self.terminal {
+            if state >= s {
+                let problem = format!("is not one of the {s} states");
+                return Err(ModelError::Name { what: "terminal states".into(), name: state.to_string(), problem });
+            }
+            terminal[state] = true;
+        }
+        if terminal.contains(&true) {
+            for dynamics in &mut self.dynamics {
+                dynamics.transition = dynamics.transition.with_certain_rows(|row| terminal[row % s].then_some(row % s));
+            }
+        }
+        let mut model = Model {
+            name: self.name,
+            states: self.states,
+            actions: self.actions,
+            observations: self.observations,
+            reward: self.reward,
+            expected: Vec::new(),
+            start: self.start,
+            discount: self.discount,
+            horizon: self.horizon,
+            terminal,
+            final_reward: self.final_reward,
+            dynamics: self.dynamics,
+            alpha: self.alpha,
+        };
+        model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m)).collect();
+        Ok(model)
+    }
+}
+
+impl Model {
+    /// MDP, robust MDP, POMDP or APOMDP.
+    pub fn kind(&self) -> Kind {
+        match (self.dynamics.len() > 1, self.observations.is_some()) {
+            (false, false) => Kind::Mdp,
+            (true, false) => Kind::RobustMdp,
+            (false, true) => Kind::Pomdp,
+            (true, true) => Kind::Apomdp,
+        }
+    }
+
+    /// A name for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The state space.
+    pub fn states(&self) -> &Space {
+        &self.states
+    }
+
+    /// The action space.
+    pub fn actions(&self) -> &Space {
+        &self.actions
+    }
+
+    /// The observation space; `None` when the state itself is seen.
+    pub fn observations(&self) -> Option<&Space> {
+        self.observations.as_ref()
+    }
+
+    /// The reward in its given form.
+    pub fn reward(&self) -> &Reward {
+        &self.reward
+    }
+
+    /// `E[r | s, a]` under model `m`, index `a * S + s`. The same array for every `m` when the reward is R(a) or R(s,a).
+    pub fn expected_reward(&self, m: usize) -> &[f64] {
+        &self.expected[m]
+    }
+
+    /// The reward of one realised step; 0 from a terminal state.
+    #[inline]
+    pub fn realised_reward(&self, state: usize, action: usize, next: usize, observation: usize) -> f64 {
+        if self.terminal[state] {
+            return 0.0;
+        }
+        let observations = self.observations.as_ref().map_or(1, Space::len);
+        self.reward.realised(self.states.len(), observations, state, action, next, observation)
+    }
+
+    /// The start distribution, b0.
+    pub fn start(&self) -> &[f64] {
+        &self.start
+    }
+
+    /// The discount factor γ.
+    pub fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    /// Number of decisions; `None` is an infinite horizon.
+    pub fn horizon(&self) -> Option<usize> {
+        self.horizon
+    }
+
+    /// Whether `state` is terminal (absorbing, without reward).
+    pub fn is_terminal(&self, state: usize) -> bool {
+        self.terminal[state]
+    }
+
+    /// The terminal states, ascending.
+    pub fn terminal_states(&self) -> Vec<usize> {
+        (0..self.states.len()).filter(|&s| self.terminal[s]).collect()
+    }
+
+    /// Reward collected in the state that the last decision leads to (length S), or empty.
+    pub fn final_reward(&self) -> &[f64] {
+        &self.final_reward
+    }
+
+    /// The cloud of models.
+    pub fn dynamics(&self) -> &[Dynamics] {
+        &self.dynamics
+    }
+
+    /// The ambiguity attitude α.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// Back to parts, to change some and build again.
+    pub fn to_builder(&self) -> ModelBuilder {
+        ModelBuilder {
+            name: self.name.clone(),
+            states: self.states.clone(),
+            actions: self.actions.clone(),
+            observations: self.observations.clone(),
+            reward: self.reward.clone(),
+            start: self.start.clone(),
+            discount: self.discount,
+            horizon: self.horizon,
+            terminal: self.terminal_states(),
+            final_reward: self.final_reward.clone(),
+            dynamics: self.dynamics.clone(),
+            alpha: self.alpha,
+        }
+    }
+
+    /// The same model with only dynamics `m`: what the world is when `m` is true.
+    #[must_use]
+    pub fn single(&self, m: usize) -> Model {
+        Model { dynamics: vec![self.dynamics[m].clone()], expected: vec![self.expected[m].clone()], ..self.clone() }
+    }
+
+    /// Crude bounds on the total reward from any state: `[lowest, highest]` step reward over the (discounted) horizon.
+    pub fn value_range(&self) -> (f64, f64) {
+        let rewards = || self.expected.iter().flatten().copied();
+        let (low, high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max));
+        let steps = match self.horizon {
+            None => 1.0 / (1.0 - self.discount),
+            Some(h) if self.discount == 1.0 => h as f64,
+            Some(h) => (1.0 - self.discount.powi(h as i32)) / (1.0 - self.discount),
+        };
+        let last = |pick: fn(f64, f64) -> f64| self.final_reward.iter().copied().reduce(pick).unwrap_or(0.0);
+        let weight = self.horizon.map_or(0.0, |h| self.discount.powi(h as i32));
+        (low * steps + weight * last(f64::min), high * steps + weight * last(f64::max))
+    }
+
+    fn compute_expected_reward(&self, m: usize) -> Vec<f64> {
+        let (s, a) = (self.states.len(), self.actions.len());
+        let observations = self.observations.as_ref().map_or(1, Space::len);
+        let dynamics = &self.dynamics[m];
+        let one = |row: usize| -> f64 {
+            let (action, state) = (row / s, row % s);
+            match &self.reward {
+                _ if self.terminal[state] => 0.0,
+                Reward::Action(r) => r[action],
+                Reward::StateAction(r) => r[row],
+                Reward::Transition(r) => dynamics.transition.pairs(row).map(|(next, p)| p * r.get(row, next)).sum(),
+                Reward::Full(r) => dynamics
+                    .transition
+                    .pairs(row)
+                    .map(|(next, p)| {
+                        let seen = dynamics.observation.as_ref().expect("checked: a full reward needs observations");
+                        let mean: f64 =
+                            seen.pairs(action * s + next).map(|(o, q)| q * r.get(row, next * observations + o)).sum();
+                        p * mean
+                    })
+                    .sum(),
+            }
+        };
+        (0..a * s).map(one).collect()
+    }
+}
+
+fn check_len(what: &str, expected: usize, found: usize) -> Result<(), ModelError> {
+    if expected == found { Ok(()) } else { Err(ModelError::Shape { what: what.into(), expected, found }) }
+}
+
+fn check_finite(what: &str, values: &[f64]) -> Result<(), ModelError> {
+    match values.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(&value) => Err(ModelError::Number { what: what.into(), value, expected: "finite" }),
+    }
+}
+
+fn check_range(what: &str, value: f64, low: f64, high: f64, expected: &'static str) -> Result<(), ModelError> {
+    if (low..=high).contains(&value) { Ok(()) } else { Err(ModelError::Number { what: what.into(), value, expected }) }
+}
+
+/// What keeps `probabilities` from being a distribution, in words.
+fn distribution_problem(probabilities: &[f64]) -> Option<String> {
+    if let Some(p) = probabilities.iter().find(|p| !p.is_finite() || **p < 0.0) {
+        return Some(format!("holds {p}, which is not a probability"));
+    }
+    let sum: f64 = probabilities.iter().sum();
+    ((sum - 1.0).abs() > ROW_TOLERANCE).then(|| format!("sums to {sum}, not 1"))
+}

@@ -1,0 +1,28 @@
+//! The seam between solvers and everything that acts.
+
+/// Which model of the cloud nature answers with at a (stage, belief, action): both ends of the α-MEU criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nature {
+    /// The model with the smallest continuation value.
+    pub minimiser: usize,
+    /// The model with the largest continuation value.
+    pub maximiser: usize,
+}
+
+/// A policy maps (stage, belief) to an action. Stages count from 0; a stationary policy ignores them.
+pub trait Policy: Send + Sync {
+    /// The action at `stage` for `belief` (length S, sums to 1). Ties go to the lowest index.
+    fn action(&self, stage: usize, belief: &[f64]) -> usize;
+
+    /// The action when the state is known. Tables answer without a belief.
+    fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
+        let mut belief = vec![0.0; states];
+        belief[state] = 1.0;
+        self.action(stage, &belief)
+    }
+
+    /// Nature's answer to `action`; model 0 at both ends when there is only one.
+    fn nature(&self, _stage: usize, _belief: &[f64], _action: usize) -> Nature {
+        Nature { minimiser: 0, maximiser: 0 }
+    }
+}

@@ -1,0 +1,312 @@
+//! The frozen base model, read from a GGUF file.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use candle_core::Device;
+use candle_core::quantized::gguf_file::{Content, Value};
+use sha2::{Digest, Sha256};
+
+use crate::attention::Heads;
+use crate::error::{Error, Result};
+use crate::kernels::Rope;
+use crate::quantized::Quantized;
+
+/// The seven linear maps of a Llama layer, in the order of their use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // each is its name
+pub enum Module {
+    QProj,
+    KProj,
+    VProj,
+    OProj,
+    GateProj,
+    UpProj,
+    DownProj,
+}
+
+impl Module {
+    /// All of them; `ALL[m as usize] == m`.
+    pub const ALL: [Self; 7] =
+        [Self::QProj, Self::KProj, Self::VProj, Self::OProj, Self::GateProj, Self::UpProj, Self::DownProj];
+
+    /// Hugging Face's name of the module within a layer.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::QProj => "self_attn.q_proj",
+            Self::KProj => "self_attn.k_proj",
+            Self::VProj => "self_attn.v_proj",
+            Self::OProj => "self_attn.o_proj",
+            Self::GateProj => "mlp.gate_proj",
+            Self::UpProj => "mlp.up_proj",
+            Self::DownProj => "mlp.down_proj",
+        }
+    }
+
+    /// GGUF's name of the module within a layer.
+    fn gguf(self) -> &'static str {
+        match self {
+            Self::QProj => "attn_q",
+            Self::KProj => "attn_k",
+            Self::VProj => "attn_v",
+            Self::OProj => "attn_output",
+            Self::GateProj => "ffn_gate",
+            Self::UpProj => "ffn_up",
+            Self::DownProj => "ffn_down",
+        }
+    }
+}
+
+/// The numbers that fix a Llama's shape.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Number of token ids.
+    pub vocabulary: usize,
+    /// Longest sequence the model was made for.
+    pub context: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Width inside the feed-forward block.
+    pub ffn: usize,
+    /// Attention heads.
+    pub heads: Heads,
+    /// ε of the root-mean-square norms.
+    pub eps: f32,
+    /// Rotary frequencies, one a pair of dimensions.
+    pub frequencies: Vec<f64>,
+}
+
+impl Shape {
+    /// `(outputs, inputs)` of a module.
+    pub fn of(&self, module: Module) -> (usize, usize) {
+        let (q, kv) = (self.heads.q_width(), self.heads.kv_width());
+        match module {
+            Module::QProj => (q, self.hidden),
+            Module::KProj | Module::VProj => (kv, self.hidden),
+            Module::OProj => (self.hidden, q),
+            Module::GateProj | Module::UpProj => (self.ffn, self.hidden),
+            Module::DownProj => (self.hidden, self.ffn),
+        }
+    }
+
+    /// Rotary tables for sequences of up to `length` tokens.
+    pub fn rope(&self, length: usize) -> Rope {
+        Rope::new(&self.frequencies, length)
+    }
+}
+
+/// One decoder layer's frozen weights.
+pub struct Layer {
+    /// Norm before attention.
+    pub attn_norm: Vec<f32>,
+    /// Norm before the feed-forward block.
+    pub ffn_norm: Vec<f32>,
+    /// The linear maps, indexed by `Module as usize`.
+    pub linear: [Quantized; 7],
+}
+
+/// A whole frozen model.
+pub struct Base {
+    /// Its shape.
+    pub shape: Shape,
+    /// Token embeddings, `vocabulary × hidden`.
+    pub embedding: Quantized,
+    /// The language-model head, unless it is tied to the embeddings.
+    pub untied_head: Option<Quantized>,
+    /// Norm before the head.
+    pub final_norm: Vec<f32>,
+    /// Decoder layers.
+    pub layers: Vec<Layer>,
+    /// Hash of the file, in hexadecimal.
+    pub sha256: String,
+    /// The name that the file gives the model.
+    pub name: String,
+    /// Block format of the first layer's query weights, such as `Q4_1`.
+    pub quantization: String,
+    /// Number of weights.
+    pub parameters: usize,
+}
+
+impl Base {
+    /// The head: its own weights, or the embeddings.
+    pub fn head(&self) -> &Quantized {
+        self.untied_head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// Reads a GGUF file and checks its hash, if one is expected.
+    pub fn load(path: &Path, expected_sha256: Option<&str>) -> Result<Self> {
+        let fail = |message: String| Error::Base { path: path.to_owned(), message };
+        let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read the base model: {e}; fetch it again")))?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        if let Some(expected) = expected_sha256.filter(|e| !e.eq_ignore_ascii_case(&sha256)) {
+            return Err(fail(format!(
+                "has SHA-256 {sha256}, not the configured {expected}; fetch it again or mend `base.sha256`"
+            )));
+        }
+        // candle's reader checks lengths but divides by the file's own alignment: a hostile file may still panic.
+        catch_unwind(AssertUnwindSafe(|| Self::parse(&bytes, sha256)))
+            .unwrap_or_else(|_| Err("the GGUF reader panicked".into()))
+            .map_err(|e| fail(format!("{e}; fetch the file again, or name another model")))
+    }
+
+    fn parse(bytes: &[u8], sha256: String) -> std::result::Result<Self, String> {
+        let file = &mut Gguf::new(bytes)?;
+        let shape = file.shape()?;
+        let embedding = file.matrix("token_embd.weight", (shape.vocabulary, shape.hidden))?;
+        let untied_head = match file.has("output.weight") {
+            true => Some(file.matrix("output.weight", (shape.vocabulary, shape.hidden))?),
+            false => None,
+        };
+        let final_norm = file.vector("output_norm.weight", shape.hidden)?;
+        let count = file.number("block_count")?;
+        let layers = (0..count).map(|i| file.layer(i, &shape)).collect::<std::result::Result<Vec<_>, _>>()?;
+        file.finish()?;
+        let linear = layers.iter().flat_map(|l| &l.linear).chain(&untied_head).chain([&embedding]);
+        let parameters =
+            linear.map(|w| w.rows() * w.cols()).sum::<usize>() + (2 * layers.len() + 1) * shape.hidden;
+        let quantization = layers.first().map_or_else(|| "none".into(), |l| format!("{:?}", l.linear[0].dtype()));
+        let name = file.text("general.name").unwrap_or("base").to_owned();
+        Ok(Self { shape, embedding, untied_head, final_norm, layers, sha256, name, quantization, parameters })
+    }
+}
+
+/// A GGUF file being read: takes tensors by name, and at the end refuses what nobody asked for, because a model with tensors
+/// that this code does not know (biases, experts) would be computed wrongly.
+struct Gguf<'a> {
+    content: Content,
+    reader: Cursor<&'a [u8]>,
+    unread: BTreeSet<String>,
+}
+
+impl<'a> Gguf<'a> {
+    fn new(bytes: &'a [u8]) -> std::result::Result<Self, String> {
+        let mut reader = Cursor::new(bytes);
+        let content = Content::read(&mut reader).map_err(|e| format!("not a readable GGUF file: {e}"))?;
+        let unread = content.tensor_infos.keys().cloned().collect();
+        let file = Self { content, reader, unread };
+        match file.text("general.architecture") {
+            Some("llama") => Ok(file),
+            other => Err(format!("unsupported architecture `{}` (supported: llama)", other.unwrap_or("none named"))),
+        }
+    }
+
+    fn shape(&mut self) -> std::result::Result<Shape, String> {
+        let hidden = self.number("embedding_length")?;
+        let heads = self.number("attention.head_count")?;
+        let kv_heads = self.number("attention.head_count_kv").unwrap_or(heads);
+        let dim = self.number("attention.key_length").unwrap_or(hidden / heads.max(1));
+        if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || dim % 2 != 0 || dim == 0 {
+            return Err(format!("impossible attention shape: {heads} heads, {kv_heads} key heads, head width {dim}"));
+        }
+        for (key, want) in [("attention.value_length", dim), ("rope.dimension_count", dim)] {
+            if let Ok(value) = self.number(key).and_then(|v| if v == want { Err(String::new()) } else { Ok(v) }) {
+                return Err(format!("unsupported `llama.{key}` {value} (supported: the head width, {want})"));
+            }
+        }
+        if let Some(kind) = self.text("llama.rope.scaling.type").filter(|k| *k != "none") {
+            return Err(format!("unsupported rope scaling `{kind}`"));
+        }
+        let theta = self.float("rope.freq_base").unwrap_or(10_000.0);
+        let mut frequencies: Vec<f64> = (0..dim / 2).map(|i| theta.powf(-2.0 * i as f64 / dim as f64)).collect();
+        if self.has("rope_freqs.weight") {
+            let factors = self.vector("rope_freqs.weight", dim / 2)?;
+            frequencies.iter_mut().zip(factors).for_each(|(f, factor)| *f /= f64::from(factor));
+        }
+        let embedding = self.content.tensor_infos.get("token_embd.weight").ok_or("has no tensor `token_embd.weight`")?;
+        Ok(Shape {
+            vocabulary: embedding.shape.dims().first().copied().unwrap_or(0),
+            context: self.number("context_length")?,
+            hidden,
+            ffn: self.number("feed_forward_length")?,
+            heads: Heads { heads, kv_heads, dim },
+            eps: self.float("attention.layer_norm_rms_epsilon").ok_or("has no rms epsilon")? as f32,
+            frequencies,
+        })
+    }
+
+    fn layer(&mut self, index: usize, shape: &Shape) -> std::result::Result<Layer, String> {
+        let attn_norm = self.vector(&format!("blk.{index}.attn_norm.weight"), shape.hidden)?;
+        let ffn_norm = self.vector(&format!("blk.{index}.ffn_norm.weight"), shape.hidden)?;
+        let mut linear = Vec::with_capacity(7);
+        for module in Module::ALL {
+            let weight = self.matrix(&format!("blk.{index}.{}.weight", module.gguf()), shape.of(module))?;
+            linear.push(match module {
+                Module::QProj | Module::KProj => unpermuted(&weight, shape.heads.dim),
+                _ => weight,
+            });
+        }
+        let linear = linear.try_into().map_err(|_| "a layer has not seven linear maps")?;
+        Ok(Layer { attn_norm, ffn_norm, linear })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    fn take(&mut self, name: &str) -> std::result::Result<candle_core::quantized::QTensor, String> {
+        self.unread.remove(name);
+        self.content.tensor(&mut self.reader, name, &Device::Cpu).map_err(|e| format!("tensor `{name}`: {e}"))
+    }
+
+    fn matrix(&mut self, name: &str, shape: (usize, usize)) -> std::result::Result<Quantized, String> {
+        let matrix = Quantized::from_qtensor(&self.take(name)?).map_err(|e| format!("tensor `{name}`: {e}"))?;
+        match (matrix.rows(), matrix.cols()) {
+            found if found == shape => Ok(matrix),
+            found => Err(format!("tensor `{name}` is {found:?}, but the header says {shape:?}")),
+        }
+    }
+
+    fn vector(&mut self, name: &str, length: usize) -> std::result::Result<Vec<f32>, String> {
+        let dense = self.take(name)?.dequantize(&Device::Cpu).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+        match dense.map_err(|e| format!("tensor `{name}`: {e}"))? {
+            values if values.len() == length => Ok(values),
+            values => Err(format!("tensor `{name}` has {} values, but the header says {length}", values.len())),
+        }
+    }
+
+    fn finish(&self) -> std::result::Result<(), String> {
+        match self.unread.first() {
+            None => Ok(()),
+            Some(name) => Err(format!("unsupported tensor `{name}` ({} of its kind or others)", self.unread.len())),
+        }
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.content.metadata.get(key)?.to_string().ok().map(String::as_str)
+    }
+
+    fn number(&self, key: &str) -> std::result::Result<usize, String> {
+        let key = format!("llama.{key}");
+        let value = self.content.metadata.get(&key).ok_or_else(|| format!("has no `{key}`"))?;
+        value.to_u32().map(|v| v as usize).map_err(|e| format!("`{key}`: {e}"))
+    }
+
+    fn float(&self, key: &str) -> Option<f64> {
+        match self.content.metadata.get(&format!("llama.{key}"))? {
+            Value::F32(v) => Some(f64::from(*v)),
+            Value::F64(v) => Some(*v),
+            _ => None,
+        }
+    }
+}
+
+/// Rows of a query or key weight in Hugging Face's order. GGUF interleaves the two halves of each head, because its rope turns
+/// neighbours: its row `2i + t` of a head is Hugging Face's row `t·dim/2 + i`.
+pub fn unpermuted(weight: &Quantized, dim: usize) -> Quantized {
+    weight.permuted_rows(|row| {
+        let (head, within) = (row / dim, row % dim);
+        head * dim + 2 * (within % (dim / 2)) + within / (dim / 2)
+    })
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}

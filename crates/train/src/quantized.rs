@@ -1,0 +1,142 @@
+//! A matrix kept in GGUF's block-quantised bytes and made dense a few rows at a time.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use half::f16;
+
+use crate::kernels::simd;
+
+/// A frozen `rows × cols` matrix in its file's own block format.
+pub struct Quantized {
+    dtype: GgmlDType,
+    rows: usize,
+    cols: usize,
+    bytes: Vec<u8>,
+}
+
+impl Quantized {
+    /// Takes over a two-dimensional candle tensor whose rows are whole blocks.
+    pub fn from_qtensor(tensor: &QTensor) -> candle_core::Result<Self> {
+        let (rows, cols) = tensor.shape().dims2()?;
+        let dtype = tensor.dtype();
+        if cols % dtype.block_size() != 0 {
+            candle_core::bail!("a row of {cols} is no whole number of {dtype:?} blocks");
+        }
+        Ok(Self { dtype, rows, cols, bytes: tensor.data()?.into_owned() })
+    }
+
+    /// A dense matrix, for tests and toy models.
+    pub fn from_f32(values: &[f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(values.len(), rows * cols);
+        Self { dtype: GgmlDType::F32, rows, cols, bytes: values.iter().flat_map(|x| x.to_le_bytes()).collect() }
+    }
+
+    /// Number of rows (outputs of a linear layer).
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns (inputs of a linear layer).
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The block format.
+    pub fn dtype(&self) -> GgmlDType {
+        self.dtype
+    }
+
+    /// Bytes in memory.
+    pub fn size_in_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.cols / self.dtype.block_size() * self.dtype.type_size()
+    }
+
+    /// The same matrix with row `source(i)` at `i`. Blocks run along a row, so nothing is decoded and nothing is lost.
+    #[must_use]
+    pub fn permuted_rows(&self, source: impl Fn(usize) -> usize) -> Self {
+        let width = self.row_bytes();
+        let bytes = (0..self.rows).flat_map(|i| &self.bytes[source(i) * width..(source(i) + 1) * width]).copied();
+        Self { bytes: bytes.collect(), ..*self }
+    }
+
+    /// Makes some rows dense: `out` is `rows.len() × cols`. The common formats are decoded here at some billion weights a second;
+    /// every other one goes through candle.
+    pub fn dequantize_rows(&self, rows: Range<usize>, out: &mut [f32]) {
+        assert_eq!(out.len(), rows.len() * self.cols, "destination of another size");
+        let bytes = &self.bytes[rows.start * self.row_bytes()..rows.end * self.row_bytes()];
+        match self.dtype {
+            GgmlDType::F32 => {
+                for (x, b) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+                    *x = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                }
+            }
+            GgmlDType::Q4_0 => blocks::<18, 32>(bytes, out, |b, out| {
+                let d = f16_at(b, 0);
+                nibbles(&b[2..], d, -8.0 * d, out);
+            }),
+            GgmlDType::Q4_1 => blocks::<20, 32>(bytes, out, |b, out| nibbles(&b[4..], f16_at(b, 0), f16_at(b, 2), out)),
+            GgmlDType::Q8_0 => blocks::<34, 32>(bytes, out, |b, out| {
+                let d = f16_at(b, 0);
+                for i in 0..32 {
+                    out[i] = f32::from(b[2 + i].cast_signed()) * d;
+                }
+            }),
+            other => self.dequantize_with_candle(other, bytes, rows.len(), out),
+        }
+    }
+
+    fn dequantize_with_candle(&self, dtype: GgmlDType, bytes: &[u8], rows: usize, out: &mut [f32]) {
+        let dense = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)
+            .and_then(|storage| QTensor::new(storage, (rows, self.cols)))
+            .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>())
+            .expect("candle decodes on the CPU every format that it loads, and the shape was checked at load");
+        out.copy_from_slice(&dense);
+    }
+
+    /// The whole matrix, dense, in a reused buffer.
+    pub fn dequantize_into(&self, out: &mut Vec<f32>) {
+        out.resize(self.rows * self.cols, 0.0);
+        self.dequantize_rows(0..self.rows, out);
+    }
+}
+
+/// Applies `decode` to each block of `BYTES` bytes, which holds `WEIGHTS` weights.
+#[inline(always)]
+#[allow(clippy::inline_always)] // see `kernels::simd`
+fn blocks<const BYTES: usize, const WEIGHTS: usize>(
+    bytes: &[u8],
+    out: &mut [f32],
+    decode: impl Fn(&[u8; BYTES], &mut [f32; WEIGHTS]),
+) {
+    simd(
+        #[inline(always)]
+        || {
+            for (block, out) in bytes.as_chunks::<BYTES>().0.iter().zip(out.as_chunks_mut::<WEIGHTS>().0) {
+                decode(block, out);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn f16_at(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32_const()
+}
+
+/// 16 bytes are 32 weights `nibble · d + m`: the low halves first, then the high ones.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn nibbles(bytes: &[u8], d: f32, m: f32, out: &mut [f32; 32]) {
+    for i in 0..16 {
+        out[i] = f32::from(bytes[i] & 15).mul_add(d, m);
+        out[i + 16] = f32::from(bytes[i] >> 4).mul_add(d, m);
+    }
+}

@@ -35,14 +35,15 @@ impl BpeTokenizer {
         let refuse = |reason: String| Error::UnsupportedTokenizer { path: path.to_path_buf(), reason };
         let expect = |key: &str, wanted: &str| match metadata.text(key) {
             Some(found) if found == wanted => Ok(()),
-            Some(found) => {
-                Err(refuse(format!("{key} is {found:?}, and only {wanted:?} is supported; use the model's tokenizer.json")))
-            }
+            Some(found) => Err(refuse(format!(
+                "{key} is {found:?}, and only {wanted:?} is supported; use the model's tokenizer.json"
+            ))),
             None => Err(refuse(format!("{key} is missing"))),
         };
         expect("tokenizer.ggml.model", "gpt2")?;
         expect("tokenizer.ggml.pre", "smollm")?;
-        let list = |key: &str| metadata.texts(key).ok_or_else(|| refuse(format!("{key} is missing or no list of texts")));
+        let list =
+            |key: &str| metadata.texts(key).ok_or_else(|| refuse(format!("{key} is missing or no list of texts")));
         let tokens = list("tokenizer.ggml.tokens")?;
         let merges = list("tokenizer.ggml.merges")?;
 

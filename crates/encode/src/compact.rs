@@ -61,7 +61,9 @@ impl Tokenizer for CompactTokenizer {
             match id {
                 0..=9 => text.push(char::from(b'0' + id as u8)),
                 _ => text.push_str(
-                    self.literals.get(id as usize - 10).ok_or_else(|| self.error(format!("no symbol has the id {id}")))?,
+                    self.literals
+                        .get(id as usize - 10)
+                        .ok_or_else(|| self.error(format!("no symbol has the id {id}")))?,
                 ),
             }
         }

@@ -87,7 +87,10 @@ impl GgufMetadata {
     /// The texts of a key, if it holds an array of nothing else.
     pub fn texts(&self, key: &str) -> Option<Vec<&str>> {
         let GgufValue::Array(values) = self.get(key)? else { return None };
-        values.iter().map(|value| if let GgufValue::String(text) = value { Some(text.as_str()) } else { None }).collect()
+        values
+            .iter()
+            .map(|value| if let GgufValue::String(text) = value { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The whole numbers of a key, if it holds an array of nothing else.

@@ -113,7 +113,8 @@ impl Joints {
     /// The rule that tokenizers merge white space: never two such characters in a row.
     pub(crate) fn check_white_space(&self) -> Result<()> {
         for joint in self.all() {
-            let doubled = joint.text.chars().zip(joint.text.chars().skip(1)).any(|(a, b)| a.is_whitespace() && b.is_whitespace());
+            let doubled =
+                joint.text.chars().zip(joint.text.chars().skip(1)).any(|(a, b)| a.is_whitespace() && b.is_whitespace());
             if doubled {
                 let reason = format!("{:?} holds two white-space characters in a row", joint.text);
                 return Err(Error::Template { field: "markers", reason });

@@ -35,6 +35,12 @@ impl Table {
         Rows { ids, lengths: &self.lengths[..ids.len()] }
     }
 
+    /// The ids of row `index`, without the padding.
+    pub(crate) fn row(&self, index: usize, stride: usize) -> Option<&[u32]> {
+        let length = *self.lengths.get(index)? as usize;
+        Some(&self.ids[index * stride..][..length])
+    }
+
     /// The longest row.
     pub(crate) fn longest(&self) -> usize {
         self.lengths.iter().copied().max().unwrap_or(0) as usize

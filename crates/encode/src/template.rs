@@ -115,7 +115,8 @@ impl Template {
     pub fn canonical_json(&self) -> String {
         // A sorted map of its own: serde_json's object keeps insertion order when any crate in the build asks for that.
         let value = serde_json::to_value(self).expect("a template is plain data");
-        let sorted: BTreeMap<&String, &serde_json::Value> = value.as_object().expect("a struct is an object").iter().collect();
+        let sorted: BTreeMap<&String, &serde_json::Value> =
+            value.as_object().expect("a struct is an object").iter().collect();
         serde_json::to_string(&sorted).expect("a template is plain data")
     }
 
@@ -145,7 +146,10 @@ impl Template {
             }
         }
         if self.action_width != 1 {
-            return Err(rule("action_width", format!("{}, but an action is one digit, as one action is one token", self.action_width)));
+            return Err(rule(
+                "action_width",
+                format!("{}, but an action is one digit, as one action is one token", self.action_width),
+            ));
         }
         if !self.reward_scale.is_finite() || self.reward_scale <= 0.0 {
             return Err(rule("reward_scale", format!("{} is not a positive number", self.reward_scale)));
@@ -160,7 +164,10 @@ impl Template {
     pub(crate) fn fits(&self, dims: Dims) -> Result<()> {
         let limit = 10_usize.pow(self.observation_width);
         if dims.observations == 0 || dims.observations > limit {
-            let reason = format!("{} holds 0..{limit}, but there are {} observations", self.observation_width, dims.observations);
+            let reason = format!(
+                "{} holds 0..{limit}, but there are {} observations",
+                self.observation_width, dims.observations
+            );
             return Err(rule("observation_width", reason));
         }
         if dims.actions == 0 || dims.actions > 10 {

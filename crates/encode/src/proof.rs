@@ -1,0 +1,251 @@
+//! The set-up proof: the ids of every symbol and literal of a template, and that putting them side by side gives what
+//! the tokenizer gives for the whole text.
+//!
+//! Why neighbours are enough: a merge across a boundary can only happen between two adjacent pieces, and the first such
+//! merge depends on those two alone, as everything before it happened inside one piece. So if no pair of neighbours
+//! merges, no text does. Pre-tokenizers split by what stands within a character or two of the boundary, which the pairs
+//! show as well. An encoded sample text is compared at the end all the same (see `encoder.rs`).
+
+use std::collections::HashMap;
+
+use crate::joints::{Joint, Joints, LEADS, Lead, Side};
+use crate::table::SymbolKind;
+use crate::{Dims, Error, Result, Template, Tokenizer};
+
+/// The widest field that is looked up as whole numbers; each is encoded several times at set-up.
+const WIDEST_NUMBER: u32 = 4;
+
+/// Up to this many pairs of neighbours of a literal are all tried together; beyond it, each side on its own.
+const PAIRS: usize = 100;
+
+/// The ids of everything that a text is made of.
+pub(crate) struct Pieces {
+    pub kind: SymbolKind,
+    /// Whole fields, by observation, action and reward symbol.
+    pub observations: Vec<Vec<u32>>,
+    pub actions: Vec<u32>,
+    pub rewards: Vec<Vec<u32>>,
+    pub comma: Vec<u32>,
+    /// As [`Joints::leads`]; empty where the literal cannot occur.
+    pub leads: [[Vec<u32>; 2]; LEADS],
+    /// As [`Joints::ends`].
+    pub ends: [Vec<u32>; 2],
+}
+
+/// What a symbol's text is in ids.
+type Symbol = (String, Vec<u32>);
+
+/// All symbols that can stand in each field.
+struct Fields {
+    observations: Vec<Symbol>,
+    actions: Vec<Symbol>,
+    rewards: Vec<Symbol>,
+}
+
+impl Fields {
+    fn beside(&self, side: Side) -> &[Symbol] {
+        match side {
+            Side::Edge => &[],
+            Side::Observation => &self.observations,
+            Side::Action => &self.actions,
+            Side::Reward => &self.rewards,
+        }
+    }
+}
+
+/// Finds and proves the pieces of a template.
+pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) -> Result<Pieces> {
+    let joints = template.joints();
+    // Symbols are encoded behind the usual beginning of a text, as some tokenizers treat a first character differently.
+    let anchor = joints.leads[Lead::StartSupport as usize][0].clone();
+    let anchor_ids = tokenizer.encode(&anchor)?;
+    let proof = Proof { tokenizer, anchor, anchor_ids };
+    match proof.digits(template) {
+        Ok(digits) => {
+            let literals = proof.literals(&joints, &digit_fields(&digits, template, dims))?;
+            let spell = |value: usize, width: u32| {
+                let text = format!("{value:0width$}", width = width as usize);
+                text.bytes().map(|digit| digits[usize::from(digit - b'0')]).collect()
+            };
+            let fields = Spelled {
+                observations: (0..dims.observations).map(|o| spell(o, template.observation_width)).collect(),
+                actions: digits[..dims.actions].to_vec(),
+                rewards: (0..template.reward_symbols()).map(|r| spell(r, template.reward_width)).collect(),
+            };
+            Ok(fields.pieces(SymbolKind::Digit, &joints, &literals))
+        }
+        Err(merge) => {
+            let fields = proof.numbers(template, dims, merge)?;
+            let literals = proof.literals(&joints, &fields)?;
+            let ids = |symbols: Vec<Symbol>| symbols.into_iter().map(|(_, ids)| ids).collect::<Vec<_>>();
+            let fields = Spelled {
+                observations: ids(fields.observations),
+                actions: ids(fields.actions).concat(),
+                rewards: ids(fields.rewards),
+            };
+            Ok(fields.pieces(SymbolKind::Number, &joints, &literals))
+        }
+    }
+}
+
+/// The ids of all whole fields.
+struct Spelled {
+    observations: Vec<Vec<u32>>,
+    actions: Vec<u32>,
+    rewards: Vec<Vec<u32>>,
+}
+
+impl Spelled {
+    fn pieces(self, kind: SymbolKind, joints: &Joints, literals: &HashMap<String, Vec<u32>>) -> Pieces {
+        let ids = |text: &String| literals.get(text).cloned().unwrap_or_default();
+        Pieces {
+            kind,
+            observations: self.observations,
+            actions: self.actions,
+            rewards: self.rewards,
+            comma: ids(&joints.comma),
+            leads: std::array::from_fn(|lead| [ids(&joints.leads[lead][0]), ids(&joints.leads[lead][1])]),
+            ends: [ids(&joints.ends[0]), ids(&joints.ends[1])],
+        }
+    }
+}
+
+/// Every field holds a digit on each of its sides.
+fn digit_fields(digits: &[u32; 10], template: &Template, dims: Dims) -> Fields {
+    let symbols =
+        |count: usize| digits[..count].iter().zip(0..).map(|(id, d): (_, u32)| (d.to_string(), vec![*id])).collect();
+    let observations = if template.observation_width == 1 { dims.observations } else { 10 };
+    Fields { observations: symbols(observations), actions: symbols(dims.actions), rewards: symbols(10) }
+}
+
+struct Proof<'a> {
+    tokenizer: &'a dyn Tokenizer,
+    anchor: String,
+    anchor_ids: Vec<u32>,
+}
+
+impl Proof<'_> {
+    /// The ids of the ten digits, if each is one id and neighbours stay apart.
+    fn digits(&self, template: &Template) -> Result<[u32; 10]> {
+        let mut digits = [0; 10];
+        for (value, digit) in digits.iter_mut().enumerate() {
+            let text = value.to_string();
+            let ids = self.after(&[], &text)?;
+            let [id] = ids[..] else {
+                return Err(self.merges(&self.anchor, &text, self.tokenizer.encode(&text)?, ids));
+            };
+            *digit = id;
+        }
+        // A group of three needs a pair to grow from in every byte-pair vocabulary, but not in every pre-tokenizer.
+        let window = template.observation_width.max(template.reward_width).min(3);
+        for width in 2..=window as usize {
+            for value in 0..10_usize.pow(width as u32) {
+                let text = format!("{value:0width$}");
+                let apart: Vec<u32> = text.bytes().map(|digit| digits[usize::from(digit - b'0')]).collect();
+                let together = self.after(&[], &text)?;
+                if together != apart {
+                    let (left, right) = text.split_at(width - 1);
+                    return Err(self.merges(left, right, together, apart));
+                }
+            }
+        }
+        Ok(digits)
+    }
+
+    /// Every number of every field, for a tokenizer that groups digits, which `merge` shows.
+    fn numbers(&self, template: &Template, dims: Dims, merge: Error) -> Result<Fields> {
+        if template.observation_width.max(template.reward_width) > WIDEST_NUMBER {
+            return Err(merge);
+        }
+        let symbols = |count: usize, width: u32| -> Result<Vec<Symbol>> {
+            (0..count)
+                .map(|value| {
+                    let text = format!("{value:0width$}", width = width as usize);
+                    let ids = self.after(&[], &text)?;
+                    Ok((text, ids))
+                })
+                .collect()
+        };
+        let actions = symbols(dims.actions, 1)?;
+        if let Some((action, ids)) = actions.iter().find(|(_, ids)| ids.len() != 1) {
+            let tokenizer = self.tokenizer.name().into();
+            return Err(Error::ActionNotOneToken { tokenizer, action: action.clone(), ids: ids.clone() });
+        }
+        Ok(Fields {
+            observations: symbols(dims.observations, template.observation_width)?,
+            actions,
+            rewards: symbols(template.reward_symbols(), template.reward_width)?,
+        })
+    }
+
+    /// The ids of every literal, each proven beside all its neighbours.
+    fn literals(&self, joints: &Joints, fields: &Fields) -> Result<HashMap<String, Vec<u32>>> {
+        let mut literals = HashMap::new();
+        for joint in joints.all() {
+            let ids = self.literal(&joint, fields, literals.get(&joint.text))?;
+            literals.insert(joint.text, ids);
+        }
+        Ok(literals)
+    }
+
+    /// The ids of one literal; the same as `known` where the text was seen between other fields.
+    fn literal(&self, joint: &Joint, fields: &Fields, known: Option<&Vec<u32>>) -> Result<Vec<u32>> {
+        let (left, right) = (fields.beside(joint.left), fields.beside(joint.right));
+        let Some(first) = left.first() else {
+            let ids = self.tokenizer.encode(&joint.text)?;
+            for (text, symbol) in right {
+                let together = self.tokenizer.encode(&format!("{}{text}", joint.text))?;
+                self.equal(&joint.text, text, together, &[&ids, symbol])?;
+            }
+            return Ok(ids);
+        };
+        let ids = match known {
+            Some(ids) => ids.clone(),
+            None => self.after(std::slice::from_ref(first), &joint.text)?,
+        };
+        for symbol in left {
+            let together = self.tokenizer.encode(&format!("{}{}{}", self.anchor, symbol.0, joint.text))?;
+            self.equal(&symbol.0, &joint.text, together, &[&self.anchor_ids, &symbol.1, &ids])?;
+        }
+        let tried = if left.len() * right.len() <= PAIRS { left } else { &left[..1] };
+        for (before, before_ids) in tried {
+            for (after, after_ids) in right {
+                let together = self.tokenizer.encode(&format!("{}{before}{}{after}", self.anchor, joint.text))?;
+                self.equal(&joint.text, after, together, &[&self.anchor_ids, before_ids, &ids, after_ids])?;
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The ids that `text` adds behind the anchor and `before`.
+    fn after(&self, before: &[Symbol], text: &str) -> Result<Vec<u32>> {
+        let mut prefix = self.anchor.clone();
+        let mut prefix_ids = self.anchor_ids.clone();
+        for (symbol, ids) in before {
+            prefix.push_str(symbol);
+            prefix_ids.extend_from_slice(ids);
+        }
+        let mut together = self.tokenizer.encode(&format!("{prefix}{text}"))?;
+        if together.starts_with(&prefix_ids) && together.len() > prefix_ids.len() {
+            return Ok(together.split_off(prefix_ids.len()));
+        }
+        prefix_ids.extend(self.tokenizer.encode(text).unwrap_or_default());
+        let left = before.last().map_or(self.anchor.as_str(), |(symbol, _)| symbol);
+        Err(self.merges(left, text, together, prefix_ids))
+    }
+
+    fn equal(&self, left: &str, right: &str, together: Vec<u32>, apart: &[&[u32]]) -> Result<()> {
+        let apart = apart.concat();
+        if together == apart { Ok(()) } else { Err(self.merges(left, right, together, apart)) }
+    }
+
+    fn merges(&self, left: &str, right: &str, together: Vec<u32>, apart: Vec<u32>) -> Error {
+        Error::Merges {
+            tokenizer: self.tokenizer.name().into(),
+            left: left.into(),
+            right: right.into(),
+            together,
+            apart,
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! A [`Template`] says how trajectories become text, a [`Tokenizer`] says which ids the text has, and an [`Encoder`],
 //! compiled once from the two, writes the ids without running the tokenizer again: every decimal digit is one id and
 //! every maximal run of other characters is one literal. Compiling *proves* that this is exact for the tokenizer at
-//! hand, or fails and names the neighbours that merge.
+//! hand, or fails and names the neighbours that merge. A [`ShardWriter`] puts examples on disk, a [`ShardReader`] reads
+//! them back.
 //!
 //! The crate takes slices and returns owned values; it knows no other crate of the project.
 #![forbid(unsafe_code)]
@@ -14,8 +15,13 @@ mod encoder;
 mod error;
 mod gguf;
 mod joints;
+mod parquet_read;
+mod parquet_write;
 mod proof;
+mod row;
 mod sample;
+mod schema;
+mod shard;
 mod table;
 mod template;
 mod text;
@@ -26,6 +32,8 @@ pub use compact::CompactTokenizer;
 pub use encoder::{Encoder, IGNORED, LossOn};
 pub use error::Error;
 pub use gguf::{GgufMetadata, GgufValue};
+pub use row::{Row, RowRef, Task, TaskRef};
+pub use shard::{ShardFormat, ShardReader, ShardSummary, ShardWriter, file_digest, read_shard};
 pub use table::SymbolKind;
 pub use template::{Dims, QueryReward, Template, Trajectory};
 pub use text::ExampleText;

@@ -1,0 +1,186 @@
+//! Shards: what is written is what is read, byte for byte the same each time, or nothing is left behind.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tiresias_encode::{Error, Row, ShardFormat, ShardWriter, Task, file_digest, read_shard};
+
+const FORMATS: [ShardFormat; 2] = [ShardFormat::Parquet, ShardFormat::Jsonl];
+
+fn row(i: u64) -> Row {
+    let n = (i % 5) as usize;
+    Row {
+        input_ids: (0..n as u32 * 3).collect(),
+        labels: (0..n as i32 * 3).map(|l| if l % 3 == 1 { l } else { -100 }).collect(),
+        prompt: "mdp\n#\n".repeat(n),
+        completion: format!("{i},1,20\n"),
+        task: Task { family: "energy".into(), split: "train".into(), index: i, seed: i64::MAX as u64 },
+        regime: "mdp".into(),
+        horizon: n as u32,
+        behaviour: "epsilon:0.25 \"ü\"".into(),
+        oracle_actions: (0..n as u8).collect(),
+        regret_bounds: (0..n).map(|k| k as f64 / 3.0 + 1e-17).collect(),
+        tokenizer_sha: "a".repeat(64),
+        template_sha: "b".repeat(64),
+    }
+}
+
+fn write(path: &Path, format: ShardFormat, rows: &[Row]) -> tiresias_encode::ShardSummary {
+    let mut writer = ShardWriter::create(path, format).unwrap();
+    rows.iter().for_each(|row| writer.push(&row.borrowed()).unwrap());
+    writer.finish().unwrap()
+}
+
+fn read(path: &Path) -> Vec<Row> {
+    read_shard(path).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn round_trip_over_several_row_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    for (count, format) in [0, 1, 20_000].into_iter().flat_map(|n| FORMATS.map(|format| (n, format))) {
+        let path = folder.path().join(format!("{count}.{}", format.extension()));
+        let rows: Vec<Row> = (0..count).map(row).collect();
+        let summary = write(&path, format, &rows);
+        assert_eq!(summary.rows, count);
+        assert_eq!(file_digest(&path).unwrap(), (summary.bytes, summary.sha256.clone()));
+        assert!(read(&path) == rows, "{count} rows, {format:?}");
+        let again = write(&folder.path().join("again"), format, &rows);
+        assert_eq!(again.sha256, summary.sha256, "equal rows give equal bytes");
+    }
+    assert!(!folder.path().join("again.tmp").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_row_survives(
+        ids in prop::collection::vec(0..=i32::MAX as u32, 0..40),
+        label in any::<i32>(),
+        text in "\\PC*",
+        bounds in prop::collection::vec(-1e300..1e300_f64, 0..10),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = [
+            Row {
+                labels: vec![label; ids.len()],
+                input_ids: ids,
+                prompt: text.clone(),
+                completion: text.clone(),
+                behaviour: text,
+                oracle_actions: vec![255; bounds.len()],
+                regret_bounds: bounds,
+                ..row(3)
+            },
+            row(4),
+        ];
+        for format in FORMATS {
+            let path = folder.path().join("shard");
+            write(&path, format, &rows);
+            prop_assert_eq!(&read(&path)[..], &rows[..]);
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_or_another_row_but_never_a_crash(at in 0..4000_usize, bit in 0..8_u32, cut in 0..4000_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let rows: Vec<Row> = (0..5).map(row).collect();
+        let path = folder.path().join("shard");
+        for format in FORMATS {
+            write(&path, format, &rows);
+            let whole = fs::read(&path).unwrap();
+            let cut = cut % whole.len();
+            fs::write(&path, &whole[..cut]).unwrap();
+            let read: Result<Vec<Row>, Error> = read_shard(&path).and_then(Iterator::collect);
+            prop_assert!(read.is_err() || format == ShardFormat::Jsonl);
+            let mut flipped = whole.clone();
+            flipped[at % whole.len()] ^= 1 << bit;
+            fs::write(&path, &flipped).unwrap();
+            if let Ok(reader) = read_shard(&path) {
+                let _: Result<Vec<Row>, Error> = reader.collect();
+            }
+        }
+    }
+}
+
+#[test]
+fn values_that_do_not_fit_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = row(2);
+    let bad = [
+        ("labels", Row { labels: vec![], ..good.clone() }),
+        ("input_ids", Row { input_ids: vec![1 << 31; 6], ..good.clone() }),
+        ("task.seed", Row { task: Task { seed: 1 << 63, ..good.task.clone() }, ..good.clone() }),
+        ("task.index", Row { task: Task { index: u64::MAX, ..good.task.clone() }, ..good.clone() }),
+        ("horizon", Row { horizon: u32::MAX, ..good.clone() }),
+        ("regret_bounds", Row { regret_bounds: vec![0.0], ..good.clone() }),
+        ("regret_bounds", Row { regret_bounds: vec![f64::INFINITY; 2], ..good.clone() }),
+    ];
+    for format in FORMATS {
+        let path = folder.path().join("shard");
+        let mut writer = ShardWriter::create(&path, format).unwrap();
+        for (name, row) in &bad {
+            match writer.push(&row.borrowed()) {
+                Err(Error::Column { column, .. }) => assert_eq!(column, *name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        writer.push(&good.borrowed()).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(read(&path), std::slice::from_ref(&good));
+    }
+}
+
+#[test]
+fn an_unfinished_shard_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in FORMATS {
+        let mut writer = ShardWriter::create(&folder.path().join("shard"), format).unwrap();
+        writer.push(&row(4).borrowed()).unwrap();
+        drop(writer);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    let missing = ShardWriter::create(&folder.path().join("no/such/shard"), ShardFormat::Jsonl);
+    assert!(matches!(missing, Err(Error::Io { .. })));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_leaves_no_final_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard");
+    for format in FORMATS {
+        // A device that takes nothing stands in for a full disk.
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("shard.tmp")).unwrap();
+        let mut writer = ShardWriter::create(&path, format).unwrap();
+        let rows: Vec<Row> = (0..20_000).map(row).collect();
+        let pushed = rows.iter().try_for_each(|row| writer.push(&row.borrowed()));
+        let finished = pushed.and_then(|()| writer.finish().map(|_| ()));
+        assert!(matches!(finished, Err(Error::DiskFull { .. })), "{format:?}: {finished:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_forbidden_folder_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    // Root may write everywhere; then there is nothing to refuse.
+    let probe = fs::File::create(folder.path().join("probe")).is_err();
+    let writer = ShardWriter::create(&folder.path().join("shard"), ShardFormat::Jsonl);
+    assert_eq!(matches!(writer, Err(Error::Permission { .. })), probe);
+}
+
+#[test]
+fn foreign_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard");
+    fs::write(&path, "{\"input_ids\":[1]}\n").unwrap();
+    let error = read_shard(&path).unwrap().next().unwrap().unwrap_err();
+    assert!(matches!(&error, Error::Shard { reason, .. } if reason.contains("line 1")), "{error}");
+    assert!(matches!(read_shard(&folder.path().join("none")), Err(Error::Io { .. })));
+}

@@ -1,1 +1,32 @@
 //! Oracles: solvers with two-sided bounds, and the policies they return.
+//!
+//! A [`Solver`] turns a [`tiresias_model::Model`] into a [`Solution`]: proven lower and upper bounds on the value at the start
+//! distribution, the cost, the reason for stopping, and a [`SolvedPolicy`] that maps (stage, belief) to an action and bounds the
+//! regret of any action there. [`auto`] picks the solver. Values are expected total rewards, discounted to the stage they are
+//! asked for.
+//!
+//! Pure but for the clock that time limits need: no files, no randomness, and the same result for any number of threads.
+#![forbid(unsafe_code)]
+
+mod assessment;
+mod auto;
+mod belief;
+mod error;
+mod evaluate;
+mod limits;
+mod mdp;
+mod policy;
+mod save;
+mod solver;
+
+pub use assessment::Assessment;
+pub use auto::{auto, solve_batch};
+pub use belief::corner_solver::CornerBounds;
+pub use error::SolveError;
+pub use evaluate::{random_value, staged_actions_value, staged_policy_value};
+pub use limits::{Hook, Limits, Progress, no_hook};
+pub use mdp::backward::BackwardInduction;
+pub use mdp::value_iteration::ValueIteration;
+pub use policy::SolvedPolicy;
+pub use save::POLICY_SCHEMA;
+pub use solver::{Solution, Solver, Stats, Stopped};

@@ -1,0 +1,50 @@
+//! The bounds behind a policy for hidden states.
+
+use serde::{Deserialize, Serialize};
+use tiresias_model::Model;
+
+use super::backup::{Bracket, ValueBounds, backup, sparse};
+use super::corners::Corners;
+use crate::Assessment;
+
+/// Linear bounds everywhere, and what a solver refined them with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BeliefBounds {
+    pub corners: Corners,
+    pub refined: Refined,
+}
+
+/// The refinement over the corners.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Refined {
+    None,
+}
+
+impl BeliefBounds {
+    /// What keeps the arrays from fitting `model`, in words.
+    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+        if model.observations().is_none() {
+            return Some("bounds over beliefs do not fit a model whose state is seen".into());
+        }
+        self.corners.shape_problem(model)
+    }
+
+    pub fn form(&self) -> &'static str {
+        match &self.refined {
+            Refined::None => "corners",
+        }
+    }
+
+    /// One backup of the next stage's bounds.
+    pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
+        backup(model, &sparse(belief), stage + 1, self)
+    }
+}
+
+impl ValueBounds for BeliefBounds {
+    fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        match &self.refined {
+            Refined::None => self.corners.bracket(stage, belief),
+        }
+    }
+}

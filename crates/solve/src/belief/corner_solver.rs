@@ -1,0 +1,47 @@
+//! The bounds that need no search.
+
+use std::sync::Arc;
+
+use tiresias_model::{Kind, Model};
+
+use super::backup::sparse;
+use super::bounds::{BeliefBounds, Refined};
+use super::corners::Corners;
+use crate::limits::Watch;
+use crate::policy::Body;
+use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+
+/// Linear bounds for any POMDP or APOMDP: cheap, sound and loose. What the other solvers start from, and stop with at once when
+/// they are given no time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CornerBounds;
+
+impl Solver for CornerBounds {
+    fn name(&self) -> &'static str {
+        "corners"
+    }
+
+    fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
+        limits.check()?;
+        require_observations(self.name(), model)?;
+        let watch = Watch::new(limits, hook);
+        let bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
+        let numbers = bounds.corners.len();
+        let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
+        let reason = watch.check(lower, upper, 1, 8 * numbers);
+        let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { reason.unwrap_or(Stopped::Memory) };
+        debug_assert!(!sparse(model.start()).is_empty());
+        let stats =
+            Stats { seconds: watch.seconds(), iterations: 1, vectors: numbers, points: numbers, solver: self.name() };
+        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
+        Ok(Solution { lower, upper, policy, stats, stopped })
+    }
+}
+
+/// Belief solvers treat models with observations; the others have tables.
+pub(crate) fn require_observations(solver: &'static str, model: &Model) -> Result<(), SolveError> {
+    if matches!(model.kind(), Kind::Pomdp | Kind::Apomdp) {
+        return Ok(());
+    }
+    Err(SolveError::Unsupported { solver, expected: "a POMDP or APOMDP", found: model.kind().name().into() })
+}

@@ -1,0 +1,176 @@
+//! Bounds that are linear in the belief: sound for every model, the floor under everything finer.
+
+use serde::{Deserialize, Serialize};
+use tiresias_model::Model;
+
+use super::backup::{Bracket, ValueBounds};
+use crate::limits::Watch;
+use crate::mdp::sweep::{backed_up, blend};
+
+/// How many sweeps an infinite horizon gets at most; every sweep's result is sound.
+const MOST_SWEEPS: usize = 2_000;
+
+/// Linear bounds per stage.
+///
+/// - Lower: the value of repeating one action whatever happens, while nature sees the state when it does harm and answers
+///   blindly (always with one model) when it does good. One vector an action.
+/// - Upper: the decision-maker sees the state from the next stage on, nature harms blindly with one model, and does good
+///   seeing the state. One vector a model (Hauskrecht's MDP bound, 2000, when there is one model).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Corners {
+    pub stationary: bool,
+    pub states: usize,
+    /// `[stage][action][state]`, stages 0 to H (the last holds the final reward); a single stage without a horizon.
+    pub lower: Vec<Vec<f64>>,
+    /// `[stage][model][state]`.
+    pub upper: Vec<Vec<f64>>,
+}
+
+impl Corners {
+    /// What keeps the arrays from fitting `model`, in words.
+    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+        let stages = model.horizon().map_or(1, |h| h + 1);
+        let s = model.states().len();
+        let fits =
+            |vectors: &[Vec<f64>], each: usize| vectors.len() == stages && vectors.iter().all(|v| v.len() == each * s);
+        let fits = self.stationary == model.horizon().is_none()
+            && self.states == s
+            && fits(&self.lower, model.actions().len())
+            && fits(&self.upper, model.dynamics().len());
+        (!fits).then(|| "the linear bounds do not fit the model's stages, states, actions or cloud".into())
+    }
+
+    /// O(H · A · entries of all transition kernels); cruder constants fill the stages that a late `watch` leaves.
+    pub fn new(model: &Model, watch: &Watch) -> Self {
+        match model.horizon() {
+            Some(horizon) => Self::staged(model, horizon, watch),
+            None => Self::discounted(model, watch),
+        }
+    }
+
+    fn staged(model: &Model, horizon: usize, watch: &Watch) -> Self {
+        let s = model.states().len();
+        let last = if model.final_reward().is_empty() { vec![0.0; s] } else { model.final_reward().to_vec() };
+        let mut lower = vec![last.repeat(model.actions().len())];
+        let mut upper = vec![last.repeat(model.dynamics().len())];
+        for _ in 0..horizon {
+            let (low, high) = (&lower[lower.len() - 1], &upper[upper.len() - 1]);
+            if watch.late() {
+                let (worst, best) = reward_range(model);
+                let flat = |from: &[f64], reward: f64, pick: fn(f64, f64) -> f64| {
+                    let end = from.iter().copied().reduce(pick).unwrap_or(0.0);
+                    vec![reward + model.discount() * end; from.len()]
+                };
+                let pair = (flat(low, worst, f64::min), flat(high, best, f64::max));
+                lower.push(pair.0);
+                upper.push(pair.1);
+            } else {
+                let pair = (lower_sweep(model, low), upper_sweep(model, high));
+                lower.push(pair.0);
+                upper.push(pair.1);
+            }
+        }
+        lower.reverse();
+        upper.reverse();
+        Self { stationary: false, states: s, lower, upper }
+    }
+
+    fn discounted(model: &Model, watch: &Watch) -> Self {
+        let s = model.states().len();
+        let (worst, best) = reward_range(model);
+        let forever = 1.0 / (1.0 - model.discount());
+        let mut lower = vec![worst * forever; s * model.actions().len()];
+        let mut upper = vec![best * forever; s * model.dynamics().len()];
+        let small = 1e-9 * (best - worst).max(1e-300) * forever;
+        for _ in 0..MOST_SWEEPS {
+            if watch.late() {
+                break;
+            }
+            let (low, high) = (lower_sweep(model, &lower), upper_sweep(model, &upper));
+            let moved = |new: &[f64], old: &[f64]| new.iter().zip(old).fold(0.0_f64, |m, (n, o)| m.max((n - o).abs()));
+            let change = moved(&low, &lower).max(moved(&high, &upper));
+            (lower, upper) = (low, high);
+            if change <= small {
+                break;
+            }
+        }
+        Self { stationary: true, states: s, lower: vec![lower], upper: vec![upper] }
+    }
+
+    fn stage(&self, stage: usize) -> usize {
+        if self.stationary { 0 } else { stage }
+    }
+
+    /// The best of the stage's linear lower bounds.
+    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.lower[self.stage(stage)]
+            .chunks_exact(self.states)
+            .map(|v| dot(v, belief))
+            .fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The best of the stage's linear upper bounds.
+    pub fn upper(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.upper[self.stage(stage)].chunks_exact(self.states).map(|v| dot(v, belief)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Numbers held.
+    pub fn len(&self) -> usize {
+        self.lower.iter().chain(&self.upper).map(Vec::len).sum()
+    }
+}
+
+impl ValueBounds for Corners {
+    fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        let (lower, upper) = (self.lower(stage, belief), self.upper(stage, belief));
+        Bracket { lower, estimate: f64::midpoint(lower, upper), upper }
+    }
+}
+
+/// `vector · belief`.
+#[inline]
+pub(crate) fn dot(vector: &[f64], belief: &[(u32, f64)]) -> f64 {
+    belief.iter().map(|&(s, p)| p * vector[s as usize]).sum()
+}
+
+/// The least and the greatest expected step reward.
+fn reward_range(model: &Model) -> (f64, f64) {
+    let rewards = || (0..model.dynamics().len()).flat_map(|m| model.expected_reward(m)).copied();
+    (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// The least and the greatest over the cloud of one (state, action)'s backed-up value.
+fn ends(model: &Model, state: usize, action: usize, next: &[f64]) -> (f64, f64) {
+    (0..model.dynamics().len())
+        .map(|m| backed_up(model, m, state, action, next))
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+}
+
+fn lower_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
+    let s = model.states().len();
+    let mut out = Vec::with_capacity(next.len());
+    for (action, next) in next.chunks_exact(s).enumerate() {
+        // Any one model bounds the maximum over models from below, as long as it is the same for all states.
+        let alpha = model.alpha();
+        out.extend(
+            (0..s).map(|state| {
+                blend(alpha, ends(model, state, action, next).0, backed_up(model, 0, state, action, next))
+            }),
+        );
+    }
+    out
+}
+
+fn upper_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
+    let s = model.states().len();
+    let mut out = Vec::with_capacity(next.len());
+    for (m, next) in next.chunks_exact(s).enumerate() {
+        let best = |state: usize| {
+            (0..model.actions().len())
+                .map(|a| blend(model.alpha(), backed_up(model, m, state, a, next), ends(model, state, a, next).1))
+                .fold(f64::NEG_INFINITY, f64::max)
+        };
+        out.extend((0..s).map(best));
+    }
+    out
+}

@@ -1,0 +1,6 @@
+//! Models whose state is not observed: POMDPs and ambiguous POMDPs.
+
+pub(crate) mod backup;
+pub(crate) mod bounds;
+pub(crate) mod corner_solver;
+pub(crate) mod corners;

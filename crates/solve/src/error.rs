@@ -1,0 +1,57 @@
+//! What can go wrong in solving, and in reading a saved policy.
+
+use thiserror::Error;
+
+/// Errors of this crate. Every message says what is wrong and what was expected.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SolveError {
+    /// The solver does not treat this kind of model.
+    #[error("solver {solver} needs {expected}, but the model is {found}")]
+    Unsupported {
+        /// The solver's name.
+        solver: &'static str,
+        /// What it treats.
+        expected: &'static str,
+        /// What it was given.
+        found: String,
+    },
+    /// A limit is not a number the solver can work with.
+    #[error("limit {what}: {value} is not {expected}")]
+    Limit {
+        /// Which limit.
+        what: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range it must lie in.
+        expected: &'static str,
+    },
+    /// A policy to be evaluated has the wrong size.
+    #[error("{what}: expected {expected} entries, found {found}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// The size that the model implies.
+        expected: usize,
+        /// The size given.
+        found: usize,
+    },
+    /// A saved policy cannot be read: cut short, altered, or not one of ours.
+    #[error("policy file is corrupt: {0}")]
+    Corrupt(String),
+    /// A saved policy has a schema that this version does not read.
+    #[error("policy file has schema {found:?}, this version reads {expected:?}")]
+    Version {
+        /// The schema in the file.
+        found: String,
+        /// The schema read here.
+        expected: &'static str,
+    },
+    /// A saved policy belongs to another model.
+    #[error("policy was solved for the model with sha256 {found}, not for {expected}")]
+    OtherModel {
+        /// Hash in the file.
+        found: String,
+        /// Hash of the model given.
+        expected: String,
+    },
+}

@@ -1,0 +1,143 @@
+//! The policies that solvers return.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tiresias_model::{Model, Nature, Policy};
+
+use crate::belief::bounds::BeliefBounds;
+use crate::mdp::table::Table;
+use crate::{Assessment, SolveError, save};
+
+/// A policy with proven bounds at every stage and belief: a staged table where the state is observed, bounds on the value as a
+/// function of the belief (per stage) where it is not. It holds its model, and saves and loads.
+///
+/// Stages count from 0. A policy of a model with horizon H answers for stages 0 to H-1 and panics beyond; without a horizon it
+/// is stationary and ignores the stage. A belief has length S and sums to 1. Where the state is observed, a belief that is not
+/// a vertex means "drawn from it and then seen" for values, and one action for all its states in `q_values`.
+#[derive(Debug, Clone)]
+pub struct SolvedPolicy {
+    model: Arc<Model>,
+    body: Body,
+}
+
+/// What the policy is made of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Body {
+    Table(Table),
+    Belief(BeliefBounds),
+}
+
+impl Body {
+    /// What keeps the arrays from fitting `model`, in words. A file that passed its checksum may still be hand-made.
+    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+        match self {
+            Self::Table(table) => table.shape_problem(model),
+            Self::Belief(bounds) => bounds.shape_problem(model),
+        }
+    }
+}
+
+impl SolvedPolicy {
+    pub(crate) fn new(model: Arc<Model>, body: Body) -> Self {
+        Self { model, body }
+    }
+
+    /// The model it was solved for.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What represents it: `table`, `faces`, `vectors`, `cones` or `corners`.
+    pub fn form(&self) -> &'static str {
+        match &self.body {
+            Body::Table(_) => "table",
+            Body::Belief(bounds) => bounds.form(),
+        }
+    }
+
+    /// Values, bounds and nature's answers for every action at (stage, belief), in one pass.
+    /// O(1) times the entries touched for a table; for beliefs one Bellman backup of the stored bounds.
+    pub fn assess(&self, stage: usize, belief: &[f64]) -> Assessment {
+        match &self.body {
+            Body::Table(table) => table.assess(&self.model, stage, belief),
+            Body::Belief(bounds) => bounds.assess(&self.model, stage, belief),
+        }
+    }
+
+    /// Point estimates of `Q_t(b, a)`, one an action; their maximum is [`value`](Self::value).
+    pub fn q_values(&self, stage: usize, belief: &[f64]) -> Vec<f64> {
+        self.assess(stage, belief).q_values
+    }
+
+    /// Point estimate of `V_t(b)`.
+    pub fn value(&self, stage: usize, belief: &[f64]) -> f64 {
+        match &self.body {
+            Body::Table(table) => table.expected_value(&self.model, stage, belief),
+            Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).value(),
+        }
+    }
+
+    /// Proven `(lower, upper)` bounds on `V_t(b)`.
+    pub fn bounds(&self, stage: usize, belief: &[f64]) -> (f64, f64) {
+        match &self.body {
+            Body::Table(table) => {
+                let value = table.expected_value(&self.model, stage, belief);
+                let band = table.band[if table.stationary { 0 } else { stage }];
+                (value - band, value + band)
+            }
+            Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).bounds(),
+        }
+    }
+
+    /// A proven upper bound on `V*_t(b) - Q*_t(b, action)`, at least 0.
+    pub fn regret_bound(&self, stage: usize, belief: &[f64], action: usize) -> f64 {
+        self.assess(stage, belief).regret_bound(action)
+    }
+
+    /// The actions whose estimated value is within `epsilon` of the best, ascending.
+    pub fn optimal_actions(&self, stage: usize, belief: &[f64], epsilon: f64) -> Vec<usize> {
+        self.assess(stage, belief).optimal_actions(epsilon)
+    }
+
+    /// The model that nature answers `action` with when it means harm.
+    pub fn worst_model(&self, stage: usize, belief: &[f64], action: usize) -> usize {
+        self.assess(stage, belief).nature[action].minimiser
+    }
+
+    /// Point estimate of the value at the start distribution.
+    pub fn start_value(&self) -> f64 {
+        self.value(0, self.model.start())
+    }
+
+    /// The policy as a file: one header line of JSON (schema, the model's sha256, the body's sha256), then the body as JSON.
+    pub fn save(&self) -> Vec<u8> {
+        save::write(&self.model, &self.body)
+    }
+
+    /// Reads what [`save`](Self::save) wrote. Errors: [`SolveError::Corrupt`], [`SolveError::Version`],
+    /// [`SolveError::OtherModel`] when it was solved for a model other than `model`.
+    pub fn load(bytes: &[u8], model: &Model) -> Result<Self, SolveError> {
+        Ok(Self { body: save::read(bytes, model)?, model: Arc::new(model.clone()) })
+    }
+}
+
+impl Policy for SolvedPolicy {
+    fn action(&self, stage: usize, belief: &[f64]) -> usize {
+        self.assess(stage, belief).action()
+    }
+
+    fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
+        if let Body::Table(table) = &self.body {
+            let q_values = table.row(&self.model, stage, state).to_vec();
+            return Assessment { lower: Vec::new(), upper: Vec::new(), nature: Vec::new(), q_values }.action();
+        }
+        let mut belief = vec![0.0; states];
+        belief[state] = 1.0;
+        self.action(stage, &belief)
+    }
+
+    fn nature(&self, stage: usize, belief: &[f64], action: usize) -> Nature {
+        self.assess(stage, belief).nature[action]
+    }
+}

@@ -1,0 +1,82 @@
+//! The seam between models and whatever solves them.
+
+use tiresias_model::Model;
+
+use crate::{Hook, Limits, SolveError, SolvedPolicy};
+
+/// Why a solver stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stopped {
+    /// The gap asked for is reached (or the answer is exact).
+    Converged,
+    /// The time is up.
+    Time,
+    /// More memory would be needed than allowed, or than the method can use to any effect.
+    Memory,
+    /// The hook said so.
+    Cancelled,
+}
+
+impl Stopped {
+    /// Lower-case name: `converged`, `time`, `memory`, `cancelled`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a solve cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stats {
+    /// Wall time, start-up included.
+    pub seconds: f64,
+    /// Stages swept, trials run or triangulations tried.
+    pub iterations: u64,
+    /// α-vectors kept (or table entries, or lattice vertices that carry a lower bound), over all stages.
+    pub vectors: usize,
+    /// Belief points kept (or lattice vertices that carry an upper bound), over all stages.
+    pub points: usize,
+    /// The solver's name.
+    pub solver: &'static str,
+}
+
+/// What a solver returns. `lower <= V(b0) <= upper` is proven up to rounding, whatever the reason for stopping.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    /// Lower bound on the value at the start distribution.
+    pub lower: f64,
+    /// Upper bound on the value at the start distribution.
+    pub upper: f64,
+    /// The policy, with bounds at every stage and belief.
+    pub policy: SolvedPolicy,
+    /// What it cost.
+    pub stats: Stats,
+    /// Why it stopped.
+    pub stopped: Stopped,
+}
+
+impl Solution {
+    /// `upper - lower`.
+    pub fn gap(&self) -> f64 {
+        self.upper - self.lower
+    }
+
+    /// The point estimate of the value at the start distribution, between the bounds.
+    pub fn value(&self) -> f64 {
+        self.policy.start_value().clamp(self.lower, self.upper)
+    }
+}
+
+/// A configured algorithm. Deterministic: the same model and limits give the same solution for any number of threads, as long as
+/// no time limit cuts it short.
+pub trait Solver: Send + Sync {
+    /// The solver's name, as in [`Stats::solver`].
+    fn name(&self) -> &'static str;
+
+    /// Solves `model` until a limit is reached or `hook` cancels.
+    fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError>;
+}

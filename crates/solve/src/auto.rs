@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 use tiresias_model::{Kind, Model};
 
-use crate::{BackwardInduction, CornerBounds, Limits, Progress, Solution, SolveError, Solver, ValueIteration};
+use crate::{BackwardInduction, CornerBounds, Faces, Limits, Progress, Solution, SolveError, Solver, ValueIteration};
 
 /// The solver for `model`, by its kind and horizon; [`Solver::name`] says which.
 pub fn auto(model: &Model) -> Box<dyn Solver> {
     match (model.kind(), model.horizon()) {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
         (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ValueIteration),
+        (Kind::Pomdp | Kind::Apomdp, _) if Faces::applies(model) => Box::new(Faces::default()),
         (Kind::Pomdp | Kind::Apomdp, _) => Box::new(CornerBounds),
     }
 }

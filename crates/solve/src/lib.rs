@@ -22,6 +22,7 @@ mod solver;
 pub use assessment::Assessment;
 pub use auto::{auto, solve_batch};
 pub use belief::corner_solver::CornerBounds;
+pub use belief::faces::solver::Faces;
 pub use error::SolveError;
 pub use evaluate::{random_value, staged_actions_value, staged_policy_value};
 pub use limits::{Hook, Limits, Progress, no_hook};

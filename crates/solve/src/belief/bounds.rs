@@ -5,6 +5,7 @@ use tiresias_model::Model;
 
 use super::backup::{Bracket, ValueBounds, backup, sparse};
 use super::corners::Corners;
+use super::faces::bounds::FaceBounds;
 use crate::Assessment;
 
 /// Linear bounds everywhere, and what a solver refined them with.
@@ -18,6 +19,7 @@ pub(crate) struct BeliefBounds {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Refined {
     None,
+    Faces(FaceBounds),
 }
 
 impl BeliefBounds {
@@ -26,12 +28,16 @@ impl BeliefBounds {
         if model.observations().is_none() {
             return Some("bounds over beliefs do not fit a model whose state is seen".into());
         }
-        self.corners.shape_problem(model)
+        self.corners.shape_problem(model).or_else(|| match &self.refined {
+            Refined::None => None,
+            Refined::Faces(faces) => faces.shape_problem(model),
+        })
     }
 
     pub fn form(&self) -> &'static str {
         match &self.refined {
             Refined::None => "corners",
+            Refined::Faces(_) => "faces",
         }
     }
 
@@ -45,6 +51,10 @@ impl ValueBounds for BeliefBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         match &self.refined {
             Refined::None => self.corners.bracket(stage, belief),
+            // The linear bounds are below the lattice's, or nearly: they serve where it does not reach.
+            Refined::Faces(faces) => {
+                faces.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
+            }
         }
     }
 }

@@ -114,6 +114,21 @@ impl Corners {
         self.upper[self.stage(stage)].chunks_exact(self.states).map(|v| dot(v, belief)).fold(f64::INFINITY, f64::min)
     }
 
+    /// The stage's linear lower and upper bound that are best at `belief`.
+    pub fn best_linear(&self, stage: usize, belief: &[f64]) -> (&[f64], &[f64]) {
+        let at = |v: &&[f64]| -> f64 { v.iter().zip(belief).map(|(v, p)| v * p).sum() };
+        let stage = self.stage(stage);
+        let lower = self.lower[stage].chunks_exact(self.states).max_by(|a, b| at(a).total_cmp(&at(b)));
+        let upper = self.upper[stage].chunks_exact(self.states).min_by(|a, b| at(a).total_cmp(&at(b)));
+        (lower.expect("there is an action"), upper.expect("there is a model"))
+    }
+
+    /// The greatest distance between the stage-0 bounds at any state.
+    pub fn widest(&self) -> f64 {
+        let corner = |s: usize| [(s as u32, 1.0)];
+        (0..self.states).map(|s| self.upper(0, &corner(s)) - self.lower(0, &corner(s))).fold(0.0, f64::max)
+    }
+
     /// Numbers held.
     pub fn len(&self) -> usize {
         self.lower.iter().chain(&self.upper).map(Vec::len).sum()

@@ -4,3 +4,4 @@ pub(crate) mod backup;
 pub(crate) mod bounds;
 pub(crate) mod corner_solver;
 pub(crate) mod corners;
+pub(crate) mod faces;

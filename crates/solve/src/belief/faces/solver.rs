@@ -1,0 +1,207 @@
+//! The solver: triangulations of growing fineness until the gap is closed.
+
+use std::sync::Arc;
+
+use tiresias_model::Model;
+
+use super::bounds::{FaceBounds, Stages};
+use super::convex::{ConvexStage, product};
+use super::geometry::{Face, FaceMaps, Geometry, bases, face_maps, scaled_faces};
+use super::overlay::Overlay;
+use super::supports;
+use super::sweep::{Criterion, Lanes, Sweep};
+use crate::belief::bounds::{BeliefBounds, Refined};
+use crate::belief::corner_solver::require_observations;
+use crate::belief::corners::Corners;
+use crate::limits::Watch;
+use crate::policy::Body;
+use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+
+/// Certified triangulations of the faces that beliefs keep to, for POMDPs and APOMDPs in which every posterior belief has at most
+/// three states in its support (noisy gauges, nearly observed states).
+///
+/// The value at the vertices of a regular triangulation of every face is swept backwards over the stages. For an APOMDP each
+/// stage's interpolants are lowered and raised where the Bellman operator can leave them, so that they are proven bounds
+/// (`docs/apomdp.md`); for a POMDP (and α = 0, where the maximising model is one more choice) the value is convex, and tangents and
+/// interpolation bound it as they are. Divisions grow until the gap at the start is small enough.
+///
+/// O(vertices · A · M · observations per action) a stage for POMDPs, and the crossings of cells and images besides for APOMDPs.
+#[derive(Debug, Clone, Copy)]
+pub struct Faces {
+    /// Divisions of a face's edges in the first triangulation.
+    pub first_divisions: usize,
+    /// Divisions in the last.
+    pub most_divisions: usize,
+}
+
+impl Default for Faces {
+    fn default() -> Self {
+        Self { first_divisions: 6, most_divisions: 96 }
+    }
+}
+
+impl Faces {
+    /// Whether the posterior beliefs of `model` all lie on faces with at most three states.
+    pub fn applies(model: &Model) -> bool {
+        model.observations().is_some() && supports::faces(model).is_some()
+    }
+}
+
+impl Solver for Faces {
+    fn name(&self) -> &'static str {
+        "faces"
+    }
+
+    fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
+        limits.check()?;
+        require_observations(self.name(), model)?;
+        let watch = Watch::new(limits, hook);
+        let supports = supports::faces(model).ok_or_else(|| SolveError::Unsupported {
+            solver: self.name(),
+            expected: "posterior beliefs with at most three states in their support",
+            found: "spread wider".into(),
+        })?;
+        let faces = scaled_faces(model, &supports);
+        let maps = face_maps(model, &faces);
+        let mut bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
+        let (mut lower, mut upper) = bounds.assess(model, 0, model.start()).bounds();
+        let mut divisions = self.first_divisions.max(1);
+        let mut iterations = 0;
+        let stopped = loop {
+            if upper - lower <= limits.gap {
+                break Stopped::Converged;
+            }
+            if let Some(reason) =
+                watch.check(lower, upper, iterations, estimated_bytes(model, &faces, &maps, divisions))
+            {
+                break reason;
+            }
+            if divisions > self.most_divisions {
+                break Stopped::Memory;
+            }
+            let Some(stages) = triangulate(model, &faces, &maps, divisions, &bounds.corners, &watch, limits) else {
+                break Stopped::Time;
+            };
+            iterations += 1;
+            let refined = FaceBounds::new(model, &faces, divisions, stages);
+            bounds.refined = Refined::Faces(refined);
+            let (low, high) = bounds.assess(model, 0, model.start()).bounds();
+            let before = upper - lower;
+            (lower, upper) = (lower.max(low), upper.min(high));
+            divisions = next_divisions(divisions, (upper - lower).min(before), limits.gap);
+        };
+        let kept = match &bounds.refined {
+            Refined::Faces(faces) => faces.len() / 4,
+            Refined::None => bounds.corners.len(),
+        };
+        let stats = Stats { seconds: watch.seconds(), iterations, vectors: kept, points: kept, solver: self.name() };
+        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
+        Ok(Solution { lower, upper, policy, stats, stopped })
+    }
+}
+
+/// The gap falls roughly with the power 1.5 of the divisions; a little more than that asks for, at most three times as many.
+fn next_divisions(divisions: usize, gap: f64, wanted: f64) -> usize {
+    let factor = if wanted > 0.0 { 1.1 * (gap / wanted).powf(0.65) } else { 2.0 };
+    (divisions as f64 * factor.clamp(1.5, 3.0)).ceil() as usize
+}
+
+/// What a triangulation will take: the images' places, the crossings (about three a cell and map) and the stages.
+fn estimated_bytes(model: &Model, faces: &[Face], maps: &[FaceMaps], divisions: usize) -> usize {
+    let convex = is_convex(model);
+    let of_face = |(face, maps): (&Face, &FaceMaps)| {
+        let lattice = face.lattice(divisions);
+        let crossings = if convex { 0 } else { 3 * divisions.pow(face.states.len() as u32 - 1) * 72 };
+        maps.maps.len() * (40 * lattice.vertices() + crossings)
+    };
+    let stages = model.horizon().unwrap_or(2);
+    faces.iter().zip(maps).map(of_face).sum::<usize>() + 32 * stages * bases(faces, divisions)[faces.len()] as usize
+}
+
+/// One model, or one that nature picks as the decision-maker would.
+fn is_convex(model: &Model) -> bool {
+    model.dynamics().len() == 1 || model.alpha() == 0.0
+}
+
+/// All stages at one fineness; `None` when the time runs out on the way.
+fn triangulate(
+    model: &Model,
+    faces: &[Face],
+    maps: &[FaceMaps],
+    divisions: usize,
+    corners: &Corners,
+    watch: &Watch,
+    limits: &Limits,
+) -> Option<Stages> {
+    let geometry = Geometry::new(faces, maps.to_vec(), divisions);
+    let criterion = Criterion::of(model);
+    let ends = ends(model, faces, divisions, corners);
+    let sweeps = model.horizon().map_or_else(|| stationary_sweeps(model, corners, limits), |h| h - 1);
+    let keep_all = model.horizon().is_some();
+    if is_convex(model) {
+        let stage = ConvexStage {
+            vectors: ends.iter().map(|end| end.low).collect(),
+            upper: ends.iter().map(|end| product(&end.high, end.at)).collect(),
+        };
+        let stages = backwards(stage, sweeps, keep_all, watch, |next| next.before(&geometry, criterion))?;
+        Some(Stages::Convex(stages))
+    } else {
+        let overlay = Overlay::new(&geometry);
+        let lanes = |end: &End| -> Lanes {
+            let (low, high) = (product(&end.low, end.at), product(&end.high, end.at));
+            [low, f64::midpoint(low, high), high, 0.0]
+        };
+        let stage = ends.iter().map(lanes).collect();
+        let mut sweep = Sweep::default();
+        let step = |next: &Vec<Lanes>| sweep.run(&geometry, &overlay, criterion, next);
+        Some(Stages::Ambiguous(backwards(stage, sweeps, keep_all, watch, step)?))
+    }
+}
+
+/// What the sweeps start from at one vertex: linear bounds on its face, and its coordinates.
+struct End {
+    low: [f64; 3],
+    high: [f64; 3],
+    at: [f64; 3],
+}
+
+/// The final reward, or without a horizon one linear lower and one linear upper bound, at all vertices. It must be linear: the
+/// interpolant of a maximum of linear functions is above it, that of a minimum below.
+fn ends(model: &Model, faces: &[Face], divisions: usize, corners: &Corners) -> Vec<End> {
+    let (low, high) = corners.best_linear(corners.lower.len() - 1, model.start());
+    let mut out = Vec::new();
+    for face in faces {
+        let on_face = |v: &[f64]| [0, 1, 2].map(|i| face.states.get(i).map_or(0.0, |&s| v[s as usize] * face.scale[i]));
+        let (low, high) = (on_face(low), on_face(high));
+        let at = |c: [usize; 3]| c.map(|i| i as f64 / divisions as f64);
+        out.extend(face.lattice(divisions).coordinates().into_iter().map(|c| End { low, high, at: at(c) }));
+    }
+    out
+}
+
+/// Applies `step` `sweeps` times; all results in order of time, or only the last one's.
+fn backwards<T>(end: T, sweeps: usize, keep_all: bool, watch: &Watch, mut step: impl FnMut(&T) -> T) -> Option<Vec<T>> {
+    let mut stages = vec![end];
+    for _ in 0..sweeps {
+        if watch.late() {
+            return None;
+        }
+        let next = step(&stages[stages.len() - 1]);
+        if !keep_all {
+            stages.clear();
+        }
+        stages.push(next);
+    }
+    stages.reverse();
+    Some(stages)
+}
+
+/// Sweeps after which the linear bounds that an infinite horizon starts from differ by a tenth of the gap.
+fn stationary_sweeps(model: &Model, corners: &Corners, limits: &Limits) -> usize {
+    let widest = corners.widest();
+    let wanted = (limits.gap / 10.0).max(1e-6 * widest);
+    if model.discount() == 0.0 || widest <= wanted {
+        return 1;
+    }
+    ((wanted / widest).ln() / model.discount().ln()).ceil() as usize
+}

@@ -281,7 +281,7 @@ impl Encoder {
         }
         let ids = match self.observations.row(observation as usize, self.stride) {
             Some(ids) if observation >= 0 => ids,
-            _ => return Err(Error::Observation { observation, step, observations: self.dims.observations }),
+            _ => return Err(self.observation_error(observation, step)),
         };
         cursor.literal(ids);
         Ok(())
@@ -317,6 +317,7 @@ impl Encoder {
         let rewards: Rows<'_, N> = self.rewards.rows();
         let steps = trajectory.actions.len();
         let line_end = &self.leads[if hidden { Lead::HiddenStep } else { Lead::Step } as usize];
+        let grid = self.template.grid();
         let mut at = cursor.at;
         for step in 0..steps {
             let observation = trajectory.observations[step];
@@ -328,11 +329,8 @@ impl Encoder {
                 }
             } else {
                 // A negative observation becomes an index beyond every table.
-                at = observations.copy(observation as usize, cursor.ids, at).ok_or(Error::Observation {
-                    observation,
-                    step,
-                    observations: self.dims.observations,
-                })?;
+                let next = observations.copy(observation as usize, cursor.ids, at);
+                at = next.ok_or_else(|| self.observation_error(observation, step))?;
             }
             let action = trajectory.actions[step];
             if let Some(labels) = labels {
@@ -343,13 +341,17 @@ impl Encoder {
             at = actions.copy(action.into(), cursor.ids, at).ok_or_else(|| self.action_error(action, step))?;
             if !hidden {
                 let reward = trajectory.rewards[step];
-                let symbol =
-                    self.template.reward_symbol(reward).map_err(|_| self.template.reward_error(reward, step))?;
+                let symbol = grid.symbol(reward).ok_or_else(|| grid.error(reward, step))?;
                 at = rewards.copy(symbol, cursor.ids, at).expect("every symbol of the field has a row");
             }
         }
         cursor.at = at;
         Ok(())
+    }
+
+    #[cold]
+    fn observation_error(&self, observation: i32, step: usize) -> Error {
+        Error::Observation { observation, step, observations: self.dims.observations }
     }
 
     #[cold]

@@ -58,6 +58,18 @@ pub enum Error {
         /// The ids of the two, each on its own.
         apart: Vec<u32>,
     },
+    /// Two different texts of the template have the same ids, as happens to characters that a vocabulary lacks.
+    #[error("tokenizer {tokenizer}: {first:?} and {second:?} are both {ids:?} and could not be told apart")]
+    Indistinct {
+        /// The tokenizer's name.
+        tokenizer: String,
+        /// One text.
+        first: String,
+        /// The other text.
+        second: String,
+        /// The ids of both.
+        ids: Vec<u32>,
+    },
     /// An action symbol is not one id, so there is no single position to predict.
     #[error("tokenizer {tokenizer}: the action {action:?} is {ids:?}, but an action must be exactly one token")]
     ActionNotOneToken {

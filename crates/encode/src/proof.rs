@@ -62,7 +62,9 @@ pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) 
     let proof = Proof { tokenizer, anchor, anchor_ids };
     match proof.digits(template) {
         Ok(digits) => {
-            let literals = proof.literals(&joints, &digit_fields(&digits, template, dims))?;
+            let fields = digit_fields(&digits, template, dims);
+            let literals = proof.literals(&joints, &fields)?;
+            proof.distinct(&fields, &literals)?;
             let spell = |value: usize, width: u32| {
                 let text = format!("{value:0width$}", width = width as usize);
                 text.bytes().map(|digit| digits[usize::from(digit - b'0')]).collect()
@@ -77,6 +79,7 @@ pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) 
         Err(merge) => {
             let fields = proof.numbers(template, dims, merge)?;
             let literals = proof.literals(&joints, &fields)?;
+            proof.distinct(&fields, &literals)?;
             let ids = |symbols: Vec<Symbol>| symbols.into_iter().map(|(_, ids)| ids).collect::<Vec<_>>();
             let fields = Spelled {
                 observations: ids(fields.observations),
@@ -215,6 +218,28 @@ impl Proof<'_> {
             }
         }
         Ok(ids)
+    }
+
+    /// Checks that no two symbols of a field, and no two literals, have the same ids.
+    fn distinct(&self, fields: &Fields, literals: &HashMap<String, Vec<u32>>) -> Result<()> {
+        let mut sorted: Vec<Symbol> = literals.iter().map(|(text, ids)| (text.clone(), ids.clone())).collect();
+        // The map's order is random; the error should not be.
+        sorted.sort();
+        for symbols in [&fields.observations, &fields.actions, &fields.rewards, &sorted] {
+            let mut seen: HashMap<&[u32], &str> = HashMap::new();
+            for (text, ids) in symbols {
+                if let Some(first) = seen.insert(ids, text) {
+                    let (first, second) = (first.to_owned(), text.clone());
+                    return Err(Error::Indistinct {
+                        tokenizer: self.tokenizer.name().into(),
+                        first,
+                        second,
+                        ids: ids.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The ids that `text` adds behind the anchor and `before`.

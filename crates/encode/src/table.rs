@@ -61,7 +61,8 @@ impl<const N: usize> Rows<'_, N> {
     #[expect(clippy::inline_always, reason = "the copy must become one move in the caller's loop")]
     pub(crate) fn copy(&self, index: usize, out: &mut [u32], at: usize) -> Option<usize> {
         let row = self.ids.get(index)?;
-        out[at..at + N].copy_from_slice(row);
+        // An array assignment, not `copy_from_slice`: the latter may stay a call with the length forgotten.
+        *out[at..].first_chunk_mut::<N>().expect("the caller has made room") = *row;
         Some(at + self.lengths[index] as usize)
     }
 }

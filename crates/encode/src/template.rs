@@ -182,30 +182,48 @@ impl Template {
         10_usize.pow(self.reward_width)
     }
 
-    /// The symbol of a reward on the grid; `Err` with the unrounded symbol otherwise.
+    /// The template's grid of rewards.
+    pub(crate) fn grid(&self) -> Grid {
+        Grid { scale: self.reward_scale, offset: self.reward_offset as f64, limit: self.reward_symbols() as f64 }
+    }
+}
+
+/// Turns rewards into symbols.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    scale: f64,
+    offset: f64,
+    limit: f64,
+}
+
+impl Grid {
+    /// The symbol of a reward that is on the grid and in its range.
     #[inline]
-    pub(crate) fn reward_symbol(&self, reward: f64) -> Result<usize, f64> {
+    pub(crate) fn symbol(&self, reward: f64) -> Option<usize> {
         // Adding and subtracting 1.5 * 2^52 rounds to the nearest whole number without a call into the maths library.
         const ROUND: f64 = 6_755_399_441_055_744.0;
-        let scaled = reward * self.reward_scale;
+        let scaled = reward * self.scale;
         let whole = (scaled + ROUND) - ROUND;
-        let symbol = whole + self.reward_offset as f64;
+        let symbol = whole + self.offset;
         // Written so that NaN fails too.
-        if (scaled - whole).abs() <= 1e-6 && symbol >= 0.0 && symbol < self.reward_symbols() as f64 {
-            return Ok(symbol as usize);
-        }
-        Err(scaled)
+        let fits = (scaled - whole).abs() <= 1e-6 && symbol >= 0.0 && symbol < self.limit;
+        // A field has at most five digits: the narrow conversion is the cheap one.
+        fits.then_some(symbol as i32 as usize)
     }
 
     /// Says why `reward` has no symbol.
     #[cold]
-    pub(crate) fn reward_error(&self, reward: f64, step: usize) -> Error {
-        let scaled = reward * self.reward_scale;
-        let symbol = scaled.round() + self.reward_offset as f64;
+    pub(crate) fn error(&self, reward: f64, step: usize) -> Error {
+        let scaled = reward * self.scale;
         if (scaled - scaled.round()).abs() <= 1e-6 {
-            return Error::RewardRange { reward, step, symbol, limit: self.reward_symbols() };
+            return Error::RewardRange {
+                reward,
+                step,
+                symbol: scaled.round() + self.offset,
+                limit: self.limit as usize,
+            };
         }
-        Error::RewardOffGrid { reward, step, scale: self.reward_scale }
+        Error::RewardOffGrid { reward, step, scale: self.scale }
     }
 }
 

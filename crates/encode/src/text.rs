@@ -42,6 +42,7 @@ impl Template {
     }
 
     fn write_steps(&self, dims: Dims, trajectory: &Trajectory<'_>, shown: QueryReward, out: &mut String) -> Result<()> {
+        let grid = self.grid();
         for step in 0..check_shape(trajectory)? {
             match trajectory.observations[step] {
                 -1 => (0..self.observation_width).for_each(|_| out.push(self.missing)),
@@ -57,7 +58,7 @@ impl Template {
             out.push(',');
             if shown == QueryReward::Shown {
                 let reward = trajectory.rewards[step];
-                let symbol = self.reward_symbol(reward).map_err(|_| self.reward_error(reward, step))?;
+                let symbol = grid.symbol(reward).ok_or_else(|| grid.error(reward, step))?;
                 number(out, symbol, self.reward_width);
             } else {
                 (0..self.reward_width).for_each(|_| out.push(self.missing));

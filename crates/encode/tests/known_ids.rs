@@ -18,6 +18,22 @@ fn smollm2_ids_are_the_published_ones() {
     assert_eq!(tokenizer.vocabulary_size(), 49_152);
 }
 
+/// `data/smollm2_ids.py` says how the ids were made, by code that shares nothing with the library under test.
+#[test]
+fn smollm2_agrees_with_an_independent_implementation() {
+    #[derive(serde::Deserialize)]
+    struct Known {
+        text: String,
+        ids: Vec<u32>,
+    }
+    let known: Vec<Known> = serde_json::from_str(include_str!("data/smollm2_ids.json")).unwrap();
+    assert!(known.len() >= 16);
+    for Known { text, ids } in known {
+        assert_eq!(smollm2().encode(&text).unwrap(), ids, "{text:?}");
+        assert_eq!(smollm2().decode(&ids).unwrap(), text);
+    }
+}
+
 #[test]
 fn the_example_of_the_template_is_what_it_says() {
     let tokenizer = smollm2();

@@ -1,0 +1,168 @@
+//! The GGUF reader: reads what is there, and answers damage with an error.
+
+mod common;
+
+use std::path::Path;
+
+use common::smollm2_path;
+use proptest::prelude::*;
+use tiresias_encode::{BpeTokenizer, Error, GgufMetadata, GgufValue, Tokenizer};
+
+/// Bytes of a metadata value of a given type, behind its key.
+fn entry(key: &str, kind: u32, value: &[u8]) -> Vec<u8> {
+    [&text(key)[..], &kind.to_le_bytes(), value].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+fn texts(list: &[&str]) -> Vec<u8> {
+    let mut bytes = [&8_u32.to_le_bytes()[..], &(list.len() as u64).to_le_bytes()].concat();
+    list.iter().for_each(|item| bytes.extend(text(item)));
+    bytes
+}
+
+fn file(entries: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = [&b"GGUF"[..], &3_u32.to_le_bytes(), &7_u64.to_le_bytes()].concat();
+    bytes.extend((entries.len() as u64).to_le_bytes());
+    entries.iter().for_each(|entry| bytes.extend(entry));
+    bytes
+}
+
+fn read(bytes: &[u8]) -> Result<GgufMetadata, Error> {
+    GgufMetadata::read(bytes, bytes.len() as u64, Path::new("made-up.gguf"))
+}
+
+/// One value of every type, and a small tokenizer.
+fn sample() -> Vec<u8> {
+    let mut nested = [&9_u32.to_le_bytes()[..], &1_u64.to_le_bytes(), &0_u32.to_le_bytes()].concat();
+    nested.extend([&2_u64.to_le_bytes()[..], &[5, 6]].concat());
+    let types = [&5_u32.to_le_bytes()[..], &1_u64.to_le_bytes(), &1_i32.to_le_bytes()].concat();
+    file(&[
+        entry("u8", 0, &[200]),
+        entry("i8", 1, &[200]),
+        entry("u16", 2, &60_000_u16.to_le_bytes()),
+        entry("i16", 3, &(-3_i16).to_le_bytes()),
+        entry("u32", 4, &4_000_000_000_u32.to_le_bytes()),
+        entry("i32", 5, &(-5_i32).to_le_bytes()),
+        entry("f32", 6, &0.5_f32.to_le_bytes()),
+        entry("bool", 7, &[1]),
+        entry("general.name", 8, &text("small")),
+        entry("nested", 9, &nested),
+        entry("u64", 10, &u64::MAX.to_le_bytes()),
+        entry("i64", 11, &i64::MIN.to_le_bytes()),
+        entry("f64", 12, &2.5_f64.to_le_bytes()),
+        entry("tokenizer.ggml.model", 8, &text("gpt2")),
+        entry("tokenizer.ggml.pre", 8, &text("smollm")),
+        entry("tokenizer.ggml.tokens", 9, &texts(&["a", "b", "ab", "1", "2", "12"])),
+        entry("tokenizer.ggml.merges", 9, &texts(&["a b", "1 2"])),
+        entry("tokenizer.ggml.token_type", 9, &types),
+    ])
+}
+
+#[test]
+fn every_type_is_read() {
+    let metadata = read(&sample()).unwrap();
+    assert_eq!((metadata.version, metadata.tensors, metadata.entries.len()), (3, 7, 18));
+    let expected = [
+        ("u8", GgufValue::Unsigned(200)),
+        ("i8", GgufValue::Signed(-56)),
+        ("u16", GgufValue::Unsigned(60_000)),
+        ("i16", GgufValue::Signed(-3)),
+        ("u32", GgufValue::Unsigned(4_000_000_000)),
+        ("i32", GgufValue::Signed(-5)),
+        ("f32", GgufValue::Float(0.5)),
+        ("bool", GgufValue::Bool(true)),
+        ("general.name", GgufValue::String("small".into())),
+        ("nested", GgufValue::Array(vec![GgufValue::Array([5, 6].map(GgufValue::Unsigned).to_vec())])),
+        ("u64", GgufValue::Unsigned(u64::MAX)),
+        ("i64", GgufValue::Signed(i64::MIN)),
+        ("f64", GgufValue::Float(2.5)),
+    ];
+    for (key, value) in expected {
+        assert_eq!(metadata.get(key), Some(&value), "{key}");
+    }
+    assert_eq!((metadata.text("u8"), metadata.texts("nested"), metadata.get("none")), (None, None, None));
+    assert_eq!(metadata.integers("tokenizer.ggml.token_type"), Some(vec![1]));
+}
+
+#[test]
+fn a_small_file_gives_a_tokenizer() {
+    let tokenizer = BpeTokenizer::from_metadata(&read(&sample()).unwrap(), Path::new("made-up.gguf")).unwrap();
+    assert_eq!(tokenizer.name(), "small");
+    assert_eq!(tokenizer.vocabulary_size(), 6);
+    // The merge of two digits is in the vocabulary, but the pre-tokenizer splits them first.
+    assert_eq!(tokenizer.encode("ab12").unwrap(), [2, 3, 4]);
+    assert_eq!(tokenizer.sha256().len(), 64);
+}
+
+#[test]
+fn unsupported_tokenizers_are_named() {
+    let with = |model: &str, pre: &str| {
+        let entries = [entry("tokenizer.ggml.model", 8, &text(model)), entry("tokenizer.ggml.pre", 8, &text(pre))];
+        let metadata = read(&file(&entries)).unwrap();
+        BpeTokenizer::from_metadata(&metadata, Path::new("made-up.gguf")).err().unwrap().to_string()
+    };
+    assert!(with("llama", "default").contains("\"llama\""));
+    assert!(with("gpt2", "qwen2").contains("\"qwen2\""));
+    assert!(with("gpt2", "smollm").contains("tokenizer.ggml.tokens is missing"));
+}
+
+#[test]
+fn lies_are_told_apart() {
+    let reason = |bytes: &[u8]| match read(bytes) {
+        Err(Error::Gguf { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert!(reason(b"PK\x03\x04 a zip file").contains("does not begin"));
+    assert!(reason(b"GGUF\x00\x00\x00\x03").contains("big-endian"));
+    assert!(reason(b"GGUF\x01\x00\x00\x00").contains("not supported"));
+    assert!(reason(b"GG").contains("ends"));
+    // Counts and lengths far beyond the file must not reserve memory.
+    let huge = [&u64::MAX.to_le_bytes()[..]].concat();
+    assert!(reason(&[b"GGUF\x03\x00\x00\x00", &[0; 8][..], &huge].concat()).contains("does not fit"));
+    assert!(reason(&file(&[entry("k", 8, &huge)])).contains("does not fit"));
+    assert!(reason(&file(&[entry("k", 9, &[&8_u32.to_le_bytes()[..], &huge].concat())])).contains("does not fit"));
+    assert!(reason(&file(&[entry("k", 7, &[2])])).contains("truth"));
+    assert!(reason(&file(&[entry("k", 13, &[2])])).contains("13 is not a value type"));
+    assert!(reason(&file(&[entry("k", 8, &[&1_u64.to_le_bytes()[..], &[0xff]].concat())])).contains("UTF-8"));
+    let deep: Vec<u8> = (0..6).flat_map(|_| [&9_u32.to_le_bytes()[..], &1_u64.to_le_bytes()].concat()).collect();
+    assert!(reason(&file(&[entry("k", 9, &[&deep[..], &[0; 64]].concat())])).contains("nested"));
+    assert!(matches!(BpeTokenizer::from_gguf(Path::new("/no/such/file")), Err(Error::Io { .. })));
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let whole = sample();
+    for length in 0..whole.len() {
+        assert!(matches!(read(&whole[..length]), Err(Error::Gguf { .. })), "{length} bytes");
+        // The stream may also end before the length that the file system told.
+        let early = GgufMetadata::read(&whole[..length], whole.len() as u64, Path::new("early"));
+        assert!(matches!(early, Err(Error::Gguf { .. })), "{length} bytes");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = sample();
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(metadata) = read(&bytes) {
+            BpeTokenizer::from_metadata(&metadata, Path::new("damaged")).ok();
+        }
+    }
+}
+
+#[test]
+fn the_model_file_says_what_it_is() {
+    let metadata = GgufMetadata::open(&smollm2_path()).unwrap();
+    assert_eq!(metadata.text("general.architecture"), Some("llama"));
+    assert_eq!(metadata.texts("tokenizer.ggml.tokens").unwrap().len(), 49_152);
+    assert_eq!(metadata.texts("tokenizer.ggml.merges").unwrap()[0], "Ġ t");
+}

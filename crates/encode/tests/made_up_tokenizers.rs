@@ -1,0 +1,196 @@
+//! Tokenizers made to merge what a template must keep apart, and some that only look awkward.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Rollout, example, template};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tiresias_encode::{BpeTokenizer, Dims, Encoder, Error, LossOn, SymbolKind, Template, Tokenizer, Trajectory};
+
+const DIMS: Dims = Dims { observations: 10, actions: 3 };
+const LETTERS: &str = "adgmopx#?,-:\n0123456789 ";
+
+/// A BPE tokenizer over single characters and the given merges (two tokens joined by a space).
+fn bpe(merges: &[&str], change: impl FnOnce(&mut Value)) -> BpeTokenizer {
+    let mut vocabulary: BTreeMap<String, usize> = BTreeMap::new();
+    let merged = merges.iter().map(|merge| merge.replacen(' ', "", 1));
+    for token in LETTERS.chars().map(String::from).chain(merged) {
+        let next = vocabulary.len();
+        vocabulary.entry(token).or_insert(next);
+    }
+    let mut file = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": {"type": "Fuse"},
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+            "vocab": vocabulary, "merges": merges,
+        },
+    });
+    change(&mut file);
+    BpeTokenizer::from_json_bytes(file.to_string().as_bytes(), "made-up").unwrap()
+}
+
+fn compile(tokenizer: &BpeTokenizer) -> Result<Encoder, Error> {
+    Encoder::compile(&Template::default(), tokenizer, DIMS)
+}
+
+/// The two neighbours that the error names.
+fn merged(tokenizer: &BpeTokenizer) -> (String, String) {
+    match compile(tokenizer) {
+        Err(Error::Merges { left, right, .. }) => (left, right),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+}
+
+fn assert_exact(encoder: &Encoder, tokenizer: &dyn Tokenizer, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let example = example(encoder.template(), encoder.dims(), seed);
+        let support: Vec<Trajectory<'_>> = example.support.iter().map(Rollout::borrowed).collect();
+        let query = example.query.borrowed();
+        let (mut ids, mut labels) = (Vec::new(), Vec::new());
+        encoder.push_example(&support, &query, &example.oracle, LossOn::Query, &mut ids, &mut labels).unwrap();
+        let text = encoder.text(&support, &query).unwrap().whole();
+        assert_eq!(ids, tokenizer.encode(&text).unwrap(), "{text:?}");
+        assert_eq!(labels.iter().filter(|label| **label != -100).count(), example.oracle.len());
+    }
+}
+
+#[test]
+fn merges_inside_literals_are_fine() {
+    let tokenizer = bpe(&["# \n", "\n #\n", "m d", "md p", ", x"], |_| {});
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Digit);
+    assert_exact(&encoder, &tokenizer, 0..200);
+}
+
+#[test]
+fn merges_across_a_boundary_are_named() {
+    let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+    assert_eq!(merged(&bpe(&[", 2"], |_| {})), pair(",", "2"));
+    assert_eq!(merged(&bpe(&["7 ,"], |_| {})), pair("7", ","));
+    assert_eq!(merged(&bpe(&["4 \n"], |_| {})), pair("4", "\n"));
+    assert_eq!(merged(&bpe(&["\n #", "\n# \n", "\n#\n 3"], |_| {})), pair("mdp\n#\n", "3"));
+    assert_eq!(merged(&bpe(&["\n 6"], |_| {})).1, "6");
+    let error = compile(&bpe(&[", 2"], |_| {})).unwrap_err().to_string();
+    assert!(error.contains("\",\" followed by \"2\"") && error.contains("made-up"), "{error}");
+}
+
+#[test]
+fn digits_that_merge_make_whole_numbers_the_symbols() {
+    let tokenizer = bpe(&["1 2", "2 0", "4 5"], |_| {});
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+    assert_exact(&encoder, &tokenizer, 0..200);
+    // With a number that also merges with its neighbour there is no way out, and the number is named.
+    let error = merged(&bpe(&["1 2", "12 \n"], |_| {}));
+    assert_eq!(error, ("12".into(), "\n".into()));
+    // Fields too wide to be looked up: the digits are named.
+    let wide = Template { reward_width: 5, ..Template::default() };
+    let error = Encoder::compile(&wide, &tokenizer, DIMS).unwrap_err();
+    assert!(matches!(error, Error::Merges { left, right, .. } if (left.as_str(), right.as_str()) == ("1", "2")));
+}
+
+#[test]
+fn characters_that_the_vocabulary_lacks_are_noticed() {
+    // Unknown characters vanish from the ids, so both markers become the same.
+    let markers = Template { support_marker: "S\n".into(), query_marker: "Q\n".into(), ..Template::default() };
+    let error = Encoder::compile(&markers, &bpe(&[], |_| {}), DIMS).unwrap_err();
+    assert!(matches!(error, Error::Indistinct { .. }), "{error}");
+}
+
+/// As Llama 2 does it: a mark before the text instead of a space, line ends as bytes, no pre-tokenizer.
+#[test]
+fn a_mark_before_the_text_is_part_of_its_first_literal() {
+    let tokenizer = bpe(&[], |file| {
+        file["normalizer"] = json!({"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "\u{2581}"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}]});
+        let model = &mut file["model"];
+        let next = model["vocab"].as_object().unwrap().len();
+        let vocabulary = model["vocab"].as_object_mut().unwrap();
+        vocabulary.remove("\n");
+        vocabulary.insert("<0x0A>".into(), json!(next));
+        vocabulary.insert("\u{2581}".into(), json!(next + 1));
+        model["byte_fallback"] = json!(true);
+    });
+    let mark = tokenizer.encode("").unwrap().len();
+    assert_eq!((mark, tokenizer.encode("5").unwrap().len()), (0, 2), "the mark is there");
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Digit);
+    assert_exact(&encoder, &tokenizer, 0..200);
+}
+
+/// As Llama 3 does it: up to three digits are one token, line ends cling to punctuation.
+fn grouping() -> BpeTokenizer {
+    let letters = "SQTabcdefghijklmnopqrstuvwxyz.:_<>#?,-ĊĠĉÃ©0123456789";
+    let mut tokens: Vec<String> = letters.chars().map(String::from).collect();
+    tokens.extend((0..100).map(|n| format!("{n:02}")));
+    tokens.extend((0..1000).map(|n| format!("{n:03}")));
+    tokens.extend(["#Ċ", "?Ċ", ",x"].map(String::from));
+    bpe(&[], |file| {
+        let split = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        file["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": split}, "behavior": "Isolated", "invert": false},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]});
+        file["decoder"] =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
+        let vocabulary: BTreeMap<&str, usize> = tokens.iter().map(String::as_str).zip(0..).collect();
+        file["model"]["vocab"] = json!(vocabulary);
+        file["model"]["ignore_merges"] = json!(true);
+    })
+}
+
+#[test]
+fn groups_of_three_digits_are_looked_up() {
+    let tokenizer = grouping();
+    assert_eq!(tokenizer.encode("123").unwrap().len(), 1);
+    for (observation_width, reward_width) in [(1, 2), (2, 3), (3, 1), (4, 4)] {
+        let template = Template { observation_width, reward_width, ..Template::default() };
+        let dims = Dims { observations: 10_usize.pow(observation_width), actions: 10 };
+        let encoder = Encoder::compile(&template, &tokenizer, dims).unwrap();
+        assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+        assert_exact(&encoder, &tokenizer, 0..200);
+    }
+    // One digit a field: nothing to group, and nothing to look up.
+    let narrow = Template { reward_width: 1, reward_offset: 0, ..Template::default() };
+    assert_eq!(Encoder::compile(&narrow, &tokenizer, DIMS).unwrap().symbol_kind(), SymbolKind::Digit);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Whatever the template, compiling either fails with a reason or is exact.
+    #[test]
+    fn grouping_is_exact_or_refused((mut template, mut dims) in template(), seed in any::<u64>()) {
+        template.observation_width = template.observation_width.min(3);
+        template.reward_width = template.reward_width.min(3);
+        dims.observations = dims.observations.min(10_usize.pow(template.observation_width));
+        let tokenizer = grouping();
+        match Encoder::compile(&template, &tokenizer, dims) {
+            Ok(encoder) => assert_exact(&encoder, &tokenizer, seed % 1000..seed % 1000 + 40),
+            Err(error) => prop_assert!(matches!(error, Error::Merges { .. } | Error::Indistinct { .. }), "{error}"),
+        }
+    }
+
+    /// Random merges over the template's own characters: exact, or refused with a pair that does merge.
+    #[test]
+    fn any_merges_are_exact_or_refused(
+        merges in prop::collection::btree_set("[mdp#?,\n0-9] [mdp#?,\n0-9]", 0..6),
+        seed in 0..1000_u64,
+    ) {
+        let merges: Vec<&str> = merges.iter().map(String::as_str).collect();
+        let tokenizer = bpe(&merges, |_| {});
+        match compile(&tokenizer) {
+            Ok(encoder) => assert_exact(&encoder, &tokenizer, seed..seed + 40),
+            Err(Error::Merges { left, right, together, apart, .. }) => {
+                prop_assert_ne!(together, apart);
+                let joined = format!("{} {}", left.chars().last().unwrap(), right.chars().next().unwrap());
+                prop_assert!(merges.contains(&joined.as_str()), "{left:?} {right:?} of {merges:?}");
+            }
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// What every number means, in words and with its source.
+
+export interface Term {
+  term: string;
+  meaning: string;
+  source?: string;
+}
+
+export const PAPER = {
+  title: 'Zhang, Aghaei, Saghafian: “Large Language Models for Sequential Decision-Making: Improving In-Context Learning via Supervised Fine-Tuning”',
+  label: 'arXiv 2605.09009',
+  url: 'https://arxiv.org/abs/2605.09009',
+};
+
+export const FOOTNOTE = 'This project implements ideas from that paper. Task family, horizons, model, prompts and training settings here are this '
+  + 'project’s own, so no figure on this page reproduces a figure of the paper or can be compared with one directly.';
+
+export const GLOSSARY: readonly Term[] = [
+  {
+    term: 'Absolute gap',
+    meaning: 'V* − V^π: the optimal expected return of an episode less the expected return of the method, averaged over the test tasks. 0 is optimal; lower is better. For an ambiguous POMDP, V is the α-maxmin expected utility, nature choosing the model each period.',
+    source: 'the optimality gap of arXiv 2605.09009',
+  },
+  {
+    term: 'Relative gap',
+    meaning: '(V* − V^π) / |V*|, pooled: the mean absolute gap over the mean size of the optimal return.',
+    source: 'the optimality gap of arXiv 2605.09009',
+  },
+  {
+    term: 'Normalised gap',
+    meaning: '(V* − V^π) / (V* − V^random), pooled: the share of the way from optimal (0) to uniformly random actions (1). Above 1 is worse than random.',
+    source: 'this project’s own scale, common in reinforcement learning benchmarks',
+  },
+  {
+    term: 'Mean return',
+    meaning: 'V^π: the expected (or sampled mean) sum of rewards of an episode.',
+  },
+  {
+    term: 'Agreement',
+    meaning: 'The share of decisions inside the ε-optimal action set: all actions whose value comes within ε of the best, so that choosing among ties is not counted as an error.',
+  },
+  {
+    term: 'Regret by decision step',
+    meaning: 'V*(b) − Q*(b, a): what the action taken at a step loses if all later actions were optimal, averaged over tasks and episodes.',
+  },
+  {
+    term: 'Exact or sampled',
+    meaning: 'Exact: the expected return was computed from the model of the task. Sampled: it was estimated from the counted episodes, with common random numbers across methods; a sampled gap may fall below 0 by chance.',
+  },
+  {
+    term: '95% interval',
+    meaning: 'Bias-corrected and accelerated (BCa) bootstrap over tasks.',
+    source: 'Efron, JASA 82 (1987); DiCiccio and Efron, Statistical Science 11 (1996)',
+  },
+  {
+    term: 'Oracle certificate',
+    meaning: 'Lower and upper bounds on V* that the solver proves; the oracle’s true optimum lies between them. The gap uses V* as printed, so it is known up to the width.',
+  },
+  {
+    term: 'Worst and average over the cloud',
+    meaning: 'An ambiguous POMDP holds several models of the world and the agent does not know which one is true. The plot fixes nature at each model in turn; “worst” is the least value a task, averaged over tasks, and “average” the mean over the models.',
+    source: 'Saghafian, Journal of Economic Theory (2018), for the ambiguous POMDP',
+  },
+  {
+    term: 'Regret bound',
+    meaning: 'An upper bound on V*(b) − Q*(b, label) for the oracle action that a training example is labelled with. 0 means the label is proven optimal.',
+  },
+];

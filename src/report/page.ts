@@ -1,0 +1,174 @@
+// The whole page, section by section, in the order a reader asks: what came out, how, from what, and how to do it again.
+import type { RegimeResult, Results, TrainingResult } from '../results.js';
+import { cloudFigures, gapFigures, regretFigures, trainingFigures } from './figures.js';
+import { answer, footing, question } from './findings.js';
+import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
+import { html, Markup } from './html.js';
+import { methodsOf, regimeLabel, regimesOf } from './names.js';
+import { bar, CLOUD_LEGEND, dot, facts, figure, lineLegend, table, TRACE_LEGEND, wideFigure } from './parts.js';
+import { certificateTable, COMMAND, datasetTable, stageTable } from './records.js';
+import { STYLE } from './style.js';
+import { COLUMNS, summaries } from './summary.js';
+import { bytes, clean, count, duration, list, percent, printable } from './text.js';
+import { traceFigure } from './trace.js';
+
+export async function page(results: Results): Promise<string> {
+  const title = `Tiresias: ${clean(results.name) || 'report'}`;
+  const body = await Promise.all([
+    headline(results), gaps(results), regret(results), cloud(results), traces(results), training(results),
+    certificates(results), data(results), cost(results), reproduction(results), definitions(),
+  ]);
+  return html`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<main>
+${body}
+</main>
+<footer id="source">
+<p>Source of the ideas: ${PAPER.title}, <a href="${PAPER.url}">${PAPER.label}</a>. ${FOOTNOTE}</p>
+<p>Written by Tiresias ${clean(results.version)}.</p>
+</footer>
+</body>
+</html>
+`.text;
+}
+
+const headline = (results: Results): Markup => html`
+<header>
+<h1>Tiresias · ${clean(results.name) || 'report'}</h1>
+<p class="question">${question(results)}</p>
+<p class="answer">${answer(results)}</p>
+<p class="note">${footing(results)} Parameters are this project’s own; see the <a href="#source">note on the source</a>.</p>
+</header>`;
+
+async function gaps(results: Results): Promise<Markup> {
+  const figures = await gapFigures(results);
+  return html`
+<section><h2>Optimality gap</h2>
+<p class="note">Points with 95% bootstrap intervals over tasks; left is better. All panels share one scale.</p>
+<div class="grid">${figures.map(figure)}</div>
+${summaries(results).map(({ regime, horizon, rows }) => html`
+<h3>${regime}, horizon ${horizon}</h3>
+${rows.length === 0 ? html`<p>No method was evaluated in this regime.</p>` : table(`Results, ${regime}`, ['Method', ...COLUMNS], rows.map(({ method, cells }) => [
+    dot(method), ...cells.map(({ value, interval }) => (interval === undefined ? value : html`${value}<small>${interval}</small>`)),
+  ]), 'summary')}`)}
+</section>`;
+}
+
+async function regret(results: Results): Promise<Markup | undefined> {
+  const figures = await regretFigures(results);
+  if (figures.length === 0) return undefined;
+  const all = methodsOf(results);
+  const shown = all.filter(({ key }) => Object.values(results.regimes).some(({ methods }) => Object.hasOwn(methods, key) && methods[key]!.regret_by_step.length > 0));
+  return html`
+<section><h2>Regret by decision</h2>
+<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes.</p>
+${lineLegend(all, shown)}
+<div class="grid">${figures.map(figure)}</div>
+</section>`;
+}
+
+async function cloud(results: Results): Promise<Markup | undefined> {
+  const figures = await cloudFigures(results);
+  return figures.length === 0 ? undefined : html`
+<section><h2>Under every model of the cloud</h2>
+<p class="note">The agent does not know which model of the world is true. Here nature is fixed at each model in turn; right is better.</p>
+${CLOUD_LEGEND}
+<div class="flow">${figures.map(wideFigure)}</div>
+</section>`;
+}
+
+async function traces(results: Results): Promise<Markup | undefined> {
+  const methods = methodsOf(results);
+  const drawn = await Promise.all(regimesOf(results).map(async ([key, regime]) => {
+    const figures = await Promise.all(oneEach(regime).map((trace) => {
+      const label = methods.find((method) => method.key === trace.method)?.label ?? clean(trace.method);
+      return traceFigure(trace, results, `${regimeLabel(key)} · ${label} · task ${trace.task}`);
+    }));
+    return figures.filter((drawing) => drawing !== undefined);
+  }));
+  const first = drawn.flatMap((figures) => figures.slice(0, 1));
+  const others = drawn.flatMap((figures) => figures.slice(1));
+  return first.length === 0 ? undefined : html`
+<section><h2>One episode, step by step</h2>
+<p class="note">A single episode shows how a policy acts, not how good it is. A dot inside a ring is the oracle’s own choice at that step.</p>
+${TRACE_LEGEND}
+<div class="flow">${first.map(wideFigure)}</div>
+${others.length > 0 && html`<details><summary>Episodes of other methods</summary><div class="flow">${others.map(wideFigure)}</div></details>`}
+</section>`;
+}
+
+/** The first trace of each method, the fine-tuned model's first and the oracle's last. */
+function oneEach({ traces: all }: RegimeResult): RegimeResult['traces'] {
+  const rank = (method: string): number => (method === 'sft' ? 0 : method === 'oracle' ? 2 : 1);
+  return all.filter((trace, i) => all.findIndex(({ method }) => method === trace.method) === i).sort((a, b) => rank(a.method) - rank(b.method));
+}
+
+async function training(results: Results): Promise<Markup | undefined> {
+  if (results.training.length === 0) return undefined;
+  const runs = await Promise.all(results.training.map(async (run) => html`
+<h3>Adapter ${clean(run.name)}${run.regimes.length > 0 && ` (${list(run.regimes.map(regimeLabel))})`}</h3>
+<div class="grid">${(await trainingFigures(run)).map(figure)}</div>
+${trainingFacts(run)}`));
+  return html`
+<section><h2>Training</h2>
+<p class="note">Thin line: every step; thick line: moving mean. Both are measured on the batch of the step.</p>
+${runs}
+</section>`;
+}
+
+const trainingFacts = (run: TrainingResult): Markup => facts([
+  ['Parameters', `${count(run.parameters)}, of which ${count(run.trainable)} trained`],
+  ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
+  ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
+  ['Throughput', `${count(run.tokens_per_second)} tokens/s`],
+  ['Share of matrix-product peak', `${percent(run.matmul_share)} of ${count(run.matmul_peak_gflops)} GFLOP/s measured`],
+  ['Peak memory', bytes(run.peak_rss_bytes)],
+]);
+
+const certificates = (results: Results): Markup | undefined => Object.keys(results.regimes).length === 0 ? undefined : html`
+<section><h2>Oracle certificate</h2>
+<p class="note">Means over the test tasks: lower bound ≤ V* ≤ upper bound, as the solver proves them.</p>
+${table('Oracle certificate', ...certificateTable(results))}
+</section>`;
+
+const data = (results: Results): Markup | undefined => results.datasets.length === 0 ? undefined : html`
+<section><h2>Training data</h2>
+${table('Datasets', ...datasetTable(results))}
+</section>`;
+
+function cost(results: Results): Markup {
+  const longest = Math.max(...results.stages.map(({ seconds }) => seconds), Number.MIN_VALUE);
+  const [headings, rows] = stageTable(results);
+  const { cpu, cores, memory_bytes: memory, node, platform } = results.machine;
+  return html`
+<section><h2>Time and machine</h2>
+${rows.length > 0 && table('Wall time of each stage', [...headings, ''], rows.map((row, i) => [...row, i < results.stages.length && bar(results.stages[i]!.seconds / longest)]))}
+${facts([['Processor', clean(cpu)], ['Cores', count(cores)], ['Memory', bytes(memory)], ['Platform', clean(platform)], ['Node', clean(node)]])}
+</section>`;
+}
+
+const reproduction = (results: Results): Markup => html`
+<section><h2>How to reproduce</h2>
+<p>Save the experiment below as <code>experiment.json</code> and run:</p>
+<pre><code>${COMMAND}</code></pre>
+<p>Tiresias ${clean(results.version)}; base model ${clean(results.base_model.name)} with SHA-256 <code>${clean(results.base_model.sha256)}</code>.</p>
+<details><summary>The experiment, defaults filled in</summary>
+<pre><code>${printable(JSON.stringify(results.experiment, null, 2))}</code></pre>
+</details>
+</section>`;
+
+const definitions = (): Markup => html`
+<section><h2>Definitions</h2>
+<dl class="terms">${GLOSSARY.map(({ term, meaning, source }) => html`
+<dt>${term}</dt><dd>${meaning}${source !== undefined && html`<small>Source: ${source}.</small>`}</dd>`)}
+</dl>
+</section>`;

@@ -1,0 +1,46 @@
+// The building blocks of the page: tables that scroll by themselves, figures, legends, facts.
+import { dashOf, type Figure } from './figures.js';
+import { html, type Fragment, type Markup } from './html.js';
+import type { Method } from './names.js';
+
+/** The first column heads its rows. On a narrow screen the table scrolls, not the page; the box takes the focus for that. */
+export const table = (label: string, headings: readonly Fragment[], rows: readonly (readonly Fragment[])[], kind = ''): Markup => html`
+<div class="scroll ${kind}" role="region" aria-label="${label}" tabindex="0"><table>
+<thead><tr>${headings.map((heading) => html`<th scope="col">${heading}</th>`)}</tr></thead>
+<tbody>${rows.map(([head, ...cells]) => html`
+<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}
+</tbody></table></div>`;
+
+export const figure = ({ title, svg }: Figure): Markup => html`
+<figure><figcaption>${title}</figcaption>${svg}</figure>`;
+
+/** A figure that keeps its size, however wide, and scrolls where the page is narrower. */
+export const wideFigure = ({ title, svg }: Figure): Markup => html`
+<figure><figcaption>${title}</figcaption><div class="scroll" role="region" aria-label="${title}" tabindex="0">${svg}</div></figure>`;
+
+export const dot = ({ colour, label }: Method): Markup => html`<span class="dot" style="background:${colour}"></span>${label}`;
+
+const key = (drawing: Markup, words: Fragment): Markup => html`<li><svg width="28" height="14" viewBox="0 0 28 14" aria-hidden="true">${drawing}</svg>${words}</li>`;
+
+/** Which line is whose; `all` sets the dashes, `shown` the entries. */
+export const lineLegend = (all: readonly Method[], shown: readonly Method[]): Markup => html`<ul class="legend">${shown.map((method) => key(
+  html`<path d="M1 7H27" stroke="${method.colour}" stroke-width="2" stroke-dasharray="${dashOf(all.indexOf(method)).join(' ')}"/><circle cx="14" cy="7" r="3" fill="${method.colour}"/>`,
+  method.label,
+))}</ul>`;
+
+export const CLOUD_LEGEND = html`<ul class="legend">
+${key(html`<path d="M14 1V13" stroke="var(--muted)" stroke-width="2"/>`, 'nature held at one model')}
+${key(html`<path d="M9 3H19L14 12Z" fill="var(--muted)"/>`, 'worst model of each task')}
+${key(html`<circle cx="14" cy="7" r="5" fill="var(--muted)"/>`, 'average over the models')}</ul>`;
+
+export const TRACE_LEGEND = html`<ul class="legend">
+${key(html`<circle cx="14" cy="7" r="3.5" fill="var(--ink)"/>`, 'true state; action taken')}
+${key(html`<circle cx="14" cy="7" r="5.5" fill="none" stroke="var(--seen)" stroke-width="2"/>`, 'observation')}
+${key(html`<circle cx="14" cy="7" r="5.5" fill="none" stroke="var(--m0)" stroke-width="2"/>`, 'the oracle’s action')}
+${key(html`${[0.15, 0.4, 0.7, 1].map((p, i) => html`<rect x="${i * 7}" y="1" width="7" height="12" fill="var(--belief)" opacity="${p}"/>`)}`, 'the oracle’s belief, stronger is likelier')}</ul>`;
+
+/** A share of a whole as a bar, for a table cell; the number stands beside it. */
+export const bar = (share: number): Markup => html`<span class="track" aria-hidden="true"><i style="width:${(100 * share).toFixed(1)}%"></i></span>`;
+
+export const facts = (entries: readonly (readonly [string, Fragment])[]): Markup => html`
+<dl class="facts">${entries.map(([term, value]) => html`<div><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>`;

@@ -1,0 +1,30 @@
+// The plain records of a run as rows of text, for HTML and Markdown alike.
+import type { Results } from '../results.js';
+import { regimeLabel, regimesOf } from './names.js';
+import { bytes, clean, count, decimal, duration } from './text.js';
+
+export type TextTable = [headings: string[], rows: string[][]];
+
+export const COMMAND = 'npx tiresias run --config experiment.json';
+
+export const certificateTable = (results: Results): TextTable => [
+  ['Regime', 'Horizon', 'Lower bound', 'V*', 'Upper bound', 'Width'],
+  regimesOf(results).map(([key, { horizon, lower, optimal, upper }]) => [
+    regimeLabel(key), count(horizon), decimal(lower), decimal(optimal), decimal(upper), decimal(upper - lower),
+  ]),
+];
+
+export const datasetTable = (results: Results): TextTable => [
+  ['Regime', 'Examples', 'Tasks', 'Tokens', 'Labels', 'Size', 'Mean regret bound', 'Largest regret bound', 'Time'],
+  results.datasets.map((d) => [
+    regimeLabel(d.regime), count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
+    decimal(d.mean_regret_bound), decimal(d.max_regret_bound), duration(d.seconds),
+  ]),
+];
+
+/** The last row is the sum, where there is more than one stage. */
+export function stageTable({ stages }: Results): TextTable {
+  const rows = stages.map(({ name, seconds, peak_rss_bytes: peak }) => [clean(name), duration(seconds), peak === undefined ? '' : bytes(peak)]);
+  if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), '']);
+  return [['Stage', 'Wall time', 'Peak memory'], rows];
+}

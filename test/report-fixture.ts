@@ -1,0 +1,95 @@
+// A valid Results object of any shape, with made-up numbers that hang together. Test code only.
+import seedrandom from 'seedrandom';
+import { resultsSchema, type MethodResult, type RegimeResult, type Results } from '../src/results.js';
+
+export interface FixtureOptions {
+  methods?: readonly string[];
+  regimes?: readonly string[];
+  horizon?: number;
+  states?: number;
+  steps?: number;
+  adapters?: readonly string[];
+  name?: string;
+  seed?: string;
+  /** Which method's episode is traced; none for no traces. */
+  traced?: readonly string[];
+}
+
+const GAPS = new Map([['oracle', 0], ['sft', 0.22], ['icl', 0.81], ['random', 1]]);
+const OPTIMAL = new Map([['mdp', 11.2], ['pomdp', 10.1]]);
+
+export function fixture(options: FixtureOptions = {}): Results {
+  const {
+    methods = ['oracle', 'sft', 'icl', 'random'], regimes = ['mdp', 'pomdp', 'apomdp'], horizon = 10, states = 10, steps = 100,
+    adapters = ['joint'], name = 'quickstart', seed = 'fixture', traced = ['sft'],
+  } = options;
+  const random = seedrandom(seed);
+  const around = (x: number, width: number): [number, number] => [x - width * (0.8 + 0.4 * random()), x + width * (0.8 + 0.4 * random())];
+
+  const method = (key: string, regime: string, optimal: number): MethodResult => {
+    const exact = regime === 'mdp' || key === 'oracle';
+    const norm = (GAPS.get(key) ?? 0.2 + 0.7 * random()) * (key === 'sft' && regime !== 'mdp' ? 2.6 : 1);
+    const abs = norm * 9.4;
+    const width = key === 'oracle' ? 0 : 0.05 + 0.03 * random();
+    const interval = (x: number, scale: number): [number, number] => (width === 0 ? [x, x] : around(x, width * scale));
+    const value = optimal - abs;
+    return {
+      gap_abs: abs, gap_abs_ci95: interval(abs, 9.4), gap_rel: abs / optimal, gap_rel_ci95: interval(abs / optimal, 9.4 / optimal),
+      gap_norm: norm, gap_norm_ci95: interval(norm, 1), value, value_ci95: around(value, 0.6),
+      agreement: 1 - norm * 0.6, agreement_ci95: interval(1 - norm * 0.6, 0.4),
+      regret_by_step: Array.from({ length: horizon }, (_, t) => (abs / horizon) * (1.3 - (0.6 * t) / horizon) * (0.9 + 0.2 * random())),
+      tasks: 60, episodes: 60, exact,
+      ...(regime === 'apomdp' && { cloud: { per_model: [value + 0.4, value + 0.1, value + 1.1], worst: value - 0.3, average: value + 0.5 } }),
+    };
+  };
+
+  const trace = (key: string, hidden: boolean): RegimeResult['traces'][number] => {
+    let state = Math.floor(states / 3);
+    return {
+      method: key, task: 7,
+      steps: Array.from({ length: horizon }, (_, t) => {
+        const oracle = state >= 3 ? 2 : 0;
+        const action = key !== 'oracle' && random() < 0.25 ? 1 : oracle;
+        const mass = Array.from({ length: states }, (_unused, s) => Math.exp(-((s - state) ** 2) / (t === 0 ? 1e4 : 1.2)));
+        const total = mass.reduce((a, b) => a + b, 0);
+        const step = {
+          t, state, observation: hidden && t > 0 ? Math.max(0, Math.min(states - 1, state + Math.floor(random() * 3) - 1)) : null, action,
+          oracle_action: oracle, reward: [-0.2, 0, 2][action]!, ...(hidden && { belief: mass.map((p) => p / total) }),
+        };
+        state = Math.max(0, Math.min(states - 1, state + [2, 0, -2][action]!));
+        return step;
+      }),
+    };
+  };
+
+  const regime = (key: string): RegimeResult => {
+    const optimal = OPTIMAL.get(key) ?? 8.7;
+    return {
+      horizon, optimal, lower: optimal - (key === 'mdp' ? 0 : 0.004), upper: optimal + (key === 'mdp' ? 0 : 0.006),
+      methods: Object.fromEntries(methods.map((m) => [m, method(m, key, optimal)])),
+      traces: traced.filter((m) => methods.includes(m)).map((m) => trace(m, key !== 'mdp')),
+    };
+  };
+
+  return resultsSchema.parse({
+    schema: 'tiresias.results/1', name, version: '0.1.0',
+    machine: { cpu: 'Example CPU 3.0 GHz', cores: 2, memory_bytes: 4.2e9, node: 'v20.19.0', platform: 'linux x64' },
+    experiment: { schema: 'tiresias.experiment/1', name, seed: 20260509, family: 'energy', regimes, horizon },
+    actions: ['harvest', 'conserve', 'perform'],
+    base_model: { name: 'smollm2-135m-instruct', sha256: 'ab'.repeat(32) },
+    datasets: regimes.map((key, i) => ({
+      regime: key, examples: 400, tasks: 400, tokens: 81_234 + i, labels: 4000, bytes: 734_003, mean_regret_bound: i * 1.2e-3, max_regret_bound: i * 9e-3, seconds: 2 + i,
+    })),
+    training: adapters.map((adapter) => ({
+      name: adapter, regimes, parameters: 134_515_008, trainable: 4_884_480, examples: 400 * regimes.length, steps, tokens: 184_000, seconds: 511,
+      tokens_per_second: 360, matmul_peak_gflops: 250, matmul_share: 0.61, peak_rss_bytes: 1.4e9,
+      curve: Array.from({ length: steps }, (_, i) => ({
+        step: i + 1, loss: 0.3 + 1.1 * Math.exp(-i / 18) + 0.15 * random(), accuracy: Math.min(1, 0.88 - 0.5 * Math.exp(-i / 18) + 0.12 * (random() - 0.5)), lr: 0.002 * (1 - i / steps),
+      })),
+    })),
+    stages: [
+      { name: 'datasets', seconds: 9.1, peak_rss_bytes: 2.1e8 }, { name: 'training', seconds: 511, peak_rss_bytes: 1.4e9 }, { name: 'evaluation', seconds: 204.4 }, { name: 'report', seconds: 0.8 },
+    ],
+    regimes: Object.fromEntries(regimes.map((key) => [key, regime(key)])),
+  });
+}

@@ -1,1 +1,5 @@
-fn main() { napi_build::setup(); }
+//! Passes Node's linker settings on.
+
+fn main() {
+    napi_build::setup();
+}

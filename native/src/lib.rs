@@ -1,1 +1,26 @@
-//! The Node addon.
+//! The Node addon: converts, schedules and catches; no algorithm lives here.
+//!
+//! Synchronous calls borrow their inputs; long ones are [`background`] jobs on libuv's pool that run on one shared rayon pool,
+//! report progress through weak callbacks (which never keep the process alive) and stop when their `CancelToken` says so. A
+//! panic in either becomes a JavaScript error.
+
+// napi hands over owned strings and objects.
+#![allow(clippy::needless_pass_by_value)]
+
+mod background;
+mod belief;
+mod errors;
+mod family;
+mod model;
+mod rollout;
+mod solve;
+mod study;
+mod tokenizer;
+
+use napi_derive::napi;
+
+/// The version of the addon, equal to the package's.
+#[napi]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}

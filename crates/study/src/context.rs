@@ -1,0 +1,107 @@
+//! Solved tasks and the few-shot contexts drawn from them.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use tiresias_encode::{Dims, Trajectory};
+use tiresias_model::family::Task;
+use tiresias_model::random::Key;
+use tiresias_model::{Model, Policy, Space};
+use tiresias_sim::{Batch, RolloutSpec, rollout};
+use tiresias_solve::{Limits, Solution, auto};
+
+use crate::spec::Resolved;
+use crate::{Spec, StudyError};
+
+/// A task with its oracle.
+pub struct SolvedTask {
+    /// Index in its split.
+    pub index: u64,
+    /// The task.
+    pub task: Task,
+    /// Its oracle.
+    pub solution: Solution,
+}
+
+impl SolvedTask {
+    /// Draws task `index` of the specification and solves its oracle on the calling thread.
+    pub(crate) fn solve(
+        spec: &Spec,
+        names: &Resolved,
+        index: u64,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, StudyError> {
+        let task = names.family.task(&spec.request(index))?;
+        let limits = Limits {
+            gap: spec.solver.gap,
+            time: spec.solver.time_seconds.map(Duration::from_secs_f64),
+            threads: 1,
+            ..Limits::default()
+        };
+        let hook = |_: &_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let solution = auto(&task.model)
+            .solve(&task.model, &limits, &hook)
+            .map_err(|source| StudyError::Solve { index, source })?;
+        if cancelled() {
+            return Err(StudyError::Cancelled);
+        }
+        Ok(Self { index, task, solution })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.task.model
+    }
+
+    /// The oracle's policy.
+    pub fn policy(&self) -> &dyn Policy {
+        &self.solution.policy
+    }
+
+    /// Decisions per episode (a split may lengthen the training horizon).
+    pub(crate) fn horizon(&self, spec: &Spec) -> usize {
+        self.model().horizon().unwrap_or(spec.horizon)
+    }
+
+    /// The number of symbols its trajectories hold.
+    pub(crate) fn dims(&self) -> Dims {
+        let model = self.model();
+        Dims {
+            observations: model.observations().map_or(model.states().len(), Space::len),
+            actions: model.actions().len(),
+        }
+    }
+
+    /// The random stream of this task for a purpose.
+    pub(crate) fn key(&self, spec: &Spec, purpose: &str) -> Key {
+        Key::named(spec.seed, &[&spec.family, &spec.split, spec.regime.name(), purpose], &[self.index])
+    }
+
+    /// The K support trajectories of example (or episode) `example`.
+    pub(crate) fn support(&self, spec: &Spec, names: &Resolved, example: u64) -> Result<Batch, StudyError> {
+        let k = spec.support.trajectories;
+        Ok(rollout(&RolloutSpec {
+            model: self.model(),
+            policy: Some(self.policy()),
+            behaviour: &names.support,
+            nature: spec.recorded_nature(self.task.true_model),
+            horizon: self.horizon(spec),
+            first_episode: example * k as u64,
+            episodes: k,
+            key: self.key(spec, "support"),
+            record_beliefs: false,
+        })?)
+    }
+}
+
+/// The trajectories of a batch, as the encoder takes them.
+pub(crate) fn trajectories(batch: &Batch) -> Vec<Trajectory<'_>> {
+    let h = batch.horizon;
+    (0..batch.episodes)
+        .map(|e| Trajectory {
+            observations: &batch.observations[e * h..][..h],
+            actions: &batch.actions[e * h..][..h],
+            rewards: &batch.rewards[e * h..][..h],
+        })
+        .collect()
+}

@@ -1,0 +1,37 @@
+//! What can go wrong while a study is made.
+
+use thiserror::Error;
+use tiresias_model::ModelError;
+use tiresias_sim::BehaviourError;
+use tiresias_solve::SolveError;
+
+/// Errors of this crate.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    /// The specification is not valid JSON, or a field of it is wrong.
+    #[error("specification: {0}")]
+    Spec(String),
+    /// A model or a belief.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A behaviour's name.
+    #[error(transparent)]
+    Behaviour(#[from] BehaviourError),
+    /// An oracle.
+    #[error("task {index}: {source}")]
+    Solve {
+        /// Index of the task in its split.
+        index: u64,
+        /// What went wrong.
+        source: SolveError,
+    },
+    /// Encoding or a shard file.
+    #[error(transparent)]
+    Encode(#[from] tiresias_encode::Error),
+    /// A batch of actions has the wrong size, or an action does not exist.
+    #[error("{0}")]
+    Actions(String),
+    /// The hook asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}

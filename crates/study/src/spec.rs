@@ -1,0 +1,298 @@
+//! The specification of a shard or of a batch of evaluation episodes, as TypeScript writes it.
+
+use serde::{Deserialize, Serialize};
+use tiresias_encode::{QueryReward, ShardFormat, Template};
+use tiresias_model::family::{Family, Regime, TaskRequest, family};
+use tiresias_sim::{Behaviour, NatureRule};
+
+use crate::StudyError;
+
+/// Which tasks, which oracles, which contexts. One JSON object, camelCase, unknown fields refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    /// Name of the family.
+    pub family: String,
+    /// Split of the family.
+    pub split: String,
+    /// Seed of the study, at most 2^53 so that it survives JSON.
+    pub seed: u64,
+    /// MDP, POMDP or APOMDP.
+    pub regime: Regime,
+    /// Training horizon.
+    pub horizon: usize,
+    /// Size of the cloud (APOMDP).
+    #[serde(default = "three")]
+    pub models: usize,
+    /// Ambiguity attitude α (APOMDP).
+    #[serde(default = "one")]
+    pub alpha: f64,
+    /// Nature in recorded trajectories (APOMDP).
+    #[serde(default)]
+    pub nature: Nature,
+    /// The K support trajectories.
+    pub support: Support,
+    /// The query trajectory.
+    #[serde(default)]
+    pub query: Query,
+    /// How well the oracle is solved.
+    #[serde(default)]
+    pub solver: SolverSpec,
+    /// Fields that differ from the family's default template.
+    #[serde(default)]
+    pub template: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Index of the first task.
+    #[serde(default)]
+    pub first_task: u64,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Threads; 0 means one per core.
+    #[serde(default)]
+    pub threads: usize,
+    /// Shards: examples per task, each with its own support and query.
+    #[serde(default = "one_usize")]
+    pub examples_per_task: usize,
+    /// Shards: the file format.
+    #[serde(default)]
+    pub format: Format,
+    /// Evaluation: episodes per task, each with its own support.
+    #[serde(default = "one_usize")]
+    pub episodes_per_task: usize,
+    /// Evaluation: actions within this of the best value count as agreement (reward units).
+    #[serde(default = "epsilon")]
+    pub epsilon: f64,
+    /// Evaluation: who moves the world (APOMDP).
+    #[serde(default)]
+    pub query_nature: QueryNature,
+}
+
+/// Nature in recorded trajectories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nature {
+    /// The task's hidden true model.
+    #[default]
+    Fixed,
+    /// The oracle's own worst case.
+    Adversarial,
+    /// A uniform draw at each step.
+    Resampled,
+}
+
+/// Who moves the world in evaluation: `"oracle"`, or `"fixed:M"` for model M of the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum QueryNature {
+    /// The oracle's nature, against which the gap is non-negative in expectation.
+    #[default]
+    Oracle,
+    /// One model of the cloud.
+    Fixed(usize),
+}
+
+impl TryFrom<String> for QueryNature {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.strip_prefix("fixed:").map(str::parse) {
+            Some(Ok(m)) => Ok(Self::Fixed(m)),
+            _ if text == "oracle" => Ok(Self::Oracle),
+            _ => Err(format!("query nature {text:?}: expected oracle or fixed:M")),
+        }
+    }
+}
+
+impl From<QueryNature> for String {
+    fn from(nature: QueryNature) -> Self {
+        match nature {
+            QueryNature::Oracle => "oracle".into(),
+            QueryNature::Fixed(m) => format!("fixed:{m}"),
+        }
+    }
+}
+
+/// The support of a few-shot context.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Support {
+    /// K, the number of trajectories.
+    pub trajectories: usize,
+    /// Name of the behaviour policy.
+    #[serde(default = "oracle")]
+    pub behaviour: String,
+}
+
+/// The query of a few-shot example.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// Name of the behaviour policy that executes; labels are the oracle's in any case.
+    #[serde(default = "oracle")]
+    pub behaviour: String,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self { behaviour: oracle() }
+    }
+}
+
+/// Limits of one oracle.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SolverSpec {
+    /// Certified gap at the start to stop at, in reward units.
+    pub gap: f64,
+    /// Seconds a task, or none: a time limit makes labels depend on the machine's speed.
+    pub time_seconds: Option<f64>,
+}
+
+impl Default for SolverSpec {
+    fn default() -> Self {
+        Self { gap: 0.01, time_seconds: None }
+    }
+}
+
+/// File format of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Apache Parquet.
+    #[default]
+    Parquet,
+    /// JSON lines.
+    Jsonl,
+}
+
+impl From<Format> for ShardFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Parquet => Self::Parquet,
+            Format::Jsonl => Self::Jsonl,
+        }
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}
+fn one_usize() -> usize {
+    1
+}
+fn three() -> usize {
+    3
+}
+fn epsilon() -> f64 {
+    1e-3
+}
+fn oracle() -> String {
+    "oracle".into()
+}
+
+/// The names of a specification, resolved.
+pub(crate) struct Resolved {
+    pub family: Box<dyn Family>,
+    pub support: Behaviour,
+    pub query: Behaviour,
+    pub template: Template,
+}
+
+impl Spec {
+    /// Reads and checks a specification.
+    pub fn from_json(text: &str) -> Result<Self, StudyError> {
+        let spec: Self = serde_json::from_str(text).map_err(|e| StudyError::Spec(e.to_string()))?;
+        let checks = [
+            (spec.seed < 1 << 53, "seed: must be below 2^53"),
+            (spec.horizon >= 1, "horizon: must be at least 1"),
+            (spec.tasks >= 1, "tasks: must be at least 1"),
+            (spec.examples_per_task >= 1, "examplesPerTask: must be at least 1"),
+            (spec.episodes_per_task >= 1, "episodesPerTask: must be at least 1"),
+            (spec.epsilon >= 0.0, "epsilon: must not be negative"),
+            (spec.solver.gap >= 0.0, "solver.gap: must not be negative"),
+            (spec.solver.time_seconds.is_none_or(|t| t >= 0.0), "solver.timeSeconds: must not be negative"),
+            (spec.alpha >= 0.0 && spec.alpha <= 1.0, "alpha: must lie in [0, 1]"),
+        ];
+        if let Some((_, message)) = checks.iter().find(|(ok, _)| !ok) {
+            return Err(StudyError::Spec((*message).into()));
+        }
+        if let (QueryNature::Fixed(m), Regime::Apomdp) = (spec.query_nature, spec.regime)
+            && m >= spec.models
+        {
+            return Err(StudyError::Spec(format!("queryNature: fixed:{m}, but the cloud has {} models", spec.models)));
+        }
+        spec.resolve()?;
+        Ok(spec)
+    }
+
+    pub(crate) fn resolve(&self) -> Result<Resolved, StudyError> {
+        let family = family(&self.family)?;
+        let template = self.template_for(family.as_ref())?;
+        Ok(Resolved {
+            support: self.support.behaviour.parse()?,
+            query: self.query.behaviour.parse()?,
+            template,
+            family,
+        })
+    }
+
+    /// The family's default template with this specification's fields in place of its own.
+    fn template_for(&self, family: &dyn Family) -> Result<Template, StudyError> {
+        let default = default_template(family, self.regime);
+        let Some(fields) = &self.template else { return Ok(default) };
+        let bad = |e: serde_json::Error| StudyError::Spec(format!("template: {e}"));
+        let mut value = serde_json::to_value(default).map_err(bad)?;
+        let object = value.as_object_mut().expect("a template serialises to an object");
+        object.extend(fields.iter().map(|(k, v)| (k.clone(), v.clone())));
+        serde_json::from_value(value).map_err(bad)
+    }
+
+    pub(crate) fn request(&self, index: u64) -> TaskRequest {
+        TaskRequest {
+            split: self.split.clone(),
+            index,
+            seed: self.seed,
+            regime: self.regime,
+            horizon: self.horizon,
+            models: self.models,
+            alpha: self.alpha,
+        }
+    }
+
+    /// Nature in recorded trajectories of a task whose hidden model is `true_model`.
+    pub(crate) fn recorded_nature(&self, true_model: usize) -> NatureRule {
+        match (self.regime, self.nature) {
+            (Regime::Mdp | Regime::Pomdp, _) => NatureRule::Fixed(0),
+            (Regime::Apomdp, Nature::Fixed) => NatureRule::Fixed(true_model),
+            (Regime::Apomdp, Nature::Adversarial) => NatureRule::Oracle,
+            (Regime::Apomdp, Nature::Resampled) => NatureRule::Resampled,
+        }
+    }
+
+    /// Nature in evaluation episodes.
+    pub(crate) fn acting_nature(&self) -> NatureRule {
+        match (self.regime, self.query_nature) {
+            (Regime::Mdp | Regime::Pomdp, _) => NatureRule::Fixed(0),
+            (Regime::Apomdp, QueryNature::Oracle) => NatureRule::Oracle,
+            (Regime::Apomdp, QueryNature::Fixed(m)) => NatureRule::Fixed(m),
+        }
+    }
+}
+
+/// A family's default template in a regime: wide enough for every split, rewards on the family's grid.
+///
+/// Where the state is hidden the query's rewards are hidden too: a realised reward tells more about the state than the
+/// observation does, and the oracle, as always in a POMDP, conditions on actions and observations only. With the same
+/// information on both sides the gap is non-negative, and a sum of per-step regrets estimates it without bias. The support's
+/// rewards stay: they come from other episodes and speak of the task only.
+pub fn default_template(family: &dyn Family, regime: Regime) -> Template {
+    let grid = family.reward_grid();
+    let scale = (1.0 / grid.step).round();
+    let symbols = ((grid.high - grid.low) * scale).round();
+    Template {
+        reward_scale: scale,
+        reward_offset: (-grid.low * scale).round() as i64,
+        reward_width: (symbols as u64).checked_ilog10().unwrap_or(0) + 1,
+        query_reward: if regime == Regime::Mdp { QueryReward::Shown } else { QueryReward::Hidden },
+        ..Template::for_regime(regime.name(), family.max_symbols())
+    }
+}

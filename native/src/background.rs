@@ -1,0 +1,116 @@
+//! Long calls: on libuv's pool, inside one shared guard, cancellable, with progress.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use napi::bindgen_prelude::{AsyncTask, ToNapiValue, TypeName};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status, Task};
+use napi_derive::napi;
+
+use crate::errors::{Result, coded};
+
+/// Cancels the calls it was handed to.
+#[napi]
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+#[napi]
+impl CancelToken {
+    /// A token that nobody has cancelled.
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks every call that holds this token to stop soon.
+    #[napi]
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `cancel` has been called.
+    #[napi(getter)]
+    pub fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A progress callback; weak, so that it never keeps the process alive.
+pub type ProgressCallback<T> = ThreadsafeFunction<T, (), T, Status, false, true>;
+
+/// At most this often does progress cross into JavaScript.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+
+/// A progress callback with a rate limit; the last report is always let through by the caller's own completion.
+pub struct Reporter<T: ToNapiValue + 'static> {
+    callback: Option<ProgressCallback<T>>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl<T: ToNapiValue + 'static> Reporter<T> {
+    pub fn new(callback: Option<ProgressCallback<T>>) -> Self {
+        Self { callback, last: Mutex::new(None) }
+    }
+
+    /// Reports, unless the last report was a moment ago and this is not the last one.
+    pub fn report(&self, last_one: bool, make: impl FnOnce() -> T) {
+        let Some(callback) = &self.callback else { return };
+        let Ok(mut last) = self.last.lock() else { return };
+        if last_one || last.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+            *last = Some(Instant::now());
+            callback.call(make(), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// A job for libuv's pool; resolves to `T`.
+pub struct Background<T>(Option<Box<dyn FnOnce() -> Result<T> + Send>>);
+
+impl<T: ToNapiValue + TypeName + Send + 'static> Task for Background<T> {
+    type Output = T;
+    type JsValue = T;
+
+    fn compute(&mut self) -> Result<T> {
+        let work = self.0.take().ok_or_else(|| coded("INTERNAL", "a background job ran twice"))?;
+        guarded(work)
+    }
+
+    fn resolve(&mut self, _: Env, output: T) -> Result<T> {
+        Ok(output)
+    }
+}
+
+/// Runs `work` in the background on a rayon pool of `threads` threads (0: one per core).
+pub fn background<T, F>(threads: usize, work: F) -> AsyncTask<Background<T>>
+where
+    T: ToNapiValue + TypeName + Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    AsyncTask::new(Background(Some(Box::new(move || pool(threads)?.install(work)))))
+}
+
+/// Turns a panic into an error: nothing unwinds into Node.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(coded("INTERNAL", format!("panic: {text}; this is a bug, please report it")))
+    })
+}
+
+/// The rayon pool with `threads` threads, made once per size.
+pub fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
+    static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
+    let mut pools = POOLS.get_or_init(Mutex::default).lock().map_err(|e| coded("INTERNAL", e))?;
+    if let Some(pool) = pools.get(&threads) {
+        return Ok(pool.clone());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| coded("INTERNAL", e))?;
+    let pool = Arc::new(pool);
+    pools.insert(threads, pool.clone());
+    Ok(pool)
+}

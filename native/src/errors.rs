@@ -1,0 +1,55 @@
+//! Errors as `CODE: what, where, what to do`; TypeScript turns the code into a field.
+
+use napi::{Error, Status};
+use tiresias_encode as encode;
+use tiresias_model::ModelError;
+use tiresias_solve::SolveError;
+use tiresias_study::StudyError;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with a stable code.
+pub fn coded(code: &str, message: impl std::fmt::Display) -> Error {
+    Error::new(Status::GenericFailure, format!("{code}: {message}"))
+}
+
+/// Bad input that this layer itself finds.
+pub fn invalid(message: impl std::fmt::Display) -> Error {
+    coded("INVALID_ARGUMENT", message)
+}
+
+pub fn from_model(error: ModelError) -> Error {
+    let code = match &error {
+        ModelError::ImpossibleObservation { .. } => "IMPOSSIBLE_OBSERVATION",
+        ModelError::Name { .. } => "UNKNOWN_NAME",
+        _ => "INVALID_MODEL",
+    };
+    coded(code, error)
+}
+
+pub fn from_solve(error: SolveError) -> Error {
+    coded("SOLVE_FAILED", error)
+}
+
+pub fn from_encode(error: encode::Error) -> Error {
+    let code = match &error {
+        encode::Error::Io { .. } => "IO",
+        encode::Error::Gguf { .. } | encode::Error::Tokenizer { .. } => "INVALID_TOKENIZER",
+        _ => "ENCODE_FAILED",
+    };
+    coded(code, error)
+}
+
+pub fn from_study(error: StudyError) -> Error {
+    match error {
+        StudyError::Spec(_) | StudyError::Behaviour(_) | StudyError::Actions(_) => invalid(error),
+        StudyError::Model(error) => from_model(error),
+        StudyError::Solve { .. } => coded("SOLVE_FAILED", error),
+        StudyError::Encode(error) => from_encode(error),
+        StudyError::Cancelled => cancelled(),
+    }
+}
+
+pub fn cancelled() -> Error {
+    coded("CANCELLED", "the call was cancelled")
+}

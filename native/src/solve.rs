@@ -1,0 +1,216 @@
+//! Solvers and policies.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array};
+use napi_derive::napi;
+use tiresias_model as model;
+use tiresias_solve as core;
+
+use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool};
+use crate::errors::{Result, coded, from_solve, invalid};
+use crate::model::{Model, check_action, check_belief};
+
+/// Limits and choices of a solve.
+#[napi(object)]
+#[derive(Default, Clone)]
+pub struct SolveOptions {
+    /// Certified gap to stop at, in reward units (default 0.001).
+    pub gap: Option<f64>,
+    /// Wall time in seconds.
+    pub time_seconds: Option<f64>,
+    /// Bytes of solver data.
+    pub memory_bytes: Option<f64>,
+    /// Threads (default: one per core).
+    pub threads: Option<u32>,
+    /// Another horizon than the model's.
+    pub horizon: Option<u32>,
+    /// Another ambiguity attitude than the model's.
+    pub alpha: Option<f64>,
+}
+
+/// Where a solve stands.
+#[napi(object)]
+pub struct SolveProgress {
+    pub lower: f64,
+    pub upper: f64,
+    pub iterations: f64,
+    pub seconds: f64,
+}
+
+/// A solved model: bounds, and a policy with a bound on the regret of every action it names.
+#[napi]
+#[derive(Clone)]
+pub struct Solution {
+    pub(crate) model: Arc<model::Model>,
+    pub(crate) inner: Arc<core::Solution>,
+}
+
+#[napi]
+impl Solution {
+    /// Lower bound on the value at the start.
+    #[napi(getter)]
+    pub fn lower(&self) -> f64 {
+        self.inner.lower
+    }
+
+    /// Upper bound on the value at the start.
+    #[napi(getter)]
+    pub fn upper(&self) -> f64 {
+        self.inner.upper
+    }
+
+    /// Point estimate of the value at the start, between the bounds.
+    #[napi(getter)]
+    pub fn value(&self) -> f64 {
+        self.inner.value()
+    }
+
+    /// Wall time of the solve.
+    #[napi(getter)]
+    pub fn seconds(&self) -> f64 {
+        self.inner.stats.seconds
+    }
+
+    /// Iterations of the solver.
+    #[napi(getter)]
+    pub fn iterations(&self) -> f64 {
+        self.inner.stats.iterations as f64
+    }
+
+    /// α-vectors, table entries or lattice vertices kept.
+    #[napi(getter)]
+    pub fn size(&self) -> f64 {
+        self.inner.stats.vectors as f64
+    }
+
+    /// The solver that ran.
+    #[napi(getter)]
+    pub fn solver(&self) -> String {
+        self.inner.stats.solver.into()
+    }
+
+    /// `converged`, `time`, `memory` or `cancelled`.
+    #[napi(getter)]
+    pub fn stopped(&self) -> String {
+        self.inner.stopped.name().into()
+    }
+
+    /// The action at a stage for a belief (length S); ties go to the lowest index.
+    #[napi]
+    pub fn action(&self, stage: u32, belief: &[f64]) -> Result<u32> {
+        let belief = self.at(stage, belief)?;
+        Ok(model::Policy::action(&self.inner.policy, stage as usize, belief) as u32)
+    }
+
+    /// Action values at a stage for a belief, length A.
+    #[napi]
+    pub fn q_values(&self, stage: u32, belief: &[f64]) -> Result<Float64Array> {
+        Ok(Float64Array::new(self.inner.policy.q_values(stage as usize, self.at(stage, belief)?)))
+    }
+
+    /// `[lower, upper]` on the optimal value at a stage for a belief.
+    #[napi]
+    pub fn bounds(&self, stage: u32, belief: &[f64]) -> Result<Vec<f64>> {
+        let (lower, upper) = self.inner.policy.bounds(stage as usize, self.at(stage, belief)?);
+        Ok(vec![lower, upper])
+    }
+
+    /// Upper bound on `V*(b) - Q*(b, action)`.
+    #[napi]
+    pub fn regret_bound(&self, stage: u32, belief: &[f64], action: u32) -> Result<f64> {
+        let action = check_action(&self.model, action)?;
+        Ok(self.inner.policy.regret_bound(stage as usize, self.at(stage, belief)?, action))
+    }
+
+    /// Every action whose value is within `epsilon` of the best.
+    #[napi]
+    pub fn optimal_actions(&self, stage: u32, belief: &[f64], epsilon: f64) -> Result<Vec<u32>> {
+        let belief = self.at(stage, belief)?;
+        Ok(self.inner.policy.optimal_actions(stage as usize, belief, epsilon).into_iter().map(|a| a as u32).collect())
+    }
+
+    /// The model nature answers with: the minimiser for α ≥ ½, else the maximiser.
+    #[napi]
+    pub fn worst_model(&self, stage: u32, belief: &[f64], action: u32) -> Result<u32> {
+        let action = check_action(&self.model, action)?;
+        let answer = model::Policy::nature(&self.inner.policy, stage as usize, self.at(stage, belief)?, action);
+        Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
+    }
+
+    /// The policy as a checksummed file that remembers its model.
+    #[napi]
+    pub fn save_policy(&self) -> Buffer {
+        Buffer::from(self.inner.policy.save())
+    }
+
+    fn at<'a>(&self, stage: u32, belief: &'a [f64]) -> Result<&'a [f64]> {
+        match self.model.horizon() {
+            Some(h) if stage as usize >= h => Err(invalid(format!("stage {stage}: the horizon is {h}"))),
+            _ => check_belief(&self.model, belief),
+        }
+    }
+}
+
+fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, core::Limits)> {
+    let changed = options.horizon.is_some() || options.alpha.is_some();
+    let model = if changed { model.with(options.horizon, options.alpha)? } else { model.clone() };
+    let default = core::Limits::default();
+    if let Some(seconds) = options.time_seconds.filter(|t| !(0.0..1e9).contains(t)) {
+        return Err(invalid(format!("timeSeconds: {seconds} is not a number of seconds")));
+    }
+    let limits = core::Limits {
+        gap: options.gap.unwrap_or(default.gap),
+        time: options.time_seconds.map(Duration::from_secs_f64),
+        memory: options.memory_bytes.map(|b| b as usize),
+        threads: options.threads.filter(|&t| t > 0).map_or_else(rayon::current_num_threads, |t| t as usize),
+    };
+    Ok((model.0, limits))
+}
+
+fn run(model: Arc<model::Model>, limits: &core::Limits, hook: &core::Hook) -> Result<Solution> {
+    let inner = core::auto(&model).solve(&model, limits, hook).map_err(from_solve)?;
+    Ok(Solution { model, inner: Arc::new(inner) })
+}
+
+/// Solves on the calling thread; see `solve`.
+#[napi]
+pub fn solve_sync(model: &Model, options: Option<SolveOptions>) -> Result<Solution> {
+    let options = options.unwrap_or_default();
+    let (model, limits) = prepare(model, &options)?;
+    let pool = pool(options.threads.unwrap_or(0) as usize)?;
+    guarded(|| pool.install(|| run(model, &limits, &core::no_hook)))
+}
+
+/// Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`.
+#[napi(ts_return_type = "Promise<Solution>")]
+pub fn solve(
+    model: &Model,
+    options: Option<SolveOptions>,
+    cancel: Option<&CancelToken>,
+    #[napi(ts_arg_type = "(progress: SolveProgress) => void")] on_progress: Option<ProgressCallback<SolveProgress>>,
+) -> Result<AsyncTask<Background<Solution>>> {
+    let options = options.unwrap_or_default();
+    let (model, limits) = prepare(model, &options)?;
+    let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    Ok(background(options.threads.unwrap_or(0) as usize, move || {
+        run(model, &limits, &|p: &core::Progress| {
+            let seconds = p.elapsed.as_secs_f64();
+            let iterations = p.iterations as f64;
+            reporter.report(false, || SolveProgress { lower: p.lower, upper: p.upper, iterations, seconds });
+            if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }))
+}
+
+/// A policy read back from its file, with the bounds it was saved with.
+#[napi]
+pub fn load_policy(bytes: &[u8], model: &Model) -> Result<Solution> {
+    let policy = core::SolvedPolicy::load(bytes, &model.0).map_err(|e| coded("INVALID_POLICY", e))?;
+    let (lower, upper) = policy.bounds(0, model.0.start());
+    let stats = core::Stats { seconds: 0.0, iterations: 0, vectors: 0, points: 0, solver: "file" };
+    let inner = core::Solution { lower, upper, policy, stats, stopped: core::Stopped::Converged };
+    Ok(Solution { model: model.0.clone(), inner: Arc::new(inner) })
+}

@@ -38,7 +38,15 @@ impl Heads {
 
 /// `out = softmax(q·kᵀ/√dim)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
 /// `total × kv_heads·dim`, and query `i` sees keys `0..=total - n + i`. Fills `lse` (`n × heads`) with log-sum-exps of scores.
-pub fn forward(shape: Heads, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32], lse: &mut [f32], scratch: &mut Vec<f32>) {
+pub fn forward(
+    shape: Heads,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    out: &mut [f32],
+    lse: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let (n, total) = (q.len() / qw, k.len() / kw);
     for head in 0..shape.heads {

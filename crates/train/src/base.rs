@@ -139,7 +139,8 @@ impl Base {
     /// Reads a GGUF file and checks its hash, if one is expected.
     pub fn load(path: &Path, expected_sha256: Option<&str>) -> Result<Self> {
         let fail = |message: String| Error::Base { path: path.to_owned(), message };
-        let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot read the base model: {e}; fetch it again")))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| fail(format!("cannot read the base model: {e}; fetch it again")))?;
         let sha256 = hex(&Sha256::digest(&bytes));
         if let Some(expected) = expected_sha256.filter(|e| !e.eq_ignore_ascii_case(&sha256)) {
             return Err(fail(format!(
@@ -156,17 +157,17 @@ impl Base {
         let file = &mut Gguf::new(bytes)?;
         let shape = file.shape()?;
         let embedding = file.matrix("token_embd.weight", (shape.vocabulary, shape.hidden))?;
-        let untied_head = match file.has("output.weight") {
-            true => Some(file.matrix("output.weight", (shape.vocabulary, shape.hidden))?),
-            false => None,
+        let untied_head = if file.has("output.weight") {
+            Some(file.matrix("output.weight", (shape.vocabulary, shape.hidden))?)
+        } else {
+            None
         };
         let final_norm = file.vector("output_norm.weight", shape.hidden)?;
         let count = file.number("block_count")?;
         let layers = (0..count).map(|i| file.layer(i, &shape)).collect::<std::result::Result<Vec<_>, _>>()?;
         file.finish()?;
         let linear = layers.iter().flat_map(|l| &l.linear).chain(&untied_head).chain([&embedding]);
-        let parameters =
-            linear.map(|w| w.rows() * w.cols()).sum::<usize>() + (2 * layers.len() + 1) * shape.hidden;
+        let parameters = linear.map(|w| w.rows() * w.cols()).sum::<usize>() + (2 * layers.len() + 1) * shape.hidden;
         let quantization = layers.first().map_or_else(|| "none".into(), |l| format!("{:?}", l.linear[0].dtype()));
         let name = file.text("general.name").unwrap_or("base").to_owned();
         Ok(Self { shape, embedding, untied_head, final_norm, layers, sha256, name, quantization, parameters })
@@ -198,11 +199,13 @@ impl<'a> Gguf<'a> {
         let heads = self.number("attention.head_count")?;
         let kv_heads = self.number("attention.head_count_kv").unwrap_or(heads);
         let dim = self.number("attention.key_length").unwrap_or(hidden / heads.max(1));
-        if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || dim % 2 != 0 || dim == 0 {
+        if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || !dim.is_multiple_of(2) || dim == 0 {
             return Err(format!("impossible attention shape: {heads} heads, {kv_heads} key heads, head width {dim}"));
         }
         for (key, want) in [("attention.value_length", dim), ("rope.dimension_count", dim)] {
-            if let Ok(value) = self.number(key).and_then(|v| if v == want { Err(String::new()) } else { Ok(v) }) {
+            if let Ok(value) = self.number(key)
+                && value != want
+            {
                 return Err(format!("unsupported `llama.{key}` {value} (supported: the head width, {want})"));
             }
         }
@@ -215,7 +218,8 @@ impl<'a> Gguf<'a> {
             let factors = self.vector("rope_freqs.weight", dim / 2)?;
             frequencies.iter_mut().zip(factors).for_each(|(f, factor)| *f /= f64::from(factor));
         }
-        let embedding = self.content.tensor_infos.get("token_embd.weight").ok_or("has no tensor `token_embd.weight`")?;
+        let embedding =
+            self.content.tensor_infos.get("token_embd.weight").ok_or("has no tensor `token_embd.weight`")?;
         Ok(Shape {
             vocabulary: embedding.shape.dims().first().copied().unwrap_or(0),
             context: self.number("context_length")?,

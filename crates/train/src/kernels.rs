@@ -66,6 +66,7 @@ pub enum Write {
 }
 
 /// `dst (+)= scale · lhs · rhs`, on one thread, or on the current rayon pool if `threads > 1`.
+#[allow(clippy::needless_pass_by_value)] // the exclusive view is given up, so that no caller keeps it by mistake
 pub fn matmul(dst: ViewMut, write: Write, scale: f32, lhs: View, rhs: View, threads: usize) {
     let (m, n, k) = (dst.rows, dst.cols, lhs.cols);
     assert!(lhs.rows == m && rhs.cols == n && rhs.rows == k, "matrix shapes differ");

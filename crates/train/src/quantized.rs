@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use half::f16;
 
 use crate::kernels::simd;
 
@@ -128,7 +127,10 @@ fn blocks<const BYTES: usize, const WEIGHTS: usize>(
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn f16_at(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32_const()
+    // Shifting the bits leaves an exponent that is 112 too small, also for subnormals; scales are finite.
+    let bits = u32::from(u16::from_le_bytes([block[at], block[at + 1]]));
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
 }
 
 /// 16 bytes are 32 weights `nibble · d + m`: the low halves first, then the high ones.

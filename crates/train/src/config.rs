@@ -1,0 +1,202 @@
+//! Configurations of both modes. Unknown fields are refused, and every message names its field.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::base::Module;
+use crate::error::{Error, Result};
+
+/// The version of `docs/contracts.md` that this crate keeps.
+pub const CONTRACT: u32 = 1;
+
+/// The base model's file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseConfig {
+    /// A GGUF file.
+    pub path: PathBuf,
+    /// Its hash in hexadecimal, checked if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// One dataset file: `.parquet`, `.jsonl` or `.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Low-rank adapters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraConfig {
+    /// Rank.
+    pub r: usize,
+    /// The product B·A is scaled by `alpha / r`.
+    pub alpha: f64,
+    /// Adapted modules.
+    pub targets: Vec<Module>,
+}
+
+/// How the learning rate goes after its linear warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls in a line to zero just after the last step.
+    Linear,
+    /// It falls along half a cosine to zero just after the last step.
+    Cosine,
+}
+
+/// `AdamW`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Largest learning rate.
+    pub lr: f64,
+    /// Its course.
+    pub schedule: Schedule,
+    /// Steps until it is reached.
+    pub warmup_steps: u64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, times the learning rate.
+    pub weight_decay: f64,
+    /// Gradients of a larger norm are scaled down to it; 0 turns clipping off.
+    pub max_grad_norm: f64,
+}
+
+/// The `train` mode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Must be [`CONTRACT`].
+    pub contract: u32,
+    /// Must be `candle`.
+    pub backend: String,
+    /// The base model.
+    pub base: BaseConfig,
+    /// Files of examples, in order.
+    pub data: Vec<DataConfig>,
+    /// Everything is written under this folder.
+    pub output: PathBuf,
+    /// Adapters.
+    pub lora: LoraConfig,
+    /// Optimiser.
+    pub optimizer: OptimizerConfig,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Examples a step.
+    pub batch_size: usize,
+    /// Seed of the shuffle and of the adapters' initial values.
+    pub seed: u64,
+    /// Threads; the result does not depend on it.
+    pub threads: usize,
+    /// A checkpoint after every so many steps.
+    pub checkpoint_every: u64,
+    /// Compute activations again on the way back instead of keeping them.
+    pub gradient_checkpointing: bool,
+}
+
+/// The `decide` mode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecideConfig {
+    /// Must be [`CONTRACT`].
+    pub contract: u32,
+    /// Must be `candle`.
+    pub backend: String,
+    /// The base model.
+    pub base: BaseConfig,
+    /// A PEFT folder; without it the base acts as it is.
+    #[serde(default)]
+    pub adapter: Option<PathBuf>,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl TrainConfig {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let config: Self = read(path)?;
+        check(path, &config.faults())?;
+        Ok(config)
+    }
+
+    fn faults(&self) -> Vec<(bool, &'static str, String)> {
+        let (o, l) = (&self.optimizer, &self.lora);
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let fraction = |x: f64| (0.0..1.0).contains(&x);
+        let mut faults = common_faults(self.contract, &self.backend, &self.base, self.threads);
+        faults.extend([
+            (self.data.is_empty(), "data", "must name at least one file".to_owned()),
+            (self.output.as_os_str().is_empty(), "output", "must name a folder".to_owned()),
+            (!(1..=4096).contains(&l.r), "lora.r", format!("must be in 1..=4096, not {}", l.r)),
+            (!positive(l.alpha), "lora.alpha", format!("must be positive, not {}", l.alpha)),
+            (l.targets.is_empty(), "lora.targets", "must name at least one module".to_owned()),
+            (!positive(o.lr), "optimizer.lr", format!("must be positive, not {}", o.lr)),
+            (!fraction(o.beta1), "optimizer.beta1", format!("must be in [0, 1), not {}", o.beta1)),
+            (!fraction(o.beta2), "optimizer.beta2", format!("must be in [0, 1), not {}", o.beta2)),
+            (!positive(o.eps), "optimizer.eps", format!("must be positive, not {}", o.eps)),
+            (
+                !(o.weight_decay == 0.0 || positive(o.weight_decay)),
+                "optimizer.weight_decay",
+                format!("must be 0 or positive, not {}", o.weight_decay),
+            ),
+            (
+                !(o.max_grad_norm == 0.0 || positive(o.max_grad_norm)),
+                "optimizer.max_grad_norm",
+                format!("must be positive, or 0 for no clipping, not {}", o.max_grad_norm),
+            ),
+            (self.steps == 0, "steps", "must be at least 1".to_owned()),
+            (self.batch_size == 0, "batch_size", "must be at least 1".to_owned()),
+            (self.checkpoint_every == 0, "checkpoint_every", "must be at least 1".to_owned()),
+        ]);
+        faults
+    }
+}
+
+impl DecideConfig {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let config: Self = read(path)?;
+        check(path, &common_faults(config.contract, &config.backend, &config.base, config.threads))?;
+        Ok(config)
+    }
+}
+
+fn common_faults(contract: u32, backend: &str, base: &BaseConfig, threads: usize) -> Vec<(bool, &'static str, String)> {
+    let hash = base.sha256.as_deref().unwrap_or(&"0".repeat(64)).to_owned();
+    let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    vec![
+        (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
+        (backend != "candle", "backend", format!("must be `candle` for this program, not `{backend}`")),
+        (!is_hash, "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
+        (!(1..=1024).contains(&threads), "threads", format!("must be in 1..=1024, not {threads}")),
+    ]
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let fail = |message: String| Error::Config { path: path.to_owned(), message };
+    let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration: {e}")))?;
+    serde_json::from_str(&text).map_err(|e| fail(e.to_string()))
+}
+
+fn check(path: &Path, faults: &[(bool, &'static str, String)]) -> Result<()> {
+    match faults.iter().find(|(wrong, ..)| *wrong) {
+        None => Ok(()),
+        Some((_, field, message)) => {
+            Err(Error::Config { path: path.to_owned(), message: format!("`{field}` {message}") })
+        }
+    }
+}

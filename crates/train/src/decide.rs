@@ -1,0 +1,250 @@
+//! The `decide` mode: many sessions, each with its keys and values kept, so that a decision costs only its new tokens.
+//!
+//! There is no gradient here, so adapters are merged into dense f32 weights once at the start.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::attention;
+use crate::base::{Base, Module};
+use crate::gradient::embed;
+use crate::head;
+use crate::kernels::{Rope, rms_norm};
+use crate::layer::{Adapted, Pass, Saved, Scratch, Weights};
+use crate::lora::Lora;
+
+/// Tokens that go through the layers together on one thread: enough for the matrix kernel, and little memory.
+const CHUNK_TOKENS: usize = 512;
+/// Rows of keys and values by which a cache grows at least.
+const CACHE_STEP: usize = 64;
+
+/// Why a request cannot be served: a stable code and a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `BAD_REQUEST`, `UNKNOWN_SESSION`, `BAD_TOKEN` or `TOO_LONG`.
+    pub code: &'static str,
+    /// What is wrong with which part of the request.
+    pub message: String,
+}
+
+fn refuse<T>(code: &'static str, message: String) -> Result<T, Refusal> {
+    Err(Refusal { code, message })
+}
+
+/// Weights made dense, adapters included.
+struct Dense(Vec<[Vec<f32>; 7]>);
+
+impl Weights for Dense {
+    fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
+        &self.0[layer][module as usize]
+    }
+}
+
+/// One conversation with the model.
+struct Session {
+    length: usize,
+    candidates: Vec<u32>,
+    /// Keys and values of every layer, `length × kv_width` each.
+    cache: Vec<[Vec<f32>; 2]>,
+}
+
+impl Session {
+    fn new(layers: usize, candidates: &[u32]) -> Self {
+        Self { length: 0, candidates: candidates.to_vec(), cache: vec![[Vec::new(), Vec::new()]; layers] }
+    }
+}
+
+/// Appends rows without the doubling that would waste half of a big cache.
+fn append(cache: &mut Vec<f32>, rows: &[f32], width: usize) {
+    if cache.capacity() - cache.len() < rows.len() {
+        cache.reserve_exact(rows.len() + CACHE_STEP * width);
+    }
+    cache.extend_from_slice(rows);
+}
+
+/// A session and the tokens that it gets in this request.
+struct Turn<'a> {
+    session: &'a mut Session,
+    tokens: &'a [u32],
+}
+
+/// The model and its open sessions.
+pub struct Decider {
+    base: Base,
+    weights: Dense,
+    rope: Rope,
+    sessions: BTreeMap<u64, Session>,
+    next: u64,
+    pool: rayon::ThreadPool,
+}
+
+impl Decider {
+    /// Merges the adapter, if there is one, into the base. All work runs on `pool`.
+    pub fn new(base: Base, adapter: Option<(Lora, Vec<f32>)>, pool: rayon::ThreadPool) -> Self {
+        let (lora, parameters) =
+            adapter.unwrap_or_else(|| (Lora::new(&base.shape, base.layers.len(), 1, 1.0, &[]), Vec::new()));
+        let adapted = Adapted { base: &base, lora: &lora, parameters: &parameters };
+        let dense = |layer| {
+            Module::ALL.map(|module| {
+                let mut weight = Vec::new();
+                adapted.dense(layer, module, &mut weight);
+                weight
+            })
+        };
+        let weights = Dense(pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect()));
+        let rope = base.shape.rope(base.shape.context);
+        Self { base, weights, rope, sessions: BTreeMap::new(), next: 0, pool }
+    }
+
+    /// The base model.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Runs each context once. Returns the new sessions' ids and, for each, log-probabilities of the candidates.
+    pub fn open(&mut self, contexts: &[Vec<u32>], candidates: &[u32]) -> Result<(Vec<u64>, Vec<Vec<f32>>), Refusal> {
+        if candidates.is_empty() {
+            return refuse("BAD_REQUEST", "`candidates` must name at least one token id".into());
+        }
+        self.check_ids("candidates", candidates)?;
+        for (i, context) in contexts.iter().enumerate() {
+            self.check_tokens(&format!("contexts[{i}]"), context, 0)?;
+        }
+        let layers = self.base.layers.len();
+        let mut opened: Vec<Session> = contexts.iter().map(|_| Session::new(layers, candidates)).collect();
+        let turns = opened.iter_mut().zip(contexts).map(|(session, tokens)| Turn { session, tokens }).collect();
+        let rows = self.run(turns);
+        let ids: Vec<u64> = (self.next..).take(opened.len()).collect();
+        self.next += opened.len() as u64;
+        self.sessions.extend(ids.iter().copied().zip(opened));
+        Ok((ids, rows))
+    }
+
+    /// Appends tokens to sessions and runs only those. Returns a row of log-probabilities for each.
+    pub fn extend(&mut self, ids: &[u64], tokens: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, Refusal> {
+        if ids.len() != tokens.len() {
+            let (a, b) = (ids.len(), tokens.len());
+            return refuse("BAD_REQUEST", format!("{a} `sessions` but {b} lists of `tokens`; they must be as many"));
+        }
+        self.check_sessions(ids)?;
+        for (i, (id, tokens)) in ids.iter().zip(tokens).enumerate() {
+            self.check_tokens(&format!("tokens[{i}]"), tokens, self.sessions[id].length)?;
+        }
+        // Take the sessions out, so that each can be borrowed on its own.
+        let mut taken: Vec<Session> = ids.iter().filter_map(|id| self.sessions.remove(id)).collect();
+        let turns = taken.iter_mut().zip(tokens).map(|(session, tokens)| Turn { session, tokens }).collect();
+        let rows = self.run(turns);
+        self.sessions.extend(ids.iter().copied().zip(taken));
+        Ok(rows)
+    }
+
+    /// Forgets sessions; returns how many.
+    pub fn close(&mut self, ids: &[u64]) -> Result<usize, Refusal> {
+        self.check_sessions(ids)?;
+        ids.iter().for_each(|id| drop(self.sessions.remove(id)));
+        Ok(ids.len())
+    }
+
+    fn check_sessions(&self, ids: &[u64]) -> Result<(), Refusal> {
+        let mut seen = std::collections::BTreeSet::new();
+        for id in ids {
+            if !self.sessions.contains_key(id) {
+                return refuse("UNKNOWN_SESSION", format!("session {id} is not open"));
+            }
+            if !seen.insert(id) {
+                return refuse("BAD_REQUEST", format!("session {id} stands twice in one request"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ids(&self, what: &str, ids: &[u32]) -> Result<(), Refusal> {
+        let vocabulary = self.base.shape.vocabulary;
+        match ids.iter().find(|&&id| id as usize >= vocabulary) {
+            None => Ok(()),
+            Some(id) => refuse("BAD_TOKEN", format!("`{what}` holds {id}, outside the vocabulary of {vocabulary} ids")),
+        }
+    }
+
+    fn check_tokens(&self, what: &str, tokens: &[u32], before: usize) -> Result<(), Refusal> {
+        let context = self.base.shape.context;
+        if tokens.is_empty() {
+            return refuse("BAD_REQUEST", format!("`{what}` must hold at least one token"));
+        }
+        if before + tokens.len() > context {
+            let n = tokens.len();
+            return refuse(
+                "TOO_LONG",
+                format!("`{what}`: {before} tokens and {n} more exceed the context of {context}"),
+            );
+        }
+        self.check_ids(what, tokens)
+    }
+
+    /// Runs all turns in chunks side by side and returns their rows in order.
+    fn run(&self, mut turns: Vec<Turn>) -> Vec<Vec<f32>> {
+        self.pool.install(|| {
+            let threads = rayon::current_num_threads();
+            let total: usize = turns.iter().map(|t| t.tokens.len()).sum();
+            let limit = total.div_ceil(threads).min(CHUNK_TOKENS);
+            let mut chunks: Vec<&mut [Turn]> = Vec::new();
+            let mut rest = &mut turns[..];
+            while !rest.is_empty() {
+                let ends = rest.iter().scan(0, |end, turn| {
+                    *end += turn.tokens.len();
+                    Some(*end)
+                });
+                let count = ends.take_while(|&end| end <= limit).count();
+                let (chunk, after) = rest.split_at_mut(count.max(1));
+                chunks.push(chunk);
+                rest = after;
+            }
+            // A single chunk has the whole pool to itself; several share it, one thread each.
+            let each = if chunks.len() == 1 { threads } else { 1 };
+            let rows: Vec<_> =
+                chunks.into_par_iter().with_max_len(1).map(|chunk| self.run_chunk(chunk, each)).collect();
+            rows.into_iter().flatten().collect()
+        })
+    }
+
+    fn run_chunk(&self, turns: &mut [Turn], threads: usize) -> Vec<Vec<f32>> {
+        let shape = &self.base.shape;
+        let (heads, hidden) = (shape.heads, shape.hidden);
+        let (qw, kw) = (heads.q_width(), heads.kv_width());
+        let pass = Pass { base: &self.base, weights: &self.weights, rope: &self.rope, threads };
+        let ids: Vec<u32> = turns.iter().flat_map(|t| t.tokens).copied().collect();
+        let positions: Vec<u32> =
+            turns.iter().flat_map(|t| (t.session.length..).take(t.tokens.len())).map(|p| p as u32).collect();
+        let (mut stream, mut saved, mut scratch) = (Vec::new(), Saved::default(), Scratch::default());
+        embed(&self.base, &ids, &mut stream);
+        for layer in 0..self.base.layers.len() {
+            saved.x.clone_from(&stream);
+            let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| {
+                let mut start = 0;
+                for turn in &mut *turns {
+                    let rows = start..start + turn.tokens.len();
+                    let span = |width: usize| rows.start * width..rows.end * width;
+                    let [keys, values] = &mut turn.session.cache[layer];
+                    append(keys, &s.k[span(kw)], kw);
+                    append(values, &s.v[span(kw)], kw);
+                    let (out, lse) = (&mut s.attended[span(qw)], &mut s.lse[span(heads.heads)]);
+                    attention::forward(heads, &s.q[span(qw)], keys, values, out, lse, &mut scores[0]);
+                    start = rows.end;
+                }
+            };
+            pass.forward(layer, &mut saved, &positions, &mut scratch, attend, Some(&mut stream));
+        }
+
+        let (mut last, mut end) = (Vec::with_capacity(turns.len() * hidden), 0);
+        for turn in &mut *turns {
+            turn.session.length += turn.tokens.len();
+            end += turn.tokens.len();
+            last.extend_from_slice(&stream[(end - 1) * hidden..end * hidden]);
+        }
+        let (mut normed, mut inverse) = (vec![0.0; last.len()], vec![0.0; turns.len()]);
+        rms_norm(&last, &self.base.final_norm, shape.eps, &mut normed, &mut inverse);
+        let candidates: Vec<&[u32]> = turns.iter().map(|t| t.session.candidates.as_slice()).collect();
+        head::log_probabilities(self.base.head(), &normed, &candidates, &mut head::Scratch::default(), threads)
+    }
+}

@@ -1,0 +1,200 @@
+//! Loss and gradient of a batch: micro-batches side by side on all threads, their gradients summed in a fixed order.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use crate::base::Base;
+use crate::head::{self, Loss};
+use crate::kernels::{Rope, rms_norm, rms_norm_backward};
+use crate::layer::{Adapted, Pass, Saved, Scratch, attend_within};
+use crate::lora::Lora;
+
+/// One training example: a label stands at the position that it is the value of, `None` where there is no loss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Labels, as many as ids.
+    pub labels: Vec<Option<u32>>,
+}
+
+impl Example {
+    /// Labelled positions as `(row that predicts, label)`. The first position has no predecessor, so its label does not count.
+    pub fn targets(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.labels.iter().enumerate().skip(1).filter_map(|(i, label)| Some((i - 1, (*label)?)))
+    }
+}
+
+/// Examples one after another, without padding.
+#[derive(Default)]
+struct Packed {
+    ids: Vec<u32>,
+    positions: Vec<u32>,
+    sequences: Vec<Range<usize>>,
+    label_rows: Vec<usize>,
+    labels: Vec<u32>,
+}
+
+impl Packed {
+    fn push(&mut self, example: &Example) {
+        let start = self.ids.len();
+        self.ids.extend(&example.ids);
+        self.positions.extend(0..example.ids.len() as u32);
+        self.sequences.push(start..self.ids.len());
+        for (row, label) in example.targets() {
+            self.label_rows.push(start + row);
+            self.labels.push(label);
+        }
+    }
+}
+
+/// Tokens that make a micro-batch worth its weights' decoding (some per cent of its time).
+const MICRO_BATCH_TOKENS: usize = 512;
+
+/// Splits a batch into a power of two of micro-batches of about equal length, longest example first into the shortest one. The
+/// split depends on the examples alone, never on the threads, and so does every rounding error.
+fn micro_batches(examples: &[&Example]) -> Vec<Packed> {
+    let tokens: usize = examples.iter().map(|e| e.ids.len()).sum();
+    let count = tokens.div_ceil(MICRO_BATCH_TOKENS).next_power_of_two().min(examples.len());
+    let mut longest_first: Vec<&&Example> = examples.iter().collect();
+    longest_first.sort_by_key(|e| std::cmp::Reverse(e.ids.len()));
+    let mut out: Vec<Packed> = (0..count).map(|_| Packed::default()).collect();
+    for example in longest_first {
+        if let Some(shortest) = out.iter_mut().min_by_key(|p| p.ids.len()) {
+            shortest.push(example);
+        }
+    }
+    out
+}
+
+/// Buffers of one micro-batch in flight.
+#[derive(Default)]
+struct Workspace {
+    saved: Vec<Saved>,
+    stream: Vec<f32>,
+    d: Vec<f32>,
+    rows: Vec<f32>,
+    drows: Vec<f32>,
+    inverse: Vec<f32>,
+    layer: Scratch,
+    head: head::Scratch,
+}
+
+/// Computes losses and gradients of one model, keeping its buffers between batches.
+pub struct Trainer<'a> {
+    base: &'a Base,
+    lora: &'a Lora,
+    rope: Rope,
+    /// Keep only each layer's input and compute the layer again on the way back: a fifth of the memory, a third more time.
+    checkpointing: bool,
+    workspaces: Mutex<Vec<Workspace>>,
+    gradients: Mutex<Vec<Vec<f32>>>,
+}
+
+impl<'a> Trainer<'a> {
+    /// For examples of up to `longest` tokens.
+    pub fn new(base: &'a Base, lora: &'a Lora, longest: usize, checkpointing: bool) -> Self {
+        let rope = base.shape.rope(longest);
+        Self { base, lora, rope, checkpointing, workspaces: Mutex::default(), gradients: Mutex::default() }
+    }
+
+    /// Mean cross-entropy's parts over the batch's labelled positions, and its gradient at the adapters' parameters.
+    pub fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
+        let labels: usize = examples.iter().map(|e| e.targets().count()).sum();
+        let weight = 1.0 / labels as f32;
+        let batches = micro_batches(examples);
+        let parts: Vec<(Loss, Vec<f32>)> =
+            batches.par_iter().with_max_len(1).map(|batch| self.micro_batch(parameters, batch, weight)).collect();
+        gradient.clear();
+        gradient.resize(parameters.len(), 0.0);
+        let mut loss = Loss::default();
+        for (part, g) in parts {
+            loss += part;
+            gradient.iter_mut().zip(&g).for_each(|(sum, x)| *sum += x);
+            give_back(&self.gradients, g);
+        }
+        loss
+    }
+
+    fn micro_batch(&self, parameters: &[f32], batch: &Packed, weight: f32) -> (Loss, Vec<f32>) {
+        let mut gradient: Vec<f32> = take(&self.gradients);
+        gradient.clear();
+        gradient.resize(parameters.len(), 0.0);
+        let mut workspace: Workspace = take(&self.workspaces);
+        let weights = Adapted { base: self.base, lora: self.lora, parameters };
+        let pass = Pass { base: self.base, weights: &weights, rope: &self.rope, threads: 1 };
+        let loss = self.forward_backward(&pass, batch, weight, &mut workspace, &mut gradient);
+        give_back(&self.workspaces, workspace);
+        (loss, gradient)
+    }
+
+    fn forward_backward(
+        &self,
+        pass: &Pass<Adapted>,
+        batch: &Packed,
+        weight: f32,
+        workspace: &mut Workspace,
+        gradient: &mut [f32],
+    ) -> Loss {
+        let Workspace { saved, stream, d, rows, drows, inverse, layer: scratch, head } = workspace;
+        let (shape, layers) = (&self.base.shape, self.base.layers.len());
+        let (hidden, heads) = (shape.hidden, shape.heads);
+        let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| attend_within(heads, &batch.sequences, s, scores);
+        saved.resize_with(layers + 1, Saved::default);
+
+        // Forward. With checkpointing every layer works in the last `Saved`, and the others keep only their layer's input.
+        embed(self.base, &batch.ids, stream);
+        for layer in 0..layers {
+            let at = if self.checkpointing { layers } else { layer };
+            saved[layer].x.clone_from(stream);
+            saved[at].x.clone_from(stream);
+            pass.forward(layer, &mut saved[at], &batch.positions, scratch, attend, Some(stream));
+        }
+
+        // Head, at the rows before a label.
+        rows.clear();
+        batch.label_rows.iter().for_each(|&r| rows.extend_from_slice(&stream[r * hidden..(r + 1) * hidden]));
+        drows.resize(rows.len(), 0.0);
+        inverse.resize(batch.label_rows.len(), 0.0);
+        rms_norm(rows, &self.base.final_norm, shape.eps, drows, inverse);
+        let loss = head::loss_and_gradient(self.base.head(), drows, &batch.labels, weight, head);
+
+        // Backward.
+        let mut dx = vec![0.0; rows.len()];
+        rms_norm_backward(rows, &self.base.final_norm, inverse, drows, &mut dx);
+        d.clear();
+        d.resize(stream.len(), 0.0);
+        for (&row, dx) in batch.label_rows.iter().zip(dx.chunks_exact(hidden)) {
+            d[row * hidden..(row + 1) * hidden].copy_from_slice(dx);
+        }
+        for layer in (0..layers).rev() {
+            let at = if self.checkpointing { layers } else { layer };
+            if self.checkpointing {
+                let (inputs, working) = saved.split_at_mut(layers);
+                working[0].x.clone_from(&inputs[layer].x);
+                pass.forward(layer, &mut working[0], &batch.positions, scratch, attend, None);
+            }
+            pass.backward(layer, &mut saved[at], &batch.positions, &batch.sequences, scratch, d, gradient);
+        }
+        loss
+    }
+}
+
+/// Rows of the embedding.
+pub fn embed(base: &Base, ids: &[u32], out: &mut Vec<f32>) {
+    let hidden = base.shape.hidden;
+    out.resize(ids.len() * hidden, 0.0);
+    for (&id, row) in ids.iter().zip(out.chunks_exact_mut(hidden)) {
+        base.embedding.dequantize_rows(id as usize..id as usize + 1, row);
+    }
+}
+
+fn take<T: Default>(pool: &Mutex<Vec<T>>) -> T {
+    pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop().unwrap_or_default()
+}
+
+fn give_back<T>(pool: &Mutex<Vec<T>>, value: T) {
+    pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(value);
+}

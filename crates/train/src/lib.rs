@@ -1,0 +1,31 @@
+//! The candle trainer and decision server of Tiresias: `QLoRA` over a 4-bit GGUF base, on the CPU.
+//!
+//! Training flows `config` → `base` + `data` → `gradient` (`layer`, `attention`, `head` over `kernels`) → `optimizer` →
+//! `checkpoint` and `peft`; `train` is the loop. Deciding reuses `layer` and `head` with kept keys and values: `decide` holds the
+//! sessions, `serve` the request loop.
+//!
+//! candle reads the GGUF file and decodes rare block formats. The layer's derivatives are written by hand instead of recorded by
+//! an autograd: candle's quantised product, softmax, norm and rope have no backward, and a hand-written pass keeps its buffers,
+//! adds residuals inside the matrix product and stops recomputing where nothing more is needed.
+
+pub mod attention;
+pub mod base;
+pub mod checkpoint;
+pub mod config;
+pub mod data;
+pub mod decide;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod gradient;
+pub mod head;
+pub mod kernels;
+pub mod layer;
+pub mod lora;
+pub mod optimizer;
+pub mod peft;
+pub mod quantized;
+pub mod rng;
+pub mod serve;
+pub mod train;
+pub mod work;

@@ -1,0 +1,166 @@
+//! Adapters as standard PEFT folders: `adapter_config.json` and `adapter_model.safetensors`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::base::{Base, Module};
+use crate::error::{Error, Result};
+use crate::lora::{Lora, Pair};
+
+/// The name of the settings.
+pub const CONFIG: &str = "adapter_config.json";
+/// The name of the tensors.
+pub const MODEL: &str = "adapter_model.safetensors";
+
+/// PEFT's name of A (`lora_A`) or B (`lora_B`) of a pair.
+pub fn key(pair: &Pair, which: &str) -> String {
+    format!("base_model.model.model.layers.{}.{}.{which}.weight", pair.layer, pair.module.path())
+}
+
+fn module_name(module: Module) -> &'static str {
+    let path = module.path();
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// Both files' contents. `base_name` is what `base_model_name_or_path` says.
+pub fn files(lora: &Lora, alpha: f64, parameters: &[f32], base_name: &str) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let alpha = if alpha.fract() == 0.0 { json!(alpha as i64) } else { json!(alpha) };
+    let config = json!({
+        "auto_mapping": null,
+        "base_model_name_or_path": base_name,
+        "bias": "none",
+        "fan_in_fan_out": false,
+        "inference_mode": true,
+        "init_lora_weights": true,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "modules_to_save": null,
+        "peft_type": "LORA",
+        "r": lora.r,
+        "revision": null,
+        "target_modules": lora.targets.iter().map(|&m| module_name(m)).collect::<Vec<_>>(),
+        "task_type": "CAUSAL_LM",
+        "use_dora": false,
+        "use_rslora": false,
+    });
+    Ok(vec![(CONFIG, json_bytes(&config)), (MODEL, tensors(lora, parameters)?)])
+}
+
+/// Indented JSON and a newline.
+pub fn json_bytes(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
+fn tensors(lora: &Lora, parameters: &[f32]) -> Result<Vec<u8>> {
+    let bytes: Vec<u8> = parameters.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let view = |shape, at: &std::ops::Range<usize>| {
+        TensorView::new(Dtype::F32, shape, &bytes[4 * at.start..4 * at.end])
+            .map_err(|e| Error::Internal(format!("an adapter's tensor does not fit its shape: {e}")))
+    };
+    let mut tensors = Vec::with_capacity(2 * lora.pairs().len());
+    for pair in lora.pairs() {
+        tensors.push((key(pair, "lora_A"), view(vec![lora.r, pair.inputs], &pair.a)?));
+        tensors.push((key(pair, "lora_B"), view(vec![pair.outputs, lora.r], &pair.b)?));
+    }
+    safetensors::serialize(tensors, Some([("format".to_owned(), "pt".to_owned())].into()))
+        .map_err(|e| Error::Internal(format!("cannot serialise the adapter: {e}")))
+}
+
+/// The fields of `adapter_config.json` that decide what the tensors mean. Others (initialisation, dropout, …) do not matter here.
+#[derive(Deserialize)]
+struct Config {
+    peft_type: String,
+    r: usize,
+    lora_alpha: f64,
+    target_modules: BTreeSet<Module>,
+    #[serde(default = "none")]
+    bias: String,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    fan_in_fan_out: bool,
+    #[serde(default)]
+    modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    layers_to_transform: Option<Value>,
+    #[serde(default)]
+    rank_pattern: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    alpha_pattern: Option<BTreeMap<String, Value>>,
+}
+
+fn none() -> String {
+    "none".into()
+}
+
+impl Config {
+    /// What this crate would compute wrongly, by the field's name.
+    fn unsupported(&self) -> Option<&'static str> {
+        let filled = |map: &Option<BTreeMap<String, Value>>| map.as_ref().is_some_and(|m| !m.is_empty());
+        [
+            (self.peft_type != "LORA", "peft_type"),
+            (self.r == 0, "r"),
+            (self.target_modules.is_empty(), "target_modules"),
+            (self.bias != "none", "bias"),
+            (self.use_dora, "use_dora"),
+            (self.fan_in_fan_out, "fan_in_fan_out"),
+            (self.modules_to_save.as_ref().is_some_and(|m| !m.is_empty()), "modules_to_save"),
+            (self.layers_to_transform.is_some(), "layers_to_transform"),
+            (filled(&self.rank_pattern), "rank_pattern"),
+            (filled(&self.alpha_pattern), "alpha_pattern"),
+        ]
+        .into_iter()
+        .find_map(|(wrong, field)| wrong.then_some(field))
+    }
+}
+
+/// Reads a PEFT folder, this crate's own or another's. Its tensors must be exactly those that its settings call for: PEFT itself
+/// passes over unknown names in silence, and the adapter then does nothing.
+pub fn load(folder: &Path, base: &Base) -> Result<(Lora, Vec<f32>)> {
+    let path = folder.join(CONFIG);
+    let fail = |message: String| Error::Adapter { path: path.clone(), message };
+    let text = std::fs::read(&path).map_err(Error::io("read the adapter's settings", &path))?;
+    let config: Config = serde_json::from_slice(&text).map_err(|e| fail(format!("malformed: {e}")))?;
+    if let Some(field) = config.unsupported() {
+        return Err(fail(format!("this value of `{field}` is not supported; train the adapter without it")));
+    }
+    let alpha = config.lora_alpha * if config.use_rslora { (config.r as f64).sqrt() } else { 1.0 };
+    let targets: Vec<Module> = config.target_modules.iter().copied().collect();
+    let lora = Lora::new(&base.shape, base.layers.len(), config.r, alpha, &targets);
+    let path = folder.join(MODEL);
+    let bytes = std::fs::read(&path).map_err(Error::io("read the adapter", &path))?;
+    let parameters = parse(&lora, &bytes).map_err(|message| Error::Adapter { path, message })?;
+    Ok((lora, parameters))
+}
+
+/// The flat parameter vector from the bytes of a safetensors file with exactly this layout's keys and shapes.
+pub fn parse(lora: &Lora, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
+    let mut tensors =
+        candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| format!("not readable: {e}"))?;
+    let mut parameters = vec![0.0; lora.parameters()];
+    for pair in lora.pairs() {
+        for (which, at, shape) in
+            [("lora_A", &pair.a, (lora.r, pair.inputs)), ("lora_B", &pair.b, (pair.outputs, lora.r))]
+        {
+            let key = key(pair, which);
+            let tensor = tensors.remove(&key).ok_or_else(|| format!("has no tensor `{key}`"))?;
+            if tensor.dims() != [shape.0, shape.1] {
+                return Err(format!("tensor `{key}` is {:?}, but must be {shape:?}", tensor.dims()));
+            }
+            let values = tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+            parameters[at.clone()].copy_from_slice(&values.map_err(|e| format!("tensor `{key}`: {e}"))?);
+        }
+    }
+    match tensors.keys().min() {
+        None => Ok(parameters),
+        Some(key) => Err(format!("has a tensor `{key}` that `{CONFIG}` does not call for")),
+    }
+}

@@ -1,0 +1,68 @@
+//! The decider's request loop: a JSON line in, a JSON line out, in order.
+
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::config::{CONTRACT, DecideConfig};
+use crate::decide::{Decider, Refusal};
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::peft;
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum Request {
+    Open { id: Value, contexts: Vec<Vec<u32>>, candidates: Vec<u32> },
+    Extend { id: Value, sessions: Vec<u64>, tokens: Vec<Vec<u32>> },
+    Close { id: Value, sessions: Vec<u64> },
+}
+
+/// Serves requests until the input ends.
+pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
+    let base = Base::load(&config.base.path, config.base.sha256.as_deref())?;
+    let adapter = config.adapter.as_deref().map(|folder| peft::load(folder, &base)).transpose()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
+    let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
+    let ready = Event::Ready {
+        contract: CONTRACT,
+        vocabulary: base.shape.vocabulary,
+        context: base.shape.context,
+        adapter: adapter.is_some(),
+    };
+    let mut decider = Decider::new(base, adapter, pool);
+    events::print(&ready.line())?;
+    for line in input.split(b'\n') {
+        let line = line.map_err(Error::io("read", "standard input"))?;
+        if !line.trim_ascii().is_empty() {
+            events::print(&answer(&mut decider, &line).to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// The reply to one request line.
+pub fn answer(decider: &mut Decider, line: &[u8]) -> Value {
+    let parsed = serde_json::from_slice::<Value>(line);
+    let id = parsed.as_ref().ok().and_then(|v| v.get("id")).cloned().unwrap_or_default();
+    let reply = parsed
+        .and_then(serde_json::from_value::<Request>)
+        .map_err(|e| Refusal { code: "BAD_REQUEST", message: format!("not a request of this contract: {e}") })
+        .and_then(|request| serve(decider, request));
+    reply.unwrap_or_else(|e| json!({ "id": id, "error": { "code": e.code, "message": e.message } }))
+}
+
+fn serve(decider: &mut Decider, request: Request) -> std::result::Result<Value, Refusal> {
+    Ok(match request {
+        Request::Open { id, contexts, candidates } => {
+            let (sessions, logprobs) = decider.open(&contexts, &candidates)?;
+            json!({ "id": id, "sessions": sessions, "logprobs": logprobs })
+        }
+        Request::Extend { id, sessions, tokens } => {
+            json!({ "id": id, "logprobs": decider.extend(&sessions, &tokens)? })
+        }
+        Request::Close { id, sessions } => json!({ "id": id, "closed": decider.close(&sessions)? }),
+    })
+}

@@ -1,0 +1,208 @@
+//! The `train` mode: `QLoRA` from a configuration to a PEFT folder.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::checkpoint::{self, Progress, State};
+use crate::config::{CONTRACT, TrainConfig};
+use crate::data::{self, Dataset};
+use crate::error::{Error, Result};
+use crate::events::{self, Event, Metrics};
+use crate::gradient::{Example, Trainer};
+use crate::lora::Lora;
+use crate::optimizer::{self, AdamW};
+use crate::{files, peft, work};
+
+const RUN: &str = "run.json";
+const DONE: &str = "done.json";
+const METRICS: &str = "metrics.jsonl";
+const ADAPTER: &str = "adapter";
+
+/// Trains to the end, or until a signal, resuming what is there.
+pub fn run(config: &TrainConfig) -> Result<()> {
+    let stop = stop_flag()?;
+    let base = Base::load(&config.base.path, config.base.sha256.as_deref())?;
+    let paths: Vec<_> = config.data.iter().map(|d| d.path.clone()).collect();
+    let dataset = Dataset::load(&paths, &base.shape)?;
+    files::create_folder(&config.output)?;
+    claim(config, &base, &dataset)?;
+    if let Some(done) = files::read_if_present(&config.output.join(DONE))? {
+        return events::print(String::from_utf8_lossy(&done).trim_end());
+    }
+    let mut metrics = Metrics::open(&config.output.join(METRICS))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
+    let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
+    let result = pool.install(|| train(config, &base, &dataset, &mut metrics, &stop));
+    if let Err(error) = &result {
+        metrics.record(&Event::error(error))?;
+    }
+    metrics.sync()?;
+    result
+}
+
+fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Metrics, stop: &AtomicBool) -> Result<()> {
+    let lora = Lora::new(&base.shape, base.layers.len(), config.lora.r, config.lora.alpha, &config.lora.targets);
+    let trainer = Trainer::new(base, &lora, dataset.longest(), config.gradient_checkpointing);
+    let fresh = || State {
+        progress: Progress::default(),
+        parameters: lora.initial(config.seed),
+        optimizer: AdamW::new(lora.parameters()),
+    };
+    let mut state = checkpoint::newest(&config.output, &lora)?.unwrap_or_else(fresh);
+    let mut saved_at = state.progress.step;
+    let peak = work::peak_gflops();
+    metrics.emit(&Event::Start {
+        contract: CONTRACT,
+        parameters: base.parameters,
+        trainable: lora.parameters(),
+        examples: dataset.examples.len(),
+        resumed_from: saved_at,
+        steps: config.steps,
+        threads: config.threads,
+        matmul_peak_gflops: peak,
+    })?;
+
+    let mut gradient = Vec::new();
+    while state.progress.step < config.steps {
+        if stop.load(Ordering::Relaxed) {
+            if saved_at != state.progress.step {
+                save_checkpoint(config, base, &lora, &state, metrics)?;
+            }
+            return Err(Error::Stopped { step: state.progress.step });
+        }
+        let started = Instant::now();
+        let step = state.progress.step + 1;
+        let batch: Vec<&Example> = data::batch(dataset.examples.len(), config.batch_size, config.seed, step - 1)
+            .into_iter()
+            .map(|i| &dataset.examples[i])
+            .collect();
+
+        let loss = trainer.loss_and_gradient(&state.parameters, &batch, &mut gradient);
+        let mean = loss.sum / loss.labels as f64;
+        let norm = optimizer::norm(&gradient);
+        finite(step, "loss", mean)?;
+        finite(step, "gradient norm", norm)?;
+        let scale = optimizer::clip(norm, config.optimizer.max_grad_norm);
+        let lr = optimizer::learning_rate(&config.optimizer, step, config.steps);
+        state.optimizer.update(&config.optimizer, step, lr, scale, &gradient, &mut state.parameters);
+
+        let seconds = started.elapsed().as_secs_f64();
+        let tokens: usize = batch.iter().map(|e| e.ids.len()).sum();
+        let progress = &mut state.progress;
+        progress.step = step;
+        progress.tokens += tokens as u64;
+        progress.seconds += seconds;
+        progress.flops += work::necessary_flops(&base.shape, base.layers.len(), &lora, &batch);
+        progress.loss = mean;
+        metrics.emit(&Event::Step {
+            step,
+            loss: mean,
+            accuracy: loss.correct as f64 / loss.labels as f64,
+            grad_norm: norm,
+            lr,
+            tokens: tokens as u64,
+            labels: loss.labels,
+            seconds,
+            tokens_per_second: tokens as f64 / seconds,
+        })?;
+        if step % config.checkpoint_every == 0 {
+            save_checkpoint(config, base, &lora, &state, metrics)?;
+            saved_at = step;
+        }
+    }
+    finish(config, base, dataset, &lora, &state, peak, metrics)
+}
+
+fn finite(step: u64, what: &'static str, value: f64) -> Result<()> {
+    if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { step, what }) }
+}
+
+fn save_checkpoint(config: &TrainConfig, base: &Base, lora: &Lora, state: &State, metrics: &mut Metrics) -> Result<()> {
+    let path = checkpoint::save(&config.output, state, lora, config.lora.alpha, &base_name(config, base))?;
+    metrics.emit(&Event::Checkpoint { step: state.progress.step, path })?;
+    metrics.sync()
+}
+
+/// Writes the adapter folder, then the `done` line that a later start repeats.
+fn finish(
+    config: &TrainConfig,
+    base: &Base,
+    dataset: &Dataset,
+    lora: &Lora,
+    state: &State,
+    peak: f64,
+    metrics: &mut Metrics,
+) -> Result<()> {
+    let mut contents = peft::files(lora, config.lora.alpha, &state.parameters, &base_name(config, base))?;
+    let about = json!({
+        "contract": CONTRACT,
+        "backend": "candle",
+        "versions": { "tiresias-train": env!("CARGO_PKG_VERSION") },
+        "base": {
+            "file": base_name(config, base),
+            "name": base.name,
+            "sha256": base.sha256,
+            "quantization": base.quantization,
+            "parameters": base.parameters,
+        },
+        "data": { "sha256": dataset.sha256, "examples": dataset.examples.len() },
+        "steps": state.progress.step,
+        "seed": config.seed,
+    });
+    contents.push(("tiresias.json", peft::json_bytes(&about)));
+    files::write_folder(&config.output.join(ADAPTER), &contents)?;
+    let Progress { step, tokens, seconds, flops, loss } = state.progress;
+    let done = Event::Done {
+        step,
+        adapter: ADAPTER.into(),
+        loss,
+        tokens,
+        seconds,
+        tokens_per_second: tokens as f64 / seconds,
+        matmul_share: flops / seconds / 1e9 / peak,
+        peak_rss_bytes: events::peak_rss_bytes(),
+    };
+    files::write(&config.output.join(DONE), format!("{}\n", done.line()).as_bytes())?;
+    metrics.emit(&done)
+}
+
+/// What PEFT is told about the base: the model file's name, which means the same on every machine.
+fn base_name(config: &TrainConfig, base: &Base) -> String {
+    config.base.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the adapter is:
+/// contents of files rather than their paths, and not the threads or how often checkpoints are written.
+fn claim(config: &TrainConfig, base: &Base, dataset: &Dataset) -> Result<()> {
+    let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
+    if let Some(fields) = identity.as_object_mut() {
+        fields.retain(|name, _| !["output", "threads", "checkpoint_every"].contains(&name.as_str()));
+        fields.insert("base".into(), json!({ "sha256": base.sha256 }));
+        fields.insert("data".into(), json!({ "sha256": dataset.sha256 }));
+    }
+    let path = config.output.join(RUN);
+    let Some(bytes) = files::read_if_present(&path)? else {
+        return files::write(&path, &peft::json_bytes(&identity));
+    };
+    let earlier: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let fields = identity.as_object().into_iter().flatten();
+    match fields.into_iter().find(|(name, value)| earlier.get(name.as_str()) != Some(value)) {
+        None => Ok(()),
+        Some((field, _)) => Err(Error::OtherRun { output: config.output.clone(), field: field.clone() }),
+    }
+}
+
+/// A flag that SIGTERM and SIGINT set.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))
+            .map_err(Error::io("listen for", Path::new("signals")))?;
+    }
+    Ok(flag)
+}

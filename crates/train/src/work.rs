@@ -1,0 +1,48 @@
+//! How much arithmetic a step needs, and how much this machine can do.
+
+use std::time::Instant;
+
+use crate::base::{Module, Shape};
+use crate::gradient::Example;
+use crate::kernels::{View, ViewMut, Write, matmul};
+use crate::lora::Lora;
+
+/// Floating-point operations that a step over these examples cannot do without: every frozen product forward and once backward
+/// (its input's gradient), the adapters' gradients, causal attention (two products forward, four backward) and the head at the
+/// labelled rows. Decoding weights, merging adapters and recomputation are overhead, not work.
+pub fn necessary_flops(shape: &Shape, layers: usize, lora: &Lora, examples: &[&Example]) -> f64 {
+    let size = |m: Module| (shape.of(m).0 * shape.of(m).1) as f64;
+    let linear: f64 = Module::ALL.into_iter().map(size).sum::<f64>() * layers as f64;
+    let low_rank: f64 = lora.pairs().iter().map(|p| (lora.r * (p.inputs + p.outputs)) as f64).sum();
+    let per_token = 4.0 * linear + 4.0 * low_rank;
+    let per_pair = 2.0 * 6.0 * (shape.heads.q_width() * layers) as f64;
+    let per_label = 4.0 * (shape.vocabulary * shape.hidden) as f64;
+    let of = |e: &&Example| {
+        let (n, labels) = (e.ids.len() as f64, e.targets().count() as f64);
+        n * per_token + n * (n + 1.0) / 2.0 * per_pair + labels * per_label
+    };
+    examples.iter().map(of).sum()
+}
+
+/// The matrix-product rate of the current rayon pool in GFLOP/s: every thread multiplies cache-sized matrices on its own, as
+/// training does; the best of a few rounds.
+pub fn peak_gflops() -> f64 {
+    const SIZE: usize = 512;
+    const ROUNDS: usize = 8;
+    const PRODUCTS: usize = 8;
+    let threads = rayon::current_num_threads();
+    let rates = (0..ROUNDS).map(|_| {
+        let seconds = rayon::broadcast(|_| {
+            let (a, b, mut c) = (vec![0.5; SIZE * SIZE], vec![0.25; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
+            let started = Instant::now();
+            for _ in 0..PRODUCTS {
+                let (a, b) = (View::new(&a, SIZE, SIZE), View::new(&b, SIZE, SIZE));
+                matmul(ViewMut::new(&mut c, SIZE, SIZE), Write::Set, 1.0, a, b, 1);
+            }
+            started.elapsed().as_secs_f64()
+        });
+        let slowest = seconds.into_iter().fold(0.0, f64::max);
+        (2 * SIZE.pow(3) * PRODUCTS * threads) as f64 / slowest / 1e9
+    });
+    rates.fold(0.0, f64::max)
+}

@@ -1,0 +1,97 @@
+// What all commands share: options, signals, and how results and errors leave the process.
+import { Command, InvalidArgumentError } from 'commander';
+import { availableParallelism } from 'node:os';
+import { TiresiasError, exitCodeOf, interrupted, messageOf } from '../errors.js';
+import { progressFor, silentProgress, type ProgressView } from '../progress.js';
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  json?: boolean;
+  seed?: number;
+  threads?: number;
+}
+
+/** What an action gets besides its options. */
+export interface Invocation {
+  signal: AbortSignal;
+  progress: ProgressView;
+  /** Prints `value` with --json, else `text`. */
+  print(value: unknown, text: string): void;
+}
+
+/** A command with the common options and an example in its help. */
+export function newCommand(name: string, description: string, examples: string[]): Command {
+  return new Command(name)
+    .description(description)
+    .option('--json', 'print one JSON document on standard output and nothing else')
+    .option('--seed <n>', 'seed of everything that is drawn', integer(0))
+    .option('--threads <n>', 'worker threads; all cores when absent', integer(1))
+    .addHelpText('after', `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
+}
+
+/** Parses a whole number that is at least `min`. */
+export function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`expected a whole number of at least ${min}`);
+    return value;
+  };
+}
+
+/** Parses a number between `min` and `max`. */
+export function number(min: number, max = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) throw new InvalidArgumentError(`expected a number of at least ${min}${max < Infinity ? ` and at most ${max}` : ''}`);
+    return value;
+  };
+}
+
+export function threadsOf(options: CommonOptions): number {
+  return options.threads ?? availableParallelism();
+}
+
+/** Runs an action under Ctrl-C and SIGTERM, shows progress, and turns what it throws into a message and an exit code. */
+export async function invoke(options: CommonOptions, action: (invocation: Invocation) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  const stop = (signal: 'SIGINT' | 'SIGTERM') => {
+    // The second time there is no waiting for a checkpoint.
+    if (controller.signal.aborted) process.exit(interrupted(signal).exitCode);
+    process.stderr.write(`\n${signal}: stopping at the next safe place (once more to stop at once)\n`);
+    controller.abort(interrupted(signal));
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  const progress = options.json ? silentProgress() : progressFor();
+  try {
+    await action({
+      signal: controller.signal,
+      progress,
+      print: (value, text) => process.stdout.write(`${options.json ? JSON.stringify(value) : text}\n`),
+    });
+    progress.close();
+  } catch (error) {
+    progress.close();
+    fail(controller.signal.aborted ? controller.signal.reason : error, options.json === true);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** Says what went wrong, on standard error, and with --json as a document on standard output too. */
+export function fail(error: unknown, json: boolean): void {
+  const code = error instanceof TiresiasError ? error.code : 'UNEXPECTED';
+  process.exitCode = exitCodeOf(error);
+  process.stderr.write(`tiresias: ${messageOf(error)}\n`);
+  if (code === 'INTERRUPTED') process.stderr.write('what is finished stays: run the same command again to go on from there\n');
+  if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (json) {
+    const details = error instanceof TiresiasError ? error.details : {};
+    process.stdout.write(`${JSON.stringify({ error: { code, message: messageOf(error), details, exit: process.exitCode } })}\n`);
+  }
+}
+
+/** Lines of two columns. */
+export function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`).join('\n');
+}

@@ -1,0 +1,109 @@
+import { Command } from 'commander';
+import { join } from 'node:path';
+import { columns, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
+import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
+
+interface MakeCommandOptions extends ExperimentOptions {
+  out: string;
+  regime?: string[];
+  examples?: number;
+  horizon?: number;
+  format?: 'parquet' | 'jsonl';
+}
+
+function makeCommand(): Command {
+  return withConfig(
+    newCommand('make', 'make few-shot, oracle-labelled datasets: one folder for each regime', [
+      'tiresias dataset make --config experiments/quickstart.json --out data',
+      'tiresias dataset make --regime mdp --examples 1000 --horizon 20 --out data',
+    ]),
+  )
+    .requiredOption('-o, --out <folder>', 'where the datasets go')
+    .option('--regime <name...>', 'only these regimes')
+    .option('--examples <n>', 'examples in each regime', integer(1))
+    .option('--horizon <n>', 'number of decisions', integer(1))
+    .option('--format <name>', 'parquet or jsonl')
+    .action((options: MakeCommandOptions) =>
+      invoke(options, async ({ signal, progress, print }) => {
+        const { parseExperiment } = await import('../experiment.js');
+        const { Tokenizer } = await import('../library.js');
+        const { resolveBaseModel } = await import('../base-model.js');
+        const { makeDataset } = await import('../dataset/make.js');
+        const { datasetConfig } = await import('../run/stages.js');
+        const chosen = await chosenExperiment(options);
+        const { examples = chosen.dataset.examples, format = chosen.dataset.format, horizon = chosen.horizon } = options;
+        const experiment = parseExperiment({ ...chosen, horizon, dataset: { ...chosen.dataset, examples, format } }, 'the command line');
+        const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
+        const tokenizer = Tokenizer.fromGguf(base.path);
+        const made = [];
+        for (const regime of chosenRegimes(experiment, options.regime)) {
+          const folder = join(options.out, regime);
+          const manifest = await makeDataset(datasetConfig(experiment, regime), folder, {
+            tokenizer, signal,
+            threads: threadsOf(options),
+            onProgress: (event) => progress.show({ stage: `dataset ${regime}`, ...event }),
+          });
+          made.push({ regime, folder, ...manifest.totals });
+        }
+        progress.close();
+        print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${d.max_regret_bound.toPrecision(3)}`).join('\n'));
+      }),
+    );
+}
+
+function verifyCommand(): Command {
+  return newCommand('verify', 'check every file of a dataset against its manifest', ['tiresias dataset verify data/mdp'])
+    .argument('<folder>')
+    .action((folder: string, options: CommonOptions) =>
+      invoke(options, async ({ print }) => {
+        const { verifyDataset } = await import('../dataset/inspect.js');
+        const { shards, totals } = await verifyDataset(folder);
+        print({ whole: true, shards: shards.length, ...totals }, `${folder} is whole: ${shards.length} shards, ${totals.examples} examples`);
+      }),
+    );
+}
+
+function statsCommand(): Command {
+  return newCommand('stats', 'sizes of a dataset and the shares of its labels', ['tiresias dataset stats data/mdp'])
+    .argument('<folder>')
+    .action((folder: string, options: CommonOptions) =>
+      invoke(options, async ({ print }) => {
+        const { datasetStats } = await import('../dataset/inspect.js');
+        const stats = await datasetStats(folder);
+        print(
+          stats,
+          columns([
+            ['examples', `${stats.examples} of ${stats.tasks} tasks`],
+            ['tokens', `${stats.tokens}, ${stats.tokensPerExample.toFixed(1)} an example`],
+            ['labels', `${stats.labels}; by action ${stats.labelShares.map((share) => share.toFixed(3)).join(', ')}`],
+            ['regret bound', `mean ${stats.meanRegretBound.toPrecision(3)}, largest ${stats.maxRegretBound.toPrecision(3)}`],
+            ['bytes', String(stats.bytes)],
+          ]),
+        );
+      }),
+    );
+}
+
+function showCommand(): Command {
+  return newCommand('show', 'print one example', ['tiresias dataset show data/mdp --row 7'])
+    .argument('<folder>')
+    .option('--row <n>', 'which example, from 0', integer(0), 0)
+    .action((folder: string, options: CommonOptions & { row: number }) =>
+      invoke(options, async ({ print }) => {
+        const { datasetExample } = await import('../dataset/inspect.js');
+        const example = await datasetExample(folder, options.row);
+        const { family, split, index, seed, regime, horizon, behaviour, prompt, completion, oracleActions, regretBounds } = example;
+        print(
+          { ...example, inputIds: [...example.inputIds], labels: [...example.labels] },
+          `${family} ${split} ${index}, seed ${seed}: ${regime}, horizon ${horizon}, ${behaviour}, ${example.inputIds.length} tokens\n\n${prompt}\u2502${completion}\n` +
+            columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map((x) => x.toPrecision(2)).join(' ')]]),
+        );
+      }),
+    );
+}
+
+export function datasetCommand(): Command {
+  const dataset = new Command('dataset').description('make, check and look at few-shot datasets').addHelpText('after', '\nExample:\n  $ tiresias dataset make --config experiments/quickstart.json --out data');
+  for (const command of [makeCommand(), verifyCommand(), statsCommand(), showCommand()]) dataset.addCommand(command);
+  return dataset;
+}

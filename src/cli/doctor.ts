@@ -1,0 +1,110 @@
+import type { Command } from 'commander';
+import { mkdir, statfs } from 'node:fs/promises';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import { cacheFolder } from '../cache.js';
+import { NAMED_MODELS, cachedPath } from '../base-model.js';
+import { TiresiasError, messageOf } from '../errors.js';
+import { sha256File } from '../files.js';
+import { runCommand } from '../subprocess.js';
+import { trainerPath } from '../train/binary.js';
+import { invoke, newCommand, type CommonOptions } from './common.js';
+
+/** `missing` stops the main job; `note` does not. */
+interface Finding {
+  what: string;
+  state: 'ok' | 'note' | 'missing';
+  found: string;
+  remedy?: string;
+}
+
+const GIB = 2 ** 30;
+const NEEDED_DISK = 1 * GIB;
+const NEEDED_MEMORY = 3 * GIB;
+
+const CHECKS: (() => Finding | Promise<Finding>)[] = [node, addon, trainer, python, baseModel, disk, memory];
+
+export function doctorCommand(): Command {
+  return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor']).action((options: CommonOptions) =>
+    invoke(options, async ({ print }) => {
+      const findings: Finding[] = [];
+      for (const check of CHECKS) findings.push(await check());
+      const width = Math.max(...findings.map(({ what }) => what.length));
+      const lines = findings.map(({ what, state, found, remedy }) => {
+        const mark = { ok: 'ok     ', note: 'note   ', missing: 'MISSING' }[state];
+        return `${mark}  ${what.padEnd(width)}  ${found}${remedy !== undefined && state !== 'ok' ? `\n${' '.repeat(width + 11)}→ ${remedy}` : ''}`;
+      });
+      const missing = findings.filter(({ state }) => state === 'missing').map(({ what }) => what);
+      print({ ok: missing.length === 0, findings }, lines.join('\n'));
+      // With --json the document above has said it all.
+      if (missing.length > 0 && options.json) process.exitCode = new TiresiasError('SOMETHING_MISSING', '').exitCode;
+      else if (missing.length > 0) throw new TiresiasError('SOMETHING_MISSING', `missing: ${missing.join(', ')}`);
+    }),
+  );
+}
+
+function node(): Finding {
+  const major = Number(process.versions.node.split('.')[0]);
+  return { what: 'Node', state: major >= 20 ? 'ok' : 'missing', found: process.version, remedy: 'install Node 20 or later' };
+}
+
+async function addon(): Promise<Finding> {
+  try {
+    const { native } = await import('../native.js');
+    return { what: 'native addon', state: 'ok', found: `version ${native.version()}` };
+  } catch (error) {
+    return { what: 'native addon', state: 'missing', found: messageOf(error), remedy: 'npm run build:native (needs Rust)' };
+  }
+}
+
+function trainer(): Finding {
+  try {
+    return { what: 'trainer', state: 'ok', found: trainerPath() };
+  } catch (error) {
+    return { what: 'trainer', state: 'missing', found: messageOf(error), remedy: 'npm run build:train' };
+  }
+}
+
+async function python(): Promise<Finding> {
+  const what = 'Python 3 with pip';
+  const remedy = 'install Python 3 and pip; they fetch the base model, once';
+  // Without it a model that is in the cache, or a file of one's own, still works.
+  const state = (await baseModel()).state === 'ok' ? 'note' : 'missing';
+  try {
+    const { code, stdout, stderr } = await runCommand(process.env['TIRESIAS_PYTHON'] ?? 'python3', ['-m', 'pip', '--version']);
+    if (code !== 0) return { what, state, found: stderr.trim().split('\n').at(-1) ?? '', remedy };
+    return { what, state: 'ok', found: stdout.trim().replace(/ from .*/, '') };
+  } catch (error) {
+    return { what, state, found: messageOf(error), remedy };
+  }
+}
+
+async function baseModel(): Promise<Finding> {
+  const [name, source] = Object.entries(NAMED_MODELS)[0]!;
+  const path = cachedPath(name);
+  const what = 'base model';
+  const remedy = '`tiresias run` fetches it when it is needed (about 90 MB)';
+  try {
+    const whole = (await sha256File(path)) === source.fileSha256;
+    return whole ? { what, state: 'ok', found: path } : { what, state: 'note', found: `${path} is damaged`, remedy };
+  } catch {
+    return { what, state: 'note', found: `${name} is not in the cache (${cacheFolder()})`, remedy };
+  }
+}
+
+async function disk(): Promise<Finding> {
+  const folder = cacheFolder();
+  const what = 'disk space';
+  try {
+    await mkdir(folder, { recursive: true });
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    return { what, state: free >= NEEDED_DISK ? 'ok' : 'missing', found: `${(free / GIB).toFixed(1)} GiB free in ${folder}`, remedy: `free at least ${NEEDED_DISK / GIB} GiB, or set TIRESIAS_CACHE to a folder elsewhere` };
+  } catch (error) {
+    return { what, state: 'missing', found: messageOf(error), remedy: 'set TIRESIAS_CACHE to a folder that can be written' };
+  }
+}
+
+function memory(): Finding {
+  const found = `${(freemem() / GIB).toFixed(1)} of ${(totalmem() / GIB).toFixed(1)} GiB free, ${availableParallelism()} cores`;
+  return { what: 'memory', state: totalmem() >= NEEDED_MEMORY ? 'ok' : 'note', found, remedy: `training the default model wants about ${NEEDED_MEMORY / GIB} GiB` };
+}

@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import { join, resolve } from 'node:path';
+import { TiresiasError } from '../errors.js';
+import { writeJson } from '../files.js';
+import type { RegimeResult } from '../results.js';
+import { invoke, newCommand, threadsOf } from './common.js';
+import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
+
+interface EvaluateCommandOptions extends ExperimentOptions {
+  out: string;
+  adapter?: string;
+  regime?: string[];
+}
+
+export function evaluateCommand(): Command {
+  return withConfig(
+    newCommand('evaluate', 'play the methods on test tasks and measure their optimality gaps', [
+      'tiresias evaluate --config experiments/quickstart.json --adapter adapter/adapter --out evaluation',
+    ]),
+  )
+    .requiredOption('-o, --out <folder>', 'where raw rows and metrics go; rows that are there are not played again')
+    .option('--adapter <folder>', 'PEFT adapter of the method sft; without it that method is left out')
+    .option('--regime <name...>', 'only these regimes')
+    .action((options: EvaluateCommandOptions) =>
+      invoke(options, async ({ signal, progress, print }) => {
+        const { resolveBaseModel } = await import('../base-model.js');
+        const { Tokenizer } = await import('../library.js');
+        const { evaluateRegime } = await import('../evaluate/index.js');
+        const chosen = await chosenExperiment(options);
+        const methods = chosen.evaluation.methods.filter((method) => method !== 'sft' || options.adapter !== undefined);
+        const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
+        const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
+        const regimes: Record<string, RegimeResult> = {};
+        for (const regime of chosenRegimes(experiment, options.regime)) {
+          regimes[regime] = await evaluateRegime(experiment, regime, {
+            tokenizer: Tokenizer.fromGguf(base.path), base, signal,
+            adapter: options.adapter && resolve(options.adapter),
+            folder: join(options.out, regime),
+            threads: threadsOf(options),
+            onProgress: (event) => progress.show({ stage: `evaluate ${regime}`, ...event }),
+          });
+        }
+        if (Object.keys(regimes).length === 0) throw new TiresiasError('USAGE', 'no regime to evaluate');
+        await writeJson(join(options.out, 'metrics.json'), regimes);
+        progress.close();
+        print(regimes, Object.entries(regimes).map(([regime, result]) => table(regime, result)).join('\n\n'));
+      }),
+    );
+}
+
+function table(regime: string, result: RegimeResult): string {
+  const rows = Object.entries(result.methods).map(([name, m]) =>
+    `  ${name.padEnd(8)} ${m.gap_norm.toFixed(4).padStart(9)}  [${m.gap_norm_ci95.map((x) => x.toFixed(4)).join(', ')}]  agreement ${m.agreement.toFixed(3)}  (${m.tasks} tasks, ${m.episodes} episodes)`,
+  );
+  return [`${regime}, horizon ${result.horizon}: normalised gap, 95 % interval`, ...rows].join('\n');
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../errors.js';
+import { version } from '../version.js';
+import { datasetCommand } from './dataset.js';
+import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
+import { familiesCommand } from './families.js';
+import { reportCommand } from './report.js';
+import { rolloutCommand } from './rollout.js';
+import { runCommand } from './run.js';
+import { solveCommand } from './solve.js';
+import { trainCommand } from './train.js';
+
+const program = new Command('tiresias')
+  .description('Decisions under uncertainty and ambiguity: oracles, few-shot datasets, fine-tuning, and the gap that is left.')
+  .version(version)
+  .showHelpAfterError('(add --help for the options)')
+  .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
+
+for (const command of [
+  familiesCommand(), solveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(),
+]) {
+  program.addCommand(command);
+}
+
+/** Commander would exit with 1 on a wrong command line; here that is a usage error. */
+function throwOnExit(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) throwOnExit(child);
+}
+throwOnExit(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Help and --version were asked for; anything else, help for want of a command included, is a mistake.
+  const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
+  process.exitCode = asked ? EXIT.ok : EXIT.usage;
+}

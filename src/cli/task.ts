@@ -1,0 +1,52 @@
+// The model that a command works on: a file, or a task drawn from a family.
+import type { Command } from 'commander';
+import { TiresiasError } from '../errors.js';
+import { readText } from '../files.js';
+import { parseJson } from '../json.js';
+import type { Model } from '../library.js';
+import { integer, number, type CommonOptions } from './common.js';
+
+export interface TaskOptions extends CommonOptions {
+  family?: string;
+  split: string;
+  index: number;
+  regime: 'mdp' | 'pomdp' | 'apomdp';
+  models: number;
+  alpha: number;
+  horizon?: number;
+}
+
+/** Adds `[model]` and the options that draw a task instead. */
+export function withTaskOptions(command: Command): Command {
+  return command
+    .argument('[model]', 'a model file (tiresias.model/1 JSON); or draw a task with --family')
+    .option('--family <name>', 'draw a task of this family')
+    .option('--split <name>', 'split of the family', 'train')
+    .option('--index <n>', 'index of the task in its split', integer(0), 0)
+    .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
+    .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
+    .option('--alpha <x>', 'ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max', number(0, 1), 1)
+    .option('--horizon <n>', 'number of decisions; 10 for a drawn task', integer(1));
+}
+
+/** The model and a name for it. */
+export async function chosenModel(file: string | undefined, options: TaskOptions): Promise<{ model: Model; name: string }> {
+  const { Model, drawTask } = await import('../library.js');
+  if (file !== undefined && options.family !== undefined) throw new TiresiasError('USAGE', 'name a model file or a --family, not both');
+  if (file !== undefined) {
+    const text = await readText(file);
+    // Parsed here first for an error with line and column.
+    parseJson(text, file);
+    return { model: Model.fromJson(text), name: file };
+  }
+  if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
+  const { family, split, index, regime, models, alpha, seed = 0, horizon = 10 } = options;
+  return { model: drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model, name: `${family} ${split} ${index}, seed ${seed}` };
+}
+
+/** One line that says what kind of model it is. */
+export function describeModel(model: Model): string {
+  const seen = model.observations === 0 ? 'states seen' : `${model.observations} observations`;
+  const cloud = model.models > 1 ? `, ${model.models} models, alpha ${model.alpha}` : '';
+  return `${model.kind}: ${model.states} states, ${model.actions} actions, ${seen}${cloud}, ${model.horizon === null ? `discount ${model.discount}` : `horizon ${model.horizon}`}`;
+}

@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { join, resolve } from 'node:path';
+import { columns, integer, invoke, newCommand, threadsOf } from './common.js';
+import { chosenExperiment, withConfig, type ExperimentOptions } from './experiment.js';
+
+interface TrainCommandOptions extends ExperimentOptions {
+  data: string[];
+  out: string;
+  steps?: number;
+}
+
+export function trainCommand(): Command {
+  return withConfig(
+    newCommand('train', "fine-tune the experiment's base model on datasets, or go on where a training stopped", [
+      'tiresias train --config experiments/quickstart.json --data data/mdp data/pomdp --out adapter',
+    ]),
+  )
+    .requiredOption('--data <folder...>', 'dataset folders, as `tiresias dataset make` leaves them')
+    .requiredOption('-o, --out <folder>', 'where adapter, checkpoints and metrics go')
+    .option('--steps <n>', 'optimiser steps', integer(1))
+    .action((options: TrainCommandOptions) =>
+      invoke(options, async ({ signal, progress, print }) => {
+        const { resolveBaseModel } = await import('../base-model.js');
+        const { readManifest } = await import('../dataset/manifest.js');
+        const { train } = await import('../train/process.js');
+        const { trainConfig } = await import('../run/stages.js');
+        const chosen = await chosenExperiment(options);
+        const experiment = { ...chosen, training: { ...chosen.training, steps: options.steps ?? chosen.training.steps } };
+        const shards: string[] = [];
+        for (const folder of options.data) shards.push(...(await readManifest(folder)).shards.map((shard) => resolve(folder, shard.path)));
+        const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
+        const output = resolve(options.out);
+        const done = await train(trainConfig(experiment, base, shards, output, threadsOf(options)), {
+          signal,
+          onEvent: (event) => {
+            if (event.event === 'step') progress.show({ stage: 'train', done: event.step, total: experiment.training.steps, detail: `loss ${event.loss.toFixed(3)}` });
+          },
+        });
+        progress.close();
+        const adapter = join(output, done.adapter);
+        print(
+          { ...done, adapter },
+          columns([
+            ['adapter', adapter],
+            ['steps', `${done.step}, loss ${done.loss.toFixed(4)}`],
+            ['speed', `${Math.round(done.tokens_per_second)} tokens/s, ${(100 * done.matmul_share).toFixed(0)} % of the machine's matrix-product peak`],
+          ]),
+        );
+      }),
+    );
+}

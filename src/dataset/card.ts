@@ -1,0 +1,67 @@
+// The dataset card: README.md with the YAML head that the Hugging Face tools read.
+import type { Manifest } from './manifest.js';
+
+/** Markdown; says how to load the files and what a row holds. */
+export function datasetCard(manifest: Manifest): string {
+  const { config, totals } = manifest;
+  const format = String(config['format']);
+  const reader = format === 'parquet' ? 'parquet' : 'json';
+  return `---
+pretty_name: Tiresias ${String(config['family'])}, ${String(config['regime']).toUpperCase()}
+license: cc0-1.0
+language: []
+task_categories:
+- reinforcement-learning
+- text-generation
+tags:
+- decision-making
+- in-context-learning
+- ${String(config['regime'])}
+size_categories:
+- ${sizeCategory(totals.examples)}
+configs:
+- config_name: default
+  data_files:
+  - split: ${String(config['split'])}
+    path: data/*.${format}
+---
+
+# Few-shot decision trajectories with oracle labels
+
+Made by Tiresias ${manifest.version}. Each row is one example: a header, ${String((config['support'] as { trajectories: number }).trajectories)} support trajectories and one
+query trajectory of the same task, every query decision labelled with an oracle's action.
+
+| | |
+| --- | --- |
+| examples | ${totals.examples} |
+| tasks | ${totals.tasks} |
+| tokens | ${totals.tokens} |
+| labelled positions | ${totals.labels} |
+| largest regret bound of a label | ${totals.max_regret_bound} |
+| mean regret bound of a label | ${totals.mean_regret_bound} |
+| tokenizer | ${manifest.tokenizer.name}, \`${manifest.tokenizer.sha256}\` |
+| template | \`${manifest.template_sha}\` |
+
+\`\`\`python
+from datasets import load_dataset
+rows = load_dataset("${reader}", data_files="data/*.${format}", split="train")
+\`\`\`
+
+\`input_ids\` and \`labels\` are ready for training (\`-100\` where there is no loss; the input holds the executed action, the label
+the oracle's). \`prompt\` and \`completion\` are the same example as text. \`task\`, \`regime\`, \`horizon\` and \`behaviour\` say where it
+comes from; \`oracle_actions\` and \`regret_bounds\` hold the label of each query step and an upper bound on what following it loses.
+
+## Configuration
+
+\`\`\`json
+${JSON.stringify(config, null, 2)}
+\`\`\`
+`;
+}
+
+function sizeCategory(examples: number): string {
+  if (examples < 1000) return 'n<1K';
+  if (examples < 10_000) return '1K<n<10K';
+  if (examples < 100_000) return '10K<n<100K';
+  return examples < 1_000_000 ? '100K<n<1M' : 'n>1M';
+}

@@ -1,0 +1,63 @@
+// Looking at a dataset that is there: is it whole, what is in it, what does one example look like.
+import { join } from 'node:path';
+import { TiresiasError } from '../errors.js';
+import { readExample, type ShardExample } from '../library.js';
+import { isWhole } from './make.js';
+import { readManifest, totals, type Manifest } from './manifest.js';
+
+/** Checks every shard's hash and the manifest's sums. Throws DATASET_CORRUPT with all that is wrong. */
+export async function verifyDataset(folder: string): Promise<Manifest> {
+  const manifest = await readManifest(folder);
+  const problems: string[] = [];
+  for (const shard of manifest.shards) {
+    if (!(await isWhole(folder, shard))) problems.push(`${shard.path} is missing or damaged`);
+  }
+  const summed = totals(manifest.shards);
+  for (const key of Object.keys(summed) as (keyof typeof summed)[]) {
+    if (summed[key] !== manifest.totals[key]) problems.push(`manifest: totals.${key} is ${manifest.totals[key]}, the shards sum to ${summed[key]}`);
+  }
+  if (problems.length > 0) {
+    throw new TiresiasError('DATASET_CORRUPT', `${folder} is not whole:\n${problems.map((p) => `  ${p}`).join('\n')}\nrun \`tiresias dataset make\` with the same configuration to mend it`, {
+      details: { folder, problems },
+    });
+  }
+  return manifest;
+}
+
+export interface DatasetStats {
+  examples: number;
+  tasks: number;
+  tokens: number;
+  labels: number;
+  bytes: number;
+  tokensPerExample: number;
+  /** Share of each action among the labels. */
+  labelShares: number[];
+  meanRegretBound: number;
+  maxRegretBound: number;
+}
+
+export async function datasetStats(folder: string): Promise<DatasetStats> {
+  const { shards, totals: all } = await readManifest(folder);
+  const actions = Math.max(...shards.map((s) => s.label_counts.length));
+  const counts = Array.from({ length: actions }, (_, a) => shards.reduce((sum, s) => sum + (s.label_counts[a] ?? 0), 0));
+  const { examples, tasks, tokens, labels, bytes } = all;
+  return {
+    examples, tasks, tokens, labels, bytes,
+    tokensPerExample: tokens / examples,
+    labelShares: counts.map((n) => n / Math.max(1, labels)),
+    meanRegretBound: all.mean_regret_bound,
+    maxRegretBound: all.max_regret_bound,
+  };
+}
+
+/** Example `index` of the dataset, counted over all shards. Throws INVALID_ARGUMENT beyond the end. */
+export async function datasetExample(folder: string, index: number): Promise<ShardExample> {
+  const { shards, totals: all } = await readManifest(folder);
+  let row = index;
+  for (const shard of shards) {
+    if (row < shard.examples) return readExample(join(folder, shard.path), row);
+    row -= shard.examples;
+  }
+  throw new TiresiasError('INVALID_ARGUMENT', `there is no example ${index}: the dataset has ${all.examples}, counted from 0`);
+}

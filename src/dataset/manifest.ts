@@ -1,0 +1,68 @@
+// What a dataset folder says about itself: its configuration, and every shard with its hash.
+import { join } from 'node:path';
+import { z } from 'zod';
+import { TiresiasError } from '../errors.js';
+import { readJson, sha256 } from '../files.js';
+import { canonicalJson } from '../json.js';
+import type { ShardSpec } from '../spec.js';
+
+export const MANIFEST = 'manifest.json';
+
+/** Everything that decides a dataset's bytes. */
+export type DatasetConfig = Omit<ShardSpec, 'firstTask' | 'tasks' | 'threads'> & { examples: number; shardExamples: number };
+
+const count = z.int().min(0);
+
+const shardSchema = z.object({
+  path: z.string(),
+  sha256: z.string(),
+  bytes: count,
+  examples: count,
+  tasks: count,
+  tokens: count,
+  labels: count,
+  /** How often each action is a label. */
+  label_counts: z.array(count),
+  max_regret_bound: z.number(),
+  mean_regret_bound: z.number(),
+});
+export type Shard = z.infer<typeof shardSchema>;
+
+const manifestSchema = z.object({
+  schema: z.literal('tiresias.dataset/1'),
+  /** Of tiresias; other versions may draw other bytes. */
+  version: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  tokenizer: z.object({ name: z.string(), sha256: z.string() }),
+  template_sha: z.string(),
+  totals: z.object({ examples: count, tasks: count, tokens: count, labels: count, bytes: count, max_regret_bound: z.number(), mean_regret_bound: z.number() }),
+  shards: z.array(shardSchema).min(1),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** Reads a whole dataset's manifest. Throws FILE_NOT_FOUND or DATASET_CORRUPT. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, MANIFEST);
+  const parsed = manifestSchema.safeParse(await readJson(path));
+  if (!parsed.success) throw new TiresiasError('DATASET_CORRUPT', `${path} is not a dataset's manifest:\n${z.prettifyError(parsed.error)}`, { cause: parsed.error });
+  return parsed.data;
+}
+
+/** Sums over shards. Means are weighted by labels. */
+export function totals(shards: readonly Shard[]): Manifest['totals'] {
+  const sum = (of: (shard: Shard) => number) => shards.reduce((all, shard) => all + of(shard), 0);
+  const labels = sum((s) => s.labels);
+  return {
+    examples: sum((s) => s.examples),
+    tasks: sum((s) => s.tasks),
+    tokens: sum((s) => s.tokens),
+    labels,
+    bytes: sum((s) => s.bytes),
+    max_regret_bound: Math.max(...shards.map((s) => s.max_regret_bound)),
+    mean_regret_bound: labels === 0 ? 0 : sum((s) => s.mean_regret_bound * s.labels) / labels,
+  };
+}
+
+export function configHash(parts: { version: string; config: DatasetConfig; tokenizer: { name: string; sha256: string } }): string {
+  return sha256(canonicalJson(parts));
+}

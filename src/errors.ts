@@ -1,0 +1,121 @@
+// One class for everything that can go wrong, and the exit code that each kind ends a command with (docs/exit-codes.md).
+import { constants } from 'node:os';
+
+/** What a command ends with. A trainer's own codes (docs/contracts.md) are the same numbers. */
+export const EXIT = {
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  model: 3,
+  io: 4,
+  numerical: 5,
+  missing: 6,
+  internal: 70,
+  again: 75,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+const EXIT_OF_CODE: Readonly<Record<string, number>> = {
+  USAGE: EXIT.usage,
+  INVALID_ARGUMENT: EXIT.usage,
+  INVALID_JSON: EXIT.usage,
+  INVALID_EXPERIMENT: EXIT.usage,
+  INVALID_RESULTS: EXIT.usage,
+  INVALID_MODEL: EXIT.usage,
+  INVALID_POLICY: EXIT.usage,
+  UNKNOWN_NAME: EXIT.usage,
+  ENCODE_FAILED: EXIT.usage,
+  EXAMPLE_TOO_LONG: EXIT.usage,
+  DATASET_DIFFERS: EXIT.usage,
+  IMPOSSIBLE_OBSERVATION: EXIT.usage,
+  BASE_MODEL_MISSING: EXIT.model,
+  BASE_MODEL_CORRUPT: EXIT.model,
+  BASE_MODEL_UNAVAILABLE: EXIT.model,
+  INVALID_TOKENIZER: EXIT.model,
+  FILE_NOT_FOUND: EXIT.io,
+  PERMISSION_DENIED: EXIT.io,
+  DISK_FULL: EXIT.io,
+  IO: EXIT.io,
+  DATASET_CORRUPT: EXIT.io,
+  SOLVE_FAILED: EXIT.numerical,
+  STATISTIC_UNDEFINED: EXIT.numerical,
+  NATIVE_MISSING: EXIT.missing,
+  TRAINER_MISSING: EXIT.missing,
+  PYTHON_MISSING: EXIT.missing,
+  SOMETHING_MISSING: EXIT.missing,
+  INTERNAL: EXIT.internal,
+  PROTOCOL: EXIT.internal,
+  TRAINER_DIED: EXIT.again,
+  DECIDER_DIED: EXIT.again,
+  STOPPED: EXIT.again,
+  RUN_LOCKED: EXIT.again,
+};
+
+/** Options of a {@link TiresiasError}. */
+export interface ErrorOptions {
+  /** Whatever helps a program react: the path, the field, the expected and the found value. */
+  details?: Record<string, unknown>;
+  cause?: unknown;
+  /** Overrides the exit code that `code` implies; used for errors that a subprocess reports with its own. */
+  exitCode?: number;
+}
+
+/** Every error that Tiresias raises on purpose. Branch on `code`, which is stable; `message` is for people. */
+export class TiresiasError extends Error {
+  override readonly name = 'TiresiasError';
+  /** Stable, UPPER_SNAKE. */
+  readonly code: string;
+  readonly details: Record<string, unknown>;
+  /** What a command that fails with this error exits with. */
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+    this.exitCode = options.exitCode ?? EXIT_OF_CODE[code] ?? EXIT.unexpected;
+  }
+}
+
+/** The error of a run that a signal stopped; what was finished stays and the same command goes on from there. */
+export function interrupted(signal: 'SIGINT' | 'SIGTERM'): TiresiasError {
+  return new TiresiasError('INTERRUPTED', `stopped by ${signal}`, {
+    details: { signal },
+    exitCode: signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated,
+  });
+}
+
+/** The exit code for anything that was thrown. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof TiresiasError ? error.exitCode : EXIT.unexpected;
+}
+
+/** A one-line account of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const NATIVE_MESSAGE = /^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*): ([\s\S]*)$/;
+
+/** What lies behind an error of the operating system, by its number in the message. */
+function ioCode(message: string): string {
+  const errno = Number(/\(os error (\d+)\)/.exec(message)?.[1]);
+  if (errno === constants.errno.ENOENT) return 'FILE_NOT_FOUND';
+  if ([constants.errno.ENOSPC, constants.errno.EDQUOT, constants.errno.EFBIG].includes(errno)) return 'DISK_FULL';
+  if ([constants.errno.EACCES, constants.errno.EPERM, constants.errno.EROFS].includes(errno)) return 'PERMISSION_DENIED';
+  return 'IO';
+}
+
+/** Turns an error of the addon, whose message reads `CODE: text`, into a {@link TiresiasError}; leaves all others alone. */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof TiresiasError) return error;
+  const match = NATIVE_MESSAGE.exec(error.message);
+  if (match) return new TiresiasError(match[1] === 'IO' ? ioCode(match[2]!) : match[1]!, match[2]!, { cause: error });
+  // napi's own complaint about an argument of the wrong type.
+  const status = (error as { code?: unknown }).code;
+  if (typeof status === 'string' && /^(InvalidArg|.*Expected)$/.test(status)) {
+    return new TiresiasError('INVALID_ARGUMENT', error.message, { cause: error });
+  }
+  return error;
+}

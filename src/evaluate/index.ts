@@ -1,0 +1,159 @@
+// Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Experiment, Regime } from '../experiment.js';
+import { createEpisodes, type Episodes, type Tokenizer } from '../library.js';
+import type { MethodResult, RegimeResult } from '../results.js';
+import { taskSpec, type EpisodesSpec } from '../spec.js';
+import { Decider } from '../train/decider.js';
+import { ModelMethod, oracleMethod, play, randomMethod, type Method } from './methods.js';
+import { byTask, cloudResult, methodResult } from './metrics.js';
+import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from './rows.js';
+
+export interface EvaluateOptions {
+  tokenizer: Tokenizer;
+  base: { path: string; sha256: string };
+  /** The fine-tuned adapter's folder; needed for the method `sft`. */
+  adapter?: string | undefined;
+  /** Where the raw rows go. A method whose file is there is not played again. */
+  folder: string;
+  threads: number;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((event: { done: number; total: number; detail: string }) => void) | undefined;
+}
+
+/** Episodes that are stepped together; bounds the memory of a language model's sessions. */
+const BATCH_ROWS = 64;
+
+type Nature = EpisodesSpec['queryNature'];
+
+/** Plays all methods and computes their metrics. */
+export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
+  const { methods, resamples } = experiment.evaluation;
+  // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
+  const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
+  const rows = new Map<string, EpisodeRow[]>();
+  const total = methods.length * natures.length;
+  for (const nature of natures) {
+    // Made when the first method needs them: solving takes a while.
+    let batches: Batch[] | undefined;
+    for (const method of methods) {
+      const key = rowsKey(method, nature);
+      const path = join(options.folder, `${regime}-${key}.jsonl`);
+      const before = rows.size;
+      const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
+      report(0);
+      if (!(await isThere(path))) {
+        batches ??= await makeBatches(experiment, regime, nature, options);
+        await writeRows(path, await playBatches(method, batches, options, report));
+      }
+      rows.set(key, await readRows(path));
+      report(1);
+    }
+  }
+
+  const of = (method: string, nature: Nature) => rows.get(rowsKey(method, nature))!;
+  const seed = `${experiment.seed}/evaluate/${regime}`;
+  const results = methods.map((method): [string, MethodResult] => {
+    const measured = methodResult(method, of(method, natures[0]), of('random', natures[0]), { regime, seed, resamples });
+    if (regime !== 'apomdp') return [method, measured];
+    return [method, { ...measured, cloud: cloudResult(natures.slice(1).map((nature) => of(method, nature))) }];
+  });
+  const tasks = byTask(of('random', natures[0])).map((task) => task[0]!);
+  const average = (pick: (row: EpisodeRow) => number) => tasks.reduce((sum, row) => sum + pick(row), 0) / tasks.length;
+  return {
+    horizon: tasks[0]!.actions.length,
+    optimal: average((row) => row.optimal),
+    lower: average((row) => row.lower),
+    upper: average((row) => row.upper),
+    methods: Object.fromEntries(results),
+    traces: methods.map((method) => trace(method, of(method, natures[0])[0]!, regime !== 'mdp')),
+  };
+}
+
+function fixedNatures(models: number): Nature[] {
+  return Array.from({ length: models }, (_, m) => `fixed:${m}` as const);
+}
+
+function rowsKey(method: string, nature: Nature): string {
+  return nature === undefined || nature === 'oracle' ? method : `${method}-${nature.replace(':', '')}`;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}
+
+/** A batch of episodes and the index of its first task. */
+interface Batch {
+  episodes: Episodes;
+  firstTask: number;
+}
+
+async function makeBatches(experiment: Experiment, regime: Regime, nature: Nature, options: EvaluateOptions): Promise<Batch[]> {
+  const { split, tasks, episodes, epsilon } = experiment.evaluation;
+  const tasksPerBatch = Math.max(1, Math.floor(BATCH_ROWS / episodes));
+  const batches: Batch[] = [];
+  for (let firstTask = 0; firstTask < tasks; firstTask += tasksPerBatch) {
+    const spec: EpisodesSpec = {
+      ...taskSpec(experiment, regime, split),
+      firstTask,
+      tasks: Math.min(tasksPerBatch, tasks - firstTask),
+      episodesPerTask: episodes,
+      epsilon,
+      threads: options.threads,
+      ...(nature && { queryNature: nature }),
+    };
+    batches.push({ firstTask, episodes: await createEpisodes(spec, options.tokenizer, { signal: options.signal }) });
+  }
+  return batches;
+}
+
+async function playBatches(name: string, batches: readonly Batch[], options: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
+  return withMethod(name, options, async (method) => {
+    const rows: EpisodeRow[] = [];
+    for (const [i, { episodes, firstTask }] of batches.entries()) {
+      await play(episodes, method, options.signal, (share) => report((i + share) / batches.length));
+      rows.push(...rowsFromOutcome(episodes.outcome(), firstTask));
+      // The first episode is shown in the report, with what the oracle believed.
+      if (i === 0) rows[0]!.beliefs = chunks(episodes.beliefs(0), episodes.horizon);
+    }
+    return rows;
+  });
+}
+
+function chunks(values: Float64Array, count: number): number[][] {
+  const size = values.length / count;
+  return Array.from({ length: count }, (_, i) => Array.from(values.subarray(i * size, (i + 1) * size)));
+}
+
+/** Starts what a method needs and ends it afterwards. */
+async function withMethod<T>(name: string, options: EvaluateOptions, work: (method: Method) => Promise<T>): Promise<T> {
+  if (name === 'oracle') return work(oracleMethod);
+  if (name === 'random') return work(randomMethod);
+  const adapter = name === 'sft' ? options.adapter : undefined;
+  const decider = await Decider.start(
+    { backend: 'candle', base: options.base, threads: options.threads, ...(adapter !== undefined && { adapter }) },
+    { signal: options.signal },
+  );
+  try {
+    return await work(new ModelMethod(name, decider));
+  } finally {
+    await decider.end();
+  }
+}
+
+function trace(method: string, row: EpisodeRow, hidden: boolean): RegimeResult['traces'][number] {
+  const steps = row.actions.map((action, t) => {
+    const observation = row.observations[t]!;
+    const belief = row.beliefs?.[t];
+    return {
+      t, action,
+      state: row.states[t]!,
+      observation: observation < 0 ? null : observation,
+      oracle_action: row.oracle_actions[t]!,
+      reward: row.rewards[t]!,
+      ...(hidden && belief && { belief }),
+    };
+  });
+  return { method, task: row.task, steps };
+}

@@ -1,0 +1,88 @@
+// From raw rows to the numbers of a table: gaps per task, pooled over tasks, with bootstrap intervals over tasks.
+import type { Regime } from '../experiment.js';
+import type { MethodResult } from '../results.js';
+import { bcaInterval, mean, ratioOfMeans, type Statistic } from './bootstrap.js';
+import type { EpisodeRow } from './rows.js';
+
+export interface MetricOptions {
+  regime: Regime;
+  seed: string;
+  resamples: number;
+}
+
+/** What the bootstrap resamples: one task. The order of the columns is the order of {@link COLUMN}. */
+type Unit = [gap: number, scale: number, randomGap: number, value: number, agreement: number];
+const COLUMN = { gap: 0, scale: 1, randomGap: 2, value: 3, agreement: 4 } as const;
+
+const averageOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Rows of one task together, in the order of tasks. */
+export function byTask(rows: readonly EpisodeRow[]): EpisodeRow[][] {
+  const tasks = new Map<number, EpisodeRow[]>();
+  for (const row of rows) tasks.set(row.task, [...(tasks.get(row.task) ?? []), row]);
+  return [...tasks.keys()].sort((a, b) => a - b).map((task) => tasks.get(task)!);
+}
+
+const regretOf = (task: readonly EpisodeRow[]): number => averageOf(task.map((row) => row.regret ?? NaN));
+
+/** V* - V^random of one task: exact where the random policy's value has a closed form, else from its episodes. */
+function randomGapOf(task: readonly EpisodeRow[]): number {
+  const { optimal, random_value: value } = task[0]!;
+  return value === null ? regretOf(task) : optimal - value;
+}
+
+/**
+ * One method's metrics in one regime. `rows` and `randomRows` are the method's and the random policy's episodes on the same
+ * tasks. The gap of an episode is its sum of per-step regrets, which estimates V* - V^π without bias and with far less
+ * variance than the difference of returns.
+ */
+export function methodResult(method: string, rows: readonly EpisodeRow[], randomRows: readonly EpisodeRow[], options: MetricOptions): MethodResult {
+  const tasks = byTask(rows);
+  const randomTasks = byTask(randomRows);
+  // The oracle loses nothing by definition where nature has no say; chance has a value in closed form there.
+  const isOracle = method === 'oracle' && options.regime !== 'apomdp';
+  const isChance = method === 'random' && tasks.every((task) => task[0]!.random_value !== null);
+  const units: Unit[] = tasks.map((task, i) => {
+    const { optimal, random_value } = task[0]!;
+    const gap = isOracle ? 0 : isChance ? optimal - random_value! : regretOf(task);
+    const value = isOracle || isChance ? optimal - gap : averageOf(task.map((row) => row.return));
+    return [gap, Math.abs(optimal), randomGapOf(randomTasks[i]!), value, averageOf(task.map((row) => row.agreement))];
+  });
+  const measure = (statistic: Statistic): { estimate: number; interval: [number, number] } => ({
+    estimate: statistic(units),
+    interval: bcaInterval(units, statistic, { seed: options.seed, resamples: options.resamples }),
+  });
+  const absolute = measure(mean(COLUMN.gap));
+  const relative = measure(ratioOfMeans(COLUMN.gap, COLUMN.scale));
+  const normalised = measure(ratioOfMeans(COLUMN.gap, COLUMN.randomGap));
+  const value = measure(mean(COLUMN.value));
+  const agreement = measure(mean(COLUMN.agreement));
+  return {
+    gap_abs: absolute.estimate,
+    gap_abs_ci95: absolute.interval,
+    gap_rel: relative.estimate,
+    gap_rel_ci95: relative.interval,
+    gap_norm: normalised.estimate,
+    gap_norm_ci95: normalised.interval,
+    value: value.estimate,
+    value_ci95: value.interval,
+    agreement: agreement.estimate,
+    agreement_ci95: agreement.interval,
+    regret_by_step: rows[0]!.step_regrets.map((_, t) => (isOracle ? 0 : averageOf(rows.map((row) => row.step_regrets[t] ?? NaN)))),
+    tasks: tasks.length,
+    episodes: rows.length,
+    exact: isOracle || isChance,
+  };
+}
+
+/** A method's values with nature fixed at each model: means over tasks, the mean of each task's worst, and of its average. */
+export function cloudResult(rowsOfModel: readonly (readonly EpisodeRow[])[]): NonNullable<MethodResult['cloud']> {
+  // values[m][i]: mean return on task i when model m is the true one.
+  const values = rowsOfModel.map((rows) => byTask(rows).map((task) => averageOf(task.map((row) => row.return))));
+  const perTask = values[0]!.map((_, i) => values.map((model) => model[i]!));
+  return {
+    per_model: values.map(averageOf),
+    worst: averageOf(perTask.map((task) => Math.min(...task))),
+    average: averageOf(perTask.map(averageOf)),
+  };
+}

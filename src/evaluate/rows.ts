@@ -1,0 +1,75 @@
+// The raw rows of an evaluation: one JSON line an episode, from which every number of the results is computed again.
+import { z } from 'zod';
+import { TiresiasError } from '../errors.js';
+import { readText, writeAtomic } from '../files.js';
+import type { Outcome } from '../library.js';
+
+const numbers = z.array(z.number());
+
+const rowSchema = z.object({
+  /** Index within the split. */
+  task: z.int().min(0),
+  /** Index within the task. */
+  episode: z.int().min(0),
+  return: z.number(),
+  /** Σ_t V_t - Q_t(a_t); null where nature is not the oracle's. */
+  regret: z.number().nullable(),
+  step_regrets: z.array(z.number().nullable()),
+  agreement: z.number(),
+  /** The task's optimal value, its certified bounds, and the random policy's exact value where there is one. */
+  optimal: z.number(),
+  lower: z.number(),
+  upper: z.number(),
+  random_value: z.number().nullable(),
+  states: numbers,
+  observations: numbers,
+  actions: numbers,
+  oracle_actions: numbers,
+  rewards: numbers,
+  /** The oracle's belief before each decision; kept for the first episode only. */
+  beliefs: z.array(numbers).optional(),
+});
+export type EpisodeRow = z.infer<typeof rowSchema>;
+
+const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** An outcome's rows; `firstTask` is the batch's first task. */
+export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow[] {
+  const { episodes, horizon } = outcome;
+  const steps = (values: ArrayLike<number>, row: number) => Array.from({ length: horizon }, (_, t) => values[row * horizon + t]!);
+  return Array.from({ length: outcome.tasks * episodes }, (_, row) => {
+    const task = Math.floor(row / episodes);
+    return {
+      task: firstTask + task,
+      episode: row % episodes,
+      return: outcome.returns[row]!,
+      regret: orNull(outcome.regrets[row]!),
+      step_regrets: steps(outcome.stepRegrets, row).map(orNull),
+      agreement: outcome.agreement[row]!,
+      optimal: outcome.optimal[task]!,
+      lower: outcome.lower[task]!,
+      upper: outcome.upper[task]!,
+      random_value: orNull(outcome.randomValue[task]!),
+      states: steps(outcome.states, row),
+      observations: steps(outcome.observations, row),
+      actions: steps(outcome.actions, row),
+      oracle_actions: steps(outcome.oracleActions, row),
+      rewards: steps(outcome.rewards, row),
+    };
+  });
+}
+
+export async function writeRows(path: string, rows: readonly EpisodeRow[]): Promise<void> {
+  await writeAtomic(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
+
+export async function readRows(path: string): Promise<EpisodeRow[]> {
+  const lines = (await readText(path)).split('\n').filter((line) => line !== '');
+  return lines.map((line, i) => {
+    try {
+      return rowSchema.parse(JSON.parse(line));
+    } catch (cause) {
+      throw new TiresiasError('INVALID_RESULTS', `${path}:${i + 1} is not an episode's row; delete the file and evaluate again`, { cause });
+    }
+  });
+}

@@ -1,0 +1,113 @@
+// Files that are whole or absent: written under a temporary name beside the target, synced, then renamed.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join, basename } from 'node:path';
+import { TiresiasError, messageOf } from './errors.js';
+import { parseJson } from './json.js';
+
+const CODE_OF_ERRNO: Readonly<Record<string, string>> = {
+  ENOENT: 'FILE_NOT_FOUND',
+  ENOSPC: 'DISK_FULL',
+  EDQUOT: 'DISK_FULL',
+  EFBIG: 'DISK_FULL',
+  EACCES: 'PERMISSION_DENIED',
+  EPERM: 'PERMISSION_DENIED',
+  EROFS: 'PERMISSION_DENIED',
+};
+
+const SAID: Readonly<Record<string, string>> = {
+  FILE_NOT_FOUND: 'no such file or folder',
+  DISK_FULL: 'the disk is full (or a quota or file-size limit is reached); free some space and run the same command again',
+  PERMISSION_DENIED: 'permission denied',
+};
+
+/** A file system's error as a TiresiasError; `doing` completes "could not …". Anything else passes unchanged. */
+export function ioError(error: unknown, doing: string): unknown {
+  const errno = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (!(error instanceof Error) || error instanceof TiresiasError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno)) return error;
+  const code = CODE_OF_ERRNO[errno] ?? 'IO';
+  return new TiresiasError(code, `could not ${doing}: ${SAID[code] ?? messageOf(error)}`, { details: { errno, doing }, cause: error });
+}
+
+/** Runs file-system work, its errors made TiresiasErrors. */
+export async function io<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ioError(error, doing);
+  }
+}
+
+/** A name beside `path` that no other process uses and that says whose it is. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`);
+}
+
+/** Writes a whole file or leaves what was there; durable when it returns. Makes the folder. */
+export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = temporaryName(path);
+  await io(`write ${path}`, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    try {
+      const file = await open(temporary, 'wx');
+      try {
+        await file.writeFile(data);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(path));
+  });
+}
+
+/** Makes a rename in `folder` durable. Some file systems cannot sync a folder; the rename is atomic all the same. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Nothing more to be done, and nothing is lost but durability over a power cut.
+  }
+}
+
+/** {@link writeAtomic} of JSON, indented, with a final newline. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+export async function readText(path: string): Promise<string> {
+  return io(`read ${path}`, () => readFile(path, 'utf8'));
+}
+
+export async function readJson(path: string): Promise<unknown> {
+  return parseJson(await readText(path), path);
+}
+
+/** The parsed file, or undefined when there is none. */
+export async function readJsonIfThere(path: string): Promise<unknown> {
+  try {
+    return await readJson(path);
+  } catch (error) {
+    if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** SHA-256 of a file, read as a stream. */
+export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
+  return io(`read ${path}`, async () => {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) hash.update(chunk as Uint8Array);
+    return hash.digest('hex');
+  });
+}

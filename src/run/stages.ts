@@ -1,0 +1,201 @@
+// The stages of a run, each a function from what it needs to what the next ones need.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { resolveBaseModel, type BaseModel } from '../base-model.js';
+import { makeDataset } from '../dataset/make.js';
+import { MANIFEST, type DatasetConfig, type Manifest } from '../dataset/manifest.js';
+import { TiresiasError } from '../errors.js';
+import { evaluateRegime } from '../evaluate/index.js';
+import type { Experiment, Regime } from '../experiment.js';
+import { sha256File } from '../files.js';
+import { readExample, type Tokenizer } from '../library.js';
+import type { RegimeResult, TrainingResult } from '../results.js';
+import { taskSpec } from '../spec.js';
+import type { TrainConfig } from '../train/contract.js';
+import { readMetrics, train } from '../train/process.js';
+import { version } from '../version.js';
+import { runStage, type Stage, type StageOutcome } from './stage.js';
+
+/** What every stage is handed. */
+export interface Context {
+  experiment: Experiment;
+  /** The run's folder. */
+  folder: string;
+  threads: number;
+  signal?: AbortSignal | undefined;
+  report(stage: string, event: { done: number; total: number; detail: string }): void;
+}
+
+type Report = (event: { done: number; total: number; detail: string }) => void;
+
+/** Runs a stage and tells the progress view when there was nothing to do. */
+async function staged<T>(context: Context, make: (report: Report) => Stage<T>): Promise<StageOutcome<T>> {
+  context.signal?.throwIfAborted();
+  let name = '';
+  const report: Report = (event) => context.report(name, event);
+  const stage = make(report);
+  name = stage.name;
+  const outcome = await runStage(context.folder, stage);
+  report({ done: 1, total: 1, detail: outcome.skipped ? 'already done' : `done in ${outcome.seconds.toFixed(1)} s` });
+  return outcome;
+}
+
+const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+
+export async function baseModelStage(context: Context): Promise<StageOutcome<BaseModel>> {
+  const { base } = context.experiment;
+  return staged(context, (report) => ({
+    name: 'base-model',
+    inputs: base,
+    work: () => resolveBaseModel(base, { signal: context.signal, onProgress: report }),
+    isWhole: async (model) => (await isThere(model.path)) && (await sha256File(model.path, context.signal)) === model.sha256,
+  }));
+}
+
+/** The dataset that an experiment makes in one regime. */
+export function datasetConfig(experiment: Experiment, regime: Regime): DatasetConfig {
+  const { split, examples, examplesPerTask, shardExamples, format } = experiment.dataset;
+  return { ...taskSpec(experiment, regime, split), query: experiment.query, examples, examplesPerTask, shardExamples, format };
+}
+
+export async function datasetStage(context: Context, regime: Regime, tokenizer: Tokenizer): Promise<StageOutcome<Manifest>> {
+  const config = datasetConfig(context.experiment, regime);
+  const folder = join('dataset', regime);
+  return staged(context, (report) => ({
+    name: `dataset-${regime}`,
+    inputs: { version, config, tokenizer: tokenizer.sha256 },
+    folder,
+    work: () => makeDataset(config, join(context.folder, folder), { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
+    isWhole: async (manifest) => {
+      const files = [MANIFEST, ...manifest.shards.map((shard) => shard.path)];
+      return (await Promise.all(files.map((file) => isThere(join(context.folder, folder, file))))).every(Boolean);
+    },
+  }));
+}
+
+/** The trainer's configuration for an experiment's settings. */
+export function trainConfig(experiment: Experiment, base: BaseModel, shards: string[], output: string, threads: number): Omit<TrainConfig, 'contract'> {
+  const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
+  return {
+    backend,
+    base: { path: base.path, sha256: base.sha256 },
+    data: shards.map((path) => ({ path })),
+    output,
+    lora,
+    optimizer: {
+      lr: optimizer.lr,
+      schedule: optimizer.schedule,
+      warmup_steps: optimizer.warmupSteps,
+      beta1: optimizer.beta1,
+      beta2: optimizer.beta2,
+      eps: optimizer.eps,
+      weight_decay: optimizer.weightDecay,
+      max_grad_norm: optimizer.maxGradNorm,
+    },
+    steps,
+    batch_size: batchSize,
+    seed: experiment.seed,
+    threads,
+    checkpoint_every: checkpointEvery,
+    gradient_checkpointing: gradientCheckpointing,
+  };
+}
+
+/** Trains one adapter on the datasets of `regimes`, which lie in the run's folder. */
+export async function trainStage(
+  context: Context,
+  name: string,
+  regimes: readonly Regime[],
+  base: BaseModel,
+  datasets: readonly StageOutcome<Manifest>[],
+): Promise<StageOutcome<TrainingResult>> {
+  const { experiment } = context;
+  const folder = join('train', name);
+  const output = join(context.folder, folder);
+  const shards = regimes.flatMap((regime, i) => datasets[i]!.result.shards.map((shard) => join(context.folder, 'dataset', regime, shard.path)));
+  return staged(context, (report) => ({
+    name: `train-${name}`,
+    inputs: { version, training: experiment.training, seed: experiment.seed, base: base.sha256, datasets: datasets.map((dataset) => dataset.hash) },
+    folder,
+    work: async () => {
+      checkLengths(shards, experiment.training.maxTokens);
+      report({ done: 0, total: experiment.training.steps, detail: 'loading the base model' });
+      await train(trainConfig(experiment, base, shards, output, context.threads), {
+        signal: context.signal,
+        onEvent: (event) => {
+          if (event.event !== 'step') return;
+          const detail = `loss ${event.loss.toFixed(3)}, accuracy ${event.accuracy.toFixed(2)}, ${Math.round(event.tokens_per_second)} tokens/s`;
+          report({ done: event.step, total: experiment.training.steps, detail });
+        },
+      });
+      return trainingResult(name, regimes, output);
+    },
+    isWhole: () => isThere(join(output, 'adapter', 'adapter_model.safetensors')),
+  }));
+}
+
+/** Fields of a step are of fixed width, so a shard's first example is as long as any. */
+function checkLengths(shards: readonly string[], maxTokens: number): void {
+  for (const path of shards) {
+    const tokens = readExample(path, 0).inputIds.length;
+    if (tokens > maxTokens) {
+      throw new TiresiasError('EXAMPLE_TOO_LONG', `an example of ${path} has ${tokens} tokens, more than training.maxTokens (${maxTokens}); raise that, or lower horizon or support.trajectories`, {
+        details: { path, tokens, maxTokens },
+      });
+    }
+  }
+}
+
+async function trainingResult(name: string, regimes: readonly Regime[], output: string): Promise<TrainingResult> {
+  const { start, steps, done } = await readMetrics(output);
+  return {
+    name,
+    regimes: [...regimes],
+    parameters: start.parameters,
+    trainable: start.trainable,
+    examples: start.examples,
+    steps: done.step,
+    tokens: done.tokens,
+    seconds: done.seconds,
+    tokens_per_second: done.tokens_per_second,
+    matmul_peak_gflops: start.matmul_peak_gflops,
+    matmul_share: done.matmul_share,
+    peak_rss_bytes: done.peak_rss_bytes,
+    curve: steps.map(({ step, loss, accuracy, lr }) => ({ step, loss, accuracy, lr })),
+  };
+}
+
+/** Plays and measures every method in one regime; `training` is the adapter's, or undefined when `sft` is not asked for. */
+export async function evaluateStage(
+  context: Context,
+  regime: Regime,
+  tokenizer: Tokenizer,
+  base: BaseModel,
+  training: StageOutcome<TrainingResult> | undefined,
+): Promise<StageOutcome<RegimeResult>> {
+  const { experiment } = context;
+  const folder = join('evaluation', regime);
+  return staged(context, (report) => ({
+    name: `evaluate-${regime}`,
+    inputs: {
+      version,
+      tasks: taskSpec(experiment, regime, experiment.evaluation.split),
+      evaluation: experiment.evaluation,
+      tokenizer: tokenizer.sha256,
+      base: base.sha256,
+      adapter: training?.hash ?? null,
+    },
+    folder,
+    work: () =>
+      evaluateRegime(experiment, regime, {
+        tokenizer,
+        base: { path: base.path, sha256: base.sha256 },
+        adapter: training && join(context.folder, 'train', training.result.name, 'adapter'),
+        folder: join(context.folder, folder),
+        threads: context.threads,
+        signal: context.signal,
+        onProgress: report,
+      }),
+    isWhole: async () => true,
+  }));
+}

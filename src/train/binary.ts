@@ -1,0 +1,71 @@
+// Starting the trainer's binary, and what its death means.
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { TiresiasError } from '../errors.js';
+import { watchMemory } from '../memory.js';
+
+/** TIRESIAS_TRAIN, or the binary that `npm run build:train` puts into the package. */
+export function trainerPath(): string {
+  const own = process.env['TIRESIAS_TRAIN'];
+  const name = process.platform === 'win32' ? 'tiresias-train.exe' : 'tiresias-train';
+  const path = own ?? fileURLToPath(new URL(`../../native/bin/${name}`, import.meta.url));
+  if (!existsSync(path)) throw missing(path, own !== undefined);
+  return path;
+}
+
+function missing(path: string, named: boolean): TiresiasError {
+  const hint = named ? 'TIRESIAS_TRAIN names no file' : 'run `npm run build:train`';
+  return new TiresiasError('TRAINER_MISSING', `the trainer was not found at ${path}; ${hint}`, { details: { path } });
+}
+
+/** A running trainer or decider. */
+export interface Backend {
+  readonly stdin: Writable;
+  /** Lines of standard output, in order; ends when the output does. */
+  readonly lines: AsyncIterable<string>;
+  /** Settles when the process is gone and its output has been read. */
+  readonly exit: Promise<Ending>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** The last lines of standard error. */
+  said: string;
+}
+
+const KEPT_STDERR = 4000;
+
+/** Starts `tiresias-train MODE --config FILE`. */
+export function startBackend(mode: 'train' | 'decide', config: string): Backend {
+  const path = trainerPath();
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(path, [mode, '--config', config], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-KEPT_STDERR)));
+  // A write after the process died fails here; the exit tells the story.
+  child.stdin.on('error', () => undefined);
+  const exit = new Promise<Ending>((resolve, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'ENOENT' ? missing(path, false) : new TiresiasError('TRAINER_MISSING', `the trainer could not be started: ${error.message}`, { cause: error })),
+    );
+    child.once('close', (code, signal) => resolve({ code, signal, said: said.trim() }));
+  });
+  // Whoever awaits the exit sees the rejection; until then it must not count as unhandled.
+  exit.catch(() => undefined);
+  if (child.pid !== undefined) watchMemory(child.pid, exit);
+  return { stdin: child.stdin, lines: createInterface({ input: child.stdout, crlfDelay: Infinity }), exit, kill: (signal) => child.kill(signal) };
+}
+
+/** The error of a process that ended without a last word of its own. */
+export function diedError(what: 'trainer' | 'decider', ending: Ending): TiresiasError {
+  const how = ending.signal ? `was killed by ${ending.signal}` : `ended with exit code ${ending.code}`;
+  const hint = ending.signal === 'SIGKILL' ? ' (out of memory?)' : '';
+  const tail = ending.said ? `\n${ending.said}` : '';
+  return new TiresiasError(what === 'trainer' ? 'TRAINER_DIED' : 'DECIDER_DIED', `the ${what} ${how}${hint}; run the same command again to go on from the last checkpoint${tail}`, {
+    details: { ...ending },
+  });
+}

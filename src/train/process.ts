@@ -1,0 +1,72 @@
+// Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
+import { join } from 'node:path';
+import { TiresiasError } from '../errors.js';
+import { readText, writeJson } from '../files.js';
+import { diedError, startBackend } from './binary.js';
+import { CONTRACT, doneEvent, parseLine, startEvent, stepEvent, trainEvent, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
+
+export interface TrainOptions {
+  /** Aborting sends SIGTERM, waits for the checkpoint, and rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+/** How long a stopped trainer may take over its step and checkpoint before it is killed. */
+const GRACE_MS = 120_000;
+
+/** Runs a training to its end, resuming what an earlier run left in `config.output`. */
+export async function train(config: Omit<TrainConfig, 'contract'>, options: TrainOptions = {}): Promise<DoneEvent> {
+  const { signal, onEvent } = options;
+  signal?.throwIfAborted();
+  const file = join(config.output, 'config.json');
+  await writeJson(file, { contract: CONTRACT, ...config } satisfies TrainConfig);
+
+  const trainer = startBackend('train', file);
+  trainer.stdin.end();
+  let kill: NodeJS.Timeout | undefined;
+  const stop = () => {
+    trainer.kill('SIGTERM');
+    kill = setTimeout(() => trainer.kill('SIGKILL'), GRACE_MS);
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+
+  let last: TrainEvent | undefined;
+  try {
+    for await (const line of trainer.lines) {
+      last = parseLine(trainEvent, line);
+      onEvent?.(last);
+    }
+  } catch (error) {
+    // A trainer that breaks the contract, or a caller that throws, ends the training.
+    trainer.kill('SIGTERM');
+    await trainer.exit;
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+  const ending = await trainer.exit.finally(() => clearTimeout(kill));
+  // A training that finished while it was being stopped is finished.
+  if (ending.code === 0 && last?.event === 'done') return last;
+  signal?.throwIfAborted();
+  if (last?.event === 'error') throw new TiresiasError(last.code, last.message, { exitCode: last.exit, details: { ...ending } });
+  if (ending.code === 0) throw new TiresiasError('PROTOCOL', 'the trainer ended without a "done" line', { details: { ...ending } });
+  throw diedError('trainer', ending);
+}
+
+/** What a training left in `metrics.jsonl`: its newest start line and one line for each step, over all restarts. */
+export async function readMetrics(output: string): Promise<{ start: StartEvent; steps: StepEvent[]; done: DoneEvent }> {
+  const path = join(output, 'metrics.jsonl');
+  const steps = new Map<number, StepEvent>();
+  let start: StartEvent | undefined;
+  let done: DoneEvent | undefined;
+  for (const line of (await readText(path)).split('\n')) {
+    if (line === '') continue;
+    const event = parseLine(trainEvent, line);
+    if (event.event === 'start') start = startEvent.parse(event);
+    // A step that was done again after a restart stands twice; the later line is the one that counted.
+    if (event.event === 'step') steps.set(event.step, stepEvent.parse(event));
+    if (event.event === 'done') done = doneEvent.parse(event);
+  }
+  if (!start || !done) throw new TiresiasError('PROTOCOL', `${path} lacks a "start" or a "done" line`);
+  return { start, steps: [...steps.values()].sort((a, b) => a.step - b.step), done };
+}

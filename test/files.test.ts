@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { sha256, sha256File, writeAtomic, writeJson } from '../src/files.js';
+import { root, scratch } from './support.js';
+
+describe('writing a file', () => {
+  it('replaces it whole, makes the folder, and leaves nothing beside it', async () => {
+    const folder = join(scratch(), 'a', 'b');
+    const path = join(folder, 'c.json');
+    await writeJson(path, { x: 1 });
+    await writeAtomic(path, new Uint8Array([1, 2, 3]));
+    expect([...readFileSync(path)]).toEqual([1, 2, 3]);
+    expect(readdirSync(folder)).toEqual(['c.json']);
+    expect(await sha256File(path)).toBe(sha256(new Uint8Array([1, 2, 3])));
+  });
+
+  it('that cannot be made keeps the old one and says why', async () => {
+    const folder = scratch();
+    writeFileSync(join(folder, 'file'), 'old');
+    await expect(writeAtomic(join(folder, 'file', 'inside'), 'new')).rejects.toMatchObject({ name: 'TiresiasError', exitCode: 4 });
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('old');
+  });
+
+  it('on a full disk keeps the old one, leaves no part, and says so', async () => {
+    const folder = scratch();
+    const path = join(folder, 'big');
+    writeFileSync(path, 'old');
+    // A limit on the size of a file stands in for the disk's end.
+    const script = `import { writeAtomic } from '${root}/dist/files.js';
+      await writeAtomic(${JSON.stringify(path)}, 'x'.repeat(1 << 20)).catch((error) => { console.log(error.code); process.exitCode = error.exitCode; });`;
+    const child = spawn('bash', ['-c', 'ulimit -f 64; exec "$0" --input-type=module -e "$1"', process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (text) => (output += text));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([output.trim(), code]).toEqual(['DISK_FULL', 4]);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['big']);
+  });
+
+  it('and being killed at any moment leaves a whole file', async () => {
+    const folder = scratch();
+    const path = join(folder, 'file');
+    const script = `import { writeAtomic } from '${root}/dist/files.js';
+      for (let i = 0; ; i++) { const c = String.fromCharCode(97 + i % 26); await writeAtomic(${JSON.stringify(path)}, c.repeat(300_000)); if (i === 0) console.log('going'); }`;
+    for (let round = 0; round < 6; round++) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
+      child.kill('SIGKILL');
+      await new Promise((resolve) => child.once('close', resolve));
+      const text = readFileSync(path, 'utf8');
+      expect(text).toBe(text[0]!.repeat(300_000));
+    }
+  });
+});

@@ -1,0 +1,117 @@
+// What the tests share: scratch folders, the command line, fake and real models.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { cachedPath } from '../src/base-model.js';
+import { sha256 } from '../src/files.js';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+export const cli = join(root, 'dist', 'cli', 'main.js');
+
+/** A folder that is gone when the test is over. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tiresias-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Sets an environment variable for one test. */
+export function setEnv(name: string, value: string | undefined): void {
+  const before = process.env[name];
+  const set = (to: string | undefined) => {
+    if (to === undefined) delete process.env[name];
+    else process.env[name] = to;
+  };
+  set(value);
+  onTestFinished(() => set(before));
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CliOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Sent after so many milliseconds. */
+  kill?: { after: number; signal: NodeJS.Signals };
+  /** Called with everything said on standard error so far. */
+  onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** Runs under `bash -c "<this>; exec …"`. */
+  shell?: string;
+}
+
+/** Runs the built command line. */
+export async function tiresias(args: string[], options: CliOptions = {}): Promise<Exit> {
+  const [command, rest] =
+    options.shell === undefined ? [process.execPath, [cli, ...args]] : ['bash', ['-c', `${options.shell}; exec "$0" "$@"`, process.execPath, cli, ...args]];
+  const child = spawn(command, rest, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    options.onStderr?.(stderr, (signal) => child.kill(signal));
+  });
+  const timer = options.kill && setTimeout(() => child.kill(options.kill!.signal), options.kill.after);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+}
+
+/** All files of a folder, relative path → SHA-256. */
+export function contents(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
+  return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), sha256(readFileSync(path))]));
+}
+
+/** The real base model; `npm test` fetches it. */
+export function baseModel(): string {
+  const path = process.env['TIRESIAS_SMOLLM2'] ?? cachedPath('smollm2-135m-instruct');
+  if (!existsSync(path)) throw new Error('the base model is not in the cache: run `npm test`, which fetches it');
+  return path;
+}
+
+/** A wheel that holds one file, as pip expects it. */
+export function makeWheel(folder: string, name: string, version: string, file: string, content: string): string {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}-${version}-py3-none-any.whl`);
+  const script = `
+import sys, zipfile
+path, name, version, file, content = sys.argv[1:]
+with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as wheel:
+    wheel.writestr(f'{name}/{file}', content)
+    info = f'{name}-{version}.dist-info'
+    wheel.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n')
+    wheel.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(f'{info}/RECORD', '')
+`;
+  execFileSync('python3', ['-c', script, path, name, version, file, content]);
+  return path;
+}
+
+/** Writes a script that can be named by TIRESIAS_TRAIN. `body` sees `mode`, `config`, `say(object)` and node's `process`. */
+export function fakeBackend(body: string): string {
+  const path = join(scratch(), 'fake-train.mjs');
+  const head = `#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+const [mode, , file] = process.argv.slice(2);
+const config = JSON.parse(readFileSync(file, 'utf8'));
+const say = (value) => process.stdout.write((typeof value === 'string' ? value : JSON.stringify(value)) + '\\n');
+`;
+  writeFileSync(path, head + body, { mode: 0o755 });
+  setEnv('TIRESIAS_TRAIN', path);
+  return path;
+}

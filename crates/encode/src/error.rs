@@ -191,3 +191,18 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_that_callers_treat_differently_are_told_apart() {
+        let sorted = |kind: io::ErrorKind| Error::io(Path::new("shard"), kind.into());
+        assert!(matches!(sorted(io::ErrorKind::StorageFull), Error::DiskFull { .. }));
+        assert!(matches!(sorted(io::ErrorKind::QuotaExceeded), Error::DiskFull { .. }));
+        assert!(matches!(sorted(io::ErrorKind::PermissionDenied), Error::Permission { .. }));
+        assert!(matches!(sorted(io::ErrorKind::ReadOnlyFilesystem), Error::Permission { .. }));
+        assert!(matches!(sorted(io::ErrorKind::NotFound), Error::Io { .. }));
+    }
+}

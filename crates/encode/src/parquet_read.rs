@@ -1,6 +1,7 @@
 //! Parquet shards, read back a row group at a time.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
@@ -19,7 +20,7 @@ pub(crate) struct ParquetSource {
 impl ParquetSource {
     /// Opens a shard and checks that it has the columns of one.
     pub(crate) fn open(file: File) -> Result<Self> {
-        let file = SerializedFileReader::new(file)?;
+        let file = guarded(|| SerializedFileReader::new(file))?;
         match mismatch(file.metadata().file_metadata().schema_descr()) {
             Some(difference) => Err(ParquetError::General(difference)),
             None => Ok(Self { file, next: 0 }),
@@ -32,8 +33,15 @@ impl ParquetSource {
             return None;
         }
         self.next += 1;
-        Some(self.file.get_row_group(self.next - 1).and_then(|group| rows(&*group)))
+        Some(guarded(|| self.file.get_row_group(self.next - 1).and_then(|group| rows(&*group))))
     }
+}
+
+/// The Parquet library checks most of what a damaged file can hold, but panics on some of it; both become an error.
+/// Nothing that the work could leave half done is looked at afterwards.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(ParquetError::General("a page or the footer is damaged".into())))
 }
 
 /// The values of one column and, for a list, its definition and repetition levels.

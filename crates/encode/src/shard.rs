@@ -55,7 +55,8 @@ pub struct ShardWriter {
 
 enum Sink {
     Parquet(Box<ParquetShard<Hashed>>),
-    Jsonl(Hashed),
+    /// The output and the line being made.
+    Jsonl(Hashed, Vec<u8>),
 }
 
 impl ShardWriter {
@@ -71,7 +72,7 @@ impl ShardWriter {
             ShardFormat::Parquet => {
                 Sink::Parquet(Box::new(ParquetShard::new(output).map_err(|e| parquet_error(path, e))?))
             }
-            ShardFormat::Jsonl => Sink::Jsonl(output),
+            ShardFormat::Jsonl => Sink::Jsonl(output, Vec::new()),
         };
         Ok(Self { sink, rows: 0, partial })
     }
@@ -82,11 +83,11 @@ impl ShardWriter {
         let path = &self.partial.path;
         match &mut self.sink {
             Sink::Parquet(shard) => shard.push(row).map_err(|e| parquet_error(path, e))?,
-            Sink::Jsonl(output) => {
-                serde_json::to_writer(&mut *output, row)
-                    .map_err(io::Error::from)
-                    .and_then(|()| output.write_all(b"\n"))
-                    .map_err(|e| Error::io(path, e))?;
+            Sink::Jsonl(output, line) => {
+                line.clear();
+                serde_json::to_writer(&mut *line, row).map_err(|e| Error::io(path, e.into()))?;
+                line.push(b'\n');
+                output.write_all(line).map_err(|e| Error::io(path, e))?;
             }
         }
         self.rows += 1;
@@ -99,7 +100,7 @@ impl ShardWriter {
         let path = partial.path.clone();
         let output = match sink {
             Sink::Parquet(shard) => shard.finish().map_err(|e| parquet_error(&path, e))?,
-            Sink::Jsonl(output) => output,
+            Sink::Jsonl(output, _) => output,
         };
         let Hashed { file, digest, bytes } = output;
         let file = file.into_inner().map_err(|e| Error::io(&path, e.into_error()))?;
@@ -169,11 +170,11 @@ enum Source {
     Done,
 }
 
-/// Opens a shard; its first bytes tell the format.
+/// Opens a shard. A name that ends in `.parquet`, or Parquet's first bytes, tell the format; all else is JSON lines.
 pub fn read_shard(path: &Path) -> Result<ShardReader> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| Error::io(path, e))?);
     let start = file.fill_buf().map_err(|e| Error::io(path, e))?;
-    let source = if start.starts_with(b"PAR1") {
+    let source = if start.starts_with(b"PAR1") || path.extension().is_some_and(|ending| ending == "parquet") {
         let source = ParquetSource::open(file.into_inner()).map_err(|e| parquet_error(path, e))?;
         Source::Parquet(Box::new(source), Vec::new().into_iter())
     } else {

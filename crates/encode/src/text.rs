@@ -1,7 +1,5 @@
 //! An example as text: the readable twin of its ids.
 
-use std::fmt::Write;
-
 use crate::template::{Dims, QueryReward, Template, Trajectory, check_shape};
 use crate::{Error, Result};
 
@@ -69,6 +67,12 @@ impl Template {
     }
 }
 
+/// Writes `value`, which has at most `width` digits, with leading zeros. Formatting machinery would cost more than the
+/// rest of an example.
 fn number(out: &mut String, value: usize, width: u32) {
-    write!(out, "{value:0width$}", width = width as usize).expect("a String takes everything");
+    let mut unit = 10_usize.pow(width - 1);
+    while unit > 0 {
+        out.push(char::from(b'0' + (value / unit % 10) as u8));
+        unit /= 10;
+    }
 }

@@ -91,14 +91,19 @@ impl Kernel {
         kernel
     }
 
-    /// Divides every row by its sum.
+    /// Makes every row sum to 1 up to rounding.
     pub(crate) fn renormalise(&mut self) {
         for r in 0..self.rows() {
             let range = self.offsets[r] as usize..self.offsets[r + 1] as usize;
-            let sum: f64 = self.probability[range.clone()].iter().sum();
-            if sum != 1.0 {
-                self.probability[range].iter_mut().for_each(|p| *p /= sum);
-            }
+            renormalise(&mut self.probability[range]);
         }
+    }
+}
+
+/// Divides by the sum, unless that is 1 up to rounding already: so a distribution written to a file reads back bit for bit.
+pub(crate) fn renormalise(probability: &mut [f64]) {
+    let sum: f64 = probability.iter().sum();
+    if (sum - 1.0).abs() > 1e-12 {
+        probability.iter_mut().for_each(|p| *p /= sum);
     }
 }

@@ -1,5 +1,6 @@
 //! The one validated model type.
 
+use crate::kernel::renormalise;
 use crate::{Kernel, ModelError, Reward, Space};
 
 /// How far a row may be from summing to 1 before it is an error; within it, rows are divided by their sum.
@@ -193,8 +194,7 @@ impl ModelBuilder {
 
     fn finish(mut self) -> Result<Model, ModelError> {
         let s = self.states.len();
-        let sum: f64 = self.start.iter().sum();
-        self.start.iter_mut().for_each(|p| *p /= sum);
+        renormalise(&mut self.start);
         for dynamics in &mut self.dynamics {
             dynamics.transition.renormalise();
             if let Some(observation) = &mut dynamics.observation {

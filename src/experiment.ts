@@ -14,7 +14,7 @@ const pure = `(?:oracle|random|epsilon:${probability})`;
 const behaviour = z
   .string()
   .regex(
-    new RegExp(`^(?:${pure}|mixture:${pure}=${probability}(?:,${pure}=${probability})*)$`),
+    new RegExp(`^(?:${pure}|mixture:${pure}=${weight}(?:,${pure}=${weight})*)$`),
     'expected "oracle", "random", "epsilon:0.2" or "mixture:oracle=0.5,random=0.5"',
   );
 const queryBehaviour = z

@@ -32,7 +32,7 @@ export function solveCommand(): Command {
           ...(time !== undefined && { timeSeconds: time }),
           ...(memory !== undefined && { memoryBytes: memory * 2 ** 20 }),
           ...(horizon !== undefined && { horizon }),
-          onProgress: (p) => progress.show({ stage: 'solve', done: p.seconds, total: Math.max(time ?? 0, p.seconds + 1), detail: `${p.lower} to ${p.upper}, ${p.iterations} iterations` }),
+          onProgress: (p) => progress.show({ stage: 'solve', done: p.seconds, total: Math.max(time ?? 0, p.seconds + 1), detail: `value in [${p.lower.toFixed(4)}, ${p.upper.toFixed(4)}]` }),
         });
         progress.close();
         const start = model.start();

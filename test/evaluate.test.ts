@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { cloudResult, methodResult } from '../src/evaluate/metrics.js';
+import { ModelMethod, largest, play } from '../src/evaluate/methods.js';
+import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from '../src/evaluate/rows.js';
+import type { Episodes, Outcome, Ragged } from '../src/library.js';
+import type { Decider } from '../src/train/decider.js';
+import { scratch } from './support.js';
+
+const options = { regime: 'pomdp' as const, seed: 's', resamples: 200 };
+
+function row(change: Partial<EpisodeRow>): EpisodeRow {
+  return {
+    task: 0, episode: 0, return: 4, regret: 1, step_regrets: [0.25, 0.75], agreement: 0.5, optimal: 5, lower: 4.9, upper: 5.1, random_value: 2,
+    states: [1, 2], observations: [-1, 3], actions: [0, 1], oracle_actions: [0, 2], rewards: [1, 3], ...change,
+  };
+}
+
+describe('metrics', () => {
+  it('pool gaps over tasks as ratios of means', () => {
+    const rows = [row({ task: 0, regret: 1, optimal: 5, random_value: 2 }), row({ task: 1, regret: 3, optimal: -1, random_value: -6 })];
+    const m = methodResult('sft', rows, rows, options);
+    expect(m.gap_abs).toBe(2);
+    expect(m.gap_rel).toBeCloseTo(4 / 6, 12);
+    expect(m.gap_norm).toBeCloseTo(4 / 8, 12);
+    expect(m.regret_by_step).toEqual([0.25, 0.75]);
+    expect([m.tasks, m.episodes, m.exact]).toEqual([2, 2, false]);
+  });
+
+  it('average the episodes of a task before they pool, so that tasks weigh the same', () => {
+    const rows = [row({ task: 0, regret: 0 }), row({ task: 0, episode: 1, regret: 4 }), row({ task: 1, regret: 6 })];
+    expect(methodResult('icl', rows, rows, options).gap_abs).toBe(4);
+  });
+
+  it('give the oracle an exact gap of 0 and chance an exact gap of 1 where a closed form exists', () => {
+    const rows = [row({ task: 0 }), row({ task: 1, optimal: 7, random_value: 1 })];
+    const oracle = methodResult('oracle', rows, rows, options);
+    expect([oracle.gap_abs, oracle.gap_norm, oracle.exact, oracle.value]).toEqual([0, 0, true, 6]);
+    expect([...oracle.gap_abs_ci95, ...oracle.gap_norm_ci95]).toEqual([0, 0, 0, 0]);
+    const random = methodResult('random', rows, rows, options);
+    expect([random.gap_abs, random.gap_norm, random.exact, random.value]).toEqual([4.5, 1, true, 1.5]);
+    expect(random.gap_norm_ci95).toEqual([1, 1]);
+  });
+
+  it('measure chance by its episodes, and the oracle too, where there is a cloud', () => {
+    const rows = [row({ random_value: null, regret: 2 }), row({ task: 1, random_value: null, regret: 4 })];
+    const mine = [row({ random_value: null, regret: 1 }), row({ task: 1, random_value: null, regret: 2 })];
+    expect(methodResult('sft', mine, rows, { ...options, regime: 'apomdp' }).gap_norm).toBeCloseTo(0.5, 12);
+    expect(methodResult('random', rows, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gap_abs: 3, gap_norm: 1, exact: false });
+    expect(methodResult('oracle', mine, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gap_abs: 1.5, exact: false });
+  });
+
+  it('have intervals that hold the estimate and depend on the seed alone', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 5, noNaN: true }), { minLength: 3, maxLength: 20 }), (gaps) => {
+        const rows = gaps.map((regret, task) => row({ task, regret }));
+        const m = methodResult('sft', rows, rows, options);
+        expect(m.gap_norm_ci95[0]).toBeLessThanOrEqual(m.gap_norm + 1e-9);
+        expect(m.gap_norm_ci95[1]).toBeGreaterThanOrEqual(m.gap_norm - 1e-9);
+        expect(methodResult('sft', [...rows].reverse(), rows, options).gap_norm_ci95).toEqual(m.gap_norm_ci95);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('of a cloud are means over tasks of each model, of the worst and of the average', () => {
+    const returns = [[1, 4], [3, 2], [5, 6]];
+    const cloud = cloudResult(returns.map((perTask) => perTask.map((value, task) => row({ task, return: value }))));
+    expect(cloud).toEqual({ per_model: [2.5, 2.5, 5.5], worst: 1.5, average: 3.5 });
+  });
+});
+
+describe('raw rows', () => {
+  const outcome: Outcome = {
+    tasks: 2, episodes: 2, horizon: 2,
+    returns: Float64Array.of(1, 2, 3, 4), regrets: Float64Array.of(0.1, NaN, 0.3, 0.4), stepRegrets: Float64Array.of(0, 0.1, NaN, NaN, 0.1, 0.2, 0.2, 0.2),
+    agreement: Float64Array.of(1, 0.5, 0, 1), optimal: Float64Array.of(5, 6), lower: Float64Array.of(4, 5), upper: Float64Array.of(6, 7), randomValue: Float64Array.of(NaN, 1),
+    states: Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7), observations: Int32Array.of(-1, 1, -1, 3, -1, 5, -1, 7), actions: Uint8Array.of(0, 1, 0, 1, 2, 2, 1, 1),
+    oracleActions: Uint8Array.of(0, 0, 0, 0, 2, 2, 2, 2), rewards: Float64Array.of(0, 1, 1, 1, 1, 2, 2, 2),
+  };
+
+  it('hold an outcome, task by task, and survive the disk', async () => {
+    const rows = rowsFromOutcome(outcome, 64);
+    expect(rows.map(({ task, episode }) => [task, episode])).toEqual([[64, 0], [64, 1], [65, 0], [65, 1]]);
+    expect(rows[1]).toMatchObject({ return: 2, regret: null, step_regrets: [null, null], optimal: 5, random_value: null, states: [2, 3], actions: [0, 1] });
+    expect(rows[2]).toMatchObject({ return: 3, regret: 0.3, optimal: 6, random_value: 1, observations: [-1, 5] });
+    const path = join(scratch(), 'rows.jsonl');
+    await writeRows(path, rows);
+    expect(await readRows(path)).toEqual(rows);
+    writeFileSync(path, '{"task":0}\n');
+    await expect(readRows(path)).rejects.toMatchObject({ code: 'INVALID_RESULTS', message: expect.stringContaining('rows.jsonl:1') });
+  });
+});
+
+describe('a language model that acts', () => {
+  it('takes the likeliest action, the lowest on ties', () => {
+    expect([largest([-3, -1, -2]), largest([-1, -1]), largest([-Infinity, -5])]).toEqual([1, 0, 1]);
+  });
+
+  it('reads prompts, then what its actions led to, and nothing after the last stage', async () => {
+    const ragged = (rows: number[][]): Ragged => ({
+      ids: Uint32Array.from(rows.flat()),
+      offsets: Uint32Array.from([0, ...rows.map((_, i) => rows.slice(0, i + 1).flat().length)]),
+    });
+    const log: unknown[] = [];
+    let stage = 0;
+    const episodes = {
+      horizon: 3, actionIds: () => Uint32Array.of(7, 8), prompts: () => ragged([[1, 2], [3]]),
+      reset: () => { stage = 0; },
+      step: (actions: Uint8Array) => { log.push(['step', ...actions]); stage++; return stage === 3 ? ragged([[], []]) : ragged([[stage], [stage, stage]]); },
+      get done() { return stage === 3; },
+    } as unknown as Episodes;
+    const decider = {
+      open: async (contexts: Uint32Array[], candidates: Uint32Array) => { log.push(['open', ...contexts.map((c) => [...c]), [...candidates]]); return { sessions: [4, 5], logprobs: [[-1, -2], [-2, -1]] }; },
+      extend: async (sessions: number[], tokens: Uint32Array[]) => { log.push(['extend', sessions, ...tokens.map((t) => [...t])]); return [[-2, -1], [-2, -1]]; },
+      close: async (sessions: number[]) => void log.push(['close', sessions]),
+    } as unknown as Decider;
+    const shares: number[] = [];
+    await play(episodes, new ModelMethod('sft', decider), undefined, (share) => shares.push(share));
+    expect(log).toEqual([
+      ['open', [1, 2], [3], [7, 8]],
+      ['step', 0, 1],
+      ['extend', [4, 5], [1], [1, 1]],
+      ['step', 1, 1],
+      ['extend', [4, 5], [2], [2, 2]],
+      ['step', 1, 1],
+      ['close', [4, 5]],
+    ]);
+    expect(shares).toEqual([1 / 3, 2 / 3, 1]);
+  });
+});

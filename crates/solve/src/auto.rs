@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 use tiresias_model::{Kind, Model};
 
-use crate::{BackwardInduction, CornerBounds, Faces, Limits, Progress, Solution, SolveError, Solver, ValueIteration};
+use crate::{BackwardInduction, Faces, Limits, Progress, Search, Solution, SolveError, Solver, ValueIteration};
 
 /// The solver for `model`, by its kind and horizon; [`Solver::name`] says which.
 pub fn auto(model: &Model) -> Box<dyn Solver> {
@@ -13,7 +13,7 @@ pub fn auto(model: &Model) -> Box<dyn Solver> {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
         (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ValueIteration),
         (Kind::Pomdp | Kind::Apomdp, _) if Faces::applies(model) => Box::new(Faces::default()),
-        (Kind::Pomdp | Kind::Apomdp, _) => Box::new(CornerBounds),
+        (Kind::Pomdp | Kind::Apomdp, _) => Box::new(Search::default()),
     }
 }
 

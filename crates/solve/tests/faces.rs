@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Size, belief, draw, enumerate, enumerate_actions, enumerate_policy, hidden, runner, tiger};
+use common::{Size, belief, check_solution, draw, hidden, runner, tiger};
 use proptest::prelude::*;
-use tiresias_model::{Model, Policy};
+use tiresias_model::Model;
 use tiresias_solve::{Faces, Limits, Solver, Stopped, no_hook};
 
 const TINY: f64 = 1e-9;
@@ -15,27 +15,7 @@ fn solve(model: &Model, divisions: usize) -> tiresias_solve::Solution {
 }
 
 fn check(model: &Model, divisions: usize, beliefs: &[Vec<f64>]) -> Result<(), TestCaseError> {
-    let exact = enumerate(model, 0, model.start());
-    let solution = solve(model, divisions);
-    let scale = 1.0 + exact.abs();
-    prop_assert!(solution.lower <= exact + TINY * scale, "lower {} above {exact}", solution.lower);
-    prop_assert!(solution.upper >= exact - TINY * scale, "upper {} below {exact}", solution.upper);
-    let policy = &solution.policy;
-    let played = enumerate_policy(model, 0, model.start(), &|t, b| policy.action(t, b));
-    prop_assert!(played <= exact + TINY * scale);
-    for (k, b) in beliefs.iter().enumerate() {
-        let stage = k % model.horizon().unwrap();
-        let exact = enumerate_actions(model, stage, b);
-        let best = exact.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let assessment = policy.assess(stage, b);
-        for (action, q) in exact.iter().enumerate() {
-            prop_assert!(assessment.lower[action] <= q + TINY * scale, "{} {q}", assessment.lower[action]);
-            prop_assert!(assessment.upper[action] >= q - TINY * scale, "{} {q}", assessment.upper[action]);
-            prop_assert!(assessment.regret_bound(action) >= best - q - TINY * scale);
-        }
-        prop_assert_eq!(policy.value(stage, b), assessment.q_values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-    }
-    Ok(())
+    check_solution(model, &solve(model, divisions), beliefs)
 }
 
 #[test]

@@ -120,12 +120,18 @@ pub(crate) fn backup(model: &Model, belief: &[(u32, f64)], stage: usize, next: &
             ends.add(m, value(sum.lower), value(sum.estimate), value(sum.upper));
         }
         let alpha = model.alpha();
-        out.lower.push(blend(alpha, ends.low[0], ends.high[0]));
+        let (lower, upper) = ordered(blend(alpha, ends.low[0], ends.high[0]), blend(alpha, ends.low[2], ends.high[2]));
+        out.lower.push(lower);
         out.q_values.push(blend(alpha, ends.low[1], ends.high[1]));
-        out.upper.push(blend(alpha, ends.low[2], ends.high[2]));
+        out.upper.push(upper);
         out.nature.push(ends.nature);
     }
     out
+}
+
+/// Two bounds that meet can cross by rounding: the smaller is then the lower.
+pub(crate) fn ordered(lower: f64, upper: f64) -> (f64, f64) {
+    (lower.min(upper), lower.max(upper))
 }
 
 /// The least and the greatest over the cloud, of the lower bounds, the estimates and the upper bounds.

@@ -6,6 +6,8 @@ use tiresias_model::Model;
 use super::backup::{Bracket, ValueBounds, backup, sparse};
 use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
+use super::search::cones::ConeBounds;
+use super::search::vectors::VectorBounds;
 use crate::Assessment;
 
 /// Linear bounds everywhere, and what a solver refined them with.
@@ -20,6 +22,8 @@ pub(crate) struct BeliefBounds {
 pub(crate) enum Refined {
     None,
     Faces(FaceBounds),
+    Vectors(VectorBounds),
+    Cones(ConeBounds),
 }
 
 impl BeliefBounds {
@@ -31,6 +35,8 @@ impl BeliefBounds {
         self.corners.shape_problem(model).or_else(|| match &self.refined {
             Refined::None => None,
             Refined::Faces(faces) => faces.shape_problem(model),
+            Refined::Vectors(vectors) => vectors.shape_problem(model),
+            Refined::Cones(cones) => cones.shape_problem(model),
         })
     }
 
@@ -38,6 +44,18 @@ impl BeliefBounds {
         match &self.refined {
             Refined::None => "corners",
             Refined::Faces(_) => "faces",
+            Refined::Vectors(_) => "vectors",
+            Refined::Cones(_) => "cones",
+        }
+    }
+
+    /// Carriers of lower and of upper bounds.
+    pub fn sizes(&self) -> (usize, usize) {
+        match &self.refined {
+            Refined::None => (self.corners.len(), self.corners.len()),
+            Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
+            Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
+            Refined::Cones(cones) => (cones.points(), cones.points()),
         }
     }
 
@@ -55,6 +73,8 @@ impl ValueBounds for BeliefBounds {
             Refined::Faces(faces) => {
                 faces.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
             }
+            Refined::Vectors(vectors) => vectors.bracket(stage, belief),
+            Refined::Cones(cones) => cones.bracket(stage, belief),
         }
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod bounds;
 pub(crate) mod corner_solver;
 pub(crate) mod corners;
 pub(crate) mod faces;
+pub(crate) mod search;

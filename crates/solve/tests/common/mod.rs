@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space};
+use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Policy, Reward, Space};
+use tiresias_solve::Solution;
 
 /// A proptest runner that draws the same cases on every machine and run.
 pub fn runner(cases: u32) -> TestRunner {
@@ -170,4 +171,38 @@ pub fn tiger(horizon: Option<usize>) -> Model {
     }
     .build()
     .unwrap()
+}
+
+/// What every solution of a model with hidden states must satisfy, at the start and at the given beliefs (at stages in turn).
+pub fn check_solution(model: &Model, solution: &Solution, beliefs: &[Vec<f64>]) -> Result<(), TestCaseError> {
+    let exact = enumerate(model, 0, model.start());
+    let tiny = 1e-9 * (1.0 + exact.abs());
+    prop_assert!(solution.lower <= exact + tiny, "lower {} above {exact}", solution.lower);
+    prop_assert!(solution.upper >= exact - tiny, "upper {} below {exact}", solution.upper);
+    prop_assert!((solution.lower - tiny..=solution.upper + tiny).contains(&solution.value()));
+    let policy = &solution.policy;
+    let played = enumerate_policy(model, 0, model.start(), &|t, b| policy.action(t, b));
+    prop_assert!(played <= exact + tiny, "no policy is better than the best: {played} {exact}");
+    if model.dynamics().len() == 1 {
+        // The greedy policy of a lower bound that no backup lowers is at least as good as the bound.
+        prop_assert!(played >= solution.lower - tiny, "{played} below {}", solution.lower);
+    }
+    for (k, b) in beliefs.iter().enumerate() {
+        let stage = k % model.horizon().unwrap();
+        let exact = enumerate_actions(model, stage, b);
+        let best = exact.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let assessment = policy.assess(stage, b);
+        for (action, q) in exact.iter().enumerate() {
+            prop_assert!(assessment.lower[action] <= q + tiny, "{} {q}", assessment.lower[action]);
+            prop_assert!(assessment.upper[action] >= q - tiny, "{} {q}", assessment.upper[action]);
+            prop_assert!(assessment.regret_bound(action) >= best - q - tiny);
+            prop_assert_eq!(assessment.regret_bound(action), policy.regret_bound(stage, b, action));
+        }
+        prop_assert_eq!(
+            policy.value(stage, b),
+            policy.q_values(stage, b).into_iter().fold(f64::NEG_INFINITY, f64::max)
+        );
+        prop_assert!(policy.optimal_actions(stage, b, 0.0).contains(&policy.action(stage, b)));
+    }
+    Ok(())
 }

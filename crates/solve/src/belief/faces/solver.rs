@@ -10,6 +10,7 @@ use super::geometry::{Face, FaceMaps, Geometry, bases, face_maps, scaled_faces};
 use super::overlay::Overlay;
 use super::supports;
 use super::sweep::{Criterion, Lanes, Sweep};
+use crate::belief::backup::ordered;
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
@@ -87,14 +88,11 @@ impl Solver for Faces {
             bounds.refined = Refined::Faces(refined);
             let (low, high) = bounds.assess(model, 0, model.start()).bounds();
             let before = upper - lower;
-            (lower, upper) = (lower.max(low), upper.min(high));
+            (lower, upper) = ordered(lower.max(low), upper.min(high));
             divisions = next_divisions(divisions, (upper - lower).min(before), limits.gap);
         };
-        let kept = match &bounds.refined {
-            Refined::Faces(faces) => faces.len() / 4,
-            Refined::None => bounds.corners.len(),
-        };
-        let stats = Stats { seconds: watch.seconds(), iterations, vectors: kept, points: kept, solver: self.name() };
+        let (vectors, points) = bounds.sizes();
+        let stats = Stats { seconds: watch.seconds(), iterations, vectors, points, solver: self.name() };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }

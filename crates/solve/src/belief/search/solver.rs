@@ -1,0 +1,116 @@
+//! The solver: trials until the gap at the start is closed.
+
+use std::sync::Arc;
+
+use tiresias_model::Model;
+
+use super::cones::ConeBounds;
+use super::trial::{SearchBounds, trial};
+use super::vectors::VectorBounds;
+use crate::belief::backup::{Sparse, backup, ordered, sparse};
+use crate::belief::bounds::{BeliefBounds, Refined};
+use crate::belief::corner_solver::require_observations;
+use crate::belief::corners::Corners;
+use crate::limits::Watch;
+use crate::policy::Body;
+use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+
+/// Trials in a row that change nothing at the start before the search gives up: rounding is all that is left.
+const MOST_IDLE: u64 = 200;
+
+/// Trial-based search with two-sided bounds for any POMDP or APOMDP, with a horizon (bounds per stage) or discounted.
+///
+/// Where the value is convex (one model, or α = 0), α-vectors and a sawtooth bound it (HSVI2: Smith and Simmons, UAI 2005). Where
+/// it is not, cones around stored points do: sound for every model, and loose, because a cone's slopes span all that an
+/// adversary and an ally who see the state could make of it. Compare the Lipschitz HSVI of Fehr et al. (`NeurIPS` 2018).
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// Every `explore`-th trial starts with actions that need not be the best, so that the bounds are good where a perturbed
+    /// execution leads, too; 0 never does.
+    pub explore: u64,
+    /// Trials after which the search gives up; it then stops with [`Stopped::Memory`].
+    pub most_trials: u64,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { explore: 4, most_trials: 100_000 }
+    }
+}
+
+impl Solver for Search {
+    fn name(&self) -> &'static str {
+        "search"
+    }
+
+    fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
+        limits.check()?;
+        require_observations(self.name(), model)?;
+        let watch = Watch::new(limits, hook);
+        let corners = Corners::new(model, &watch);
+        let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
+        let (refined, run) = if convex {
+            let mut bounds = VectorBounds::new(model, &corners, &watch);
+            let run = self.run(model, &mut bounds, limits, &watch);
+            (Refined::Vectors(bounds), run)
+        } else {
+            let mut bounds = ConeBounds::new(model, &corners, &watch);
+            let run = self.run(model, &mut bounds, limits, &watch);
+            (Refined::Cones(bounds), run)
+        };
+        let bounds = BeliefBounds { corners, refined };
+        let (vectors, points) = bounds.sizes();
+        let stats = Stats { seconds: watch.seconds(), iterations: run.trials, vectors, points, solver: self.name() };
+        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
+        Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
+    }
+}
+
+struct Run {
+    lower: f64,
+    upper: f64,
+    trials: u64,
+    stopped: Stopped,
+}
+
+impl Search {
+    fn run(&self, model: &Model, bounds: &mut impl SearchBounds, limits: &Limits, watch: &Watch) -> Run {
+        let start: Sparse = sparse(model.start());
+        let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
+        let (mut trials, mut idle) = (0, 0);
+        loop {
+            let (low, high) = backup(model, &start, 1, bounds).bounds();
+            idle = if low > lower || high < upper { 0 } else { idle + 1 };
+            (lower, upper) = ordered(lower.max(low), upper.min(high));
+            let stopped = if upper - lower <= limits.gap {
+                Some(Stopped::Converged)
+            } else if trials >= self.most_trials || idle > MOST_IDLE {
+                Some(Stopped::Memory)
+            } else {
+                watch.check(lower, upper, trials, bounds.bytes())
+            };
+            if let Some(stopped) = stopped {
+                return Run { lower, upper, trials, stopped };
+            }
+            let forced = self.forced(model, trials);
+            // Half the gap asked for, so that the last trials do not stop a hair above it.
+            trial(model, bounds, 0, &start, limits.gap / 2.0, &forced, watch);
+            trials += 1;
+        }
+    }
+
+    /// The actions that an exploring trial starts with: the digits of its number, so that every sequence has its turn.
+    fn forced(&self, model: &Model, trial: u64) -> Vec<usize> {
+        if self.explore == 0 || trial % self.explore != self.explore - 1 {
+            return Vec::new();
+        }
+        let actions = model.actions().len() as u64;
+        let mut number = trial / self.explore;
+        let mut out = vec![(number % actions) as usize];
+        while number >= actions {
+            number /= actions;
+            out.push((number % actions) as usize);
+        }
+        out
+    }
+}

@@ -1,0 +1,101 @@
+//! Trial-based search against the enumeration of the game tree and published values.
+
+mod common;
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger};
+use proptest::prelude::*;
+use tiresias_model::Model;
+use tiresias_solve::{Limits, Search, Solution, Solver, Stopped, no_hook};
+
+fn solve(model: &Model, gap: f64, trials: u64) -> Solution {
+    let solver = Search { most_trials: trials, ..Search::default() };
+    solver.solve(model, &Limits::with_gap(gap), &no_hook).unwrap()
+}
+
+#[test]
+fn convex_models_converge_to_the_enumerated_value() {
+    for (states, models, cases) in [(2, 1, 60), (3, 1, 60), (5, 1, 40), (3, 2, 60)] {
+        let size = Size { states, actions: 2, observations: 2, models, horizon: 4 };
+        let strategy = (hidden(size), prop::collection::vec(belief(states), 4));
+        let run = |(model, beliefs): (Model, Vec<Vec<f64>>)| {
+            let mut builder = model.to_builder();
+            builder.alpha = 0.0;
+            let model = builder.build().unwrap();
+            let solution = solve(&model, 1e-6, 5_000);
+            prop_assert_eq!(solution.stopped, Stopped::Converged);
+            prop_assert!(solution.gap() <= 1e-6);
+            check_solution(&model, &solution, &beliefs)
+        };
+        runner(cases).run(&strategy, run).unwrap();
+    }
+}
+
+#[test]
+fn cones_hold_on_random_ambiguous_models() {
+    for (states, models, cases) in [(2, 2, 80), (3, 3, 60), (4, 2, 60), (5, 2, 30)] {
+        let size = Size { states, actions: 2, observations: 2, models, horizon: 3 };
+        let strategy = (hidden(size), prop::collection::vec(belief(states), 6));
+        runner(cases)
+            .run(&strategy, |(model, beliefs)| check_solution(&model, &solve(&model, 0.0, 60), &beliefs))
+            .unwrap();
+    }
+}
+
+#[test]
+fn cones_close_the_gap_of_small_games() {
+    let mut runner = runner(1);
+    let size = Size { states: 4, actions: 2, observations: 2, models: 2, horizon: 2 };
+    for _ in 0..20 {
+        let model = draw(&hidden(size), &mut runner);
+        let solution = solve(&model, 1e-9, 1_000);
+        assert!((solution.value() - enumerate(&model, 0, model.start())).abs() < 1e-8);
+    }
+}
+
+#[test]
+fn tiger_has_its_published_values() {
+    for (horizon, value) in [(10, 6.693_368_431_751), (20, 11.879_568_728_804)] {
+        let solution = solve(&tiger(Some(horizon)), 1e-9, 10_000);
+        assert_eq!(solution.stopped, Stopped::Converged);
+        assert!((solution.lower - value).abs() < 2e-9, "{} {}", solution.lower, solution.upper);
+    }
+    let solution = solve(&tiger(None), 1e-4, 10_000);
+    assert_eq!(solution.stopped, Stopped::Converged);
+    assert!((solution.lower..=solution.upper).contains(&19.371_368), "{} {}", solution.lower, solution.upper);
+}
+
+#[test]
+fn bounds_are_monotone_and_limits_hold() {
+    let last = Cell::new((f64::NEG_INFINITY, f64::INFINITY));
+    let hook = |p: &tiresias_solve::Progress| {
+        let (lower, upper) = last.get();
+        assert!(p.lower >= lower && p.upper <= upper && p.lower <= p.upper + 1e-9);
+        last.set((p.lower, p.upper));
+        ControlFlow::Continue(())
+    };
+    let model = tiger(Some(20));
+    Search::default().solve(&model, &Limits::with_gap(1e-6), &hook).unwrap();
+    assert!(last.get().1 - last.get().0 < 10.0);
+
+    let none = Limits { time: Some(Duration::ZERO), ..Limits::with_gap(1e-6) };
+    let solution = Search::default().solve(&model, &none, &no_hook).unwrap();
+    assert_eq!(solution.stopped, Stopped::Time);
+    assert!((solution.lower..=solution.upper).contains(&11.879_568_728_804));
+
+    let little = Limits { memory: Some(6_000), ..Limits::with_gap(0.0) };
+    let solution = Search::default().solve(&model, &little, &no_hook).unwrap();
+    assert_eq!(solution.stopped, Stopped::Memory);
+
+    let calls = Cell::new(0);
+    let cancel = |_: &tiresias_solve::Progress| {
+        calls.set(calls.get() + 1);
+        if calls.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let solution = Search::default().solve(&model, &Limits::with_gap(0.0), &cancel).unwrap();
+    assert_eq!((solution.stopped, calls.get()), (Stopped::Cancelled, 3));
+    assert!((solution.lower..=solution.upper).contains(&11.879_568_728_804));
+}

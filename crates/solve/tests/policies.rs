@@ -1,0 +1,136 @@
+//! Saved policies, limits of the triangulation, batches.
+
+mod common;
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{Size, draw, hidden, observed, runner, tiger};
+use tiresias_model::family::{Regime, TaskRequest, family};
+use tiresias_model::{Model, Policy};
+use tiresias_solve::{
+    CornerBounds, Faces, Limits, POLICY_SCHEMA, Progress, Search, SolveError, SolvedPolicy, Solver, Stopped, auto,
+    no_hook, solve_batch,
+};
+
+fn energy(regime: Regime, index: u64, horizon: usize) -> Model {
+    let request = TaskRequest { split: "train".into(), index, seed: 3, regime, horizon, models: 3, alpha: 1.0 };
+    family("energy").unwrap().task(&request).unwrap().model
+}
+
+fn policies() -> Vec<SolvedPolicy> {
+    let mut runner = runner(1);
+    let size = Size { states: 4, actions: 2, observations: 2, models: 2, horizon: 3 };
+    let ambiguous = draw(&hidden(size), &mut runner);
+    let table = draw(&observed(size), &mut runner);
+    let solvers: [(Box<dyn Solver>, Model); 6] = [
+        (Box::new(Search { most_trials: 20, ..Search::default() }), ambiguous.clone()),
+        (Box::new(CornerBounds), ambiguous),
+        (auto(&table), table),
+        (Box::new(Search::default()), tiger(Some(8))),
+        (Box::new(Faces::default()), tiger(None)),
+        (Box::new(Faces::default()), energy(Regime::Apomdp, 1, 4)),
+    ];
+    let limits = Limits::with_gap(0.5);
+    solvers.into_iter().map(|(solver, model)| solver.solve(&model, &limits, &no_hook).unwrap().policy).collect()
+}
+
+#[test]
+fn a_policy_survives_saving() {
+    for policy in policies() {
+        let bytes = policy.save();
+        let again = SolvedPolicy::load(&bytes, policy.model()).unwrap();
+        assert_eq!(again.form(), policy.form());
+        let s = policy.model().states().len();
+        for (stage, b) in [(0, policy.model().start().to_vec()), (2, vec![1.0 / s as f64; s])] {
+            assert_eq!(again.assess(stage, &b), policy.assess(stage, &b));
+            assert_eq!(again.action(stage, &b), policy.action(stage, &b));
+        }
+        assert_eq!(again.save(), bytes);
+    }
+}
+
+#[test]
+fn a_damaged_policy_is_refused() {
+    for policy in policies() {
+        let (bytes, model) = (policy.save(), policy.model());
+        for cut in [0, 1, 40, bytes.len() / 2, bytes.len() - 1] {
+            assert!(matches!(SolvedPolicy::load(&bytes[..cut], model), Err(SolveError::Corrupt(_))));
+        }
+        for at in [bytes.len() / 3, bytes.len() / 2, bytes.len() - 2] {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert!(matches!(SolvedPolicy::load(&bad, model), Err(SolveError::Corrupt(_))));
+        }
+        let text = String::from_utf8(bytes.clone()).unwrap().replacen(POLICY_SCHEMA, "tiresias.policy/9", 1);
+        assert!(matches!(SolvedPolicy::load(text.as_bytes(), model), Err(SolveError::Version { .. })));
+        assert!(matches!(SolvedPolicy::load(&bytes, &tiger(Some(3))), Err(SolveError::OtherModel { .. })));
+    }
+}
+
+#[test]
+fn limits_of_the_triangulation_hold() {
+    let model = energy(Regime::Apomdp, 0, 10);
+    let fine = Faces::default().solve(&model, &Limits::with_gap(0.05), &no_hook).unwrap();
+    assert_eq!(fine.stopped, Stopped::Converged);
+    let inside = |s: &tiresias_solve::Solution| s.lower <= fine.upper && s.upper >= fine.lower;
+
+    let none = Limits { time: Some(Duration::ZERO), ..Limits::with_gap(1e-6) };
+    let solution = Faces::default().solve(&model, &none, &no_hook).unwrap();
+    assert!(solution.stopped == Stopped::Time && inside(&solution));
+
+    let little = Limits { memory: Some(100_000), ..Limits::with_gap(1e-6) };
+    let solution = Faces::default().solve(&model, &little, &no_hook).unwrap();
+    assert!(solution.stopped == Stopped::Memory && inside(&solution));
+
+    let coarse = Faces { first_divisions: 3, most_divisions: 6 };
+    let last = Cell::new((f64::NEG_INFINITY, f64::INFINITY));
+    let hook = |p: &Progress| {
+        assert!(p.lower >= last.get().0 && p.upper <= last.get().1);
+        last.set((p.lower, p.upper));
+        ControlFlow::Continue(())
+    };
+    let solution = coarse.solve(&model, &Limits::with_gap(0.0), &hook).unwrap();
+    assert!(solution.stopped == Stopped::Memory && inside(&solution));
+    let solution = coarse.solve(&model, &Limits::with_gap(0.0), &|_| ControlFlow::Break(())).unwrap();
+    assert!(solution.stopped == Stopped::Cancelled && inside(&solution));
+}
+
+#[test]
+fn batches_are_the_same_for_any_number_of_threads() {
+    let models: Vec<Model> =
+        (0..6).flat_map(|i| [Regime::Mdp, Regime::Pomdp, Regime::Apomdp].map(|regime| energy(regime, i, 5))).collect();
+    let calls = AtomicUsize::new(0);
+    let hook = |i: usize, _: &Progress| {
+        assert!(i < models.len());
+        calls.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    let solve = |threads| solve_batch(&models, &Limits { threads, ..Limits::with_gap(0.1) }, &hook);
+    let (one, three) = (solve(1), solve(3));
+    for (a, b) in one.iter().zip(&three) {
+        let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap());
+        assert_eq!((a.lower, a.upper, a.stats.vectors), (b.lower, b.upper, b.stats.vectors));
+        assert_eq!(a.policy.save(), b.policy.save());
+    }
+    assert!(calls.load(Ordering::Relaxed) > models.len());
+}
+
+#[test]
+fn energy_tasks_converge_in_all_regimes() {
+    for horizon in [5, 10, 20] {
+        for index in 0..4 {
+            for regime in [Regime::Mdp, Regime::Pomdp, Regime::Apomdp] {
+                let model = energy(regime, index, horizon);
+                let (low, high) = model.value_range();
+                let gap = 0.01 * (high - low);
+                let solution = auto(&model).solve(&model, &Limits::with_gap(gap), &no_hook).unwrap();
+                assert_eq!(solution.stopped, Stopped::Converged);
+                assert!(solution.gap() <= gap && solution.lower <= solution.upper);
+                assert!(solution.lower >= low && solution.upper <= high);
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The energy family against its definition.
 
 use proptest::prelude::*;
-use tiresias_model::family::{Family as _, Regime, Task, TaskRequest, family};
+use tiresias_model::family::{Regime, Task, TaskRequest, family};
 use tiresias_model::{Kind, ModelError};
 
 fn request(split: &str, index: u64, regime: Regime) -> TaskRequest {

@@ -78,7 +78,8 @@ fn long_lists_of_bad_rows_are_cut_with_their_number() {
 
 #[test]
 fn numbers_shapes_and_names_are_checked() {
-    let broken: Vec<(&str, Box<dyn Fn(&mut ModelBuilder)>)> = vec![
+    type Breakage = Box<dyn Fn(&mut ModelBuilder)>;
+    let broken: Vec<(&str, Breakage)> = vec![
         ("discount: 1.5 is not in [0, 1]", Box::new(|p| p.discount = 1.5)),
         ("discount: NaN is not in [0, 1]", Box::new(|p| p.discount = f64::NAN)),
         ("alpha: -0.1 is not in [0, 1]", Box::new(|p| p.alpha = -0.1)),

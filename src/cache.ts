@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { io } from './files.js';
-import { isAlive } from './lock.js';
+import { isAlive } from './subprocess.js';
 
 /** TIRESIAS_CACHE, or `tiresias` in the operating system's cache folder. */
 export function cacheFolder(): string {

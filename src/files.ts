@@ -1,10 +1,11 @@
 // Files that are whole or absent: written under a temporary name beside the target, synced, then renamed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
 import { parseJson } from './json.js';
+import { isAlive } from './subprocess.js';
 
 const CODE_OF_ERRNO: Readonly<Record<string, string>> = {
   ENOENT: 'FILE_NOT_FOUND',
@@ -44,11 +45,22 @@ export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`);
 }
 
+/** Removes what processes that died left beside `path` while they wrote it. */
+export async function sweep(path: string): Promise<void> {
+  const folder = dirname(path);
+  const prefix = `.${basename(path)}.`;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const owner = name.startsWith(prefix) && /^(\d+)\.[a-z0-9]*\.tmp$/.exec(name.slice(prefix.length));
+    if (owner && !isAlive(Number(owner[1]))) await rm(join(folder, name), { force: true });
+  }
+}
+
 /** Writes a whole file or leaves what was there; durable when it returns. Makes the folder. */
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   await io(`write ${path}`, async () => {
     await mkdir(dirname(path), { recursive: true });
+    await sweep(path);
     try {
       const file = await open(temporary, 'wx');
       try {

@@ -3,23 +3,14 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { TiresiasError } from './errors.js';
-import { io, temporaryName } from './files.js';
+import { io, sweep, temporaryName } from './files.js';
+import { isAlive } from './subprocess.js';
 
 interface Holder {
   pid: number;
   host: string;
   /** When the process began, by the kernel's clock: tells a live process from a later one with the same number. */
   began: string;
-}
-
-/** Whether a process of this machine exists. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function beginning(pid: number): string {
@@ -41,6 +32,7 @@ function holds(holder: Holder): boolean {
 export async function takeLock(path: string): Promise<() => Promise<void>> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), began: beginning(process.pid) } satisfies Holder);
   const temporary = temporaryName(path);
+  await sweep(path);
   await io(`lock ${path}`, () => writeFile(temporary, mine));
   try {
     // A hard link appears whole or not at all, and fails when the name is taken.

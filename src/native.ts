@@ -29,32 +29,35 @@ function guard(call: AnyFunction): AnyFunction {
   };
 }
 
-/** Guards the methods and accessors of a class in place, so that instances made by native code are covered too. */
-function guardMembers(holder: object): void {
-  for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-    if (key === 'constructor' || key === 'prototype' || !property.configurable) continue;
-    if (property.get) Object.defineProperty(holder, key, { ...property, get: guard(property.get as AnyFunction) as () => unknown });
-    else if (typeof property.value === 'function') Object.defineProperty(holder, key, { ...property, value: guard(property.value as AnyFunction) });
-  }
+/** A property with its function, getter or value guarded. */
+function guardProperty(property: PropertyDescriptor): PropertyDescriptor {
+  if (property.get) return { ...property, get: guard(property.get as AnyFunction) as () => unknown };
+  return typeof property.value === 'function' ? { ...property, value: guard(property.value as AnyFunction) } : property;
 }
 
-/** A class whose constructor is guarded too; `instanceof` holds for instances made by native code. */
-function guardClass(original: NewableFunction & { prototype: object }): unknown {
-  guardMembers(original);
-  guardMembers(original.prototype);
-  return new Proxy(original, {
-    construct(target, args, newTarget) {
-      try {
-        return Reflect.construct(target, args, newTarget) as object;
-      } catch (error) {
-        throw fromNative(error);
-      }
-    },
+type Class = NewableFunction & { prototype: object };
+
+/**
+ * A class that behaves as `original` does, guarded. It shares the prototype, whose methods are guarded in place, so that
+ * instances made by native code are covered and are its instances too. Static methods cannot be replaced where they are.
+ */
+function guardClass(original: Class): unknown {
+  const { prototype } = original;
+  for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (key !== 'constructor' && property.configurable) Object.defineProperty(prototype, key, guardProperty(property));
+  }
+  const Guarded = guard(function (...args) {
+    return Reflect.construct(original, args) as object;
   });
+  for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(original))) {
+    if (!['prototype', 'length', 'arguments', 'caller'].includes(key)) Object.defineProperty(Guarded, key, guardProperty(property));
+  }
+  Guarded.prototype = prototype;
+  return Guarded;
 }
 
 function guarded(addon: Addon): Addon {
-  const isClass = (value: unknown): value is NewableFunction & { prototype: object } =>
+  const isClass = (value: unknown): value is Class =>
     typeof value === 'function' && Object.getOwnPropertyNames(value.prototype ?? {}).length > 1;
   const entries = Object.entries(addon).map(([name, value]: [string, unknown]) => {
     if (isClass(value)) return [name, guardClass(value)] as const;

@@ -1,5 +1,15 @@
-// Small commands run to their end: their output, their exit, and their death when the caller gives up.
+// Other processes: whether one lives, and small commands run to their end, or to their death when the caller gives up.
 import { spawn } from 'node:child_process';
+
+/** Whether a process of this machine exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
 
 export interface Finished {
   /** Exit code, or null when a signal ended the process. */

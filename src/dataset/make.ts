@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { io, readJsonIfThere, sha256File, writeAtomic, writeJson } from '../files.js';
 import { makeShard, type Tokenizer } from '../library.js';
+import { takeLock } from '../lock.js';
 import type { ShardSpec } from '../spec.js';
 import { version } from '../version.js';
 import { datasetCard } from './card.js';
@@ -28,6 +29,16 @@ interface Journal {
 
 /** Makes, or finishes, the dataset in `folder`. Refuses (DATASET_DIFFERS) a folder that holds another one. */
 export async function makeDataset(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
+  await io(`make ${folder}`, () => mkdir(join(folder, 'data'), { recursive: true }));
+  const release = await takeLock(join(folder, 'make.lock'));
+  try {
+    return await makeShards(config, folder, options);
+  } finally {
+    await release();
+  }
+}
+
+async function makeShards(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
   const { tokenizer, onProgress } = options;
   const identity = { version, config, tokenizer: { name: tokenizer.name, sha256: tokenizer.sha256 } };
   const hash = configHash(identity);
@@ -107,12 +118,11 @@ export async function isWhole(folder: string, shard: Shard): Promise<boolean> {
   }
 }
 
-/** Removes what a killed process left half-written. */
+/** Removes the shards that a killed process left half-written. */
 async function removeLeftovers(folder: string): Promise<void> {
-  await io(`make ${folder}`, async () => {
-    await mkdir(folder, { recursive: true });
+  await io(`clean ${folder}`, async () => {
     for (const name of await readdir(folder)) {
-      if (!/^shard-\d+\.(parquet|jsonl)$/.test(name) && /tmp/.test(name)) await rm(join(folder, name), { force: true });
+      if (/^shard-\d+\.(parquet|jsonl)\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
     }
   });
 }

@@ -112,10 +112,12 @@ export async function trainStage(
   const { experiment } = context;
   const folder = join('train', name);
   const output = join(context.folder, folder);
+  // How often a checkpoint is written changes nothing in the adapter.
+  const { checkpointEvery: _, ...training } = experiment.training;
   const shards = regimes.flatMap((regime, i) => datasets[i]!.result.shards.map((shard) => join(context.folder, 'dataset', regime, shard.path)));
   return staged(context, (report) => ({
     name: `train-${name}`,
-    inputs: { version, training: experiment.training, seed: experiment.seed, base: base.sha256, datasets: datasets.map((dataset) => dataset.hash) },
+    inputs: { version, training, seed: experiment.seed, base: base.sha256, datasets: datasets.map((dataset) => dataset.hash) },
     folder,
     work: async () => {
       checkLengths(shards, experiment.training.maxTokens);

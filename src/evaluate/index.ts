@@ -1,6 +1,7 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { createEpisodes, type Episodes, type Tokenizer } from '../library.js';
 import type { MethodResult, RegimeResult } from '../results.js';
@@ -30,25 +31,31 @@ type Nature = EpisodesSpec['queryNature'];
 /** Plays all methods and computes their metrics. */
 export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
   const { methods, resamples } = experiment.evaluation;
+  if (methods.includes('sft') && options.adapter === undefined) throw new TiresiasError('USAGE', 'the method sft needs an adapter');
   // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
   const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
   const rows = new Map<string, EpisodeRow[]>();
   const total = methods.length * natures.length;
-  for (const nature of natures) {
-    // Made when the first method needs them: solving takes a while.
-    let batches: Batch[] | undefined;
-    for (const method of methods) {
-      const key = rowsKey(method, nature);
-      const path = join(options.folder, `${regime}-${key}.jsonl`);
-      const before = rows.size;
-      const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
-      report(0);
-      if (!(await isThere(path))) {
-        batches ??= await makeBatches(experiment, regime, nature, options);
-        await writeRows(path, await playBatches(method, batches, options, report));
+  // Made when a method first needs them, and kept for the next ones: solving takes a while.
+  const batches = new Map<Nature, Batch[]>();
+  for (const name of methods) {
+    const session = new Session(name, options);
+    try {
+      for (const nature of natures) {
+        const key = rowsKey(name, nature);
+        const path = join(options.folder, `${regime}-${key}.jsonl`);
+        const before = rows.size;
+        const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
+        report(0);
+        if (!(await isThere(path))) {
+          if (!batches.has(nature)) batches.set(nature, await makeBatches(experiment, regime, nature, options));
+          await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report));
+        }
+        rows.set(key, await readRows(path));
+        report(1);
       }
-      rows.set(key, await readRows(path));
-      report(1);
+    } finally {
+      await session.end();
     }
   }
 
@@ -108,17 +115,15 @@ async function makeBatches(experiment: Experiment, regime: Regime, nature: Natur
   return batches;
 }
 
-async function playBatches(name: string, batches: readonly Batch[], options: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
-  return withMethod(name, options, async (method) => {
-    const rows: EpisodeRow[] = [];
-    for (const [i, { episodes, firstTask }] of batches.entries()) {
-      await play(episodes, method, options.signal, (share) => report((i + share) / batches.length));
-      rows.push(...rowsFromOutcome(episodes.outcome(), firstTask));
-      // The first episode is shown in the report, with what the oracle believed.
-      if (i === 0) rows[0]!.beliefs = chunks(episodes.beliefs(0), episodes.horizon);
-    }
-    return rows;
-  });
+async function playBatches(method: Method, batches: readonly Batch[], options: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
+  const rows: EpisodeRow[] = [];
+  for (const [i, { episodes, firstTask }] of batches.entries()) {
+    await play(episodes, method, options.signal, (share) => report((i + share) / batches.length));
+    rows.push(...rowsFromOutcome(episodes.outcome(), firstTask));
+    // The first episode is shown in the report, with what the oracle believed.
+    if (i === 0) rows[0]!.beliefs = chunks(episodes.beliefs(0), episodes.horizon);
+  }
+  return rows;
 }
 
 function chunks(values: Float64Array, count: number): number[][] {
@@ -126,19 +131,23 @@ function chunks(values: Float64Array, count: number): number[][] {
   return Array.from({ length: count }, (_, i) => Array.from(values.subarray(i * size, (i + 1) * size)));
 }
 
-/** Starts what a method needs and ends it afterwards. */
-async function withMethod<T>(name: string, options: EvaluateOptions, work: (method: Method) => Promise<T>): Promise<T> {
-  if (name === 'oracle') return work(oracleMethod);
-  if (name === 'random') return work(randomMethod);
-  const adapter = name === 'sft' ? options.adapter : undefined;
-  const decider = await Decider.start(
-    { backend: 'candle', base: options.base, threads: options.threads, ...(adapter !== undefined && { adapter }) },
-    { signal: options.signal },
-  );
-  try {
-    return await work(new ModelMethod(name, decider));
-  } finally {
-    await decider.end();
+/** A method and the process behind it, started when it is first asked for. */
+class Session {
+  #decider: Decider | undefined;
+
+  constructor(private readonly name: string, private readonly options: EvaluateOptions) {}
+
+  async method(): Promise<Method> {
+    if (this.name === 'oracle') return oracleMethod;
+    if (this.name === 'random') return randomMethod;
+    const { base, threads, signal } = this.options;
+    const adapter = this.name === 'sft' ? this.options.adapter : undefined;
+    this.#decider ??= await Decider.start({ backend: 'candle', base, threads, ...(adapter !== undefined && { adapter }) }, { signal });
+    return new ModelMethod(this.name, this.#decider);
+  }
+
+  async end(): Promise<void> {
+    await this.#decider?.end();
   }
 }
 

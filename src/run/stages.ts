@@ -78,7 +78,7 @@ export function trainConfig(experiment: Experiment, base: BaseModel, shards: str
   const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     backend,
-    base: { path: base.path, sha256: base.sha256 },
+    base,
     data: shards.map((path) => ({ path })),
     output,
     lora,
@@ -191,7 +191,7 @@ export async function evaluateStage(
     work: () =>
       evaluateRegime(experiment, regime, {
         tokenizer,
-        base: { path: base.path, sha256: base.sha256 },
+        base,
         adapter: training && join(context.folder, 'train', training.result.name, 'adapter'),
         folder: join(context.folder, folder),
         threads: context.threads,

@@ -41,6 +41,11 @@ export interface DecideConfig {
   threads: number;
 }
 
+/** Only what the contract knows of a base model: a resolved one says more, and unknown fields are refused. */
+export function baseFields({ path, sha256 }: TrainConfig['base']): TrainConfig['base'] {
+  return { path, ...(sha256 !== undefined && { sha256 }) };
+}
+
 const count = z.int().min(0);
 const errorEvent = z.looseObject({ event: z.literal('error'), code: z.string(), message: z.string(), exit: z.int() });
 

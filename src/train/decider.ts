@@ -4,7 +4,7 @@ import { TiresiasError } from '../errors.js';
 import { withScratch, cacheFolder } from '../cache.js';
 import { writeJson } from '../files.js';
 import { diedError, startBackend, type Backend } from './binary.js';
-import { CONTRACT, decideLine, parseLine, type DecideConfig, type DecideLine } from './contract.js';
+import { CONTRACT, baseFields, decideLine, parseLine, type DecideConfig, type DecideLine } from './contract.js';
 
 type Reply = Extract<DecideLine, { id: number }>;
 
@@ -56,7 +56,7 @@ export class Decider {
     options.signal?.throwIfAborted();
     return withScratch(join(cacheFolder(), 'decide'), async (folder) => {
       const file = join(folder, 'config.json');
-      await writeJson(file, { contract: CONTRACT, ...config } satisfies DecideConfig);
+      await writeJson(file, { contract: CONTRACT, ...config, base: baseFields(config.base) } satisfies DecideConfig);
       const backend = startBackend('decide', file);
       return new Promise<Decider>((resolve, reject) => {
         const decider: Decider = new Decider(backend, options.batch ?? 64, () => resolve(decider), reject, options.signal);

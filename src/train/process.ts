@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { readText, writeJson } from '../files.js';
 import { diedError, startBackend } from './binary.js';
-import { CONTRACT, doneEvent, parseLine, startEvent, stepEvent, trainEvent, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
+import { CONTRACT, baseFields, doneEvent, parseLine, startEvent, stepEvent, trainEvent, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
 
 export interface TrainOptions {
   /** Aborting sends SIGTERM, waits for the checkpoint, and rejects with the signal's reason. */
@@ -19,7 +19,7 @@ export async function train(config: Omit<TrainConfig, 'contract'>, options: Trai
   const { signal, onEvent } = options;
   signal?.throwIfAborted();
   const file = join(config.output, 'config.json');
-  await writeJson(file, { contract: CONTRACT, ...config } satisfies TrainConfig);
+  await writeJson(file, { contract: CONTRACT, ...config, base: baseFields(config.base) } satisfies TrainConfig);
 
   const trainer = startBackend('train', file);
   trainer.stdin.end();

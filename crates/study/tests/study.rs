@@ -1,0 +1,278 @@
+//! Shards and evaluation episodes, end to end on the energy family with the compact vocabulary (no model file needed).
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use tiresias_encode::{CompactTokenizer, Row, Tokenizer as _, read_shard};
+use tiresias_model::Policy as _;
+use tiresias_model::family::{Regime, TaskRequest, family};
+use tiresias_solve::{BackwardInduction, Limits, Solver as _, no_hook, random_value};
+use tiresias_study::{Episodes, Progress, ShardReport, Spec, StudyError, default_template, make_shard};
+
+fn spec(regime: &str, change: &str) -> Spec {
+    let text = format!(
+        r#"{{"family":"energy","split":"train","seed":5,"regime":"{regime}","horizon":6,"nature":"fixed",
+            "support":{{"trajectories":2,"behaviour":"mixture:oracle=1,random=1"}},"query":{{"behaviour":"epsilon:0.3"}},
+            "solver":{{"gap":0.2}},"tasks":6{change}}}"#
+    );
+    Spec::from_json(&text).unwrap()
+}
+
+fn tokenizer() -> CompactTokenizer {
+    let family = family("energy").unwrap();
+    let templates = [Regime::Mdp, Regime::Pomdp, Regime::Apomdp].map(|r| default_template(family.as_ref(), r));
+    CompactTokenizer::new(&templates).unwrap()
+}
+
+fn quiet(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn shard(spec: &Spec, path: &Path) -> (ShardReport, Vec<Row>) {
+    let report = make_shard(spec, &tokenizer(), path, &quiet).unwrap();
+    (report, read_shard(path).unwrap().map(Result::unwrap).collect())
+}
+
+#[test]
+fn a_row_is_its_text_and_its_labels_are_the_oracles() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer();
+    for regime in ["mdp", "pomdp", "apomdp"] {
+        let spec = spec(regime, r#","examplesPerTask":2"#);
+        let (report, rows) = shard(&spec, &folder.path().join(regime));
+        assert_eq!((rows.len(), report.examples, report.tasks, report.labels), (12, 12, 6, 72));
+        assert_eq!(report.tokens, rows.iter().map(|r| r.input_ids.len()).sum::<usize>());
+        let distinct: HashSet<_> = rows.iter().map(|r| (&r.prompt, &r.completion)).collect();
+        assert_eq!(distinct.len(), 12, "examples repeat");
+        for row in &rows {
+            let text = format!("{}{}", row.prompt, row.completion);
+            assert_eq!(row.input_ids, tokenizer.encode(&text).unwrap());
+            assert!(row.prompt.starts_with(&format!("{regime}\n#\n")) && row.prompt.ends_with("?\n"));
+            assert_eq!(row.prompt.matches('#').count(), 2);
+            let labels: Vec<i32> = row.labels.iter().copied().filter(|&l| l >= 0).collect();
+            let expected: Vec<i32> =
+                row.oracle_actions.iter().map(|a| tokenizer.encode(&a.to_string()).unwrap()[0] as i32).collect();
+            assert_eq!(labels, expected);
+            // A hidden state's query shows no rewards, so that model and oracle condition on the same history.
+            assert_eq!(row.completion.contains("xx\n"), regime != "mdp");
+            assert_eq!(row.completion.lines().count(), 6);
+        }
+        let bound = rows.iter().flat_map(|r| &r.regret_bounds).fold(0.0f64, |a, &b| a.max(b));
+        assert_eq!(bound, report.max_regret_bound);
+        assert!(regime != "mdp" || bound < 1e-9);
+    }
+}
+
+/// The labels of the MDP regime against backward induction on the task drawn anew, state by state.
+#[test]
+fn mdp_labels_are_backward_inductions_actions_in_the_states_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec("mdp", "");
+    for row in shard(&spec, &folder.path().join("mdp")).1 {
+        let request = TaskRequest {
+            split: row.task.split.clone(),
+            index: row.task.index,
+            seed: row.task.seed,
+            regime: Regime::Mdp,
+            horizon: 6,
+            models: 3,
+            alpha: 1.0,
+        };
+        let task = family(&row.task.family).unwrap().task(&request).unwrap();
+        let solved = BackwardInduction.solve(&task.model, &Limits::default(), &no_hook).unwrap();
+        for (t, line) in row.completion.lines().enumerate() {
+            let state: usize = line[..2].parse().unwrap();
+            let label = usize::from(row.oracle_actions[t]);
+            assert_eq!(solved.policy.action_in_state(t, state, 10), label, "{line}");
+            // The printed reward is the model's own for the executed action: (r + 2) * 10.
+            let executed: usize = line[3..4].parse().unwrap();
+            let shown: f64 = line[5..7].parse().unwrap();
+            let reward = task.model.expected_reward(0)[executed * 10 + state];
+            assert!((shown / 10.0 - 2.0 - reward).abs() < 1e-9, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_same_bytes_for_any_thread_count_and_shard_split() {
+    let folder = tempfile::tempdir().unwrap();
+    for regime in ["mdp", "pomdp", "apomdp"] {
+        for format in ["parquet", "jsonl"] {
+            let spec_ = spec(regime, &format!(r#","format":"{format}""#));
+            let sha = |threads, name: &str| on(threads, || shard(&spec_, &folder.path().join(name)).0.sha256);
+            assert_eq!(sha(1, "one"), sha(3, "three"), "{regime} {format}");
+        }
+        let whole = shard(&spec(regime, ""), &folder.path().join("whole")).1;
+        let mut tail = spec(regime, "");
+        (tail.first_task, tail.tasks) = (4, 2);
+        assert_eq!(shard(&tail, &folder.path().join("tail")).1, whole[4..]);
+    }
+}
+
+#[test]
+fn a_cancelled_or_failed_shard_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.parquet");
+    let stop = |p: Progress| if p.phase == "roll" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let result = make_shard(&spec("mdp", ""), &tokenizer(), &path, &stop);
+    assert!(matches!(result, Err(StudyError::Cancelled)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let nowhere = make_shard(&spec("mdp", ""), &tokenizer(), &folder.path().join("missing/shard"), &quiet);
+    assert!(nowhere.unwrap_err().to_string().contains("missing/shard"));
+}
+
+#[test]
+fn specifications_name_the_field_that_is_wrong() {
+    let base = r#"{"family":"energy","split":"train","seed":5,"regime":"apomdp","horizon":6,"support":{"trajectories":2},"tasks":6"#;
+    for (change, part) in [
+        (r#","taks":3"#, "unknown field `taks`"),
+        (r#","queryNature":"fixed:3""#, "queryNature: fixed:3, but the cloud has 3 models"),
+        (r#","queryNature":"worst""#, "expected oracle or fixed:M"),
+        (r#","query":{"behaviour":"greedy"}"#, "behaviour \"greedy\""),
+        (r#","template":{"headr":"x"}"#, "template: unknown field `headr`"),
+        (r#","alpha":2"#, "alpha: must lie in [0, 1]"),
+        (r#","examplesPerTask":0"#, "examplesPerTask: must be at least 1"),
+    ] {
+        let error = Spec::from_json(&format!("{base}{change}}}")).unwrap_err().to_string();
+        assert!(error.contains(part), "expected {part:?} in {error:?}");
+    }
+    let zero = base.replace("\"tasks\":6", "\"tasks\":0");
+    assert!(Spec::from_json(&format!("{zero}}}")).unwrap_err().to_string().contains("tasks"));
+}
+
+fn play(episodes: &mut Episodes, mut act: impl FnMut(&Episodes) -> Vec<u8>) -> tiresias_study::Outcome {
+    episodes.reset();
+    while !episodes.done() {
+        let actions = act(episodes);
+        episodes.step(&actions).unwrap();
+    }
+    episodes.outcome()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean over tasks of `V* - V^π`, estimated from regrets, against the exact value of the uniformly random policy.
+#[test]
+fn regrets_estimate_the_gap_of_the_random_policy() {
+    for regime in ["mdp", "pomdp"] {
+        let mut spec = spec(regime, r#","episodesPerTask":400"#);
+        spec.solver.gap = 0.005;
+        let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+        let out = play(&mut episodes, Episodes::random_actions);
+        for task in 0..6 {
+            let rows = task * 400..(task + 1) * 400;
+            let (regrets, returns) = (&out.regrets[rows.clone()], &out.returns[rows]);
+            let gap = out.optimal[task] - out.random_value[task];
+            let error = |x: &[f64]| {
+                let m = mean(x);
+                (x.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (400.0 * 399.0)).sqrt()
+            };
+            assert!((mean(regrets) - gap).abs() < 5.0 * error(regrets) + 0.005, "{regime} task {task}");
+            assert!((mean(returns) - out.random_value[task]).abs() < 5.0 * error(returns), "{regime} task {task}");
+        }
+    }
+}
+
+/// Against the oracle's own nature the mean return of the oracle's policy is its α-MEU value.
+#[test]
+fn the_oracle_attains_its_value_and_has_no_regret() {
+    for regime in ["mdp", "pomdp", "apomdp"] {
+        let spec = spec(regime, r#","episodesPerTask":300,"alpha":0.6"#);
+        let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+        let out = play(&mut episodes, Episodes::oracle_actions);
+        assert!(out.regrets.iter().all(|r| r.abs() < 1e-9), "{regime}");
+        assert!(out.agreement.iter().all(|&a| a == 1.0));
+        assert_eq!(out.actions, out.oracle_actions);
+        let deviation: f64 = {
+            let m = mean(&out.returns);
+            (out.returns.iter().map(|v| (v - m).powi(2)).sum::<f64>()).sqrt() / out.returns.len() as f64
+        };
+        let slack = 0.2 + 5.0 * deviation;
+        assert!((mean(&out.returns) - mean(&out.optimal)).abs() < slack, "{regime}");
+        assert!(out.lower.iter().zip(&out.upper).all(|(l, u)| l <= u && u - l <= 0.2 + 1e-9), "{regime}");
+    }
+}
+
+#[test]
+fn methods_share_their_random_numbers_and_prompts_grow_into_the_text() {
+    let tokenizer = tokenizer();
+    let mut episodes = Episodes::create(&spec("pomdp", ""), &tokenizer, &quiet).unwrap();
+    let first = play(&mut episodes, Episodes::random_actions);
+    let second = play(&mut episodes, Episodes::random_actions);
+    assert_eq!(first.states, second.states);
+    let oracle = play(&mut episodes, Episodes::oracle_actions);
+    for row in 0..episodes.rows() {
+        assert_eq!(oracle.states[row * 6], first.states[row * 6], "the start state is common");
+    }
+    episodes.reset();
+    let prompts = episodes.prompts();
+    let mut ids: Vec<Vec<u32>> =
+        prompts.offsets.windows(2).map(|w| prompts.ids[w[0] as usize..w[1] as usize].to_vec()).collect();
+    while !episodes.done() {
+        let step = episodes.step(&episodes.oracle_actions()).unwrap();
+        for (row, w) in ids.iter_mut().zip(step.offsets.windows(2)) {
+            row.extend(&step.ids[w[0] as usize..w[1] as usize]);
+        }
+    }
+    for (row, ids) in ids.iter().enumerate() {
+        let text = tokenizer.decode(ids).unwrap();
+        let query = text.split("?\n").nth(1).unwrap();
+        let lines: Vec<&str> = query.lines().collect();
+        assert_eq!(lines.len(), 6);
+        for (t, line) in lines.iter().enumerate() {
+            let i = row * 6 + t;
+            let seen = match oracle.observations[i] {
+                -1 => "xx".to_string(),
+                o => format!("{o:02}"),
+            };
+            let expected = if t < 5 { format!("{seen},{},xx", oracle.actions[i]) } else { format!("{seen},") };
+            assert_eq!(*line, expected);
+        }
+        assert_eq!(&tokenizer.encode(&text).unwrap(), ids);
+    }
+}
+
+#[test]
+fn wrong_actions_are_refused_and_leave_the_episodes_as_they_were() {
+    let mut episodes = Episodes::create(&spec("mdp", ""), &tokenizer(), &quiet).unwrap();
+    assert!(episodes.step(&[0; 5]).unwrap_err().to_string().contains("5 actions for 6 episodes"));
+    assert!(episodes.step(&[0, 0, 3, 0, 0, 0]).unwrap_err().to_string().contains("row 2: action 3 of 3"));
+    assert!(episodes.outcome().states.is_empty());
+    while !episodes.done() {
+        episodes.step(&[0; 6]).unwrap();
+    }
+    assert!(episodes.step(&[0; 6]).unwrap_err().to_string().contains("reset first"));
+}
+
+#[test]
+fn a_fixed_model_of_a_cloud_gives_returns_but_no_regrets() {
+    let spec = spec("apomdp", r#","queryNature":"fixed:1","episodesPerTask":500"#);
+    let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+    let out = play(&mut episodes, Episodes::random_actions);
+    assert!(out.regrets.iter().all(|r| r.is_nan()) && out.random_value.iter().all(|v| v.is_nan()));
+    // The uniformly random policy's value in model 1 alone is known exactly.
+    let family = family("energy").unwrap();
+    for task in 0..6u64 {
+        let request = TaskRequest {
+            split: "train".into(),
+            index: task,
+            seed: 5,
+            regime: Regime::Apomdp,
+            horizon: 6,
+            models: 3,
+            alpha: 1.0,
+        };
+        let value = random_value(&family.task(&request).unwrap().model, 1);
+        let returns = &out.returns[task as usize * 500..][..500];
+        let m = mean(returns);
+        let error = (returns.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (500.0 * 499.0)).sqrt();
+        assert!((m - value).abs() < 5.0 * error);
+    }
+}

@@ -91,7 +91,7 @@ pub struct Pass<'a, W> {
 
 impl<W: Weights> Pass<'_, W> {
     /// `y (+)= x·Wᵀ`.
-    fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
+    pub fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
         let (outputs, inputs) = self.base.shape.of(module);
         let n = x.len() / inputs;
         let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
@@ -156,7 +156,7 @@ impl Saved {
 
 impl Pass<'_, Adapted<'_>> {
     /// `dx (+)= dy·W`.
-    fn input_gradient(
+    pub fn input_gradient(
         &self,
         layer: usize,
         module: Module,

@@ -1,0 +1,76 @@
+//! Attention against its definition, and cached positions against whole sequences.
+
+use proptest::prelude::*;
+use tiresias_train::attention::{self, Heads};
+
+use crate::support::{assert_close, random_parameters};
+
+const SHAPE: Heads = Heads { heads: 6, kv_heads: 2, dim: 8 };
+
+/// The definition, in f64.
+fn plain(q: &[f32], k: &[f32], v: &[f32], n: usize, total: usize) -> Vec<f32> {
+    let (qw, kw, dim) = (SHAPE.q_width(), SHAPE.kv_width(), SHAPE.dim);
+    let mut out = vec![0.0; n * qw];
+    for i in 0..n {
+        for head in 0..SHAPE.heads {
+            let kv = head / 3 * dim;
+            let score = |j: usize| {
+                let sum = (0..dim).map(|c| f64::from(q[i * qw + head * dim + c]) * f64::from(k[j * kw + kv + c]));
+                (sum.sum::<f64>() / (dim as f64).sqrt()).exp()
+            };
+            let p: Vec<f64> = (0..=total - n + i).map(score).collect();
+            let z: f64 = p.iter().sum();
+            for c in 0..dim {
+                let value = p.iter().enumerate().map(|(j, p)| p * f64::from(v[j * kw + kv + c])).sum::<f64>() / z;
+                out[i * qw + head * dim + c] = value as f32;
+            }
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn matches_its_definition(total in 1usize..150, cached in 0usize..150, seed in 0u64..1000) {
+        let n = total - cached.min(total - 1);
+        let q = random_parameters(n * SHAPE.q_width(), seed, 3.0);
+        let k = random_parameters(total * SHAPE.kv_width(), seed + 1, 3.0);
+        let v = random_parameters(total * SHAPE.kv_width(), seed + 2, 3.0);
+        let (mut out, mut lse) = (vec![0.0; q.len()], vec![0.0; n * SHAPE.heads]);
+        attention::forward(SHAPE, &q, &k, &v, &mut out, &mut lse, &mut Vec::new());
+        assert_close(&out, &plain(&q, &k, &v, n, total), 1e-5);
+    }
+}
+
+/// Derivatives over more than one block of queries, along random directions.
+#[test]
+fn backward_matches_finite_differences() {
+    let n = 100;
+    let (qn, kn) = (n * SHAPE.q_width(), n * SHAPE.kv_width());
+    let inputs = [random_parameters(qn, 1, 1.0), random_parameters(kn, 2, 1.0), random_parameters(kn, 3, 1.0)];
+    let dout = random_parameters(qn, 4, 1.0);
+    let forward = |[q, k, v]: &[Vec<f32>; 3]| {
+        let (mut out, mut lse) = (vec![0.0; qn], vec![0.0; n * SHAPE.heads]);
+        attention::forward(SHAPE, q, k, v, &mut out, &mut lse, &mut Vec::new());
+        (out, lse)
+    };
+    let value =
+        |x: &[Vec<f32>; 3]| forward(x).0.iter().zip(&dout).map(|(o, d)| f64::from(*o) * f64::from(*d)).sum::<f64>();
+    let (out, lse) = forward(&inputs);
+    let saved = attention::Backward { q: &inputs[0], k: &inputs[1], v: &inputs[2], out: &out, lse: &lse, dout: &dout };
+    let (mut dq, mut dk, mut dv) = (vec![1.0; qn], vec![1.0; kn], vec![1.0; kn]);
+    attention::backward(SHAPE, &saved, &mut dq, &mut dk, &mut dv, &mut Default::default());
+    for (which, gradient) in [&dq, &dk, &dv].into_iter().enumerate() {
+        let direction = random_parameters(gradient.len(), 9, 1.0);
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+        let moved = |h: f32| {
+            let mut moved = inputs.clone();
+            moved[which].iter_mut().zip(&direction).for_each(|(x, d)| *x += h * d);
+            value(&moved)
+        };
+        let h = 3e-3;
+        let slope = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
+        assert!((slope - expected).abs() < 2e-3 * expected.abs().max(1.0), "input {which}: {slope} and {expected}");
+    }
+}

@@ -1,0 +1,13 @@
+//! One test binary for the whole crate, so that it links once.
+#![allow(missing_docs)]
+
+mod attention;
+mod decide;
+mod gradients;
+mod inputs;
+mod optimizer;
+mod peft;
+mod quantized;
+mod resume;
+mod smollm2;
+mod support;

@@ -1,19 +1,67 @@
 //! Which solver for which model.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use rayon::prelude::*;
 use tiresias_model::{Kind, Model};
 
-use crate::{BackwardInduction, Faces, Limits, Progress, Search, Solution, SolveError, Solver, ValueIteration};
+use crate::{
+    BackwardInduction, Faces, Hook, Limits, Progress, Search, Solution, SolveError, Solver, Stopped, ValueIteration,
+};
 
-/// The solver for `model`, by its kind and horizon; [`Solver::name`] says which.
+/// Stages times faces beyond which a triangulation is no longer small change.
+const MANY_FACES: usize = 10_000;
+
+/// The solver for `model`, by its kind, horizon and size; [`Solver::name`] and [`Stats::solver`](crate::Stats::solver) say which.
+///
+/// Observed states get tables. Hidden states get certified triangulations where beliefs keep to small faces, trial-based search
+/// elsewhere; where the value is convex and a triangulation does not reach the gap, search goes on with the time that is left.
 pub fn auto(model: &Model) -> Box<dyn Solver> {
     match (model.kind(), model.horizon()) {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
         (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ValueIteration),
-        (Kind::Pomdp | Kind::Apomdp, _) if Faces::applies(model) => Box::new(Faces::default()),
-        (Kind::Pomdp | Kind::Apomdp, _) => Box::new(Search::default()),
+        (Kind::Pomdp | Kind::Apomdp, horizon) => {
+            let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
+            let small = Faces::faces(model).is_some_and(|faces| faces * horizon.unwrap_or(1) <= MANY_FACES);
+            match (small, convex) {
+                // With two or three states there is one face, and search has it exact in a few trials.
+                (true, true) if model.states().len() > 3 => Box::new(FacesThenSearch),
+                (true, false) => Box::new(Faces::default()),
+                _ => Box::new(Search::default()),
+            }
+        }
+    }
+}
+
+/// Triangulations, whose bounds are as good off the best path as on it; then search, which can close any gap.
+struct FacesThenSearch;
+
+impl Solver for FacesThenSearch {
+    fn name(&self) -> &'static str {
+        "faces"
+    }
+
+    fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
+        let first = Faces { most_divisions: 48, ..Faces::default() }.solve(model, limits, hook)?;
+        if first.stopped != Stopped::Memory || limits.memory.is_some_and(|bytes| first.stats.vectors * 32 > bytes / 2) {
+            return Ok(first);
+        }
+        let spent = Duration::from_secs_f64(first.stats.seconds);
+        let rest = Limits { time: limits.time.map(|time| time.saturating_sub(spent)), ..limits.clone() };
+        // Progress goes on from where the triangulations left it.
+        let going_on = |p: &Progress| {
+            let (lower, upper) = (p.lower.max(first.lower), p.upper.min(first.upper));
+            let iterations = p.iterations + first.stats.iterations;
+            hook(&Progress { lower, upper, iterations, elapsed: p.elapsed + spent })
+        };
+        let mut second = Search::default().solve(model, &rest, &going_on)?;
+        if second.gap() >= first.gap() {
+            return Ok(Solution { stopped: second.stopped, ..first });
+        }
+        second.stats.seconds += first.stats.seconds;
+        (second.lower, second.upper) = (second.lower.max(first.lower), second.upper.min(first.upper));
+        Ok(second)
     }
 }
 

@@ -7,7 +7,7 @@ use tiresias_model::{Model, Nature, Policy};
 
 use crate::belief::bounds::BeliefBounds;
 use crate::mdp::table::Table;
-use crate::{Assessment, SolveError, save};
+use crate::{Assessment, Hook, Limits, SolveError, save};
 
 /// A policy with proven bounds at every stage and belief: a staged table where the state is observed, bounds on the value as a
 /// function of the belief (per stage) where it is not. It holds its model, and saves and loads.
@@ -108,6 +108,23 @@ impl SolvedPolicy {
     /// Point estimate of the value at the start distribution.
     pub fn start_value(&self) -> f64 {
         self.value(0, self.model.start())
+    }
+
+    /// Tightens the bounds at (stage, belief) by search from there until they are `limits.gap` apart, the limits or the hook stop
+    /// it, or nothing changes; returns the bounds reached. Only policies found by [`Search`](crate::Search) can be refined: a
+    /// triangulation is as fine everywhere, and a table is as exact as it gets, so theirs are returned as they are.
+    pub fn refine(
+        &mut self,
+        stage: usize,
+        belief: &[f64],
+        limits: &Limits,
+        hook: &Hook,
+    ) -> Result<(f64, f64), SolveError> {
+        limits.check()?;
+        if let Body::Belief(bounds) = &mut self.body {
+            bounds.refine(&self.model, stage, belief, limits, hook);
+        }
+        Ok(self.bounds(stage, belief))
     }
 
     /// The policy as a file: one header line of JSON (schema, the model's sha256, the body's sha256), then the body as JSON.

@@ -134,3 +134,13 @@ fn energy_tasks_converge_in_all_regimes() {
         }
     }
 }
+
+#[test]
+fn a_small_gap_is_closed_by_search() {
+    let model = energy(Regime::Pomdp, 2, 8);
+    let solution = auto(&model).solve(&model, &Limits::with_gap(1e-5), &no_hook).unwrap();
+    assert_eq!((solution.stats.solver, solution.stopped), ("search", Stopped::Converged));
+    let rough = auto(&model).solve(&model, &Limits::with_gap(0.05), &no_hook).unwrap();
+    assert_eq!((rough.stats.solver, rough.stopped), ("faces", Stopped::Converged));
+    assert!(rough.lower <= solution.upper && solution.lower <= rough.upper);
+}

@@ -99,3 +99,22 @@ fn bounds_are_monotone_and_limits_hold() {
     assert_eq!((solution.stopped, calls.get()), (Stopped::Cancelled, 3));
     assert!((solution.lower..=solution.upper).contains(&11.879_568_728_804));
 }
+
+#[test]
+fn refining_tightens_where_it_is_asked_to() {
+    let mut runner = runner(1);
+    for models in [1, 2] {
+        let size = Size { states: 4, actions: 2, observations: 2, models, horizon: 3 };
+        for _ in 0..10 {
+            let model = draw(&hidden(size), &mut runner);
+            let mut policy = solve(&model, 10.0, 1).policy;
+            let b = draw(&belief(4), &mut runner);
+            let before = policy.bounds(1, &b);
+            let after = policy.refine(1, &b, &Limits::with_gap(1e-6), &no_hook).unwrap();
+            let exact = enumerate(&model, 1, &b);
+            assert!(after.0 >= before.0 - 1e-12 && after.1 <= before.1 + 1e-12);
+            assert!(after.0 <= exact + 1e-9 && exact <= after.1 + 1e-9);
+            assert!(models > 1 || after.1 - after.0 <= 1e-6);
+        }
+    }
+}

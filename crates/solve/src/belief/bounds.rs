@@ -8,7 +8,8 @@ use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
 use super::search::cones::ConeBounds;
 use super::search::vectors::VectorBounds;
-use crate::Assessment;
+use crate::limits::Watch;
+use crate::{Assessment, Hook, Limits, Search};
 
 /// Linear bounds everywhere, and what a solver refined them with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,17 @@ impl BeliefBounds {
             Refined::Faces(_) => "faces",
             Refined::Vectors(_) => "vectors",
             Refined::Cones(_) => "cones",
+        }
+    }
+
+    /// Trials from (stage, belief), where the refinement is one that trials improve.
+    pub fn refine(&mut self, model: &Model, stage: usize, belief: &[f64], limits: &Limits, hook: &Hook) {
+        let watch = Watch::new(limits, hook);
+        let from = (stage, sparse(belief));
+        match &mut self.refined {
+            Refined::None | Refined::Faces(_) => {}
+            Refined::Vectors(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
+            Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
         }
     }
 

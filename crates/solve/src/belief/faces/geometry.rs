@@ -48,6 +48,11 @@ impl Map {
         let m = &self.matrix;
         [0, 1, 2].map(|i| m[i][0] * y[0] + m[i][1] * y[1] + m[i][2] * y[2])
     }
+
+    /// The largest mass of an image of a point of mass 1: that of a corner.
+    fn largest_mass(&self) -> f64 {
+        (0..3).map(|j| (0..3).map(|i| self.matrix[i][j]).sum()).fold(0.0, f64::max)
+    }
 }
 
 /// Maps out of one face, grouped by (action, model).
@@ -57,6 +62,8 @@ pub(crate) struct FaceMaps {
     pub rewards: Vec<[f64; 3]>,
     /// The maps of group `g = action * M + m` are `maps[groups[g]..groups[g + 1]]`.
     pub groups: Vec<u32>,
+    /// A bound on the total mass of a group's images of points of mass 1, each image at its largest.
+    pub mass: Vec<f64>,
     pub maps: Vec<Map>,
 }
 
@@ -101,14 +108,16 @@ pub(crate) fn face_maps(model: &Model, faces: &[Face]) -> Vec<FaceMaps> {
     faces
         .iter()
         .map(|face| {
-            let mut out = FaceMaps { rewards: Vec::new(), groups: vec![0], maps: Vec::new() };
+            let mut out = FaceMaps { rewards: Vec::new(), groups: vec![0], mass: Vec::new(), maps: Vec::new() };
             for action in 0..model.actions().len() {
                 for m in 0..models {
                     let corner = |j: usize| -> Vec<(u32, f64)> {
                         face.states.get(j).map(|&s| vec![(s, face.scale[j])]).unwrap_or_default()
                     };
                     out.rewards.push([0, 1, 2].map(|j| expected_reward(model, m, &corner(j), action)));
+                    let first = out.maps.len();
                     push_maps(model, m, action, face, faces, &mut scratch, &mut out.maps);
+                    out.mass.push(out.maps[first..].iter().map(Map::largest_mass).sum());
                     out.groups.push(out.maps.len() as u32);
                 }
             }

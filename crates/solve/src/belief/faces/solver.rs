@@ -29,22 +29,24 @@ use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Sto
 /// O(vertices · A · M · observations per action) a stage for POMDPs, and the crossings of cells and images besides for APOMDPs.
 #[derive(Debug, Clone, Copy)]
 pub struct Faces {
-    /// Divisions of a face's edges in the first triangulation.
+    /// Divisions of a face's edges in the first triangulation; 0 guesses them from the gap asked for.
     pub first_divisions: usize,
-    /// Divisions in the last.
+    /// Divisions in the last: beyond it the solver stops with [`Stopped::Memory`].
     pub most_divisions: usize,
 }
 
 impl Default for Faces {
     fn default() -> Self {
-        Self { first_divisions: 6, most_divisions: 96 }
+        Self { first_divisions: 0, most_divisions: 96 }
     }
 }
 
 impl Faces {
-    /// Whether the posterior beliefs of `model` all lie on faces with at most three states.
-    pub fn applies(model: &Model) -> bool {
-        model.observations().is_some() && supports::faces(model).is_some()
+    /// The number of faces with at most three states on which the posterior beliefs of `model` lie; `None` when some spread
+    /// wider, there are too many to list, or nothing is observed.
+    pub fn faces(model: &Model) -> Option<usize> {
+        model.observations()?;
+        Some(supports::faces(model)?.len())
     }
 }
 
@@ -66,7 +68,10 @@ impl Solver for Faces {
         let maps = face_maps(model, &faces);
         let mut bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let (mut lower, mut upper) = bounds.assess(model, 0, model.start()).bounds();
-        let mut divisions = self.first_divisions.max(1);
+        let mut divisions = match self.first_divisions {
+            0 => first_guess(model, upper - lower, limits.gap).min(self.most_divisions.max(1)),
+            given => given,
+        };
         let mut iterations = 0;
         let stopped = loop {
             if upper - lower <= limits.gap {
@@ -96,6 +101,14 @@ impl Solver for Faces {
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }
+}
+
+/// Divisions that close the gap of most energy tasks at once: measured there, the gap is about 1.7 % of the distance between the
+/// linear bounds with 4 divisions (0.35 % where the value is convex), and falls with the power 1.5 of them.
+fn first_guess(model: &Model, widest: f64, wanted: f64) -> usize {
+    let at_four = if is_convex(model) { 0.0035 } else { 0.017 };
+    let guess = 4.0 * (1.2 * at_four * widest / wanted.max(1e-300)).powf(0.65);
+    (guess.ceil() as usize).clamp(2, 16)
 }
 
 /// The gap falls roughly with the power 1.5 of the divisions; a little more than that asks for, at most three times as many.

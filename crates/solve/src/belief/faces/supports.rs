@@ -9,7 +9,7 @@ use crate::belief::backup::{Scratch, Sparse, sparse};
 /// The most states a face may have.
 pub(crate) const MOST_STATES: usize = 3;
 /// The most supports looked at before giving up.
-const MOST_SUPPORTS: usize = 20_000;
+const MOST_SUPPORTS: usize = 3_000;
 
 /// The maximal supports of the beliefs that some actions, models and observations lead to from the start distribution, in
 /// lexicographic order; `None` when one has more than three states or there are too many.

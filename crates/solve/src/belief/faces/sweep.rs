@@ -47,11 +47,28 @@ pub(crate) struct Sweep {
     values: Vec<Lanes>,
     /// `[vertex][map]` of one face: the next stage's value at the image.
     images: Vec<Lanes>,
-    /// `[action][model]` of one cell: how far the continuation can leave its interpolant, down and up.
+    /// `[vertex]` of one face: the first action that is best by the lower bounds.
+    greedy: Vec<u32>,
+    /// `[action][model]` of one cell: how far the continuation can leave its interpolant, down and up; NaN when not yet asked.
     stray: Vec<[f64; 2]>,
     /// What one cell's corners must be lowered and raised by.
     slack: Vec<[f64; 2]>,
     candidates: Vec<[f64; 3]>,
+}
+
+/// One cell under examination.
+struct Cell<'a> {
+    geometry: &'a Geometry,
+    overlay: &'a Overlay,
+    criterion: Criterion,
+    next: &'a [Lanes],
+    /// A bound on how far lane 2 of `next` leaves any of its interpolants, for mass 1.
+    rough: f64,
+    face: usize,
+    vertices: [u32; 3],
+    corners: usize,
+    /// First entry of the cell in the overlay's offsets.
+    first: usize,
 }
 
 impl Sweep {
@@ -59,18 +76,21 @@ impl Sweep {
     /// result on lane 0 of `next`, in lane 2 one whose interpolant is nowhere below it; lane 1 is the operator at the vertices.
     pub fn run(&mut self, geometry: &Geometry, overlay: &Overlay, criterion: Criterion, next: &[Lanes]) -> Vec<Lanes> {
         let mut out = Vec::with_capacity(next.len());
+        let rough = roughness(geometry, next);
         for face in 0..geometry.faces.len() {
             let first = out.len();
             self.vertices(geometry, face, criterion, next, &mut out);
             let values = &mut out[first..];
             self.slack.clear();
             self.slack.resize(values.len(), [0.0; 2]);
-            let corners = geometry.faces[face].states.len();
-            let maps = geometry.maps[face].maps.len();
-            for (number, cell) in overlay.cells[face].iter().enumerate() {
-                self.strays(geometry, overlay, face, cell, number * maps, criterion, next);
-                let (down, up) = self.residuals(cell, corners, criterion, values);
-                for &v in &cell[..corners] {
+            let (corners, maps) = (geometry.faces[face].states.len(), geometry.maps[face].maps.len());
+            for (number, &vertices) in overlay.cells[face].iter().enumerate() {
+                let first = overlay.first[face] + number * maps;
+                let cell = Cell { geometry, overlay, criterion, next, rough, face, vertices, corners, first };
+                self.stray.clear();
+                self.stray.resize(criterion.actions * criterion.models, [f64::NAN; 2]);
+                let (down, up) = (self.fall(&cell, values), self.rise(&cell, values));
+                for &v in &vertices[..corners] {
                     let slack = &mut self.slack[v as usize];
                     *slack = [slack[0].max(down), slack[1].max(up)];
                 }
@@ -88,12 +108,13 @@ impl Sweep {
         let lattice = geometry.faces[face].lattice(geometry.divisions);
         self.values.clear();
         self.images.clear();
+        self.greedy.clear();
         for (v, ijl) in lattice.coordinates().into_iter().enumerate() {
             let y = ijl.map(|i| i as f64 / geometry.divisions as f64);
             let first = self.images.len();
             self.images.extend(geometry.places_of(face, v).iter().map(|place| interpolate(next, place)));
             let images = &self.images[first..];
-            let mut best = [f64::NEG_INFINITY; 4];
+            let (mut best, mut greedy) = ([f64::NEG_INFINITY; 4], 0);
             for action in 0..c.actions {
                 let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
                 for g in action * c.models..(action + 1) * c.models {
@@ -108,86 +129,156 @@ impl Sweep {
                     high = [0, 1, 2, 3].map(|i| high[i].max(value[i]));
                     self.values.push(value);
                 }
-                best = [0, 1, 2, 3].map(|i| best[i].max(blend(c.alpha, low[i], high[i])));
+                let value = [0, 1, 2, 3].map(|i| blend(c.alpha, low[i], high[i]));
+                if value[0] > best[0] {
+                    greedy = action as u32;
+                }
+                best = [0, 1, 2, 3].map(|i| best[i].max(value[i]));
             }
+            self.greedy.push(greedy);
             out.push(best);
         }
     }
 
-    /// Fills `stray` for one cell.
-    #[allow(clippy::too_many_arguments)]
-    fn strays(
-        &mut self,
-        geometry: &Geometry,
-        overlay: &Overlay,
-        face: usize,
-        cell: &[u32; 3],
-        first: usize,
-        c: Criterion,
-        next: &[Lanes],
-    ) {
-        let maps = &geometry.maps[face];
+    /// How far the continuation of group `g = action * M + model` can leave its interpolant on the cell, down and up.
+    fn stray(&mut self, cell: &Cell, g: usize) -> [f64; 2] {
+        if !self.stray[g][0].is_nan() {
+            return self.stray[g];
+        }
+        let maps = &cell.geometry.maps[cell.face];
         let each = maps.maps.len();
-        let first = overlay.first[face] + first;
-        self.stray.clear();
-        for g in 0..c.actions * c.models {
-            let mut sum = [0.0; 2];
-            for e in maps.groups[g] as usize..maps.groups[g + 1] as usize {
-                let range = overlay.offsets[first + e] as usize..overlay.offsets[first + e + 1] as usize;
-                if range.is_empty() {
-                    continue;
-                }
-                let at = cell.map(|v| self.images[v as usize * each + e]);
-                let [down, up] = stray(next, &overlay.crossings[range], &at);
+        let mut sum = [0.0; 2];
+        for e in maps.groups[g] as usize..maps.groups[g + 1] as usize {
+            let offsets = &cell.overlay.offsets[cell.first + e..];
+            if offsets[0] < offsets[1] {
+                let at = cell.vertices.map(|v| self.images[v as usize * each + e]);
+                let crossings = &cell.overlay.crossings[offsets[0] as usize..offsets[1] as usize];
+                let [down, up] = stray(cell.next, crossings, &at);
                 sum = [sum[0] + down, sum[1] + up];
             }
-            self.stray.push(sum.map(|s| c.discount * s));
         }
+        self.stray[g] = sum.map(|s| cell.criterion.discount * s);
+        self.stray[g]
     }
 
-    /// How far the operator can fall below the interpolant of lane 0 on one cell, and rise above that of lane 2.
-    fn residuals(&mut self, cell: &[u32; 3], corners: usize, c: Criterion, values: &[Lanes]) -> (f64, f64) {
-        let groups = c.actions * c.models;
-        let size = 1.0 + cell.iter().fold(0.0_f64, |m, &v| m.max(values[v as usize][2].abs()));
-        let tolerance = ROUNDING * size;
+    /// The value of group `g` at corner `i`.
+    fn value(&self, cell: &Cell, i: usize, g: usize) -> Lanes {
+        self.values[cell.vertices[i] as usize * cell.criterion.actions * cell.criterion.models + g]
+    }
 
-        // Lower: any mixture of actions, and for the part (1-α) any one model an action, is below the operator.
-        self.candidates.clear();
-        for action in 0..c.actions {
-            let value = |i: usize, m: usize| {
-                let g = action * c.models + m;
-                self.values[cell[i] as usize * groups + g][0] - self.stray[g][0]
-            };
-            let least = |i: usize| (0..c.models).map(|m| value(i, m)).fold(f64::INFINITY, f64::min);
-            let lows = [0, 1, 2].map(least);
-            let answers = if c.alpha < 1.0 { c.models } else { 1 };
-            for m in 0..answers {
-                self.candidates.push([0, 1, 2].map(|i| {
-                    values[cell[i] as usize][0]
-                        - blend(c.alpha, lows[i], if c.alpha < 1.0 { value(i, m) } else { lows[i] })
+    /// How far the operator can fall below the interpolant of lane 0. Any mixture of actions, and for the part 1-α any one model
+    /// an action, is below the operator; the actions tried are those that are best at a corner.
+    fn fall(&mut self, cell: &Cell, values: &[Lanes]) -> f64 {
+        let Criterion { alpha, models, .. } = cell.criterion;
+        let at = cell.vertices.map(|v| values[v as usize][0]);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        let greedy = cell.vertices.map(|v| self.greedy[v as usize] as usize);
+        for (k, &action) in greedy.iter().enumerate() {
+            if greedy[..k].contains(&action) {
+                continue;
+            }
+            let mut lows = [f64::INFINITY; 3];
+            for g in action * models..(action + 1) * models {
+                let stray = self.stray(cell, g)[0];
+                lows = [0, 1, 2].map(|i| lows[i].min(self.value(cell, i, g)[0] - stray));
+            }
+            let answers = if alpha < 1.0 { models } else { 1 };
+            for g in action * models..action * models + answers {
+                let stray = self.stray(cell, g)[0];
+                candidates.push([0, 1, 2].map(|i| {
+                    let good = if alpha < 1.0 { self.value(cell, i, g)[0] - stray } else { lows[i] };
+                    at[i] - blend(alpha, lows[i], good)
                 }));
             }
         }
-        let down = least_peak(&self.candidates, corners, tolerance);
-
-        // Upper: for every action, any mixture of models for the part α is above it, and (1-α) max over models is convex.
-        let mut up = 0.0_f64;
-        for action in 0..c.actions {
-            let value = |i: usize, m: usize| {
-                let g = action * c.models + m;
-                self.values[cell[i] as usize * groups + g][2] + self.stray[g][1]
-            };
-            let greatest = |i: usize| (0..c.models).map(|m| value(i, m)).fold(f64::NEG_INFINITY, f64::max);
-            let highs = [0, 1, 2].map(greatest);
-            self.candidates.clear();
-            for m in 0..c.models {
-                let one = |i: usize| blend(c.alpha, value(i, m), highs[i]) - values[cell[i] as usize][2];
-                self.candidates.push([0, 1, 2].map(one));
-            }
-            up = up.max(least_peak(&self.candidates, corners, tolerance.max(up)));
-        }
-        (down, up)
+        let fall = least_peak(&candidates, cell.corners, tolerance(&at));
+        self.candidates = candidates;
+        fall
     }
+
+    /// How far the operator can rise above the interpolant of lane 2. For every action any mixture of models for the part α is
+    /// above it, and `(1-α) max` over models is convex; the models tried are those that are worst at a corner.
+    fn rise(&mut self, cell: &Cell, values: &[Lanes]) -> f64 {
+        let Criterion { alpha, actions, models, .. } = cell.criterion;
+        let at = cell.vertices.map(|v| values[v as usize][2]);
+        let tolerance = tolerance(&at);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let mut rise = 0.0_f64;
+        for action in 0..actions {
+            let groups = action * models..(action + 1) * models;
+            let worst = [0, 1, 2].map(|i| {
+                groups.clone().fold(groups.start, |w, g| {
+                    if self.value(cell, i, g)[2] < self.value(cell, i, w)[2] { g } else { w }
+                })
+            });
+            if self.hopeless(cell, &at, &worst, groups.clone()) {
+                continue;
+            }
+            let mut highs = [f64::NEG_INFINITY; 3];
+            if alpha < 1.0 {
+                for g in groups {
+                    let stray = self.stray(cell, g)[1];
+                    highs = [0, 1, 2].map(|i| highs[i].max(self.value(cell, i, g)[2] + stray));
+                }
+            }
+            candidates.clear();
+            for (k, &g) in worst.iter().enumerate() {
+                if !worst[..k].contains(&g) {
+                    let stray = self.stray(cell, g)[1];
+                    candidates.push([0, 1, 2].map(|i| {
+                        let bad = self.value(cell, i, g)[2] + stray;
+                        blend(alpha, bad, if alpha < 1.0 { highs[i] } else { bad }) - at[i]
+                    }));
+                }
+            }
+            rise = rise.max(least_peak(&candidates, cell.corners, tolerance.max(rise)));
+        }
+        self.candidates = candidates;
+        rise
+    }
+
+    /// Whether an action's value stays below the interpolant on the whole cell even if all its continuations stray as far as
+    /// the roughness of `next` lets them.
+    fn hopeless(&self, cell: &Cell, at: &[f64; 3], worst: &[usize; 3], groups: std::ops::Range<usize>) -> bool {
+        let Criterion { alpha, discount, .. } = cell.criterion;
+        let mass = &cell.geometry.maps[cell.face].mass;
+        // One model answers for the part α at all corners; which one does not matter for soundness.
+        let bad = worst[0];
+        (0..cell.corners).all(|i| {
+            let reach = |g: usize| self.value(cell, i, g)[2] + discount * mass[g] * cell.rough;
+            let high = if alpha < 1.0 { groups.clone().map(reach).fold(f64::NEG_INFINITY, f64::max) } else { 0.0 };
+            let value = if alpha < 1.0 { alpha * reach(bad) + (1.0 - alpha) * high } else { reach(bad) };
+            value <= at[i]
+        })
+    }
+}
+
+/// Excesses below this are rounding.
+fn tolerance(at: &[f64; 3]) -> f64 {
+    ROUNDING * (1.0 + at.iter().fold(0.0_f64, |m, v| m.max(v.abs())))
+}
+
+/// A bound on how far lane 2 of `next` can be above an interpolant of it between any points of a face, for mass 1: the range of
+/// its difference from the linear function through the face's corners.
+fn roughness(geometry: &Geometry, next: &[Lanes]) -> f64 {
+    let mut rough = 0.0_f64;
+    for (f, face) in geometry.faces.iter().enumerate() {
+        let values = &next[geometry.base[f] as usize..geometry.base[f + 1] as usize];
+        let coordinates = face.lattice(geometry.divisions).coordinates();
+        let corner = |j: usize| {
+            let at = coordinates.iter().position(|c| c[j] == geometry.divisions);
+            at.map_or(0.0, |v| values[v][2])
+        };
+        let corners = [0, 1, 2].map(corner);
+        let (mut low, mut high) = (0.0_f64, 0.0_f64);
+        for (c, value) in coordinates.iter().zip(values) {
+            let linear: f64 = (0..3).map(|j| corners[j] * c[j] as f64).sum::<f64>() / geometry.divisions as f64;
+            (low, high) = (low.min(value[2] - linear), high.max(value[2] - linear));
+        }
+        rough = rough.max(high - low);
+    }
+    rough
 }
 
 /// The greatest fall of lane 0 below, and rise of lane 2 above, the interpolant of the values `at` the corners' images.

@@ -49,13 +49,14 @@ impl Solver for Search {
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
         let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
+        let start = (0, sparse(model.start()));
         let (refined, run) = if convex {
             let mut bounds = VectorBounds::new(model, &corners, &watch);
-            let run = self.run(model, &mut bounds, limits, &watch);
+            let run = self.run(model, &mut bounds, &start, limits, &watch);
             (Refined::Vectors(bounds), run)
         } else {
             let mut bounds = ConeBounds::new(model, &corners, &watch);
-            let run = self.run(model, &mut bounds, limits, &watch);
+            let run = self.run(model, &mut bounds, &start, limits, &watch);
             (Refined::Cones(bounds), run)
         };
         let bounds = BeliefBounds { corners, refined };
@@ -66,7 +67,8 @@ impl Solver for Search {
     }
 }
 
-struct Run {
+/// How a run of trials ended.
+pub(crate) struct Run {
     lower: f64,
     upper: f64,
     trials: u64,
@@ -74,12 +76,19 @@ struct Run {
 }
 
 impl Search {
-    fn run(&self, model: &Model, bounds: &mut impl SearchBounds, limits: &Limits, watch: &Watch) -> Run {
-        let start: Sparse = sparse(model.start());
+    /// Trials from (stage, belief) until a limit is reached.
+    pub(crate) fn run(
+        &self,
+        model: &Model,
+        bounds: &mut impl SearchBounds,
+        (stage, start): &(usize, Sparse),
+        limits: &Limits,
+        watch: &Watch,
+    ) -> Run {
         let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
         let (mut trials, mut idle) = (0, 0);
         loop {
-            let (low, high) = backup(model, &start, 1, bounds).bounds();
+            let (low, high) = backup(model, start, stage + 1, bounds).bounds();
             idle = if low > lower || high < upper { 0 } else { idle + 1 };
             (lower, upper) = ordered(lower.max(low), upper.min(high));
             let stopped = if upper - lower <= limits.gap {
@@ -94,7 +103,7 @@ impl Search {
             }
             let forced = self.forced(model, trials);
             // Half the gap asked for, so that the last trials do not stop a hair above it.
-            trial(model, bounds, 0, &start, limits.gap / 2.0, &forced, watch);
+            trial(model, bounds, *stage, start, limits.gap / 2.0, &forced, watch);
             trials += 1;
         }
     }

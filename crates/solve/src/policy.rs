@@ -43,6 +43,12 @@ impl SolvedPolicy {
         Self { model, body }
     }
 
+    /// What it is made of, for tests of the parts.
+    #[cfg(test)]
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
     /// The model it was solved for.
     pub fn model(&self) -> &Model {
         &self.model

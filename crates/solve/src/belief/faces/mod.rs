@@ -13,3 +13,5 @@ mod overlay;
 pub(crate) mod solver;
 mod supports;
 mod sweep;
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,20 @@ pub(crate) struct Place {
     pub weight: [f64; 3],
 }
 
+/// A cell: three vertices and three edges, or two vertices and one edge with the last entry repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub vertices: [u32; 3],
+    pub edges: [u32; 3],
+}
+
+/// The cells of a lattice and the edges between neighbouring vertices, each listed once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Topology {
+    pub cells: Vec<Cell>,
+    pub edges: Vec<[u32; 2]>,
+}
+
 impl Lattice {
     /// Number of vertices.
     pub fn vertices(self) -> usize {
@@ -45,25 +59,37 @@ impl Lattice {
         }
     }
 
-    /// The corners of every cell: two vertices (then the third entry repeats the second) or three; none for a single point.
-    pub fn cells(self) -> Vec<[u32; 3]> {
+    /// The cells with their edges. O(n²).
+    pub fn topology(self) -> Topology {
         let n = self.divisions;
+        let mut out = Topology::default();
         match self.corners {
-            1 => Vec::new(),
-            2 => (0..n as u32).map(|j| [j, j + 1, j + 1]).collect(),
-            _ => {
-                let mut cells = Vec::with_capacity(n * n);
-                for l in 0..n {
-                    for j in 0..n - l {
-                        cells.push([self.vertex(j, l), self.vertex(j + 1, l), self.vertex(j, l + 1)]);
-                        if j + l + 1 < n {
-                            cells.push([self.vertex(j + 1, l), self.vertex(j + 1, l + 1), self.vertex(j, l + 1)]);
-                        }
-                    }
+            1 => {}
+            2 => {
+                for j in 0..n as u32 {
+                    out.edges.push([j, j + 1]);
+                    out.cells.push(Cell { vertices: [j, j + 1, j + 1], edges: [j; 3] });
                 }
-                cells
+            }
+            _ => {
+                // Edges by their upright triangle: along j, along l, and across.
+                let mut along = vec![[0_u32; 3]; self.vertices()];
+                for (l, j) in (0..n).flat_map(|l| (0..n - l).map(move |j| (l, j))) {
+                    let corners = [self.vertex(j, l), self.vertex(j + 1, l), self.vertex(j, l + 1)];
+                    let first = out.edges.len() as u32;
+                    along[corners[0] as usize] = [first, first + 1, first + 2];
+                    out.edges.extend([[corners[0], corners[1]], [corners[0], corners[2]], [corners[1], corners[2]]]);
+                    out.cells.push(Cell { vertices: corners, edges: [first, first + 1, first + 2] });
+                }
+                for (l, j) in (0..n).flat_map(|l| (0..(n - l).saturating_sub(1)).map(move |j| (l, j))) {
+                    // An inverted triangle shares its edges with the upright ones below, to the right and above.
+                    let [below, right, above] = [self.vertex(j, l), self.vertex(j + 1, l), self.vertex(j, l + 1)];
+                    let edges = [along[below as usize][2], along[right as usize][1], along[above as usize][0]];
+                    out.cells.push(Cell { vertices: [right, self.vertex(j + 1, l + 1), above], edges });
+                }
             }
         }
+        out
     }
 
     /// The cell and weights of the point with non-negative coordinates `y`, not all zero; the weights sum to `Σ y`.

@@ -2,118 +2,159 @@
 //!
 //! Over the image of a cell, the interpolant uses the function's values at the images of the cell's corners. The difference is
 //! piecewise linear, so it is extremal where the target's cell lines cross the image's edges and at the target's vertices inside
-//! the image. These points, seen from the source cell, are the same at every stage.
+//! the image. These points, seen from the source cell, are the same at every stage. Two cells share what lies on their edge.
 
 use super::geometry::{Face, Geometry, place};
-use super::lattice::Place;
+use super::lattice::{Lattice, Place, Topology};
 
-/// One point of an overlay: its place on the target face, and its weights on the source cell's corners (they sum to 1).
+/// One point of an overlay: its place on the target face, and its weights on the corners of the source cell or edge (they sum to 1).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crossing {
     pub place: Place,
     pub corners: [f64; 3],
 }
 
-/// The crossings of all cells of all faces under all maps.
-pub(crate) struct Overlay {
-    /// Cells by face, corners numbered within the face.
-    pub cells: Vec<Vec<[u32; 3]>>,
+/// Crossings by face, then edge or cell, then map.
+#[derive(Debug, Default)]
+pub(crate) struct Crossings {
     /// First entry of every face in `offsets`.
-    pub first: Vec<usize>,
-    /// First crossing of (cell, map), over all faces in order, and one past the last.
-    pub offsets: Vec<u32>,
-    pub crossings: Vec<Crossing>,
+    first: Vec<usize>,
+    /// First crossing of (edge or cell, map), over all faces in order, and one past the last.
+    offsets: Vec<u32>,
+    all: Vec<Crossing>,
+}
+
+impl Crossings {
+    /// The crossings of entry `number = (edge or cell) * maps + map` of a face.
+    #[inline]
+    pub fn of(&self, face: usize, number: usize) -> &[Crossing] {
+        let at = self.first[face] + number;
+        &self.all[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
+    fn start_face(&mut self) {
+        if self.offsets.is_empty() {
+            self.offsets.push(0);
+        }
+        self.first.push(self.offsets.len() - 1);
+    }
+
+    fn end_entry(&mut self) {
+        self.offsets.push(self.all.len() as u32);
+    }
+}
+
+/// The crossings of all edges and insides of all faces' cells under all maps.
+pub(crate) struct Overlay {
+    /// The lattices' cells and edges, by number of corners less one: all faces with as many corners share them.
+    topologies: [Topology; 3],
+    pub on_edges: Crossings,
+    pub inside: Crossings,
 }
 
 impl Overlay {
     /// O(cells · maps · crossings of each image).
     pub fn new(geometry: &Geometry) -> Self {
         let n = geometry.divisions;
-        let mut out = Self { cells: Vec::new(), first: Vec::new(), offsets: vec![0], crossings: Vec::new() };
+        let lattice = |corners: usize| Lattice { corners, divisions: n };
+        let topologies = [1, 2, 3].map(|corners| lattice(corners).topology());
+        let (mut on_edges, mut inside) = (Crossings::default(), Crossings::default());
+        let mut images: Vec<[f64; 3]> = Vec::new();
         for (f, face) in geometry.faces.iter().enumerate() {
-            let lattice = face.lattice(n);
-            let coordinates = lattice.coordinates();
-            let cells = lattice.cells();
             let corners = face.states.len();
-            out.first.push(out.offsets.len() - 1);
-            for cell in &cells {
-                for map in &geometry.maps[f].maps {
-                    let target = map.target as usize;
-                    let images =
-                        [0, 1, 2].map(|i| map.apply(coordinates[cell[i] as usize].map(|c| c as f64 / n as f64)));
-                    let image =
-                        Image { images, corners, face: &geometry.faces[target], n, base: geometry.base[target] };
-                    image.crossings(&mut out.crossings);
-                    out.offsets.push(out.crossings.len() as u32);
+            let (topology, maps) = (&topologies[corners - 1], &geometry.maps[f].maps);
+            images.clear();
+            for c in lattice(corners).coordinates() {
+                images.extend(maps.iter().map(|map| map.apply(c.map(|i| i as f64 / n as f64))));
+            }
+            let image = |e: usize, vertices: [u32; 3]| {
+                let target = maps[e].target as usize;
+                let images = vertices.map(|v| images[v as usize * maps.len() + e]);
+                Image::new(images, &geometry.faces[target], n, geometry.base[target])
+            };
+            on_edges.start_face();
+            for &[u, v] in &topology.edges {
+                for e in 0..maps.len() {
+                    image(e, [u, v, v]).edge(&mut on_edges.all);
+                    on_edges.end_entry();
                 }
             }
-            out.cells.push(cells);
+            inside.start_face();
+            if corners == 3 {
+                for cell in &topology.cells {
+                    for e in 0..maps.len() {
+                        image(e, cell.vertices).inside(&mut inside.all);
+                        inside.end_entry();
+                    }
+                }
+            }
         }
-        out
+        Self { topologies, on_edges, inside }
+    }
+
+    /// Cells and edges of a face with `corners` corners.
+    pub fn topology(&self, corners: usize) -> &Topology {
+        &self.topologies[corners - 1]
     }
 }
 
-/// The image of one cell.
+/// The image of one cell or edge.
 struct Image<'a> {
     /// Unnormalised coordinates of the corners' images.
     images: [[f64; 3]; 3],
-    /// 2 or 3.
-    corners: usize,
+    masses: [f64; 3],
+    /// The images in lattice coordinates, which sum to the number of divisions.
+    points: [[f64; 3]; 3],
     face: &'a Face,
     n: usize,
     base: u32,
 }
 
-impl Image<'_> {
-    fn crossings(&self, out: &mut Vec<Crossing>) {
-        if self.face.states.len() == 1 {
-            return;
-        }
-        let masses = self.images.map(|y| y[0] + y[1] + y[2]);
+impl<'a> Image<'a> {
+    fn new(images: [[f64; 3]; 3], face: &'a Face, n: usize, base: u32) -> Self {
+        let masses = images.map(|y| y[0] + y[1] + y[2]);
         let points = [0, 1, 2].map(|i| {
-            let scale = if masses[i] > 0.0 { self.n as f64 / masses[i] } else { 0.0 };
-            self.images[i].map(|y| y * scale)
+            let scale = if masses[i] > 0.0 { n as f64 / masses[i] } else { 0.0 };
+            images[i].map(|y| y * scale)
         });
-        let alive = |i: usize| i < self.corners && masses[i] > 0.0;
-        for (i, j) in [(0, 1), (0, 2), (1, 2)] {
-            if alive(i) && alive(j) {
-                self.edge(i, j, &points, &masses, out);
-            }
-        }
-        if (0..3).all(alive) && self.face.states.len() == 3 {
-            self.inside(&points, &masses, out);
-        }
+        Self { images, masses, points, face, n, base }
     }
 
-    fn edge(&self, i: usize, j: usize, points: &[[f64; 3]; 3], masses: &[f64; 3], out: &mut Vec<Crossing>) {
-        // On a face with two states the lines of both coordinates are the same points.
-        let families = if self.face.states.len() == 2 { 1 } else { 3 };
+    /// Where the target's cell lines cross the edge from the first corner's image to the second's.
+    fn edge(&self, out: &mut Vec<Crossing>) {
+        if self.masses[0] <= 0.0 || self.masses[1] <= 0.0 {
+            return;
+        }
+        // On a face with two states the lines of both coordinates are the same points; on a single state there are none.
+        let families = [0, 1, 3][self.face.states.len() - 1];
         for c in 0..families {
-            let (a, b) = (points[i][c], points[j][c]);
+            let (a, b) = (self.points[0][c], self.points[1][c]);
             let (low, high) = (a.min(b), a.max(b));
             let mut line = low.floor() + 1.0;
             while line < high {
                 let t = (line - a) / (b - a);
-                let mut weights = [0.0; 3];
-                (weights[i], weights[j]) = (1.0 - t, t);
-                self.push(weights, masses, out);
+                self.push([1.0 - t, t, 0.0], out);
                 line += 1.0;
             }
         }
     }
 
-    fn inside(&self, points: &[[f64; 3]; 3], masses: &[f64; 3], out: &mut Vec<Crossing>) {
-        let ([p, q, r], n) = (points, self.n as f64);
-        let area = (q[1] - p[1]) * (r[2] - p[2]) - (r[1] - p[1]) * (q[2] - p[2]);
-        if area.abs() < 1e-12 {
-            // As thin as rounding: its edges say it all.
+    /// The target's vertices inside the triangle of the corners' images.
+    fn inside(&self, out: &mut Vec<Crossing>) {
+        if self.face.states.len() < 3 || self.masses.iter().any(|m| *m <= 0.0) {
             return;
         }
+        let ([p, q, r], n) = (&self.points, self.n as f64);
         let span = |c: usize| {
             let low = p[c].min(q[c]).min(r[c]).ceil().max(0.0);
             (low, p[c].max(q[c]).max(r[c]).min(n))
         };
         let ((j_low, j_high), (l_low, l_high)) = (span(1), span(2));
+        let area = (q[1] - p[1]) * (r[2] - p[2]) - (r[1] - p[1]) * (q[2] - p[2]);
+        if j_low > j_high || area.abs() < 1e-12 {
+            // No column of vertices between the sides; or a triangle as thin as rounding, whose edges say it all.
+            return;
+        }
         let mut l = l_low;
         while l <= l_high {
             let mut j = j_low;
@@ -122,7 +163,7 @@ impl Image<'_> {
                 let third = ((q[1] - p[1]) * (l - p[2]) - (j - p[1]) * (q[2] - p[2])) / area;
                 let first = 1.0 - second - third;
                 if first > 0.0 && second > 0.0 && third > 0.0 {
-                    self.push([first, second, third], masses, out);
+                    self.push([first, second, third], out);
                 }
                 j += 1.0;
             }
@@ -131,8 +172,8 @@ impl Image<'_> {
     }
 
     /// Adds the point that mixes the *normalised* images by `weights`.
-    fn push(&self, weights: [f64; 3], masses: &[f64; 3], out: &mut Vec<Crossing>) {
-        let mut corners = [0, 1, 2].map(|i| if weights[i] > 0.0 { weights[i] / masses[i] } else { 0.0 });
+    fn push(&self, weights: [f64; 3], out: &mut Vec<Crossing>) {
+        let mut corners = [0, 1, 2].map(|i| if weights[i] > 0.0 { weights[i] / self.masses[i] } else { 0.0 });
         let sum: f64 = corners.iter().sum();
         corners = corners.map(|c| c / sum);
         let y = [0, 1, 2].map(|c| (0..3).map(|i| corners[i] * self.images[i][c]).sum());

@@ -3,7 +3,7 @@
 use tiresias_model::Model;
 
 use super::geometry::Geometry;
-use super::lattice::Place;
+use super::lattice::{Cell, Place};
 use super::overlay::{Crossing, Overlay};
 use crate::mdp::sweep::blend;
 
@@ -49,6 +49,9 @@ pub(crate) struct Sweep {
     images: Vec<Lanes>,
     /// `[vertex]` of one face: the first action that is best by the lower bounds.
     greedy: Vec<u32>,
+    /// `[edge][map]` of one face: how far the next stage's value can leave its interpolant over the edge's image, down and up; NaN
+    /// when not yet asked.
+    on_edges: Vec<[f64; 2]>,
     /// `[action][model]` of one cell: how far the continuation can leave its interpolant, down and up; NaN when not yet asked.
     stray: Vec<[f64; 2]>,
     /// What one cell's corners must be lowered and raised by.
@@ -57,7 +60,7 @@ pub(crate) struct Sweep {
 }
 
 /// One cell under examination.
-struct Cell<'a> {
+struct Site<'a> {
     geometry: &'a Geometry,
     overlay: &'a Overlay,
     criterion: Criterion,
@@ -65,10 +68,9 @@ struct Cell<'a> {
     /// A bound on how far lane 2 of `next` leaves any of its interpolants, for mass 1.
     rough: f64,
     face: usize,
-    vertices: [u32; 3],
     corners: usize,
-    /// First entry of the cell in the overlay's offsets.
-    first: usize,
+    number: usize,
+    cell: Cell,
 }
 
 impl Sweep {
@@ -83,14 +85,16 @@ impl Sweep {
             let values = &mut out[first..];
             self.slack.clear();
             self.slack.resize(values.len(), [0.0; 2]);
-            let (corners, maps) = (geometry.faces[face].states.len(), geometry.maps[face].maps.len());
-            for (number, &vertices) in overlay.cells[face].iter().enumerate() {
-                let first = overlay.first[face] + number * maps;
-                let cell = Cell { geometry, overlay, criterion, next, rough, face, vertices, corners, first };
+            let corners = geometry.faces[face].states.len();
+            let topology = overlay.topology(corners);
+            self.on_edges.clear();
+            self.on_edges.resize(topology.edges.len() * geometry.maps[face].maps.len(), [f64::NAN; 2]);
+            for (number, &cell) in topology.cells.iter().enumerate() {
+                let site = Site { geometry, overlay, criterion, next, rough, face, corners, number, cell };
                 self.stray.clear();
                 self.stray.resize(criterion.actions * criterion.models, [f64::NAN; 2]);
-                let (down, up) = (self.fall(&cell, values), self.rise(&cell, values));
-                for &v in &vertices[..corners] {
+                let (down, up) = (self.fall(&site, values), self.rise(&site, values));
+                for &v in &cell.vertices[..corners] {
                     let slack = &mut self.slack[v as usize];
                     *slack = [slack[0].max(down), slack[1].max(up)];
                 }
@@ -141,67 +145,87 @@ impl Sweep {
     }
 
     /// How far the continuation of group `g = action * M + model` can leave its interpolant on the cell, down and up.
-    fn stray(&mut self, cell: &Cell, g: usize) -> [f64; 2] {
+    fn stray(&mut self, site: &Site, g: usize) -> [f64; 2] {
         if !self.stray[g][0].is_nan() {
             return self.stray[g];
         }
-        let maps = &cell.geometry.maps[cell.face];
+        let maps = &site.geometry.maps[site.face];
         let each = maps.maps.len();
+        let edges = if site.corners == 3 { 3 } else { 1 };
         let mut sum = [0.0; 2];
         for e in maps.groups[g] as usize..maps.groups[g + 1] as usize {
-            let offsets = &cell.overlay.offsets[cell.first + e..];
-            if offsets[0] < offsets[1] {
-                let at = cell.vertices.map(|v| self.images[v as usize * each + e]);
-                let crossings = &cell.overlay.crossings[offsets[0] as usize..offsets[1] as usize];
-                let [down, up] = stray(cell.next, crossings, &at);
-                sum = [sum[0] + down, sum[1] + up];
+            let mut far = [0.0_f64; 2];
+            for &edge in &site.cell.edges[..edges] {
+                let [down, up] = self.stray_on_edge(site, edge as usize, e);
+                far = [far[0].max(down), far[1].max(up)];
             }
+            if site.corners == 3 {
+                let inside = site.overlay.inside.of(site.face, site.number * each + e);
+                if !inside.is_empty() {
+                    let at = site.cell.vertices.map(|v| self.images[v as usize * each + e]);
+                    let [down, up] = stray(site.next, inside, &at);
+                    far = [far[0].max(down), far[1].max(up)];
+                }
+            }
+            sum = [sum[0] + far[0], sum[1] + far[1]];
         }
-        self.stray[g] = sum.map(|s| cell.criterion.discount * s);
+        self.stray[g] = sum.map(|s| site.criterion.discount * s);
         self.stray[g]
     }
 
+    fn stray_on_edge(&mut self, site: &Site, edge: usize, e: usize) -> [f64; 2] {
+        let each = site.geometry.maps[site.face].maps.len();
+        let slot = edge * each + e;
+        if self.on_edges[slot][0].is_nan() {
+            let crossings = site.overlay.on_edges.of(site.face, slot);
+            let [u, v] = site.overlay.topology(site.corners).edges[edge];
+            let at = [u, v, v].map(|v| self.images[v as usize * each + e]);
+            self.on_edges[slot] = stray(site.next, crossings, &at);
+        }
+        self.on_edges[slot]
+    }
+
     /// The value of group `g` at corner `i`.
-    fn value(&self, cell: &Cell, i: usize, g: usize) -> Lanes {
-        self.values[cell.vertices[i] as usize * cell.criterion.actions * cell.criterion.models + g]
+    fn value(&self, site: &Site, i: usize, g: usize) -> Lanes {
+        self.values[site.cell.vertices[i] as usize * site.criterion.actions * site.criterion.models + g]
     }
 
     /// How far the operator can fall below the interpolant of lane 0. Any mixture of actions, and for the part 1-α any one model
     /// an action, is below the operator; the actions tried are those that are best at a corner.
-    fn fall(&mut self, cell: &Cell, values: &[Lanes]) -> f64 {
-        let Criterion { alpha, models, .. } = cell.criterion;
-        let at = cell.vertices.map(|v| values[v as usize][0]);
+    fn fall(&mut self, site: &Site, values: &[Lanes]) -> f64 {
+        let Criterion { alpha, models, .. } = site.criterion;
+        let at = site.cell.vertices.map(|v| values[v as usize][0]);
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
-        let greedy = cell.vertices.map(|v| self.greedy[v as usize] as usize);
+        let greedy = site.cell.vertices.map(|v| self.greedy[v as usize] as usize);
         for (k, &action) in greedy.iter().enumerate() {
             if greedy[..k].contains(&action) {
                 continue;
             }
             let mut lows = [f64::INFINITY; 3];
             for g in action * models..(action + 1) * models {
-                let stray = self.stray(cell, g)[0];
-                lows = [0, 1, 2].map(|i| lows[i].min(self.value(cell, i, g)[0] - stray));
+                let stray = self.stray(site, g)[0];
+                lows = [0, 1, 2].map(|i| lows[i].min(self.value(site, i, g)[0] - stray));
             }
             let answers = if alpha < 1.0 { models } else { 1 };
             for g in action * models..action * models + answers {
-                let stray = self.stray(cell, g)[0];
+                let stray = self.stray(site, g)[0];
                 candidates.push([0, 1, 2].map(|i| {
-                    let good = if alpha < 1.0 { self.value(cell, i, g)[0] - stray } else { lows[i] };
+                    let good = if alpha < 1.0 { self.value(site, i, g)[0] - stray } else { lows[i] };
                     at[i] - blend(alpha, lows[i], good)
                 }));
             }
         }
-        let fall = least_peak(&candidates, cell.corners, tolerance(&at));
+        let fall = least_peak(&candidates, site.corners, tolerance(&at));
         self.candidates = candidates;
         fall
     }
 
     /// How far the operator can rise above the interpolant of lane 2. For every action any mixture of models for the part α is
     /// above it, and `(1-α) max` over models is convex; the models tried are those that are worst at a corner.
-    fn rise(&mut self, cell: &Cell, values: &[Lanes]) -> f64 {
-        let Criterion { alpha, actions, models, .. } = cell.criterion;
-        let at = cell.vertices.map(|v| values[v as usize][2]);
+    fn rise(&mut self, site: &Site, values: &[Lanes]) -> f64 {
+        let Criterion { alpha, actions, models, .. } = site.criterion;
+        let at = site.cell.vertices.map(|v| values[v as usize][2]);
         let tolerance = tolerance(&at);
         let mut candidates = std::mem::take(&mut self.candidates);
         let mut rise = 0.0_f64;
@@ -209,30 +233,30 @@ impl Sweep {
             let groups = action * models..(action + 1) * models;
             let worst = [0, 1, 2].map(|i| {
                 groups.clone().fold(groups.start, |w, g| {
-                    if self.value(cell, i, g)[2] < self.value(cell, i, w)[2] { g } else { w }
+                    if self.value(site, i, g)[2] < self.value(site, i, w)[2] { g } else { w }
                 })
             });
-            if self.hopeless(cell, &at, &worst, groups.clone()) {
+            if self.hopeless(site, &at, &worst, groups.clone()) {
                 continue;
             }
             let mut highs = [f64::NEG_INFINITY; 3];
             if alpha < 1.0 {
                 for g in groups {
-                    let stray = self.stray(cell, g)[1];
-                    highs = [0, 1, 2].map(|i| highs[i].max(self.value(cell, i, g)[2] + stray));
+                    let stray = self.stray(site, g)[1];
+                    highs = [0, 1, 2].map(|i| highs[i].max(self.value(site, i, g)[2] + stray));
                 }
             }
             candidates.clear();
             for (k, &g) in worst.iter().enumerate() {
                 if !worst[..k].contains(&g) {
-                    let stray = self.stray(cell, g)[1];
+                    let stray = self.stray(site, g)[1];
                     candidates.push([0, 1, 2].map(|i| {
-                        let bad = self.value(cell, i, g)[2] + stray;
+                        let bad = self.value(site, i, g)[2] + stray;
                         blend(alpha, bad, if alpha < 1.0 { highs[i] } else { bad }) - at[i]
                     }));
                 }
             }
-            rise = rise.max(least_peak(&candidates, cell.corners, tolerance.max(rise)));
+            rise = rise.max(least_peak(&candidates, site.corners, tolerance.max(rise)));
         }
         self.candidates = candidates;
         rise
@@ -240,13 +264,13 @@ impl Sweep {
 
     /// Whether an action's value stays below the interpolant on the whole cell even if all its continuations stray as far as
     /// the roughness of `next` lets them.
-    fn hopeless(&self, cell: &Cell, at: &[f64; 3], worst: &[usize; 3], groups: std::ops::Range<usize>) -> bool {
-        let Criterion { alpha, discount, .. } = cell.criterion;
-        let mass = &cell.geometry.maps[cell.face].mass;
+    fn hopeless(&self, site: &Site, at: &[f64; 3], worst: &[usize; 3], groups: std::ops::Range<usize>) -> bool {
+        let Criterion { alpha, discount, .. } = site.criterion;
+        let mass = &site.geometry.maps[site.face].mass;
         // One model answers for the part α at all corners; which one does not matter for soundness.
         let bad = worst[0];
-        (0..cell.corners).all(|i| {
-            let reach = |g: usize| self.value(cell, i, g)[2] + discount * mass[g] * cell.rough;
+        (0..site.corners).all(|i| {
+            let reach = |g: usize| self.value(site, i, g)[2] + discount * mass[g] * site.rough;
             let high = if alpha < 1.0 { groups.clone().map(reach).fold(f64::NEG_INFINITY, f64::max) } else { 0.0 };
             let value = if alpha < 1.0 { alpha * reach(bad) + (1.0 - alpha) * high } else { reach(bad) };
             value <= at[i]

@@ -141,8 +141,15 @@ fn places_reproduce_points() {
             let lattice = Lattice { corners, divisions };
             let coordinates = lattice.coordinates();
             assert_eq!(coordinates.len(), lattice.vertices());
-            let cells: Vec<_> = lattice.cells();
-            assert_eq!(cells.len(), if corners == 1 { 0 } else { divisions.pow(corners as u32 - 1) });
+            let topology = lattice.topology();
+            assert_eq!(topology.cells.len(), if corners == 1 { 0 } else { divisions.pow(corners as u32 - 1) });
+            for cell in &topology.cells {
+                for &edge in &cell.edges {
+                    assert!(topology.edges[edge as usize].iter().all(|v| cell.vertices.contains(v)));
+                }
+                let distinct: std::collections::BTreeSet<_> = cell.edges.iter().collect();
+                assert_eq!(distinct.len(), if corners == 3 { 3 } else { 1 });
+            }
             for trial in 0..2_000 {
                 let mut y = [draw.uniform(), draw.uniform(), draw.uniform()];
                 if trial % 4 == 0 {

@@ -28,7 +28,7 @@ export function progressFor(stream: NodeJS.WriteStream = process.stderr): Progre
 const WIDTH = 20;
 
 function barProgress(stream: NodeJS.WriteStream): ProgressView {
-  const format = `  {stage} {bar} {percentage}%  {detail}`;
+  const format = '  {stage} {bar} {percentage}%  {detail}';
   let bar: cliProgress.SingleBar | undefined;
   let stage = '';
   const close = () => {
@@ -48,7 +48,6 @@ function barProgress(stream: NodeJS.WriteStream): ProgressView {
         bar?.setTotal(event.total);
         bar?.update(event.done, shown);
       }
-      if (event.done >= event.total) close();
     },
     close,
   };

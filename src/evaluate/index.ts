@@ -48,7 +48,8 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
         const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
         report(0);
         if (!(await isThere(path))) {
-          if (!batches.has(nature)) batches.set(nature, await makeBatches(experiment, regime, nature, options));
+          const solving = (done: number, tasks: number) => options.onProgress?.({ done: before, total, detail: `${key}: task ${done} of ${tasks}` });
+          if (!batches.has(nature)) batches.set(nature, await makeBatches(experiment, regime, nature, options, solving));
           await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report));
         }
         rows.set(key, await readRows(path));
@@ -96,7 +97,7 @@ interface Batch {
   firstTask: number;
 }
 
-async function makeBatches(experiment: Experiment, regime: Regime, nature: Nature, options: EvaluateOptions): Promise<Batch[]> {
+async function makeBatches(experiment: Experiment, regime: Regime, nature: Nature, options: EvaluateOptions, onTask: (done: number, tasks: number) => void): Promise<Batch[]> {
   const { split, tasks, episodes, epsilon } = experiment.evaluation;
   const tasksPerBatch = Math.max(1, Math.floor(BATCH_ROWS / episodes));
   const batches: Batch[] = [];
@@ -110,7 +111,9 @@ async function makeBatches(experiment: Experiment, regime: Regime, nature: Natur
       threads: options.threads,
       ...(nature && { queryNature: nature }),
     };
-    batches.push({ firstTask, episodes: await createEpisodes(spec, options.tokenizer, { signal: options.signal }) });
+    const start = firstTask;
+    const onProgress = ({ done }: { done: number }) => onTask(Math.min(start + done, tasks), tasks);
+    batches.push({ firstTask, episodes: await createEpisodes(spec, options.tokenizer, { signal: options.signal, onProgress }) });
   }
   return batches;
 }

@@ -3,10 +3,11 @@
 //! `cargo run --release -p tiresias-solve --example oracle_rate [tasks]`
 //!
 //! The floor it is measured against: a stage of the sweep reads 3 lattice vertices of 4 numbers for every image of every vertex,
-//! and one more such read for every crossing of a cell's image with the target's cell lines. At 6 divisions an energy
-//! APOMDP has about 260 vertices, 10,000 images and 40,000 crossings: 2.4 million multiply-adds a stage in vectors of four, all
-//! in the second-level cache, 0.2 ms at one vector operation a nanosecond, 2 ms for ten stages; finding the images and crossings,
-//! once a task, costs about as much again.
+//! and as much again for every crossing of an edge's image with the target's cell lines. At 6 divisions an energy APOMDP has
+//! about 220 vertices, 11,000 images and 25,000 crossings: 110,000 vector multiply-adds a stage when all crossings are asked for,
+//! their data (2 MB) streamed from the outer caches, so 0.1 to 0.2 ms a stage and 1 to 2 ms for ten. Finding the images and
+//! crossings, once a task, takes some 36,000 locations in a lattice at 20 to 50 ns each, another 1 to 2 ms.
+
 use std::time::Instant;
 
 use tiresias_model::family::{Regime, TaskRequest, family};
@@ -63,7 +64,7 @@ fn row(
     models: &[Model],
     spans: &[f64],
 ) {
-    // One limit for all tasks of a batch: the share of the smallest span would waste time, so solve in groups of one.
+    // A batch has one limit for all its tasks: the share of their mean span. One thread solves each to the share of its own.
     let clock = Instant::now();
     let solutions: Vec<Solution> = if threads == 1 {
         let one = |(m, s): (&Model, &f64)| auto(m).solve(m, &Limits::with_gap(share * s), &no_hook).expect("auto fits");

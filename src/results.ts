@@ -12,7 +12,7 @@ export const methodResult = z.object({
   gap_rel_ci95: interval,
   gap_norm: z.number(),
   gap_norm_ci95: interval,
-  /** Mean return per episode. */
+  /** V^π: V* less the estimated gap, so that methods compare without the noise of returns. Returns are in the raw rows. */
   value: z.number(),
   value_ci95: interval,
   /** Share of decisions inside the ε-optimal action set. */

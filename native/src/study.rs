@@ -209,6 +209,14 @@ impl Episodes {
         }))
     }
 
+    /// The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
+    /// solved again.
+    #[napi]
+    pub fn with_query_nature(&self, nature: String) -> Result<Episodes> {
+        let nature = core::QueryNature::try_from(nature).map_err(invalid)?;
+        guarded(|| self.0.with_query_nature(nature).map(Episodes).map_err(from_study))
+    }
+
     /// Number of rows.
     #[napi(getter)]
     pub fn rows(&self) -> u32 {

@@ -36,7 +36,8 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
   const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
   const rows = new Map<string, EpisodeRow[]>();
   const total = methods.length * natures.length;
-  // Made when a method first needs them, and kept for the next ones: solving takes a while.
+  // Made when a method first needs them, and kept for the next ones: solving takes a while, and the natures share it.
+  let solved: Batch[] | undefined;
   const batches = new Map<Nature, Batch[]>();
   for (const name of methods) {
     const session = new Session(name, options);
@@ -49,7 +50,8 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
         report(0);
         if (!(await isThere(path))) {
           const solving = (done: number, tasks: number) => options.onProgress?.({ done: before, total, detail: `${key}: task ${done} of ${tasks}` });
-          if (!batches.has(nature)) batches.set(nature, await makeBatches(experiment, regime, nature, options, solving));
+          solved ??= await makeBatches(experiment, regime, options, solving);
+          if (!batches.has(nature)) batches.set(nature, withNature(solved, nature));
           await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report));
         }
         rows.set(key, await readRows(path));
@@ -97,7 +99,11 @@ interface Batch {
   firstTask: number;
 }
 
-async function makeBatches(experiment: Experiment, regime: Regime, nature: Nature, options: EvaluateOptions, onTask: (done: number, tasks: number) => void): Promise<Batch[]> {
+function withNature(batches: readonly Batch[], nature: Nature): Batch[] {
+  return batches.map(({ episodes, firstTask }) => ({ firstTask, episodes: nature === undefined ? episodes : episodes.withQueryNature(nature) }));
+}
+
+async function makeBatches(experiment: Experiment, regime: Regime, options: EvaluateOptions, onTask: (done: number, tasks: number) => void): Promise<Batch[]> {
   const { split, tasks, episodes, epsilon } = experiment.evaluation;
   const tasksPerBatch = Math.max(1, Math.floor(BATCH_ROWS / episodes));
   const batches: Batch[] = [];
@@ -109,7 +115,6 @@ async function makeBatches(experiment: Experiment, regime: Regime, nature: Natur
       episodesPerTask: episodes,
       epsilon,
       threads: options.threads,
-      ...(nature && { queryNature: nature }),
     };
     const start = firstTask;
     const onProgress = ({ done }: { done: number }) => onTask(Math.min(start + done, tasks), tasks);

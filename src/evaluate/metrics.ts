@@ -45,8 +45,7 @@ export function methodResult(method: string, rows: readonly EpisodeRow[], random
   const units: Unit[] = tasks.map((task, i) => {
     const { optimal, random_value } = task[0]!;
     const gap = isOracle ? 0 : isChance ? optimal - random_value! : regretOf(task);
-    const value = isOracle || isChance ? optimal - gap : averageOf(task.map((row) => row.return));
-    return [gap, Math.abs(optimal), randomGapOf(randomTasks[i]!), value, averageOf(task.map((row) => row.agreement))];
+    return [gap, Math.abs(optimal), randomGapOf(randomTasks[i]!), optimal - gap, averageOf(task.map((row) => row.agreement))];
   });
   const measure = (statistic: Statistic): { estimate: number; interval: [number, number] } => ({
     estimate: statistic(units),

@@ -32,8 +32,8 @@ export const GLOSSARY: readonly Term[] = [
     source: 'this project’s own scale, common in reinforcement learning benchmarks',
   },
   {
-    term: 'Mean return',
-    meaning: 'V^π: the expected (or sampled mean) sum of rewards of an episode.',
+    term: 'Value',
+    meaning: 'V^π: the expected sum of rewards of an episode. Where the gap is sampled it is V* less the estimated gap, so that methods compare without the noise of returns.',
   },
   {
     term: 'Agreement',
@@ -58,7 +58,7 @@ export const GLOSSARY: readonly Term[] = [
   },
   {
     term: 'Worst and average over the cloud',
-    meaning: 'An ambiguous POMDP holds several models of the world and the agent does not know which one is true. The plot fixes nature at each model in turn; “worst” is the least value a task, averaged over tasks, and “average” the mean over the models.',
+    meaning: 'An ambiguous POMDP holds several models of the world and the agent does not know which one is true. The plot fixes nature at each model in turn; “worst” is the least mean return a task, averaged over tasks (with few episodes a task the least of several noisy means lies below the true worst), and “average” the mean over the models.',
     source: 'Saghafian, Journal of Economic Theory (2018), for the ambiguous POMDP',
   },
   {

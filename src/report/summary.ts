@@ -9,7 +9,7 @@ export interface Cell {
   interval?: string;
 }
 
-export const COLUMNS = ['Normalised gap', 'Absolute gap', 'Relative gap', 'Mean return', 'Agreement', 'Tasks', 'Episodes', 'Value'] as const;
+export const COLUMNS = ['Normalised gap', 'Absolute gap', 'Relative gap', 'Value', 'Agreement', 'Tasks', 'Episodes', 'Gap is'] as const;
 
 export interface Row {
   method: Method;

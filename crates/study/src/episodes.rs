@@ -1,5 +1,6 @@
 //! Evaluation episodes: many tasks, all stepped together, by a policy that sees only few-shot prompts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -10,7 +11,7 @@ use tiresias_solve::random_value;
 
 use crate::context::trajectories;
 use crate::spec::Resolved;
-use crate::{Hook, Progress, SolvedTask, Spec, StudyError};
+use crate::{Hook, Progress, QueryNature, SolvedTask, Spec, StudyError};
 
 /// Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ struct Decision {
 /// random numbers.
 pub struct Episodes {
     spec: Spec,
-    tasks: Vec<SolvedTask>,
+    tasks: Arc<Vec<SolvedTask>>,
     encoder: Encoder,
     rows: Vec<Row>,
     horizon: usize,
@@ -143,7 +144,29 @@ impl Episodes {
                 });
             }
         }
-        Ok(Self { spec: spec.clone(), tasks, encoder, rows, horizon, actions })
+        Ok(Self { spec: spec.clone(), tasks: Arc::new(tasks), encoder, rows, horizon, actions })
+    }
+
+    /// The same tasks, support and random numbers with another nature moving the world; nothing is solved again.
+    pub fn with_query_nature(&self, nature: QueryNature) -> Result<Self, StudyError> {
+        let spec = Spec { query_nature: nature, ..self.spec.clone() };
+        spec.check()?;
+        let rows = self.rows.iter().map(|row| Row {
+            prompt: row.prompt.clone(),
+            episode: Episode::start(&world(&spec, &self.tasks[row.task]), row.key, row.index),
+            record: Vec::with_capacity(self.horizon),
+            total: 0.0,
+            weight: 1.0,
+            ..*row
+        });
+        Ok(Self {
+            rows: rows.collect(),
+            tasks: Arc::clone(&self.tasks),
+            encoder: self.encoder.clone(),
+            horizon: self.horizon,
+            actions: self.actions,
+            spec,
+        })
     }
 
     /// Number of rows.
@@ -238,7 +261,7 @@ impl Episodes {
             horizon: self.horizon,
             ..Outcome::default()
         };
-        for task in &self.tasks {
+        for task in self.tasks.iter() {
             out.optimal.push(task.solution.value());
             out.lower.push(task.solution.lower);
             out.upper.push(task.solution.upper);

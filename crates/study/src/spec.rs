@@ -201,27 +201,32 @@ impl Spec {
     /// Reads and checks a specification.
     pub fn from_json(text: &str) -> Result<Self, StudyError> {
         let spec: Self = serde_json::from_str(text).map_err(|e| StudyError::Spec(e.to_string()))?;
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// Checks what the types do not say.
+    pub(crate) fn check(&self) -> Result<(), StudyError> {
         let checks = [
-            (spec.seed < 1 << 53, "seed: must be below 2^53"),
-            (spec.horizon >= 1, "horizon: must be at least 1"),
-            (spec.tasks >= 1, "tasks: must be at least 1"),
-            (spec.examples_per_task >= 1, "examplesPerTask: must be at least 1"),
-            (spec.episodes_per_task >= 1, "episodesPerTask: must be at least 1"),
-            (spec.epsilon >= 0.0, "epsilon: must not be negative"),
-            (spec.solver.gap >= 0.0, "solver.gap: must not be negative"),
-            (spec.solver.time_seconds.is_none_or(|t| t >= 0.0), "solver.timeSeconds: must not be negative"),
-            (spec.alpha >= 0.0 && spec.alpha <= 1.0, "alpha: must lie in [0, 1]"),
+            (self.seed < 1 << 53, "seed: must be below 2^53"),
+            (self.horizon >= 1, "horizon: must be at least 1"),
+            (self.tasks >= 1, "tasks: must be at least 1"),
+            (self.examples_per_task >= 1, "examplesPerTask: must be at least 1"),
+            (self.episodes_per_task >= 1, "episodesPerTask: must be at least 1"),
+            (self.epsilon >= 0.0, "epsilon: must not be negative"),
+            (self.solver.gap >= 0.0, "solver.gap: must not be negative"),
+            (self.solver.time_seconds.is_none_or(|t| t >= 0.0), "solver.timeSeconds: must not be negative"),
+            (self.alpha >= 0.0 && self.alpha <= 1.0, "alpha: must lie in [0, 1]"),
         ];
         if let Some((_, message)) = checks.iter().find(|(ok, _)| !ok) {
             return Err(StudyError::Spec((*message).into()));
         }
-        if let (QueryNature::Fixed(m), Regime::Apomdp) = (spec.query_nature, spec.regime)
-            && m >= spec.models
+        if let (QueryNature::Fixed(m), Regime::Apomdp) = (self.query_nature, self.regime)
+            && m >= self.models
         {
-            return Err(StudyError::Spec(format!("queryNature: fixed:{m}, but the cloud has {} models", spec.models)));
+            return Err(StudyError::Spec(format!("queryNature: fixed:{m}, but the cloud has {} models", self.models)));
         }
-        spec.resolve()?;
-        Ok(spec)
+        self.resolve().map(|_| ())
     }
 
     pub(crate) fn resolve(&self) -> Result<Resolved, StudyError> {

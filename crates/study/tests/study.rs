@@ -8,7 +8,7 @@ use tiresias_encode::{CompactTokenizer, Row, Tokenizer as _, read_shard};
 use tiresias_model::Policy as _;
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_solve::{BackwardInduction, Limits, Solver as _, no_hook, random_value};
-use tiresias_study::{Episodes, Progress, ShardReport, Spec, StudyError, default_template, make_shard};
+use tiresias_study::{Episodes, Progress, QueryNature, ShardReport, Spec, StudyError, default_template, make_shard};
 
 fn spec(regime: &str, change: &str) -> Spec {
     let text = format!(
@@ -152,6 +152,23 @@ fn play(episodes: &mut Episodes, mut act: impl FnMut(&Episodes) -> Vec<u8>) -> t
         episodes.step(&actions).unwrap();
     }
     episodes.outcome()
+}
+
+#[test]
+fn another_nature_shares_the_tasks_and_equals_a_batch_made_for_it() {
+    let mut shared = Episodes::create(&spec("apomdp", ""), &tokenizer(), &quiet).unwrap();
+    play(&mut shared, Episodes::random_actions);
+    for (m, name) in ["fixed:0", "fixed:2"].into_iter().enumerate() {
+        let nature = QueryNature::try_from(name.to_string()).unwrap();
+        let mut other = shared.with_query_nature(nature).unwrap();
+        let made = spec("apomdp", &format!(r#","queryNature":"{name}""#));
+        let mut made = Episodes::create(&made, &tokenizer(), &quiet).unwrap();
+        assert_eq!(other.prompts(), made.prompts(), "{m}");
+        let (a, b) = (play(&mut other, Episodes::oracle_actions), play(&mut made, Episodes::oracle_actions));
+        assert_eq!((a.states, a.actions, a.returns), (b.states, b.actions, b.returns));
+    }
+    let outside = shared.with_query_nature(QueryNature::Fixed(3)).err().unwrap().to_string();
+    assert!(outside.contains("fixed:3, but the cloud has 3 models"), "{outside}");
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -58,6 +58,11 @@ export declare class DrawnTask {
 export declare class Episodes {
   /** Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON. */
   static create(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
+  /**
+   * The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
+   * solved again.
+   */
+  withQueryNature(nature: string): Episodes
   /** Number of rows. */
   get rows(): number
   /** Number of tasks. */

@@ -1,0 +1,27 @@
+// Runs one of the project's benchmarks: `node bench/run.mjs oracle|encode|rollout|train [arguments]`.
+// Each is an example program of the crate it measures, built as the published binary is.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const BENCHMARKS = {
+  oracle: ['tiresias-solve', 'oracle_rate'],
+  encode: ['tiresias-encode', 'encode_rate'],
+  rollout: ['tiresias-sim', 'rollout_rate'],
+  train: ['tiresias-train', 'throughput'],
+};
+
+const [name, ...rest] = process.argv.slice(2);
+const benchmark = BENCHMARKS[name];
+if (!benchmark) {
+  console.error(`usage: node bench/run.mjs ${Object.keys(BENCHMARKS).join('|')} [arguments]`);
+  process.exit(2);
+}
+const env = { ...process.env };
+if (name === 'train' && !env.TIRESIAS_SMOLLM2) {
+  const { resolveBaseModel } = await import('../dist/base-model.js');
+  env.TIRESIAS_SMOLLM2 = (await resolveBaseModel({ name: 'smollm2-135m-instruct' })).path;
+}
+const [crate, example] = benchmark;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const run = spawnSync('cargo', ['run', '--release', '--locked', '-p', crate, '--example', example, '--', ...rest], { cwd: root, env, stdio: 'inherit' });
+process.exitCode = run.status ?? 1;

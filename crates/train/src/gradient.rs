@@ -25,6 +25,11 @@ impl Example {
     pub fn targets(&self) -> impl Iterator<Item = (usize, u32)> {
         self.labels.iter().enumerate().skip(1).filter_map(|(i, label)| Some((i - 1, (*label)?)))
     }
+
+    /// How many of its tokens the loss depends on: attention is causal, so nothing after the row of the last target does.
+    pub fn needed(&self) -> usize {
+        self.targets().last().map_or(0, |(row, _)| row + 1)
+    }
 }
 
 /// Examples one after another, without padding.
@@ -40,8 +45,8 @@ struct Packed {
 impl Packed {
     fn push(&mut self, example: &Example) {
         let start = self.ids.len();
-        self.ids.extend(&example.ids);
-        self.positions.extend(0..example.ids.len() as u32);
+        self.ids.extend(&example.ids[..example.needed()]);
+        self.positions.extend(0..example.needed() as u32);
         self.sequences.push(start..self.ids.len());
         for (row, label) in example.targets() {
             self.label_rows.push(start + row);
@@ -56,10 +61,10 @@ const MICRO_BATCH_TOKENS: usize = 512;
 /// Splits a batch into a power of two of micro-batches of about equal length, longest example first into the shortest one. The
 /// split depends on the examples alone, never on the threads, and so does every rounding error.
 fn micro_batches(examples: &[&Example]) -> Vec<Packed> {
-    let tokens: usize = examples.iter().map(|e| e.ids.len()).sum();
+    let tokens: usize = examples.iter().map(|e| e.needed()).sum();
     let count = tokens.div_ceil(MICRO_BATCH_TOKENS).next_power_of_two().min(examples.len());
     let mut longest_first: Vec<&&Example> = examples.iter().collect();
-    longest_first.sort_by_key(|e| std::cmp::Reverse(e.ids.len()));
+    longest_first.sort_by_key(|e| std::cmp::Reverse(e.needed()));
     let mut out: Vec<Packed> = (0..count).map(|_| Packed::default()).collect();
     for example in longest_first {
         if let Some(shortest) = out.iter_mut().min_by_key(|p| p.ids.len()) {

@@ -18,31 +18,26 @@ pub fn necessary_flops(shape: &Shape, layers: usize, lora: &Lora, examples: &[&E
     let per_pair = 2.0 * 6.0 * (shape.heads.q_width() * layers) as f64;
     let per_label = 4.0 * (shape.vocabulary * shape.hidden) as f64;
     let of = |e: &&Example| {
-        let (n, labels) = (e.ids.len() as f64, e.targets().count() as f64);
+        let (n, labels) = (e.needed() as f64, e.targets().count() as f64);
         n * per_token + n * (n + 1.0) / 2.0 * per_pair + labels * per_label
     };
     examples.iter().map(of).sum()
 }
 
 /// The matrix-product rate of the current rayon pool in GFLOP/s: every thread multiplies cache-sized matrices on its own, as
-/// training does; the best of a few rounds.
+/// training does. Each thread's best product counts, so that other programs' turns on the processor hardly do.
 pub fn peak_gflops() -> f64 {
     const SIZE: usize = 512;
-    const ROUNDS: usize = 8;
-    const PRODUCTS: usize = 8;
-    let threads = rayon::current_num_threads();
-    let rates = (0..ROUNDS).map(|_| {
-        let seconds = rayon::broadcast(|_| {
-            let (a, b, mut c) = (vec![0.5; SIZE * SIZE], vec![0.25; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
+    const PRODUCTS: usize = 100;
+    let best = rayon::broadcast(|_| {
+        let (a, b, mut c) = (vec![0.5; SIZE * SIZE], vec![0.25; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
+        let seconds = (0..PRODUCTS).map(|_| {
             let started = Instant::now();
-            for _ in 0..PRODUCTS {
-                let (a, b) = (View::new(&a, SIZE, SIZE), View::new(&b, SIZE, SIZE));
-                matmul(ViewMut::new(&mut c, SIZE, SIZE), Write::Set, 1.0, a, b, 1);
-            }
+            let (a, b) = (View::new(&a, SIZE, SIZE), View::new(&b, SIZE, SIZE));
+            matmul(ViewMut::new(&mut c, SIZE, SIZE), Write::Set, 1.0, a, b, 1);
             started.elapsed().as_secs_f64()
         });
-        let slowest = seconds.into_iter().fold(0.0, f64::max);
-        (2 * SIZE.pow(3) * PRODUCTS * threads) as f64 / slowest / 1e9
+        seconds.fold(f64::INFINITY, f64::min)
     });
-    rates.fold(0.0, f64::max)
+    best.iter().map(|seconds| (2 * SIZE.pow(3)) as f64 / seconds / 1e9).sum()
 }

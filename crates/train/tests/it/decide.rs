@@ -33,7 +33,7 @@ const CANDIDATES: [u32; 4] = [0, 5, 17, 47];
 fn opening_and_extending_equals_one_whole_context() {
     let mut decider = decider(&Toy::new(), 2);
     let whole = ids(1, 80);
-    let (_, expected) = decider.open(&[whole.clone()], &CANDIDATES).unwrap();
+    let (_, expected) = decider.open(std::slice::from_ref(&whole), &CANDIDATES).unwrap();
     for cuts in [&[1, 2, 3][..], &[40], &[79], &[10, 64, 65], &[5, 70, 79]] {
         let (session, _) = decider.open(&[whole[..cuts[0]].to_vec()], &CANDIDATES).unwrap();
         let ends = cuts[1..].iter().copied().chain([whole.len()]);
@@ -86,7 +86,7 @@ fn merged_equals_training_forward() {
     let mut decider = decider(&toy, 2);
     for length in [2, 13, 70] {
         let context = ids(length as u64, length);
-        let (_, rows) = decider.open(&[context.clone()], &CANDIDATES).unwrap();
+        let (_, rows) = decider.open(std::slice::from_ref(&context), &CANDIDATES).unwrap();
         for (candidate, logprob) in CANDIDATES.iter().zip(&rows[0]) {
             let mut example = Example { ids: context.clone(), labels: vec![None; length] };
             example.ids.push(0);

@@ -69,16 +69,11 @@ fn command_lines_are_refused_and_versions_are_told() {
 fn base_models_are_refused_by_kind() {
     let toy = Toy::new();
     let good = read(toy.path("toy.gguf"));
-    let with = |change: &dyn Fn(&mut Vec<(&'static str, Gguf)>)| {
-        let mut metadata = toy_metadata();
-        change(&mut metadata);
-        gguf(&metadata, &toy_tensors(GgmlDType::Q4_1))
-    };
     let set = |key: &'static str, value: Gguf| {
-        with(&move |m| {
-            m.retain(|(k, _)| *k != key);
-            m.push((key, value.clone()));
-        })
+        let mut metadata = toy_metadata();
+        metadata.retain(|(k, _)| *k != key);
+        metadata.push((key, value));
+        gguf(&metadata, &toy_tensors(GgmlDType::Q4_1))
     };
     let mut experts = toy_tensors(GgmlDType::Q4_1);
     let bias = experts["output_norm.weight"].dequantize(&candle_core::Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! The optimiser against PyTorch's numbers, and the learning rate's course.
+//! The optimiser against `PyTorch`'s numbers, and the learning rate's course.
 
 use serde::Deserialize;
 use tiresias_train::config::{OptimizerConfig, Schedule};

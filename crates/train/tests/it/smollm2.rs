@@ -58,7 +58,7 @@ fn logits_match_the_reference() {
     let mut decider = Decider::new(base, None, pool);
     for sequence in &reference.sequences {
         let total = *sequence.log_sum_exp.last().unwrap();
-        let (_, rows) = decider.open(&[sequence.ids.clone()], &sequence.last_top_ids).unwrap();
+        let (_, rows) = decider.open(std::slice::from_ref(&sequence.ids), &sequence.last_top_ids).unwrap();
         for (row, logit) in rows[0].iter().zip(&sequence.last_top_logits) {
             close(*row, logit - total, "last position");
         }

@@ -22,6 +22,6 @@ pub use error::ModelError;
 pub use json::SCHEMA;
 pub use kernel::Kernel;
 pub use model::{Dynamics, Kind, Model, ModelBuilder};
-pub use policy::{Nature, Policy};
+pub use policy::{Nature, Policy, Tabular};
 pub use reward::{Reward, SparseRows};
 pub use space::Space;

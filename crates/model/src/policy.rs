@@ -9,6 +9,15 @@ pub struct Nature {
     pub maximiser: usize,
 }
 
+/// How a table over observed states depends on the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tabular {
+    /// The same actions at every stage.
+    Stationary,
+    /// Actions of its own for each stage.
+    Staged,
+}
+
 /// A policy maps (stage, belief) to an action. Stages count from 0; a stationary policy ignores them.
 pub trait Policy: Send + Sync {
     /// The action at `stage` for `belief` (length S, sums to 1). Ties go to the lowest index.
@@ -19,6 +28,12 @@ pub trait Policy: Send + Sync {
         let mut belief = vec![0.0; states];
         belief[state] = 1.0;
         self.action(stage, &belief)
+    }
+
+    /// Whether [`action_in_state`](Self::action_in_state) is a table that may be asked for every state: batched simulation then
+    /// reads it once instead of asking at each step.
+    fn tabular(&self) -> Option<Tabular> {
+        None
     }
 
     /// Nature's answer to `action`; model 0 at both ends when there is only one.

@@ -39,6 +39,12 @@ impl Behaviour {
         self.components.iter().any(|&(_, epsilon)| epsilon < 1.0)
     }
 
+    /// The ε of every trajectory, when it is the same for all.
+    pub(crate) fn only_epsilon(&self) -> Option<f64> {
+        let (_, first) = self.components[0];
+        self.components.iter().all(|&(_, epsilon)| epsilon == first).then_some(first)
+    }
+
     /// The ε of the trajectory whose component draw is `word`.
     pub(crate) fn epsilon(&self, word: u32) -> f64 {
         let u = unit32(word);

@@ -55,9 +55,9 @@ pub struct Episode {
 }
 
 /// The lane of the Philox counter a draw comes from; lane 0 holds transition, observation, behaviour and action.
-const NATURE_LANE: u32 = 1;
+pub(crate) const NATURE_LANE: u32 = 1;
 /// The stage of the draws made before the first decision.
-const BEFORE: u32 = u32::MAX;
+pub(crate) const BEFORE: u32 = u32::MAX;
 
 impl Episode {
     /// Episode `index` of the stream `key`, before its first decision.

@@ -14,11 +14,25 @@
 //! numbers an episode meets do not depend on threads, batches or on what other episodes do. Two policies simulated with one
 //! key share their random numbers (common random numbers).
 #![forbid(unsafe_code)]
+// Only what is inlined into a SIMD level's own function is compiled with its instructions.
+#![allow(clippy::inline_always)]
 
 mod behaviour;
+mod belief_batch;
+mod chain;
+mod environments;
 mod episode;
+mod filter;
+mod level;
+mod lockstep;
+mod philox;
 mod rollout;
+mod rows;
 
 pub use behaviour::{Behaviour, BehaviourError};
+pub use belief_batch::BeliefBatch;
+pub use environments::{Environments, EnvironmentsError};
 pub use episode::{Episode, NatureRule, Step, World};
-pub use rollout::{Batch, RolloutSpec, rollout};
+pub use filter::{BeliefFilter, Real};
+pub use level::{LEVEL_VARIABLE, Level, LevelError};
+pub use rollout::{Batch, Record, RolloutSpec, rollout, rollout_into};

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use tiresias_model::random::Key;
 use tiresias_model::{Model, ModelError, Policy};
 
-use crate::{Behaviour, Episode, NatureRule, World};
+use crate::lockstep::{Lockstep, Walk};
+use crate::{Behaviour, Episode, Level, NatureRule, World};
 
 /// Which episodes to roll out, and how.
 #[derive(Clone, Copy)]
@@ -29,6 +30,28 @@ pub struct RolloutSpec<'a> {
     pub record_beliefs: bool,
 }
 
+/// Which columns of a [`Batch`] to fill; the others stay empty. Returns are always there, and beliefs are asked for by
+/// [`RolloutSpec::record_beliefs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // One flag a column is what it is.
+pub struct Record {
+    /// Hidden states.
+    pub states: bool,
+    /// What the decision-maker saw.
+    pub observations: bool,
+    /// Actions.
+    pub actions: bool,
+    /// Rewards.
+    pub rewards: bool,
+}
+
+impl Record {
+    /// Every column: 17 bytes a step.
+    pub const ALL: Self = Self { states: true, observations: true, actions: true, rewards: true };
+    /// Returns only: 8 bytes an episode.
+    pub const RETURNS: Self = Self { states: false, observations: false, actions: false, rewards: false };
+}
+
 /// Recorded episodes, row-major `episodes × horizon`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
@@ -50,8 +73,8 @@ pub struct Batch {
     pub beliefs: Vec<f64>,
 }
 
-/// Episodes a chunk: small pieces in a fixed order, so that the result does not depend on which thread ran which.
-const CHUNK: usize = 256;
+/// Episodes a piece: small pieces in a fixed order, so that the result does not depend on which thread ran which.
+const PIECE: usize = 256;
 
 /// Rolls out a batch on the current rayon pool. The same numbers for any thread count. O(episodes · horizon · row length), plus
 /// the cost of the policy and, when the state is hidden, of one belief update a step.
@@ -59,53 +82,134 @@ const CHUNK: usize = 256;
 /// # Panics
 /// When the behaviour needs an oracle and `policy` is `None`, or the model has more than 256 actions.
 pub fn rollout(spec: &RolloutSpec<'_>) -> Result<Batch, ModelError> {
-    assert!(spec.policy.is_some() || !spec.behaviour.needs_oracle(), "behaviour {} needs a policy", spec.behaviour);
-    assert!(spec.model.actions().len() <= 256, "recorded actions are bytes");
-    let chunks: Vec<Batch> = (0..spec.episodes.div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|c| {
-            let start = c * CHUNK;
-            record(spec, start..(start + CHUNK).min(spec.episodes))
-        })
-        .collect::<Result<_, _>>()?;
-    let mut batch = Batch { episodes: spec.episodes, horizon: spec.horizon, ..Batch::default() };
-    for chunk in chunks {
-        batch.states.extend(chunk.states);
-        batch.observations.extend(chunk.observations);
-        batch.actions.extend(chunk.actions);
-        batch.rewards.extend(chunk.rewards);
-        batch.returns.extend(chunk.returns);
-        batch.beliefs.extend(chunk.beliefs);
-    }
+    let mut batch = Batch::default();
+    rollout_into(spec, Record::ALL, Level::best(), &mut batch)?;
     Ok(batch)
 }
 
-fn record(spec: &RolloutSpec<'_>, episodes: std::ops::Range<usize>) -> Result<Batch, ModelError> {
+/// [`rollout`] of chosen columns at a chosen SIMD level, into a batch whose memory is used again: a stream of batches touches no
+/// new memory after its first. Every level gives the same numbers.
+///
+/// Observed states under a policy that is a [table](Policy::tabular), random actions or a mixture of the two, and a nature that
+/// needs no policy, run in lockstep at O(1) a step whatever the number of states and the length of the rows; everything else
+/// runs one [`Episode`] after the other. After an error the batch's numbers mean nothing.
+///
+/// # Panics
+/// As [`rollout`].
+pub fn rollout_into(spec: &RolloutSpec<'_>, record: Record, level: Level, batch: &mut Batch) -> Result<(), ModelError> {
+    assert!(spec.policy.is_some() || !spec.behaviour.needs_oracle(), "behaviour {} needs a policy", spec.behaviour);
+    assert!(spec.model.actions().len() <= 256, "recorded actions are bytes");
+    let steps = spec.episodes * spec.horizon;
+    (batch.episodes, batch.horizon) = (spec.episodes, spec.horizon);
+    fit(&mut batch.states, steps * usize::from(record.states));
+    fit(&mut batch.observations, steps * usize::from(record.observations));
+    fit(&mut batch.actions, steps * usize::from(record.actions));
+    fit(&mut batch.rewards, steps * usize::from(record.rewards));
+    fit(&mut batch.returns, spec.episodes);
+    fit(&mut batch.beliefs, steps * spec.model.states().len() * usize::from(spec.record_beliefs));
+    let mut columns = Columns {
+        states: &mut batch.states,
+        observations: &mut batch.observations,
+        actions: &mut batch.actions,
+        rewards: &mut batch.rewards,
+        returns: &mut batch.returns,
+        beliefs: &mut batch.beliefs,
+    };
+    let mut pieces = Vec::with_capacity(spec.episodes.div_ceil(PIECE));
+    while let Some((_, piece)) = columns.split(PIECE, spec.horizon) {
+        pieces.push((spec.first_episode.wrapping_add((pieces.len() * PIECE) as u64), piece));
+    }
+    if let Some(lockstep) = &Lockstep::new(spec) {
+        pieces.into_par_iter().for_each(|(first, columns)| level.run(Walk { lockstep, first, columns }));
+        return Ok(());
+    }
+    pieces.into_par_iter().try_for_each(|(first, columns)| episodes(spec, first, columns))
+}
+
+/// Makes a column `len` long. New memory comes zeroed from the system, untouched until it is written.
+fn fit<T: Copy + Default>(column: &mut Vec<T>, len: usize) {
+    if column.capacity() < len {
+        *column = vec![T::default(); len];
+    } else {
+        column.resize(len, T::default());
+    }
+}
+
+/// The part of a batch that belongs to some consecutive episodes; columns that are not recorded are empty.
+pub(crate) struct Columns<'a> {
+    pub states: &'a mut [u32],
+    pub observations: &'a mut [i32],
+    pub actions: &'a mut [u8],
+    pub rewards: &'a mut [f64],
+    pub returns: &'a mut [f64],
+    pub beliefs: &'a mut [f64],
+}
+
+impl<'a> Columns<'a> {
+    /// Splits off at most `episodes` episodes and says how many; `None` when none are left.
+    #[inline(always)]
+    pub(crate) fn split(&mut self, episodes: usize, horizon: usize) -> Option<(usize, Columns<'a>)> {
+        let (left, n) = (self.returns.len(), episodes.min(self.returns.len()));
+        if n == 0 {
+            return None;
+        }
+        let beliefs = self.beliefs.len() / left;
+        let piece = Columns {
+            states: take(&mut self.states, n * horizon),
+            observations: take(&mut self.observations, n * horizon),
+            actions: take(&mut self.actions, n * horizon),
+            rewards: take(&mut self.rewards, n * horizon),
+            returns: take(&mut self.returns, n),
+            beliefs: take(&mut self.beliefs, n * beliefs),
+        };
+        Some((n, piece))
+    }
+}
+
+/// The first `n` elements of a column, or all of one that is empty.
+#[inline(always)]
+#[allow(clippy::mut_mut)] // It moves the caller's slice on.
+fn take<'a, T>(column: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let (head, tail) = std::mem::take(column).split_at_mut_checked(n).unwrap_or_default();
+    *column = tail;
+    head
+}
+
+/// One episode after the other: the reference for every faster path.
+fn episodes(spec: &RolloutSpec<'_>, first: u64, mut columns: Columns<'_>) -> Result<(), ModelError> {
     let model = spec.model;
-    let actions = model.actions().len();
+    let (actions, states) = (model.actions().len(), model.states().len());
     let world = World { model, policy: spec.policy, nature: spec.nature };
-    let mut batch = Batch::default();
-    for e in episodes {
-        let mut episode = Episode::start(&world, spec.key, spec.first_episode + e as u64);
+    let mut index = first;
+    while let Some((_, row)) = columns.split(1, spec.horizon) {
+        let mut episode = Episode::start(&world, spec.key, index);
         let epsilon = episode.epsilon_of(spec.behaviour);
         let (mut total, mut weight) = (0.0, 1.0);
-        for _ in 0..spec.horizon {
+        for t in 0..spec.horizon {
             let action = match spec.policy {
                 Some(policy) if !episode.explores(epsilon) => episode.action_of(policy),
                 _ => episode.random_action(actions),
             };
-            batch.states.push(episode.state() as u32);
-            batch.observations.push(episode.seen().map_or(-1, |o| o as i32));
-            batch.actions.push(action as u8);
-            if spec.record_beliefs {
-                batch.beliefs.extend_from_slice(episode.belief());
+            put(row.states, t, episode.state() as u32);
+            put(row.observations, t, episode.seen().map_or(-1, |o| o as i32));
+            put(row.actions, t, action as u8);
+            if !row.beliefs.is_empty() {
+                row.beliefs[t * states..][..states].copy_from_slice(episode.belief());
             }
             let step = episode.step(&world, action)?;
-            batch.rewards.push(step.reward);
+            put(row.rewards, t, step.reward);
             total += weight * step.reward;
             weight *= model.discount();
         }
-        batch.returns.push(total);
+        row.returns[0] = total;
+        index = index.wrapping_add(1);
     }
-    Ok(batch)
+    Ok(())
+}
+
+/// Writes to a column that may not be recorded.
+fn put<T>(column: &mut [T], t: usize, value: T) {
+    if let Some(place) = column.get_mut(t) {
+        *place = value;
+    }
 }

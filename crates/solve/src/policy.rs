@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tiresias_model::{Model, Nature, Policy};
+use tiresias_model::{Model, Nature, Policy, Tabular};
 
 use crate::belief::bounds::BeliefBounds;
 use crate::mdp::table::Table;
@@ -158,6 +158,14 @@ impl Policy for SolvedPolicy {
         let mut belief = vec![0.0; states];
         belief[state] = 1.0;
         self.action(stage, &belief)
+    }
+
+    fn tabular(&self) -> Option<Tabular> {
+        match &self.body {
+            Body::Table(table) if table.stationary => Some(Tabular::Stationary),
+            Body::Table(_) => Some(Tabular::Staged),
+            Body::Belief(_) => None,
+        }
     }
 
     fn nature(&self, stage: usize, belief: &[f64], action: usize) -> Nature {

@@ -159,8 +159,9 @@ impl Kernel for Walk<'_, '_> {
 const TILE: usize = 16;
 
 /// Writes stages `from..from + stages` of every episode of an `episodes × horizon` block; nothing when the block is not recorded.
-/// The tile turns lanes side by side into episodes one after the other, so that memory is written in order.
-#[inline(always)]
+/// The tile turns lanes side by side into episodes one after the other, so that memory is written in order. Not inlined: moves of a
+/// lane at a time gain nothing from vectors, and here they have all registers.
+#[inline(never)]
 fn record<T: Copy>(block: &mut [T], episodes: usize, from: usize, stages: usize, value: impl Fn(usize, usize) -> T) {
     if block.is_empty() {
         return;

@@ -169,7 +169,8 @@ impl Table {
     }
 }
 
-#[inline(always)]
+/// Not inlined, so the same code at every level: look-ups are made a lane at a time anyway, and here they have all registers.
+#[inline(never)]
 fn draw<const L: usize>(
     table: &impl Draw,
     row: &[u32; L],

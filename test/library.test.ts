@@ -11,6 +11,7 @@ describe('errors of the addon', () => {
     ['a static method', () => Model.fromJson('{'), 'INVALID_MODEL'],
     ['a function', () => drawTask('enrgy', { index: 0 }), 'UNKNOWN_NAME'],
     ['a method', () => task('mdp').actionName(99), 'INVALID_ARGUMENT'],
+    ['a number of threads that no machine has', () => solveSync(task('mdp'), { threads: 100_000 }), 'INVALID_ARGUMENT'],
     ['a constructor', () => new BeliefTracker(task('apomdp')), 'INVALID_ARGUMENT'],
     ['an argument of the wrong type', () => Model.fromJson(3 as unknown as string), 'INVALID_ARGUMENT'],
     ['a missing file', () => Tokenizer.fromGguf('/nonexistent.gguf'), 'FILE_NOT_FOUND'],

@@ -11,7 +11,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, Task};
 use napi_derive::napi;
 
-use crate::errors::{Result, coded};
+use crate::errors::{Result, coded, invalid};
 
 /// Cancels the calls it was handed to.
 #[napi]
@@ -102,8 +102,14 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
+/// The most threads a call may ask for: far above any machine's use, far below what makes the system fail.
+const MOST_THREADS: usize = 1024;
+
 /// The rayon pool with `threads` threads, made once per size.
 pub fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
+    if threads > MOST_THREADS {
+        return Err(invalid(format!("threads: {threads} is more than {MOST_THREADS}; leave it out to use every core")));
+    }
     static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
     let mut pools = POOLS.get_or_init(Mutex::default).lock().map_err(|e| coded("INTERNAL", e))?;
     if let Some(pool) = pools.get(&threads) {

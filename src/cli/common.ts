@@ -25,15 +25,17 @@ export function newCommand(name: string, description: string, examples: string[]
     .description(description)
     .option('--json', 'print one JSON document on standard output and nothing else')
     .option('--seed <n>', 'seed of everything that is drawn', integer(0))
-    .option('--threads <n>', 'worker threads; all cores when absent', integer(1))
+    .option('--threads <n>', 'worker threads, at most 1024; all cores when absent', integer(1, 1024))
     .addHelpText('after', `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
 }
 
-/** Parses a whole number that is at least `min`. */
-export function integer(min: number): (text: string) => number {
+/** Parses a whole number between `min` and `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`expected a whole number of at least ${min}`);
+    if (!/^\d+$/.test(text) || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`expected a whole number of at least ${min}${max < Number.MAX_SAFE_INTEGER ? ` and at most ${max}` : ''}`);
+    }
     return value;
   };
 }

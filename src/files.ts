@@ -101,12 +101,12 @@ export async function readJson(path: string): Promise<unknown> {
   return parseJson(await readText(path), path);
 }
 
-/** The parsed file, or undefined when there is none. */
-export async function readJsonIfThere(path: string): Promise<unknown> {
+/** The parsed file, or undefined when there is none or it is no JSON, as after damage. */
+export async function readJsonIfWhole(path: string): Promise<unknown> {
   try {
     return await readJson(path);
   } catch (error) {
-    if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return undefined;
+    if (error instanceof TiresiasError && (error.code === 'FILE_NOT_FOUND' || error.code === 'INVALID_JSON')) return undefined;
     throw error;
   }
 }

@@ -15,9 +15,11 @@ interface Holder {
 
 function beginning(pid: number): string {
   try {
-    // Field 22 of /proc/<pid>/stat; the second field may hold spaces, so count from its closing bracket.
+    // Fields 3 and 22 of /proc/<pid>/stat; the second field may hold spaces, so count from its closing bracket.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; only its parent has not yet asked how.
+    return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '');
   } catch {
     return '';
   }
@@ -59,7 +61,7 @@ async function removeStale(path: string): Promise<void> {
   if (text === undefined) return;
   const holder = parseHolder(text);
   if (holder && holds(holder)) {
-    throw new TiresiasError('RUN_LOCKED', `another run (process ${holder.pid} on ${holder.host}) is at work here; wait for it, or stop it, then run the same command again`, {
+    throw new TiresiasError('RUN_LOCKED', `another run (process ${holder.pid} on ${holder.host}) is at work here; wait for it, or stop it, then run the same command again; if that process or machine is gone for good, delete ${path}`, {
       details: { lock: path, ...holder },
     });
   }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync, copyF
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Model, drawTask, loadPolicy } from '../src/index.js';
+import { digits } from '../src/cli/common.js';
 import { baseModel, root, scratch, tiresias } from './support.js';
 
 const COMMANDS = ['families', 'solve', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor'];
@@ -43,6 +44,23 @@ describe('a wrong command line', () => {
     const { code, stdout, stderr } = await tiresias(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
+  });
+
+  it('with --json is a document too', async () => {
+    for (const [args, message] of [[['solve', '--gpa', '1', '--json'], "unknown option '--gpa'"], [['report', '--json'], "missing required argument 'results'"]] as const) {
+      const { code, stdout, stderr } = await tiresias([...args]);
+      expect(code).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE', message: expect.stringContaining(message), details: {}, exit: 2 } });
+      expect(stderr).toContain(message);
+    }
+    expect((await tiresias(['solve', '--help', '--json'])).stdout).not.toContain('"error"');
+  });
+
+  it.each([['--split', 'test'], ['--index', '0'], ['--regime', 'mdp'], ['--models', '3']])('with %s for a model file ends with 2', async (option, value) => {
+    for (const command of ['solve', 'rollout']) {
+      const { code, stdout, stderr } = await tiresias([command, 'model.json', option, value]);
+      expect([code, stdout, stderr]).toEqual([2, '', `tiresias: ${option}: only for a task drawn with --family, not for a model file\n`]);
+    }
   });
 
   it('without a command ends with 2 and the help', async () => {
@@ -160,6 +178,29 @@ describe('solve', () => {
     expect([...loadPolicy(readFileSync(policy), Model.fromJson(model.toJson())).qValues(0, model.start())]).toEqual(file.q_values);
     const longer = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--horizon', '9'])).stdout) as { value: number };
     expect(longer.value).not.toBe(file.value);
+  });
+
+  it('takes the ambiguity attitude of a file, or another one', async () => {
+    const file = join(scratch(), 'm.json');
+    const drawn = (alpha: number) => drawTask('energy', { index: 1, regime: 'apomdp', horizon: 3, alpha }).model;
+    writeFileSync(file, drawn(0.25).toJson());
+    for (const command of ['solve', 'rollout']) {
+      const hash = async (...args: string[]) => (JSON.parse((await tiresias([command, file, '--json', ...args])).stdout) as { model: { sha256: string } }).model.sha256;
+      expect(await hash()).toBe(drawn(0.25).sha256());
+      expect(await hash('--alpha', '0.75')).toBe(drawn(0.75).sha256());
+    }
+    const shown = await tiresias(['solve', file, '--alpha', '0.75']);
+    expect(shown.stdout).toContain('alpha 0.75, horizon 3');
+  });
+
+  it('shows a zero as one, and no small bound as a zero', async () => {
+    const args = ['solve', '--family', 'energy', '--regime', 'mdp', '--horizon', '3'];
+    const { gap, action } = JSON.parse((await tiresias([...args, '--json'])).stdout) as { gap: number; action: { regret_bound: number } };
+    const { stdout } = await tiresias(args);
+    const shown = [/gap (\S+)/, /loses at most (\S+)\)/].map((pattern) => pattern.exec(stdout)![1]!);
+    expect(shown).toEqual([gap, action.regret_bound].map(digits));
+    expect(shown).toContain('0');
+    expect([1e-12, 0.00123456, 0].map(digits)).toEqual(['1.00e-12', '0.00123', '0']);
   });
 
   it('stops at its time', async () => {

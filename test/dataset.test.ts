@@ -40,6 +40,18 @@ describe('making a dataset', () => {
     expect((await verifyDataset(folder)).totals.examples).toBe(12);
   });
 
+  it('mends a damaged manifest', async () => {
+    const folder = scratch();
+    await makeDataset(config(), folder, { tokenizer, threads: 2 });
+    const before = contents(folder);
+    truncateSync(join(folder, 'manifest.json'), 100);
+    for (const look of [verifyDataset, datasetStats]) {
+      await expect(look(folder)).rejects.toMatchObject({ code: 'DATASET_CORRUPT', exitCode: 4, message: expect.stringMatching(/manifest\.json:.*[^]*run `tiresias dataset make` again/) });
+    }
+    await makeDataset(config(), folder, { tokenizer, threads: 2 });
+    expect(contents(folder)).toEqual(before);
+  });
+
   it('refuses a folder that holds another one, whole or not', async () => {
     const folder = scratch();
     await makeDataset(config(), folder, { tokenizer, threads: 2 });
@@ -106,6 +118,15 @@ describe('a dataset', () => {
     await expect(datasetExample(folder, 6)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     const lines = readFileSync(join(folder, 'data', 'shard-00000.jsonl'), 'utf8').trim().split('\n');
     expect(lines).toHaveLength(4);
+  });
+
+  it('with a shard that the manifest does not know is not whole', async () => {
+    const folder = scratch();
+    await makeDataset(config(), folder, { tokenizer, threads: 2 });
+    for (const name of ['shard-00004.parquet', 'more.jsonl', 'notes.txt']) writeFileSync(join(folder, 'data', name), '');
+    await expect(verifyDataset(folder)).rejects.toMatchObject({
+      code: 'DATASET_CORRUPT', exitCode: 4, details: { problems: ['data/more.jsonl is not in the manifest: delete it', 'data/shard-00004.parquet is not in the manifest: delete it'] },
+    });
   });
 
   it('takes a template of one’s own', async () => {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { takeLock } from '../src/lock.js';
 import { root, scratch } from './support.js';
 
@@ -36,6 +36,18 @@ describe('the lock of a run', () => {
     await (await takeLock(path))();
   });
 
+  it.runIf(process.platform === 'linux')('of a process that ended but was not waited for is taken over', async () => {
+    // The shell becomes a process that never waits for the child it had.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void parent.kill());
+    const pid = Number(await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve)));
+    const fields = () => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ');
+    await vi.waitFor(() => expect(fields()[0]).toBe('Z'), 5000);
+    const path = join(scratch(), 'run.lock');
+    writeFileSync(path, JSON.stringify({ pid, host: hostname(), began: fields()[19] }));
+    await (await takeLock(path))();
+  });
+
   it('that is damaged is taken over', async () => {
     const path = join(scratch(), 'run.lock');
     writeFileSync(path, '');
@@ -45,7 +57,7 @@ describe('the lock of a run', () => {
   it('of another machine is respected', async () => {
     const path = join(scratch(), 'run.lock');
     writeFileSync(path, JSON.stringify({ pid: await dead(), host: 'elsewhere', began: '1' }));
-    await expect(takeLock(path)).rejects.toMatchObject({ code: 'RUN_LOCKED' });
+    await expect(takeLock(path)).rejects.toMatchObject({ code: 'RUN_LOCKED', message: expect.stringMatching(`on elsewhere.*gone for good, delete ${path}$`) });
   });
 
   it('goes to exactly one of many who take a stale one over at once', async () => {

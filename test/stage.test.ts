@@ -65,8 +65,10 @@ describe('a stage', () => {
   it('with a damaged stamp is done again', async () => {
     const run = scratch();
     await runStage(run, counting(run));
-    writeFileSync(join(run, 'stages', 'count.json'), '{}');
-    expect(await runStage(run, counting(run))).toMatchObject({ result: 1, skipped: false });
+    for (const damaged of ['{}', '{"hash":"', '']) {
+      writeFileSync(join(run, 'stages', 'count.json'), damaged);
+      expect(await runStage(run, counting(run))).toMatchObject({ result: 1, skipped: false });
+    }
   });
 });
 

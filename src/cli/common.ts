@@ -86,10 +86,18 @@ export function fail(error: unknown, json: boolean): void {
   process.stderr.write(`tiresias: ${messageOf(error)}\n`);
   if (code === 'INTERRUPTED') process.stderr.write('what is finished stays: run the same command again to go on from there\n');
   if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
-  if (json) {
-    const details = error instanceof TiresiasError ? error.details : {};
-    process.stdout.write(`${JSON.stringify({ error: { code, message: messageOf(error), details, exit: process.exitCode } })}\n`);
-  }
+  if (json) printErrorDocument(error);
+}
+
+/** What --json promises of a failure. */
+export function printErrorDocument(error: unknown): void {
+  const { code, details } = error instanceof TiresiasError ? error : { code: 'UNEXPECTED', details: {} };
+  process.stdout.write(`${JSON.stringify({ error: { code, message: messageOf(error), details, exit: exitCodeOf(error) } })}\n`);
+}
+
+/** Three digits of a bound; a zero is one exactly, so it shows none that look rounded. */
+export function digits(bound: number): string {
+  return bound === 0 ? '0' : bound.toPrecision(3);
 }
 
 /** Lines of two columns. */

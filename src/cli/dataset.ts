@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
-import { columns, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
+import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface MakeCommandOptions extends ExperimentOptions {
@@ -46,7 +46,7 @@ function makeCommand(): Command {
           made.push({ regime, folder, ...manifest.totals });
         }
         progress.close();
-        print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${d.max_regret_bound.toPrecision(3)}`).join('\n'));
+        print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${digits(d.max_regret_bound)}`).join('\n'));
       }),
     );
 }
@@ -76,7 +76,7 @@ function statsCommand(): Command {
             ['examples', `${stats.examples} of ${stats.tasks} tasks`],
             ['tokens', `${stats.tokens}, ${stats.tokensPerExample.toFixed(1)} an example`],
             ['labels', `${stats.labels}; by action ${stats.labelShares.map((share) => share.toFixed(3)).join(', ')}`],
-            ['regret bound', `mean ${stats.meanRegretBound.toPrecision(3)}, largest ${stats.maxRegretBound.toPrecision(3)}`],
+            ['regret bound', `mean ${digits(stats.meanRegretBound)}, largest ${digits(stats.maxRegretBound)}`],
             ['bytes', String(stats.bytes)],
           ]),
         );
@@ -96,7 +96,7 @@ function showCommand(): Command {
         print(
           { ...example, inputIds: [...example.inputIds], labels: [...example.labels] },
           `${family} ${split} ${index}, seed ${seed}: ${regime}, horizon ${horizon}, ${behaviour}, ${example.inputIds.length} tokens\n\n${prompt}\u2502${completion}\n` +
-            columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map((x) => x.toPrecision(2)).join(' ')]]),
+            columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map(digits).join(' ')]]),
         );
       }),
     );

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { EXIT } from '../errors.js';
+import { EXIT, TiresiasError } from '../errors.js';
 import { version } from '../version.js';
+import { printErrorDocument } from './common.js';
 import { datasetCommand } from './dataset.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
@@ -38,4 +39,6 @@ try {
   // Help and --version were asked for; anything else, help for want of a command included, is a mistake.
   const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
   process.exitCode = asked ? EXIT.ok : EXIT.usage;
+  // Commander has said it on standard error.
+  if (!asked && process.argv.includes('--json')) printErrorDocument(new TiresiasError('USAGE', error.message.replace(/^error: /, '')));
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { writeAtomic } from '../files.js';
-import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
+import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface SolveCommandOptions extends TaskOptions {
@@ -21,10 +21,10 @@ export function solveCommand(): Command {
     .option('--time <seconds>', 'stop after this long', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
     .option('--policy-out <file>', 'write the policy to a file')
-    .action((file: string | undefined, options: SolveCommandOptions) =>
+    .action((file: string | undefined, options: SolveCommandOptions, command: Command) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { solve } = await import('../library.js');
-        const { model, name } = await chosenModel(file, options);
+        const { model, name } = await chosenModel(file, options, command);
         const { gap, time, memory, horizon } = options;
         const solution = await solve(model, {
           signal, gap,
@@ -51,8 +51,8 @@ export function solveCommand(): Command {
           },
           columns([
             ['model', `${name} (${describeModel(model)})`],
-            ['value', `${value.toFixed(6)}, certainly in [${lower.toFixed(6)}, ${upper.toFixed(6)}], gap ${(upper - lower).toPrecision(3)}`],
-            ['first action', `${model.actionName(action)} (loses at most ${solution.regretBound(0, start, action).toPrecision(3)})`],
+            ['value', `${value.toFixed(6)}, certainly in [${lower.toFixed(6)}, ${upper.toFixed(6)}], gap ${digits(upper - lower)}`],
+            ['first action', `${model.actionName(action)} (loses at most ${digits(solution.regretBound(0, start, action))})`],
             ['action values', named.join(', ')],
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
             ...(options.policyOut !== undefined ? [['policy', options.policyOut] as const] : []),

@@ -12,7 +12,7 @@ export interface TaskOptions extends CommonOptions {
   index: number;
   regime: 'mdp' | 'pomdp' | 'apomdp';
   models: number;
-  alpha: number;
+  alpha?: number;
   horizon?: number;
 }
 
@@ -25,22 +25,28 @@ export function withTaskOptions(command: Command): Command {
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
     .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
     .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
-    .option('--alpha <x>', 'ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max', number(0, 1), 1)
+    .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for a drawn task", number(0, 1))
     .option('--horizon <n>', 'number of decisions; 10 for a drawn task', integer(1));
 }
 
-/** The model and a name for it. */
-export async function chosenModel(file: string | undefined, options: TaskOptions): Promise<{ model: Model; name: string }> {
+/** Options that shape a drawn task and have no meaning for a model file. */
+const DRAWN_ONLY = ['split', 'index', 'regime', 'models'];
+
+/** The model and a name for it. `command` knows which options were given. */
+export async function chosenModel(file: string | undefined, options: TaskOptions, command: Command): Promise<{ model: Model; name: string }> {
   const { Model, drawTask } = await import('../library.js');
   if (file !== undefined && options.family !== undefined) throw new TiresiasError('USAGE', 'name a model file or a --family, not both');
   if (file !== undefined) {
+    const needless = DRAWN_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli').map((name) => `--${name}`);
+    if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: only for a task drawn with --family, not for a model file`);
     const text = await readText(file);
     // Parsed here first for an error with line and column.
     parseJson(text, file);
-    return { model: Model.fromJson(text), name: file };
+    const model = Model.fromJson(text);
+    return { model: options.alpha === undefined ? model : model.with(undefined, options.alpha), name: file };
   }
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
-  const { family, split, index, regime, models, alpha, seed = 0, horizon = 10 } = options;
+  const { family, split, index, regime, models, alpha = 1, seed = 0, horizon = 10 } = options;
   return { model: drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model, name: `${family} ${split} ${index}, seed ${seed}` };
 }
 

@@ -1,16 +1,23 @@
 // Looking at a dataset that is there: is it whole, what is in it, what does one example look like.
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { readExample, type ShardExample } from '../library.js';
 import { isWhole } from './make.js';
 import { readManifest, totals, type Manifest } from './manifest.js';
 
-/** Checks every shard's hash and the manifest's sums. Throws DATASET_CORRUPT with all that is wrong. */
+/** Checks every shard's hash, that no other shard lies among them, and the manifest's sums. Throws DATASET_CORRUPT with all that is wrong. */
 export async function verifyDataset(folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);
   const problems: string[] = [];
   for (const shard of manifest.shards) {
     if (!(await isWhole(folder, shard))) problems.push(`${shard.path} is missing or damaged`);
+  }
+  const known = new Set(manifest.shards.map(({ path }) => path));
+  // Readers load data/*, whatever the manifest says.
+  for (const name of (await readdir(join(folder, 'data')).catch(() => [])).sort()) {
+    const path = `data/${name}`;
+    if (/\.(parquet|jsonl)$/.test(name) && !known.has(path)) problems.push(`${path} is not in the manifest: delete it`);
   }
   const summed = totals(manifest.shards);
   for (const key of Object.keys(summed) as (keyof typeof summed)[]) {

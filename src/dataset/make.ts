@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
-import { io, readJsonIfThere, sha256File, writeAtomic, writeJson } from '../files.js';
+import { io, readJsonIfWhole, sha256File, writeAtomic, writeJson } from '../files.js';
 import { makeShard, type Tokenizer } from '../library.js';
 import { takeLock } from '../lock.js';
 import type { ShardSpec } from '../spec.js';
@@ -42,9 +42,9 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   const { tokenizer, onProgress } = options;
   const identity = { version, config, tokenizer: { name: tokenizer.name, sha256: tokenizer.sha256 } };
   const hash = configHash(identity);
-  const finished = (await readJsonIfThere(join(folder, MANIFEST))) as Manifest | undefined;
+  const finished = (await readJsonIfWhole(join(folder, MANIFEST))) as Manifest | undefined;
   if (finished) requireSame(folder, hash, configHash({ version: finished.version, config: finished.config as unknown as DatasetConfig, tokenizer: finished.tokenizer }));
-  const journal = (await readJsonIfThere(join(folder, JOURNAL))) as Journal | undefined;
+  const journal = (await readJsonIfWhole(join(folder, JOURNAL))) as Journal | undefined;
   if (journal) requireSame(folder, hash, journal.hash);
 
   await removeLeftovers(join(folder, 'data'));

@@ -43,7 +43,12 @@ export type Manifest = z.infer<typeof manifestSchema>;
 /** Reads a whole dataset's manifest. Throws FILE_NOT_FOUND or DATASET_CORRUPT. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST);
-  const parsed = manifestSchema.safeParse(await readJson(path));
+  const parsed = manifestSchema.safeParse(
+    await readJson(path).catch((error: unknown) => {
+      if (!(error instanceof TiresiasError && error.code === 'INVALID_JSON')) throw error;
+      throw new TiresiasError('DATASET_CORRUPT', `${error.message}\nthe manifest is damaged: run \`tiresias dataset make\` again with the same configuration to mend it`, { cause: error });
+    }),
+  );
   if (!parsed.success) throw new TiresiasError('DATASET_CORRUPT', `${path} is not a dataset's manifest:\n${z.prettifyError(parsed.error)}`, { cause: parsed.error });
   return parsed.data;
 }

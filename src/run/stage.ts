@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { io, readJsonIfThere, sha256, writeJson } from '../files.js';
+import { io, readJsonIfWhole, sha256, writeJson } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { measurePeakMemory } from '../memory.js';
 
@@ -61,6 +61,6 @@ export async function runStage<T>(run: string, stage: Stage<T>): Promise<StageOu
 }
 
 async function readStamp(path: string): Promise<Stamp | undefined> {
-  const parsed = stampSchema.safeParse(await readJsonIfThere(path));
+  const parsed = stampSchema.safeParse(await readJsonIfWhole(path));
   return parsed.success ? parsed.data : undefined;
 }

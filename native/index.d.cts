@@ -99,7 +99,7 @@ export declare class Model {
   toJson(): string
   /** SHA-256 of the canonical JSON, in hexadecimal. */
   sha256(): string
-  /** The same model with another horizon (`null`: none) or ambiguity attitude. */
+  /** The same model with another horizon or ambiguity attitude; what is left out stays. */
   with(horizon?: number | undefined | null, alpha?: number | undefined | null): Model
   /** A name for people. */
   get name(): string

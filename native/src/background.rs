@@ -11,7 +11,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, Task};
 use napi_derive::napi;
 
-use crate::errors::{Result, coded, invalid};
+use crate::errors::{Result, coded, whole};
 
 /// Cancels the calls it was handed to.
 #[napi]
@@ -103,14 +103,17 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// The most threads a call may ask for: far above any machine's use, far below what makes the system fail.
-const MOST_THREADS: usize = 1024;
+const MOST_THREADS: u32 = 1024;
+
+/// The option `threads`: 0, one per core, when it is left out.
+pub fn threads(option: Option<f64>) -> Result<usize> {
+    option.map_or(Ok(0), |n| whole("threads (leave it out to use every core)", n, 1, MOST_THREADS))
+}
 
 /// The rayon pool with `threads` threads, made once per size.
 pub fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
-    if threads > MOST_THREADS {
-        return Err(invalid(format!("threads: {threads} is more than {MOST_THREADS}; leave it out to use every core")));
-    }
     static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
+    whole("threads", threads as f64, 0, MOST_THREADS)?;
     let mut pools = POOLS.get_or_init(Mutex::default).lock().map_err(|e| coded("INTERNAL", e))?;
     if let Some(pool) = pools.get(&threads) {
         return Ok(pool.clone());

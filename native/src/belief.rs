@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 use tiresias_model::{self as core, Nature, Policy as _};
 
-use crate::errors::{Result, from_model, invalid};
+use crate::errors::{Result, from_model, invalid, whole};
 use crate::model::{Model, check_action};
 use crate::solve::Solution;
 
@@ -38,13 +38,10 @@ impl BeliefTracker {
     /// Conditions on an action and what was seen after it; returns the observation's likelihood under the model used.
     /// `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was.
     #[napi]
-    pub fn update(&mut self, action: u32, observation: u32) -> Result<f64> {
+    pub fn update(&mut self, action: f64, observation: f64) -> Result<f64> {
         let action = check_action(&self.model, action)?;
         let symbols = self.model.observations().map_or(self.model.states().len(), core::Space::len);
-        let observation = observation as usize;
-        if observation >= symbols {
-            return Err(invalid(format!("observation {observation} of {symbols} does not exist")));
-        }
+        let observation = whole("observation", observation, 0, symbols as u32 - 1)?;
         let nature = match &self.solution {
             Some(solution) => solution.inner.policy.nature(self.stage, &self.belief, action),
             None => Nature { minimiser: 0, maximiser: 0 },

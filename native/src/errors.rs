@@ -18,6 +18,15 @@ pub fn invalid(message: impl std::fmt::Display) -> Error {
     coded("INVALID_ARGUMENT", message)
 }
 
+/// A whole number in `low..=high` from what JavaScript gave. napi itself would wrap negatives and cut fractions.
+pub fn whole(what: &str, value: f64, low: u32, high: u32) -> Result<usize> {
+    if value.fract() == 0.0 && value >= f64::from(low) && value <= f64::from(high) {
+        Ok(value as usize)
+    } else {
+        Err(invalid(format!("{what}: {value} is not a whole number from {low} to {high}")))
+    }
+}
+
 pub fn from_model(error: ModelError) -> Error {
     let code = match &error {
         ModelError::ImpossibleObservation { .. } => "IMPOSSIBLE_OBSERVATION",

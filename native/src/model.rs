@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 use tiresias_model as core;
 
-use crate::errors::{Result, from_model, invalid};
+use crate::errors::{Result, from_model, invalid, whole};
 
 /// A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable.
 #[napi]
@@ -33,11 +33,11 @@ impl Model {
         self.0.sha256()
     }
 
-    /// The same model with another horizon (`null`: none) or ambiguity attitude.
+    /// The same model with another horizon or ambiguity attitude; what is left out stays.
     #[napi]
-    pub fn with(&self, horizon: Option<u32>, alpha: Option<f64>) -> Result<Self> {
+    pub fn with(&self, horizon: Option<f64>, alpha: Option<f64>) -> Result<Self> {
         let mut parts = self.0.to_builder();
-        parts.horizon = horizon.map(|h| h as usize).or(parts.horizon);
+        parts.horizon = horizon.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?.or(parts.horizon);
         parts.alpha = alpha.unwrap_or(parts.alpha);
         parts.build().map(|model| Self(Arc::new(model))).map_err(from_model)
     }
@@ -142,11 +142,6 @@ pub fn check_belief<'a>(model: &core::Model, belief: &'a [f64]) -> Result<&'a [f
 }
 
 /// Checks that `action` exists.
-pub fn check_action(model: &core::Model, action: u32) -> Result<usize> {
-    let a = model.actions().len();
-    if (action as usize) < a {
-        Ok(action as usize)
-    } else {
-        Err(invalid(format!("action {action} of {a} does not exist")))
-    }
+pub fn check_action(model: &core::Model, action: f64) -> Result<usize> {
+    whole("action", action, 0, model.actions().len() as u32 - 1)
 }

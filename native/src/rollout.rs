@@ -7,8 +7,8 @@ use napi_derive::napi;
 use tiresias_model::{Model as CoreModel, Policy, random::Key};
 use tiresias_sim::{Behaviour, NatureRule, RolloutSpec, rollout as run};
 
-use crate::background::{Background, background, guarded, pool};
-use crate::errors::{Result, from_model, invalid};
+use crate::background::{Background, background, guarded, pool, threads};
+use crate::errors::{Result, from_model, invalid, whole};
 use crate::model::Model;
 use crate::solve::Solution;
 
@@ -19,15 +19,15 @@ pub struct RolloutOptions {
     /// `oracle`, `random`, `epsilon:X` or `mixture:oracle=0.5,random=0.5`.
     pub behaviour: String,
     /// Number of episodes.
-    pub episodes: u32,
+    pub episodes: f64,
     /// Seed of the random stream.
     pub seed: f64,
     /// Decisions per episode (default: the model's horizon).
-    pub horizon: Option<u32>,
+    pub horizon: Option<f64>,
     /// `fixed:M` (default `fixed:0`), `resampled` or `adversarial`.
     pub nature: Option<String>,
     /// Threads (default: one per core).
-    pub threads: Option<u32>,
+    pub threads: Option<f64>,
     /// Also return beliefs.
     pub beliefs: Option<bool>,
 }
@@ -49,6 +49,9 @@ pub struct Rollouts {
     /// Belief before each decision, episodes × horizon × S.
     pub beliefs: Option<Float64Array>,
 }
+
+/// The most that one call may record: 16 GiB.
+const MOST_BYTES: usize = 16 << 30;
 
 struct Job {
     model: Arc<CoreModel>,
@@ -80,7 +83,7 @@ impl Job {
                 )));
             }
         };
-        let horizon = options.horizon.map(|h| h as usize).or(model.0.horizon());
+        let horizon = options.horizon.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?.or(model.0.horizon());
         let horizon = horizon.ok_or_else(|| invalid("a model without a horizon needs the option horizon"))?;
         if let (Some(own), Some(_)) = (model.0.horizon(), solution)
             && horizon > own
@@ -93,15 +96,24 @@ impl Job {
         if model.0.actions().len() > 256 {
             return Err(invalid("recorded actions are bytes: at most 256 actions"));
         }
+        let episodes = whole("episodes", options.episodes, 1, u32::MAX)?;
+        let beliefs = options.beliefs.unwrap_or(false);
+        // State, observation, action and reward, and a belief where it is asked for.
+        let step = 17 + if beliefs { 8 * model.0.states().len() } else { 0 };
+        if episodes.saturating_mul(horizon).saturating_mul(step) > MOST_BYTES {
+            return Err(invalid(format!(
+                "{episodes} episodes of {horizon} decisions do not fit in memory at {step} bytes a decision; roll out fewer at a time"
+            )));
+        }
         Ok(Self {
             model: model.0.clone(),
             solution: solution.cloned(),
             behaviour,
             nature,
             horizon,
-            episodes: options.episodes as usize,
+            episodes,
             seed: options.seed as u64,
-            beliefs: options.beliefs.unwrap_or(false),
+            beliefs,
         })
     }
 
@@ -135,7 +147,7 @@ impl Job {
 #[napi]
 pub fn rollout_sync(model: &Model, options: RolloutOptions, solution: Option<&Solution>) -> Result<Rollouts> {
     let job = Job::new(model, &options, solution)?;
-    let pool = pool(options.threads.unwrap_or(0) as usize)?;
+    let pool = pool(threads(options.threads)?)?;
     guarded(|| pool.install(|| job.run()))
 }
 
@@ -147,5 +159,5 @@ pub fn rollout(
     solution: Option<&Solution>,
 ) -> Result<AsyncTask<Background<Rollouts>>> {
     let job = Job::new(model, &options, solution)?;
-    Ok(background(options.threads.unwrap_or(0) as usize, move || job.run()))
+    Ok(background(threads(options.threads)?, move || job.run()))
 }

@@ -9,8 +9,8 @@ use napi_derive::napi;
 use tiresias_model as model;
 use tiresias_solve as core;
 
-use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool};
-use crate::errors::{Result, coded, from_solve, invalid};
+use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
+use crate::errors::{Result, coded, from_solve, invalid, whole};
 use crate::model::{Model, check_action, check_belief};
 
 /// Limits and choices of a solve.
@@ -24,9 +24,9 @@ pub struct SolveOptions {
     /// Bytes of solver data.
     pub memory_bytes: Option<f64>,
     /// Threads (default: one per core).
-    pub threads: Option<u32>,
+    pub threads: Option<f64>,
     /// Another horizon than the model's.
-    pub horizon: Option<u32>,
+    pub horizon: Option<f64>,
     /// Another ambiguity attitude than the model's.
     pub alpha: Option<f64>,
 }
@@ -100,43 +100,45 @@ impl Solution {
 
     /// The action at a stage for a belief (length S); ties go to the lowest index.
     #[napi]
-    pub fn action(&self, stage: u32, belief: &[f64]) -> Result<u32> {
-        let belief = self.at(stage, belief)?;
-        Ok(model::Policy::action(&self.inner.policy, stage as usize, belief) as u32)
+    pub fn action(&self, stage: f64, belief: &[f64]) -> Result<u32> {
+        let (stage, belief) = self.at(stage, belief)?;
+        Ok(model::Policy::action(&self.inner.policy, stage, belief) as u32)
     }
 
     /// Action values at a stage for a belief, length A.
     #[napi]
-    pub fn q_values(&self, stage: u32, belief: &[f64]) -> Result<Float64Array> {
-        Ok(Float64Array::new(self.inner.policy.q_values(stage as usize, self.at(stage, belief)?)))
+    pub fn q_values(&self, stage: f64, belief: &[f64]) -> Result<Float64Array> {
+        let (stage, belief) = self.at(stage, belief)?;
+        Ok(Float64Array::new(self.inner.policy.q_values(stage, belief)))
     }
 
     /// `[lower, upper]` on the optimal value at a stage for a belief.
     #[napi]
-    pub fn bounds(&self, stage: u32, belief: &[f64]) -> Result<Vec<f64>> {
-        let (lower, upper) = self.inner.policy.bounds(stage as usize, self.at(stage, belief)?);
+    pub fn bounds(&self, stage: f64, belief: &[f64]) -> Result<Vec<f64>> {
+        let (stage, belief) = self.at(stage, belief)?;
+        let (lower, upper) = self.inner.policy.bounds(stage, belief);
         Ok(vec![lower, upper])
     }
 
     /// Upper bound on `V*(b) - Q*(b, action)`.
     #[napi]
-    pub fn regret_bound(&self, stage: u32, belief: &[f64], action: u32) -> Result<f64> {
-        let action = check_action(&self.model, action)?;
-        Ok(self.inner.policy.regret_bound(stage as usize, self.at(stage, belief)?, action))
+    pub fn regret_bound(&self, stage: f64, belief: &[f64], action: f64) -> Result<f64> {
+        let (stage, belief) = self.at(stage, belief)?;
+        Ok(self.inner.policy.regret_bound(stage, belief, check_action(&self.model, action)?))
     }
 
     /// Every action whose value is within `epsilon` of the best.
     #[napi]
-    pub fn optimal_actions(&self, stage: u32, belief: &[f64], epsilon: f64) -> Result<Vec<u32>> {
-        let belief = self.at(stage, belief)?;
-        Ok(self.inner.policy.optimal_actions(stage as usize, belief, epsilon).into_iter().map(|a| a as u32).collect())
+    pub fn optimal_actions(&self, stage: f64, belief: &[f64], epsilon: f64) -> Result<Vec<u32>> {
+        let (stage, belief) = self.at(stage, belief)?;
+        Ok(self.inner.policy.optimal_actions(stage, belief, epsilon).into_iter().map(|a| a as u32).collect())
     }
 
     /// The model nature answers with: the minimiser for α ≥ ½, else the maximiser.
     #[napi]
-    pub fn worst_model(&self, stage: u32, belief: &[f64], action: u32) -> Result<u32> {
-        let action = check_action(&self.model, action)?;
-        let answer = model::Policy::nature(&self.inner.policy, stage as usize, self.at(stage, belief)?, action);
+    pub fn worst_model(&self, stage: f64, belief: &[f64], action: f64) -> Result<u32> {
+        let (stage, belief) = self.at(stage, belief)?;
+        let answer = model::Policy::nature(&self.inner.policy, stage, belief, check_action(&self.model, action)?);
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
     }
 
@@ -146,11 +148,10 @@ impl Solution {
         Buffer::from(self.inner.policy.save())
     }
 
-    fn at<'a>(&self, stage: u32, belief: &'a [f64]) -> Result<&'a [f64]> {
-        match self.model.horizon() {
-            Some(h) if stage as usize >= h => Err(invalid(format!("stage {stage}: the horizon is {h}"))),
-            _ => check_belief(&self.model, belief),
-        }
+    /// Checks a stage and a belief.
+    fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, &'a [f64])> {
+        let last = self.model.horizon().map_or(u32::MAX, |h| h as u32 - 1);
+        Ok((whole("stage", stage, 0, last)?, check_belief(&self.model, belief)?))
     }
 }
 
@@ -161,11 +162,17 @@ fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, 
     if let Some(seconds) = options.time_seconds.filter(|t| !(0.0..1e9).contains(t)) {
         return Err(invalid(format!("timeSeconds: {seconds} is not a number of seconds")));
     }
+    if let Some(bytes) = options.memory_bytes.filter(|b| b.is_nan() || *b < 1.0) {
+        return Err(invalid(format!("memoryBytes: {bytes} is not a number of bytes")));
+    }
+    if let Some(gap) = options.gap.filter(|g| g.is_nan() || *g < 0.0) {
+        return Err(invalid(format!("gap: {gap} is not a number of at least 0")));
+    }
     let limits = core::Limits {
         gap: options.gap.unwrap_or(default.gap),
         time: options.time_seconds.map(Duration::from_secs_f64),
         memory: options.memory_bytes.map(|b| b as usize),
-        threads: options.threads.filter(|&t| t > 0).map_or_else(rayon::current_num_threads, |t| t as usize),
+        threads: threads(options.threads)?.max(1),
     };
     Ok((model.0, limits))
 }
@@ -180,7 +187,7 @@ fn run(model: Arc<model::Model>, limits: &core::Limits, hook: &core::Hook) -> Re
 pub fn solve_sync(model: &Model, options: Option<SolveOptions>) -> Result<Solution> {
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
-    let pool = pool(options.threads.unwrap_or(0) as usize)?;
+    let pool = pool(threads(options.threads)?)?;
     guarded(|| pool.install(|| run(model, &limits, &core::no_hook)))
 }
 
@@ -195,7 +202,7 @@ pub fn solve(
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(options.threads.unwrap_or(0) as usize, move || {
+    Ok(background(threads(options.threads)?, move || {
         run(model, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;

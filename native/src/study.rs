@@ -113,7 +113,11 @@ pub fn make_shard(
 #[napi]
 pub fn read_example(path: String, row: u32) -> Result<ShardExample> {
     guarded(|| {
-        let mut rows = read_shard(Path::new(&path)).map_err(from_encode)?.skip(row as usize);
+        let mut rows = read_shard(Path::new(&path)).map_err(from_encode)?;
+        // Not `nth`: an error in an earlier row must come out, not be counted as one.
+        for _ in 0..row {
+            rows.next().transpose().map_err(from_encode)?;
+        }
         let row = rows.next().ok_or_else(|| invalid(format!("{path} has no row {row}")))?.map_err(from_encode)?;
         Ok(ShardExample {
             input_ids: Int32Array::new(row.input_ids.into_iter().map(|id| id as i32).collect()),

@@ -84,6 +84,8 @@ fn one() -> f64 {
 impl Model {
     /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
+        // Windows editors put a byte-order mark before the text.
+        let text = text.trim_start_matches('\u{feff}');
         let file: ModelFile = serde_json::from_str(text).map_err(|e| ModelError::Json(e.to_string()))?;
         if file.schema != SCHEMA {
             return Err(ModelError::Json(format!("schema is {:?}, expected {SCHEMA:?}", file.schema)));
@@ -91,16 +93,6 @@ impl Model {
         let states = space("states", file.states)?;
         let actions = space("actions", file.actions)?;
         let observations = file.observations.map(|o| space("observations", o)).transpose()?;
-        let start = match file.start {
-            None => vec![1.0 / states.len() as f64; states.len()],
-            Some(row) => {
-                let mut start = vec![0.0; states.len()];
-                for (i, p) in entries("start", row, &states)? {
-                    start[i] = p;
-                }
-                start
-            }
-        };
         let terminal = file
             .terminal
             .iter()
@@ -121,6 +113,17 @@ impl Model {
                 Ok(Dynamics { transition, observation })
             })
             .collect::<Result<_, ModelError>>()?;
+        // Only now: the rows have shown that there really are so many states.
+        let start = match file.start {
+            None => vec![1.0 / states.len() as f64; states.len()],
+            Some(row) => {
+                let mut start = vec![0.0; states.len()];
+                for (i, p) in entries("start", row, &states)? {
+                    start[i] = p;
+                }
+                start
+            }
+        };
         let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
         ModelBuilder {
             name: file.name,

@@ -230,7 +230,13 @@ impl ModelBuilder {
             alpha: self.alpha,
         };
         model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m)).collect();
-        Ok(model)
+        let (low, high) = model.value_range();
+        match [low, high, high - low].into_iter().find(|v| !v.is_finite()) {
+            Some(value) => {
+                Err(ModelError::Number { what: "total reward over the horizon".into(), value, expected: "finite" })
+            }
+            None => Ok(model),
+        }
     }
 }
 

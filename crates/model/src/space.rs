@@ -15,6 +15,10 @@ impl Space {
         if len == 0 {
             return Err(ModelError::Shape { what: what.into(), expected: 1, found: 0 });
         }
+        // Kernels index their columns with 32 bits.
+        if len > u32::MAX as usize {
+            return Err(ModelError::Number { what: what.into(), value: len as f64, expected: "below 2^32" });
+        }
         Ok(Self { len, names: None })
     }
 

@@ -88,6 +88,7 @@ fn numbers_shapes_and_names_are_checked() {
         ("start distribution: expected 2 entries, found 3", Box::new(|p| p.start = vec![1.0, 0.0, 0.0])),
         ("reward R(s,a): expected 6 entries, found 5", Box::new(|p| p.reward = Reward::StateAction(vec![0.0; 5]))),
         ("reward R(a): inf is not finite", Box::new(|p| p.reward = Reward::Action(vec![0.0, 0.0, f64::INFINITY]))),
+        ("total reward over the horizon: -inf is not finite", Box::new(|p| p.reward = Reward::Action(vec![-1e308; 3]))),
         ("dynamics (at least one model)", Box::new(|p| p.dynamics.clear())),
         ("observation model", Box::new(|p| p.dynamics[0].observation = None)),
         ("\"2\" is not one of the 2 states", Box::new(|p| p.terminal = vec![2])),
@@ -129,6 +130,28 @@ fn json_errors_say_where() {
     for (text, part) in cases {
         let error = Model::from_json(&text).expect_err(part).to_string();
         assert!(error.contains(part), "expected {part:?} in {error:?}");
+    }
+}
+
+/// A count is believed only when the rows are there: no allocation follows a number alone.
+#[test]
+fn absurd_counts_are_errors() {
+    for count in ["1000000000000", "4294967295", "18446744073709551615"] {
+        let text = format!(
+            r#"{{"schema":"tiresias.model/1","states":{count},"actions":1,"horizon":3,
+            "reward":{{"action":[1]}},"dynamics":[{{"transition":[[[1.0]]]}}]}}"#
+        );
+        assert!(Model::from_json(&text).is_err(), "{count}");
+    }
+}
+
+#[test]
+fn the_examples_are_valid_models() {
+    for (name, kind) in [("tiger", Kind::Pomdp), ("ambiguous-tiger", Kind::Apomdp)] {
+        let path = format!("{}/../../examples/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(Model::from_json(&text).unwrap().kind(), kind);
+        assert_eq!(Model::from_json(&format!("\u{feff}{text}")).unwrap().kind(), kind);
     }
 }
 

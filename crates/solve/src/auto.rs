@@ -6,36 +6,51 @@ use std::time::Duration;
 use rayon::prelude::*;
 use tiresias_model::{Kind, Model};
 
+use crate::belief::backup::ordered;
 use crate::{
-    BackwardInduction, Faces, Hook, Limits, Progress, Search, Solution, SolveError, Solver, Stopped, ValueIteration,
+    BackwardInduction, Faces, Hook, Limits, Progress, Search, Solution, SolveError, Solver, Stats, Stopped,
+    ValueIteration,
 };
 
+/// Trials with cones after triangulations.
+const MOST_CONE_TRIALS: u64 = 2_000;
 /// Stages times faces beyond which a triangulation is no longer small change.
 const MANY_FACES: usize = 10_000;
 
 /// The solver for `model`, by its kind, horizon and size; [`Solver::name`] and [`Stats::solver`](crate::Stats::solver) say which.
 ///
 /// Observed states get tables. Hidden states get certified triangulations where beliefs keep to small faces, trial-based search
-/// elsewhere; where the value is convex and a triangulation does not reach the gap, search goes on with the time that is left.
+/// elsewhere; where a triangulation does not reach the gap, search goes on with the time and memory that are left.
 pub fn auto(model: &Model) -> Box<dyn Solver> {
     match (model.kind(), model.horizon()) {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
         (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ValueIteration),
         (Kind::Pomdp | Kind::Apomdp, horizon) => {
             let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
-            let small = Faces::faces(model).is_some_and(|faces| faces * horizon.unwrap_or(1) <= MANY_FACES);
+            let small =
+                Faces::faces(model).is_some_and(|faces| faces.saturating_mul(horizon.unwrap_or(1)) <= MANY_FACES);
             match (small, convex) {
                 // With two or three states there is one face, and search has it exact in a few trials.
-                (true, true) if model.states().len() > 3 => Box::new(FacesThenSearch),
-                (true, false) => Box::new(Faces::default()),
+                (true, true) if model.states().len() > 3 => {
+                    Box::new(FacesThenSearch { most_divisions: 48, search: Search::default() })
+                }
+                // Cones slow down with the points they keep, and close the gap of short games early or not at all.
+                (true, false) => Box::new(FacesThenSearch {
+                    most_divisions: Faces::default().most_divisions,
+                    search: Search { most_trials: MOST_CONE_TRIALS, ..Search::default() },
+                }),
                 _ => Box::new(Search::default()),
             }
         }
     }
 }
 
-/// Triangulations, whose bounds are as good off the best path as on it; then search, which can close any gap.
-struct FacesThenSearch;
+/// Triangulations, whose bounds are as good off the best path as on it; then search, which can close
+/// any gap of a convex value, and that of a short game.
+struct FacesThenSearch {
+    most_divisions: usize,
+    search: Search,
+}
 
 impl Solver for FacesThenSearch {
     fn name(&self) -> &'static str {
@@ -43,25 +58,33 @@ impl Solver for FacesThenSearch {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        let first = Faces { most_divisions: 48, ..Faces::default() }.solve(model, limits, hook)?;
-        if first.stopped != Stopped::Memory || limits.memory.is_some_and(|bytes| first.stats.vectors * 32 > bytes / 2) {
+        let first = Faces { most_divisions: self.most_divisions, ..Faces::default() }.solve(model, limits, hook)?;
+        if !matches!(first.stopped, Stopped::Memory | Stopped::Exhausted) {
             return Ok(first);
         }
         let spent = Duration::from_secs_f64(first.stats.seconds);
-        let rest = Limits { time: limits.time.map(|time| time.saturating_sub(spent)), ..limits.clone() };
+        let rest = Limits {
+            time: limits.time.map(|time| time.saturating_sub(spent)),
+            // The triangulation is kept meanwhile, at 32 bytes a vertex.
+            memory: limits.memory.map(|bytes| bytes.saturating_sub(32 * first.stats.vectors)),
+            ..limits.clone()
+        };
         // Progress goes on from where the triangulations left it.
         let going_on = |p: &Progress| {
             let (lower, upper) = (p.lower.max(first.lower), p.upper.min(first.upper));
             let iterations = p.iterations + first.stats.iterations;
             hook(&Progress { lower, upper, iterations, elapsed: p.elapsed + spent })
         };
-        let mut second = Search::default().solve(model, &rest, &going_on)?;
-        if second.gap() >= first.gap() {
-            return Ok(Solution { stopped: second.stopped, ..first });
-        }
-        second.stats.seconds += first.stats.seconds;
-        (second.lower, second.upper) = (second.lower.max(first.lower), second.upper.min(first.upper));
-        Ok(second)
+        let Ok(second) = self.search.solve(model, &rest, &going_on) else {
+            // Not even search's tables fit beside the triangulation.
+            return Ok(Solution { stopped: Stopped::Memory, ..first });
+        };
+        let (lower, upper) = ordered(first.lower.max(second.lower), first.upper.min(second.upper));
+        let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { second.stopped };
+        let seconds = first.stats.seconds + second.stats.seconds;
+        let iterations = first.stats.iterations + second.stats.iterations;
+        let Solution { policy, stats, .. } = if second.gap() < first.gap() { second } else { first };
+        Ok(Solution { lower, upper, policy, stats: Stats { seconds, iterations, ..stats }, stopped })
     }
 }
 

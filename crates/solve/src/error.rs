@@ -25,6 +25,19 @@ pub enum SolveError {
         /// The range it must lie in.
         expected: &'static str,
     },
+    /// The tables of one entry a stage would not fit: nothing was allocated.
+    #[error(
+        "horizon {horizon} is too long: its tables need at least {bytes} bytes, and {allowed} are allowed; \
+         lower the horizon, allow more memory, or use a discounted model without a horizon"
+    )]
+    Horizon {
+        /// The model's horizon.
+        horizon: usize,
+        /// What the tables need at least.
+        bytes: usize,
+        /// The limit on memory, or what is allowed without one.
+        allowed: usize,
+    },
     /// A policy to be evaluated has the wrong size.
     #[error("{what}: expected {expected} entries, found {found}")]
     Shape {

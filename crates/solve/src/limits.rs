@@ -3,7 +3,12 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use tiresias_model::{Kind, Model};
+
 use crate::{SolveError, Stopped};
+
+/// What the tables of all stages may take when no limit on memory is given.
+const MOST_TABLE_BYTES: usize = 64 << 30;
 
 /// Limits of one solve. All of them are checked often enough to hold within a fraction of a second.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +17,8 @@ pub struct Limits {
     pub gap: f64,
     /// Stop after this wall time, start-up included; the bounds are sound even when it is zero.
     pub time: Option<Duration>,
-    /// Stop before the solver's own data exceed this many bytes.
+    /// Stop before the solver's own data exceed this many bytes. A horizon whose tables alone need more (or more than 64 GiB,
+    /// without a limit) is refused with [`SolveError::Horizon`].
     pub memory: Option<usize>,
     /// Threads to use, at least 1. A single task is solved on one thread: [`solve_batch`](crate::solve_batch) spreads tasks.
     pub threads: usize,
@@ -36,6 +42,23 @@ impl Limits {
         }
         if self.threads == 0 {
             return Err(SolveError::Limit { what: "threads", value: 0.0, expected: "at least 1" });
+        }
+        Ok(())
+    }
+
+    /// [`check`](Self::check), and whether the tables of all of `model`'s stages fit.
+    pub(crate) fn check_for(&self, model: &Model) -> Result<(), SolveError> {
+        self.check()?;
+        let Some(horizon) = model.horizon() else { return Ok(()) };
+        let (s, a, m) = (model.states().len(), model.actions().len(), model.dynamics().len());
+        let numbers = match model.kind() {
+            Kind::Mdp | Kind::RobustMdp => s * a + 1,
+            Kind::Pomdp | Kind::Apomdp => s * (a + m),
+        };
+        let bytes = horizon.saturating_mul(8 * numbers);
+        let allowed = self.memory.unwrap_or(MOST_TABLE_BYTES);
+        if bytes > allowed {
+            return Err(SolveError::Horizon { horizon, bytes, allowed });
         }
         Ok(())
     }

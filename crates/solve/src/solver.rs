@@ -11,19 +11,22 @@ pub enum Stopped {
     Converged,
     /// The time is up.
     Time,
-    /// More memory would be needed than allowed, or than the method can use to any effect.
+    /// More memory would be needed than [`Limits::memory`](crate::Limits::memory) allows.
     Memory,
+    /// The method has nothing finer left to try: more time or memory would change nothing.
+    Exhausted,
     /// The hook said so.
     Cancelled,
 }
 
 impl Stopped {
-    /// Lower-case name: `converged`, `time`, `memory`, `cancelled`.
+    /// Lower-case name: `converged`, `time`, `memory`, `exhausted`, `cancelled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Converged => "converged",
             Self::Time => "time",
             Self::Memory => "memory",
+            Self::Exhausted => "exhausted",
             Self::Cancelled => "cancelled",
         }
     }
@@ -55,7 +58,7 @@ pub struct Solution {
     pub policy: SolvedPolicy,
     /// What it cost.
     pub stats: Stats,
-    /// Why it stopped.
+    /// Why it stopped: the gap is reached, a limit bound, the hook said so, or the method is exhausted.
     pub stopped: Stopped,
 }
 

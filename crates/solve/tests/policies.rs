@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Size, draw, hidden, observed, runner, tiger};
 use tiresias_model::family::{Regime, TaskRequest, family};
-use tiresias_model::{Model, Policy};
+use tiresias_model::{Kernel, Model, Policy};
 use tiresias_solve::{
     CornerBounds, Faces, Limits, POLICY_SCHEMA, Progress, Search, SolveError, SolvedPolicy, Solver, Stopped, auto,
     no_hook, solve_batch,
@@ -18,6 +18,17 @@ use tiresias_solve::{
 fn energy(regime: Regime, index: u64, horizon: usize) -> Model {
     let request = TaskRequest { split: "train".into(), index, seed: 3, regime, horizon, models: 3, alpha: 1.0 };
     family("energy").unwrap().task(&request).unwrap().model
+}
+
+/// The tiger, with ears that may be worse than they should be.
+fn two_tigers(horizon: usize, discount: f64) -> Model {
+    let mut builder = tiger(Some(horizon)).to_builder();
+    builder.discount = discount;
+    let mut deaf = builder.dynamics[0].clone();
+    let half = [0.5, 0.5].repeat(4);
+    deaf.observation = Some(Kernel::from_dense(2, &[vec![0.7, 0.3, 0.3, 0.7], half].concat()));
+    builder.dynamics.push(deaf);
+    builder.build().unwrap()
 }
 
 fn policies() -> Vec<SolvedPolicy> {
@@ -93,7 +104,7 @@ fn limits_of_the_triangulation_hold() {
         ControlFlow::Continue(())
     };
     let solution = coarse.solve(&model, &Limits::with_gap(0.0), &hook).unwrap();
-    assert!(solution.stopped == Stopped::Memory && inside(&solution));
+    assert!(solution.stopped == Stopped::Exhausted && inside(&solution));
     let solution = coarse.solve(&model, &Limits::with_gap(0.0), &|_| ControlFlow::Break(())).unwrap();
     assert!(solution.stopped == Stopped::Cancelled && inside(&solution));
 }
@@ -143,4 +154,98 @@ fn a_small_gap_is_closed_by_search() {
     let rough = auto(&model).solve(&model, &Limits::with_gap(0.05), &no_hook).unwrap();
     assert_eq!((rough.stats.solver, rough.stopped), ("faces", Stopped::Converged));
     assert!(rough.lower <= solution.upper && solution.lower <= rough.upper);
+}
+
+#[test]
+fn small_ambiguous_games_reach_small_gaps() {
+    for discount in [1.0, 0.95] {
+        let model = two_tigers(10, discount);
+        let mut last = f64::INFINITY;
+        for gap in [2.0, 0.5, 0.1, 0.03, 0.01] {
+            let solution = auto(&model).solve(&model, &Limits::with_gap(gap), &no_hook).unwrap();
+            assert_eq!(solution.stopped, Stopped::Converged);
+            assert!(solution.gap() <= gap.min(last), "{} where {last} was reached", solution.gap());
+            last = solution.gap();
+        }
+        // What cannot be reached is as good as what can, and says why it stopped.
+        let limits = Limits { time: Some(Duration::from_secs(20)), ..Limits::with_gap(0.0) };
+        let solution = Faces::default().solve(&model, &limits, &no_hook).unwrap();
+        assert_eq!(solution.stopped, Stopped::Exhausted);
+        assert!(solution.gap() <= last);
+        let little = Limits { memory: Some(200_000), ..Limits::with_gap(0.0) };
+        let solution = Faces::default().solve(&model, &little, &no_hook).unwrap();
+        assert_eq!(solution.stopped, Stopped::Memory);
+    }
+}
+
+#[test]
+fn the_last_triangulation_has_the_most_divisions() {
+    let model = two_tigers(10, 1.0);
+    let solve = |first_divisions, most_divisions| {
+        Faces { first_divisions, most_divisions }.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap()
+    };
+    let (stepwise, at_once) = (solve(16, 100), solve(100, 100));
+    assert_eq!((stepwise.stopped, at_once.stopped), (Stopped::Exhausted, Stopped::Exhausted));
+    assert!(stepwise.gap() <= at_once.gap());
+}
+
+#[test]
+fn the_tightest_triangulation_is_kept() {
+    let model = two_tigers(10, 1.0);
+    let gap = |first_divisions, most_divisions| {
+        let solver = Faces { first_divisions, most_divisions };
+        let policy = solver.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap().policy;
+        let (lower, upper) = policy.bounds(0, model.start());
+        upper - lower
+    };
+    let mut worse = 0;
+    for divisions in 10..30 {
+        let (coarse, fine) = (gap(divisions, divisions), gap(divisions + 1, divisions + 1));
+        worse += usize::from(fine > coarse);
+        assert!(gap(divisions, divisions + 1) <= coarse.min(fine));
+    }
+    assert!(worse > 0, "a case in which the finer one is worse");
+}
+
+#[test]
+fn cones_go_on_where_triangulations_end() {
+    let mut runner = runner(1);
+    let size = Size { states: 3, actions: 3, observations: 2, models: 2, horizon: 2 };
+    let strategy = hidden(size);
+    let mut found = 0;
+    for _ in 0..40 {
+        let model = draw(&strategy, &mut runner);
+        let limits = Limits::with_gap(1e-9);
+        let faces = Faces::default().solve(&model, &limits, &no_hook).unwrap();
+        let solution = auto(&model).solve(&model, &limits, &no_hook).unwrap();
+        let tiny = 1e-9;
+        assert!(solution.gap() <= faces.gap() + tiny);
+        assert!(solution.lower >= faces.lower - tiny && solution.upper <= faces.upper + tiny);
+        found += usize::from(faces.stopped == Stopped::Exhausted && solution.stopped == Stopped::Converged);
+    }
+    assert!(found > 0, "a game that triangulations leave open and cones close");
+}
+
+#[test]
+fn a_horizon_beyond_all_memory_is_refused_before_anything_is_allocated() {
+    let size = Size { states: 3, actions: 2, observations: 2, models: 2, horizon: 2 };
+    let mut runner = runner(1);
+    let models =
+        [tiger(Some(2)), two_tigers(2, 0.95), draw(&hidden(size), &mut runner), draw(&observed(size), &mut runner)];
+    for model in models {
+        for (horizon, memory) in [
+            (1_000_000_000_000, None),
+            (1 << 50, None),
+            (1_000_000, Some(1_000_000)),
+            (1_000_000_000_000, Some(1 << 40)),
+        ] {
+            let mut builder = model.to_builder();
+            (builder.discount, builder.horizon) = (1.0, Some(horizon));
+            let long = builder.build().unwrap();
+            let limits = Limits { memory, ..Limits::default() };
+            let refused = auto(&long).solve(&long, &limits, &no_hook).unwrap_err();
+            let SolveError::Horizon { bytes, allowed, .. } = refused else { panic!("{refused}") };
+            assert!(bytes > allowed && allowed == memory.unwrap_or(64 << 30));
+        }
+    }
 }

@@ -22,14 +22,15 @@ impl Solver for CornerBounds {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
         let bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let numbers = bounds.corners.len();
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
         let reason = watch.check(lower, upper, 1, 8 * numbers);
-        let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { reason.unwrap_or(Stopped::Memory) };
+        let stopped =
+            if upper - lower <= limits.gap { Stopped::Converged } else { reason.unwrap_or(Stopped::Exhausted) };
         debug_assert!(!sparse(model.start()).is_empty());
         let stats =
             Stats { seconds: watch.seconds(), iterations: 1, vectors: numbers, points: numbers, solver: self.name() };

@@ -24,7 +24,7 @@ impl Solver for BackwardInduction {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         let unsupported = |found: String| SolveError::Unsupported {
             solver: self.name(),
             expected: "an MDP or robust MDP with a horizon",
@@ -49,7 +49,6 @@ impl Solver for BackwardInduction {
             let step = change(&value, &next);
             std::mem::swap(&mut value, &mut next);
             swept += 1;
-            // The table is needed at its full size from the start, so a limit on memory is a limit on the sweeps spent on it.
             let (low, high) = if stage == 0 { (0.0, 0.0) } else { drift(step, model.discount(), stage) };
             let mean: f64 = model.start().iter().zip(&next).map(|(p, v)| p * v).sum();
             let reason = watch.check(mean + low, mean + high, swept, bytes);

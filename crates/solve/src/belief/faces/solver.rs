@@ -7,6 +7,7 @@ use tiresias_model::Model;
 use super::bounds::{FaceBounds, Stages};
 use super::convex::{ConvexStage, product};
 use super::geometry::{Face, FaceMaps, Geometry, bases, face_maps, scaled_faces};
+use super::lattice::Lattice;
 use super::overlay::Overlay;
 use super::supports;
 use super::sweep::{Criterion, Lanes, Sweep};
@@ -17,6 +18,9 @@ use crate::belief::corners::Corners;
 use crate::limits::Watch;
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+
+/// Divisions of the first triangulation where no face has three states.
+const FIRST_LINEAR: usize = 16;
 
 /// Certified triangulations of the faces that beliefs keep to, for POMDPs and APOMDPs in which every posterior belief has at most
 /// three states in its support (noisy gauges, nearly observed states).
@@ -29,15 +33,17 @@ use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Sto
 /// O(vertices · A · M · observations per action) a stage for POMDPs, and the crossings of cells and images besides for APOMDPs.
 #[derive(Debug, Clone, Copy)]
 pub struct Faces {
-    /// Divisions of a face's edges in the first triangulation; 0 guesses them from the gap asked for.
+    /// Divisions of a face's edges in the first triangulation; 0 guesses them from the gap asked for, where a face has
+    /// three states.
     pub first_divisions: usize,
-    /// Divisions in the last: beyond it the solver stops with [`Stopped::Memory`].
+    /// Divisions in the last, after which the solver stops with [`Stopped::Exhausted`]; 0 for 96, or where no face has three states
+    /// for as many vertices a face as 96 give a triangle.
     pub most_divisions: usize,
 }
 
 impl Default for Faces {
     fn default() -> Self {
-        Self { first_divisions: 0, most_divisions: 96 }
+        Self { first_divisions: 0, most_divisions: 0 }
     }
 }
 
@@ -48,6 +54,16 @@ impl Faces {
         model.observations()?;
         Some(supports::faces(model)?.len())
     }
+
+    /// Divisions in the last triangulation.
+    fn most_divisions(&self, linear: bool) -> usize {
+        let triangle = Lattice { corners: 3, divisions: 96 };
+        match self.most_divisions {
+            0 if linear => triangle.vertices() - 1,
+            0 => triangle.divisions,
+            given => given,
+        }
+    }
 }
 
 impl Solver for Faces {
@@ -56,7 +72,7 @@ impl Solver for Faces {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
         let supports = supports::faces(model).ok_or_else(|| SolveError::Unsupported {
@@ -68,10 +84,16 @@ impl Solver for Faces {
         let maps = face_maps(model, &faces);
         let mut bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let (mut lower, mut upper) = bounds.assess(model, 0, model.start()).bounds();
+        // Without triangles the cost is linear in the divisions: they double whatever the gap, so that who asks for more has
+        // tried all that serves who asks for less.
+        let linear = supports.iter().all(|s| s.len() < 3);
+        let most = self.most_divisions(linear);
         let mut divisions = match self.first_divisions {
-            0 => first_guess(model, upper - lower, limits.gap).min(self.most_divisions.max(1)),
+            0 if linear => FIRST_LINEAR.min(most),
+            0 => first_guess(model, upper - lower, limits.gap).min(most),
             given => given,
         };
+        let (mut tried, mut tightest) = (0, f64::INFINITY);
         let mut iterations = 0;
         let stopped = loop {
             if upper - lower <= limits.gap {
@@ -82,19 +104,26 @@ impl Solver for Faces {
             {
                 break reason;
             }
-            if divisions > self.most_divisions {
-                break Stopped::Memory;
+            if tried >= most || divisions > most {
+                break Stopped::Exhausted;
             }
             let Some(stages) = triangulate(model, &faces, &maps, divisions, &bounds.corners, &watch, limits) else {
                 break Stopped::Time;
             };
             iterations += 1;
             let refined = FaceBounds::new(model, &faces, divisions, stages);
-            bounds.refined = Refined::Faces(refined);
+            let before = std::mem::replace(&mut bounds.refined, Refined::Faces(refined));
             let (low, high) = bounds.assess(model, 0, model.start()).bounds();
-            let before = upper - lower;
             (lower, upper) = ordered(lower.max(low), upper.min(high));
-            divisions = next_divisions(divisions, (upper - lower).min(before), limits.gap);
+            // A finer lattice that does not contain the coarser one can be worse at the start.
+            if high - low < tightest {
+                tightest = high - low;
+            } else {
+                bounds.refined = before;
+            }
+            tried = divisions;
+            let next = if linear { 2 * divisions } else { next_divisions(divisions, upper - lower, limits.gap) };
+            divisions = next.min(most);
         };
         let (vectors, points) = bounds.sizes();
         let stats = Stats { seconds: watch.seconds(), iterations, vectors, points, solver: self.name() };

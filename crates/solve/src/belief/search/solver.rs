@@ -28,7 +28,7 @@ pub struct Search {
     /// Every `explore`-th trial starts with actions that need not be the best, so that the bounds are good where a perturbed
     /// execution leads, too; 0 never does.
     pub explore: u64,
-    /// Trials after which the search gives up; it then stops with [`Stopped::Memory`].
+    /// Trials after which the search gives up; it then stops with [`Stopped::Exhausted`].
     pub most_trials: u64,
 }
 
@@ -44,7 +44,7 @@ impl Solver for Search {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
@@ -94,7 +94,7 @@ impl Search {
             let stopped = if upper - lower <= limits.gap {
                 Some(Stopped::Converged)
             } else if trials >= self.most_trials || idle > MOST_IDLE {
-                Some(Stopped::Memory)
+                Some(Stopped::Exhausted)
             } else {
                 watch.check(lower, upper, trials, bounds.bytes())
             };

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Trials with cones after triangulations.
-const MOST_CONE_TRIALS: u64 = 2_000;
+const MOST_CONE_TRIALS: u64 = 300;
 /// Stages times faces beyond which a triangulation is no longer small change.
 const MANY_FACES: usize = 10_000;
 

@@ -31,7 +31,7 @@ const FIRST_LINEAR: usize = 16;
 /// interpolation bound it as they are. Divisions grow until the gap at the start is small enough.
 ///
 /// O(vertices · A · M · observations per action) a stage for POMDPs, and the crossings of cells and images besides for APOMDPs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Faces {
     /// Divisions of a face's edges in the first triangulation; 0 guesses them from the gap asked for, where a face has
     /// three states.
@@ -39,12 +39,6 @@ pub struct Faces {
     /// Divisions in the last, after which the solver stops with [`Stopped::Exhausted`]; 0 for 96, or where no face has three states
     /// for as many vertices a face as 96 give a triangle.
     pub most_divisions: usize,
-}
-
-impl Default for Faces {
-    fn default() -> Self {
-        Self { first_divisions: 0, most_divisions: 0 }
-    }
 }
 
 impl Faces {

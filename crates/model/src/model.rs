@@ -362,10 +362,10 @@ impl Model {
         let steps = match self.horizon {
             None => 1.0 / (1.0 - self.discount),
             Some(h) if self.discount == 1.0 => h as f64,
-            Some(h) => (1.0 - self.discount.powi(h as i32)) / (1.0 - self.discount),
+            Some(h) => (1.0 - self.discount.powf(h as f64)) / (1.0 - self.discount),
         };
         let last = |pick: fn(f64, f64) -> f64| self.final_reward.iter().copied().reduce(pick).unwrap_or(0.0);
-        let weight = self.horizon.map_or(0.0, |h| self.discount.powi(h as i32));
+        let weight = self.horizon.map_or(0.0, |h| self.discount.powf(h as f64));
         (low * steps + weight * last(f64::min), high * steps + weight * last(f64::max))
     }
 

@@ -27,6 +27,16 @@ pub fn whole(what: &str, value: f64, low: u32, high: u32) -> Result<usize> {
     }
 }
 
+/// An index of a task: a whole number that a double holds exactly.
+pub fn index(what: &str, value: f64) -> Result<u64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && (0.0..LIMIT).contains(&value) {
+        Ok(value as u64)
+    } else {
+        Err(invalid(format!("{what}: {value} is not a whole number from 0 to 2^53 - 1")))
+    }
+}
+
 pub fn from_model(error: ModelError) -> Error {
     let code = match &error {
         ModelError::ImpossibleObservation { .. } => "IMPOSSIBLE_OBSERVATION",

@@ -15,6 +15,7 @@ mod encoder;
 mod error;
 mod gguf;
 mod joints;
+mod list_column;
 mod parquet_read;
 mod parquet_write;
 mod proof;

@@ -6,8 +6,9 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Ty
 use parquet::errors::Result;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
+use crate::list_column::ListColumn;
 use crate::row::RowRef;
-use crate::schema::{properties, schema};
+use crate::schema::{COMPRESSION, column_descriptor, properties, schema};
 
 /// A row group is closed at whichever comes first: readers hold one in memory, and its bounds must depend on rows alone.
 const GROUP_ROWS: usize = 8192;
@@ -27,7 +28,7 @@ impl<W: Write + Send> ParquetShard<W> {
     /// Takes a validated row.
     pub(crate) fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
         self.group.push(row);
-        if self.group.horizon.len() >= GROUP_ROWS || self.group.input_ids.values.len() >= GROUP_IDS {
+        if self.group.horizon.len() >= GROUP_ROWS || self.group.input_ids.len() >= GROUP_IDS {
             self.flush()?;
         }
         Ok(())
@@ -98,8 +99,8 @@ impl Texts {
 /// The rows of one row group, by column.
 #[derive(Default)]
 struct Group {
-    input_ids: Lists<i32>,
-    labels: Lists<i32>,
+    input_ids: ListColumn,
+    labels: ListColumn,
     prompt: Texts,
     completion: Texts,
     family: Texts,
@@ -109,7 +110,7 @@ struct Group {
     regime: Texts,
     horizon: Vec<i32>,
     behaviour: Texts,
-    oracle_actions: Lists<i32>,
+    oracle_actions: ListColumn,
     regret_bounds: Lists<f64>,
     tokenizer_sha: Texts,
     template_sha: Texts,
@@ -136,8 +137,8 @@ impl Group {
 
     /// Writes the columns in the order of the schema.
     fn write<W: Write + Send>(&mut self, out: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
-        lists::<Int32Type, _>(out, &self.input_ids)?;
-        lists::<Int32Type, _>(out, &self.labels)?;
+        self.input_ids.write(out, column_descriptor("input_ids.list.element"), *COMPRESSION)?;
+        self.labels.write(out, column_descriptor("labels.list.element"), *COMPRESSION)?;
         texts(out, &mut self.prompt)?;
         texts(out, &mut self.completion)?;
         texts(out, &mut self.family)?;
@@ -147,7 +148,7 @@ impl Group {
         texts(out, &mut self.regime)?;
         column::<Int32Type, _>(out, &self.horizon, None)?;
         texts(out, &mut self.behaviour)?;
-        lists::<Int32Type, _>(out, &self.oracle_actions)?;
+        self.oracle_actions.write(out, column_descriptor("oracle_actions.list.element"), *COMPRESSION)?;
         lists::<DoubleType, _>(out, &self.regret_bounds)?;
         texts(out, &mut self.tokenizer_sha)?;
         texts(out, &mut self.template_sha)

@@ -108,7 +108,8 @@ impl RowRef<'_> {
         if self.labels.len() != self.input_ids.len() {
             return refuse("labels", format!("{} labels for {} ids", self.labels.len(), self.input_ids.len()));
         }
-        if let Some(id) = self.input_ids.iter().find(|id| i32::try_from(**id).is_err()) {
+        // A maximum is found many ids at a time, a search is not.
+        if let Some(id) = self.input_ids.iter().max().filter(|id| i32::try_from(**id).is_err()) {
             return refuse("input_ids", format!("the id {id} does not fit 32 bits with a sign"));
         }
         for (column, value) in [("task.index", self.task.index), ("task.seed", self.task.seed)] {

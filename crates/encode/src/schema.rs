@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, SchemaDescriptor, TypePtr};
 
 /// Nothing is nullable: every example has every column.
 const MESSAGE: &str = "
@@ -37,6 +37,13 @@ pub(crate) fn schema() -> TypePtr {
     Arc::clone(&SCHEMA)
 }
 
+/// The column at a path of the schema.
+pub(crate) fn column_descriptor(path: &str) -> ColumnDescPtr {
+    static DESCRIPTOR: LazyLock<SchemaDescriptor> = LazyLock::new(|| SchemaDescriptor::new(schema()));
+    let columns = DESCRIPTOR.columns().iter();
+    columns.clone().find(|column| column.path().string() == path).map(Arc::clone).expect("a column of the schema")
+}
+
 /// Says how `found` differs from the schema of a shard.
 pub(crate) fn mismatch(found: &SchemaDescriptor) -> Option<String> {
     let wanted = SchemaDescriptor::new(schema());
@@ -54,17 +61,25 @@ pub(crate) fn mismatch(found: &SchemaDescriptor) -> Option<String> {
         .map(|(found, wanted)| format!("it has the column {found} where {wanted} belongs"))
 }
 
+/// How every column is compressed: the library's default level.
+pub(crate) static COMPRESSION: LazyLock<ZstdLevel> = LazyLock::new(ZstdLevel::default);
+
 /// Fixed properties, so that equal rows give equal bytes on every machine.
 pub(crate) fn properties() -> WriterPropertiesPtr {
-    let text = |column: &str| ColumnPath::from(column);
+    let plain = |column: &str| ColumnPath::new(column.split('.').map(Into::into).collect());
+    let [prompt, completion, bounds] = ["prompt", "completion", "regret_bounds.list.element"].map(plain);
     Arc::new(
         WriterProperties::builder()
             .set_created_by("tiresias".into())
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(Compression::ZSTD(*COMPRESSION))
             .set_statistics_enabled(EnabledStatistics::Chunk)
-            // Texts hardly repeat, and a dictionary of them would be given up after a megabyte anyway.
-            .set_column_dictionary_enabled(text("prompt"), false)
-            .set_column_dictionary_enabled(text("completion"), false)
+            // Texts and bounds hardly repeat, a dictionary of them would be given up after a megabyte anyway; and nobody asks
+            // for the first and last of a column of texts.
+            .set_column_dictionary_enabled(prompt.clone(), false)
+            .set_column_dictionary_enabled(completion.clone(), false)
+            .set_column_dictionary_enabled(bounds, false)
+            .set_column_statistics_enabled(prompt, EnabledStatistics::None)
+            .set_column_statistics_enabled(completion, EnabledStatistics::None)
             .build(),
     )
 }

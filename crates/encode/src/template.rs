@@ -9,7 +9,7 @@ use crate::tokenizer::hex;
 use crate::{Error, Result};
 
 /// The widest field, in digits.
-const WIDEST: u32 = 5;
+pub(crate) const WIDEST: u32 = 5;
 
 /// One rollout, step by step. The three slices have one entry a step.
 #[derive(Debug, Clone, Copy)]

@@ -52,6 +52,27 @@ fn round_trip_over_several_row_groups() {
     assert!(!folder.path().join("again.tmp").exists());
 }
 
+/// Dictionaries of every width, and what stands at their ends.
+#[test]
+fn many_distinct_ids_survive() {
+    let folder = tempfile::tempdir().unwrap();
+    for distinct in [1, 2, 255, 257, 4097, 70_001] {
+        let spread = |i: u32| i.wrapping_mul(2_654_435_761) >> 1;
+        let rows: Vec<Row> = (0..3)
+            .map(|k| Row {
+                input_ids: (0..distinct).map(|i| spread((i + k) % distinct)).collect(),
+                labels: (0..distinct as i32).map(|i| if i % 7 == 0 { i - 200 } else { -100 }).collect(),
+                ..row(1)
+            })
+            .collect();
+        for format in FORMATS {
+            let path = folder.path().join("wide");
+            write(&path, format, &rows);
+            assert!(read(&path) == rows, "{distinct} ids, {format:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

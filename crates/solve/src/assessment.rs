@@ -34,9 +34,7 @@ impl Assessment {
 
     /// The best action by the point estimates; values that differ by rounding only are ties, and ties go to the lowest index.
     pub fn action(&self) -> usize {
-        let best = self.value();
-        let enough = best - TIE * (1.0 + best.abs());
-        self.q_values.iter().position(|&q| q >= enough).unwrap_or(0)
+        first_best(&self.q_values)
     }
 
     /// The actions whose estimated value is within `epsilon` (in units of value, not negative) of the best, ascending.
@@ -51,6 +49,13 @@ impl Assessment {
         let rivals = (0..self.upper.len()).filter(|&a| a != action).map(|a| self.upper[a]);
         (maximum(rivals) - self.lower[action]).max(0.0)
     }
+}
+
+/// The lowest index whose value is the largest up to rounding.
+pub(crate) fn first_best(values: &[f64]) -> usize {
+    let best = maximum(values.iter().copied());
+    let enough = best - TIE * (1.0 + best.abs());
+    values.iter().position(|&q| q >= enough).unwrap_or(0)
 }
 
 fn maximum(values: impl Iterator<Item = f64>) -> f64 {

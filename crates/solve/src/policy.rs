@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Nature, Policy, Tabular};
 
+use crate::assessment::first_best;
 use crate::belief::bounds::BeliefBounds;
 use crate::mdp::table::Table;
 use crate::{Assessment, Hook, Limits, SolveError, save};
@@ -101,6 +102,19 @@ impl SolvedPolicy {
         self.assess(stage, belief).regret_bound(action)
     }
 
+    /// The action at `stage` when the state is known to be `state`, with its regret bound: what
+    /// [`assess`](Self::assess) says at that vertex, in O(A) and without allocation where the policy is a table.
+    pub fn label_in_state(&self, stage: usize, state: usize) -> (usize, f64) {
+        if let Body::Table(table) = &self.body {
+            return table.label(&self.model, stage, state);
+        }
+        let mut belief = vec![0.0; self.model.states().len()];
+        belief[state] = 1.0;
+        let assessment = self.assess(stage, &belief);
+        let action = assessment.action();
+        (action, assessment.regret_bound(action))
+    }
+
     /// The actions whose estimated value is within `epsilon` of the best, ascending.
     pub fn optimal_actions(&self, stage: usize, belief: &[f64], epsilon: f64) -> Vec<usize> {
         self.assess(stage, belief).optimal_actions(epsilon)
@@ -152,8 +166,7 @@ impl Policy for SolvedPolicy {
 
     fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
         if let Body::Table(table) = &self.body {
-            let q_values = table.row(&self.model, stage, state).to_vec();
-            return Assessment { lower: Vec::new(), upper: Vec::new(), nature: Vec::new(), q_values }.action();
+            return first_best(table.row(&self.model, stage, state));
         }
         let mut belief = vec![0.0; states];
         belief[state] = 1.0;

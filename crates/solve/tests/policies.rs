@@ -249,3 +249,18 @@ fn a_horizon_beyond_all_memory_is_refused_before_anything_is_allocated() {
         }
     }
 }
+
+#[test]
+fn a_label_in_a_state_is_the_assessment_of_that_vertex() {
+    for policy in policies() {
+        let states = policy.model().states().len();
+        for (stage, state) in (0..2).flat_map(|t| (0..states).map(move |s| (t, s))) {
+            let mut belief = vec![0.0; states];
+            belief[state] = 1.0;
+            let assessment = policy.assess(stage, &belief);
+            let action = assessment.action();
+            assert_eq!(policy.label_in_state(stage, state), (action, assessment.regret_bound(action)));
+            assert_eq!(policy.action_in_state(stage, state, states), action);
+        }
+    }
+}

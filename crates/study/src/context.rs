@@ -7,7 +7,7 @@ use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::Task;
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Policy, Space};
-use tiresias_sim::{Batch, RolloutSpec, rollout};
+use tiresias_sim::{Batch, Behaviour, RolloutSpec, rollout};
 use tiresias_solve::{Limits, Solution, auto};
 
 use crate::spec::Resolved;
@@ -65,11 +65,7 @@ impl SolvedTask {
 
     /// The number of symbols its trajectories hold.
     pub(crate) fn dims(&self) -> Dims {
-        let model = self.model();
-        Dims {
-            observations: model.observations().map_or(model.states().len(), Space::len),
-            actions: model.actions().len(),
-        }
+        dims(self.model())
     }
 
     /// The random stream of this task for a purpose.
@@ -77,31 +73,51 @@ impl SolvedTask {
         Key::named(spec.seed, &[&spec.family, &spec.split, spec.regime.name(), purpose], &[self.index])
     }
 
-    /// The K support trajectories of example (or episode) `example`.
-    pub(crate) fn support(&self, spec: &Spec, names: &Resolved, example: u64) -> Result<Batch, StudyError> {
+    /// The K support trajectories of each of `count` examples (or episodes) from `first` on.
+    pub(crate) fn support(&self, spec: &Spec, names: &Resolved, first: u64, count: usize) -> Result<Batch, StudyError> {
         let k = spec.support.trajectories;
+        self.rollout(spec, &names.support, "support", first * k as u64, count * k)
+    }
+
+    /// Recorded episodes of a behaviour, from the task's own stream for a purpose.
+    pub(crate) fn rollout(
+        &self,
+        spec: &Spec,
+        behaviour: &Behaviour,
+        purpose: &str,
+        first_episode: u64,
+        episodes: usize,
+    ) -> Result<Batch, StudyError> {
         Ok(rollout(&RolloutSpec {
             model: self.model(),
             policy: Some(self.policy()),
-            behaviour: &names.support,
+            behaviour,
             nature: spec.recorded_nature(self.task.true_model),
             horizon: self.horizon(spec),
-            first_episode: example * k as u64,
-            episodes: k,
-            key: self.key(spec, "support"),
+            first_episode,
+            episodes,
+            key: self.key(spec, purpose),
             record_beliefs: false,
         })?)
     }
 }
 
+/// The number of symbols that trajectories of `model` hold.
+pub(crate) fn dims(model: &Model) -> Dims {
+    Dims { observations: model.observations().map_or(model.states().len(), Space::len), actions: model.actions().len() }
+}
+
 /// The trajectories of a batch, as the encoder takes them.
 pub(crate) fn trajectories(batch: &Batch) -> Vec<Trajectory<'_>> {
-    let h = batch.horizon;
-    (0..batch.episodes)
-        .map(|e| Trajectory {
-            observations: &batch.observations[e * h..][..h],
-            actions: &batch.actions[e * h..][..h],
-            rewards: &batch.rewards[e * h..][..h],
-        })
-        .collect()
+    (0..batch.episodes).map(|episode| trajectory(batch, episode)).collect()
+}
+
+/// One trajectory of a batch.
+pub(crate) fn trajectory(batch: &Batch, episode: usize) -> Trajectory<'_> {
+    let steps = episode * batch.horizon..(episode + 1) * batch.horizon;
+    Trajectory {
+        observations: &batch.observations[steps.clone()],
+        actions: &batch.actions[steps.clone()],
+        rewards: &batch.rewards[steps],
+    }
 }

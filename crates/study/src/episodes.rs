@@ -128,7 +128,7 @@ impl Episodes {
             }
             let key = task.key(spec, "query");
             for e in 0..spec.episodes_per_task as u64 {
-                let support = task.support(spec, &names, e)?;
+                let support = task.support(spec, &names, e, 1)?;
                 let episode = Episode::start(&world(spec, task), key, e);
                 let mut prompt = Vec::new();
                 encoder.push_prompt(&trajectories(&support), seen(&episode), &mut prompt)?;

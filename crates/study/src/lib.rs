@@ -8,25 +8,31 @@
 mod context;
 mod episodes;
 mod error;
+mod examples;
+mod scan;
 mod shard;
 mod spec;
+mod summary;
 
 pub use context::SolvedTask;
 pub use episodes::{Episodes, Outcome, Ragged};
 pub use error::StudyError;
+pub use examples::{ExampleBatch, Generator};
+pub use scan::{Scan, scan};
 pub use shard::{ShardReport, make_shard};
 pub use spec::{Format, QueryNature, Spec, default_template};
+pub use summary::Summary;
 
 use std::ops::ControlFlow;
 
-/// How far a long call has come. `phase` is `solve`, `roll` or `write`.
+/// How far a long call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done.
+    /// What is being done: `solve` for tasks drawn, solved and rolled out; `read` for shards read back.
     pub phase: &'static str,
-    /// Tasks done.
+    /// Tasks (shards, when reading) done.
     pub done: usize,
-    /// Tasks in all.
+    /// How many there are in all.
     pub total: usize,
 }
 

@@ -8,7 +8,10 @@ use tiresias_encode::{CompactTokenizer, Row, Tokenizer as _, read_shard};
 use tiresias_model::Policy as _;
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_solve::{BackwardInduction, Limits, Solver as _, no_hook, random_value};
-use tiresias_study::{Episodes, Progress, QueryNature, ShardReport, Spec, StudyError, default_template, make_shard};
+use tiresias_study::{
+    Episodes, ExampleBatch, Generator, Progress, QueryNature, ShardReport, Spec, StudyError, default_template,
+    make_shard, scan,
+};
 
 fn spec(regime: &str, change: &str) -> Spec {
     let text = format!(
@@ -63,9 +66,70 @@ fn a_row_is_its_text_and_its_labels_are_the_oracles() {
             assert_eq!(row.completion.lines().count(), 6);
         }
         let bound = rows.iter().flat_map(|r| &r.regret_bounds).fold(0.0f64, |a, &b| a.max(b));
-        assert_eq!(bound, report.max_regret_bound);
+        assert_eq!((bound, report.regret_bounds.count), (report.regret_bounds.max, 72));
+        assert_eq!((report.support_returns.count, report.query_returns.count), (24, 12));
         assert!(regime != "mdp" || bound < 1e-9);
     }
+}
+
+/// However tasks are cut into batches, and on however many threads, a stream's rows are the shard's.
+#[test]
+fn a_stream_gives_the_rows_of_the_shard() {
+    let folder = tempfile::tempdir().unwrap();
+    for regime in ["mdp", "pomdp"] {
+        let spec = spec(regime, r#","examplesPerTask":3"#);
+        let (report, rows) = shard(&spec, &folder.path().join(regime));
+        let generator = Generator::new(&spec, &tokenizer(), true).unwrap();
+        for (size, threads) in [(6, 3), (4, 2), (1, 1)] {
+            let cuts = (0..6).step_by(size).map(|first| first..(first + size as u64).min(6));
+            let batches: Vec<ExampleBatch> =
+                on(threads, || cuts.map(|tasks| generator.batch(tasks, &quiet).unwrap()).collect());
+            let flat = batches.iter().flat_map(|batch| (0..batch.len()).map(move |i| (batch, i)));
+            assert_eq!(batches.iter().map(ExampleBatch::len).sum::<usize>(), rows.len());
+            for ((batch, i), row) in flat.zip(&rows) {
+                assert_eq!(batch.row(i), (&row.input_ids[..], &row.labels[..]));
+                assert_eq!(batch.row_text(i), (&row.prompt[..], &row.completion[..]));
+                assert_eq!(batch.row_oracle(i), (&row.oracle_actions[..], &row.regret_bounds[..]));
+                assert_eq!(batch.tasks[i], row.task.index);
+            }
+            let best = batches.iter().flat_map(|b| &b.query_returns).copied().fold(f64::NEG_INFINITY, f64::max);
+            assert_eq!(best, report.query_returns.max);
+        }
+    }
+}
+
+/// The MDP regime prints rewards on the tenth: returns are sums of what the text shows.
+#[test]
+fn returns_are_the_sums_of_the_printed_rewards() {
+    let spec = spec("mdp", r#","examplesPerTask":2"#);
+    let batch = Generator::new(&spec, &tokenizer(), true).unwrap().batch(0..6, &quiet).unwrap();
+    let sum = |text: &str| -> f64 {
+        let rewards = text.lines().filter_map(|line| line.rsplit_once(',')).map(|(_, r)| r.parse::<f64>().unwrap());
+        rewards.map(|symbol| (symbol - 20.0) / 10.0).sum()
+    };
+    for i in 0..batch.len() {
+        let (prompt, completion) = batch.row_text(i);
+        let support: Vec<f64> = prompt.split("#\n").skip(1).map(sum).collect();
+        assert!(support.iter().zip(&batch.support_returns[2 * i..]).all(|(a, b)| (a - b).abs() < 1e-9));
+        assert!((sum(completion) - batch.query_returns[i]).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_scan_counts_what_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+    // The third shard holds the tasks of the first again.
+    for (path, first) in paths.iter().zip([0, 6, 0]) {
+        shard(&Spec { first_task: first, ..spec("pomdp", "") }, path);
+    }
+    let found = scan(&paths, &quiet).unwrap();
+    assert_eq!((found.examples, found.duplicates), (18, 6));
+    let lengths: Vec<usize> =
+        paths.iter().flat_map(|p| read_shard(p).unwrap()).map(|row| row.unwrap().input_ids.len()).collect();
+    assert_eq!((found.shortest, found.longest), (*lengths.iter().min().unwrap(), *lengths.iter().max().unwrap()));
+    let stop = |_: Progress| ControlFlow::Break(());
+    assert!(scan(&paths, &quiet).is_ok() && scan(&[folder.path().join("none")], &stop).is_err());
 }
 
 /// The labels of the MDP regime against backward induction on the task drawn anew, state by state.
@@ -118,7 +182,7 @@ fn the_same_bytes_for_any_thread_count_and_shard_split() {
 fn a_cancelled_or_failed_shard_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shard.parquet");
-    let stop = |p: Progress| if p.phase == "roll" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let stop = |p: Progress| if p.done >= 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let result = make_shard(&spec("mdp", ""), &tokenizer(), &path, &stop);
     assert!(matches!(result, Err(StudyError::Cancelled)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -7,6 +7,7 @@ use tiresias_model::{Model, Nature};
 
 use super::sweep::robust_q;
 use crate::Assessment;
+use crate::assessment::first_best;
 
 /// Action values per stage (or one stationary set), with a proven error band per stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,16 @@ impl Table {
         let (s, a) = (model.states().len(), model.actions().len());
         let stage = if self.stationary { 0 } else { stage };
         &self.q[(stage * s + state) * a..][..a]
+    }
+
+    /// The best action in a state and its regret bound, as [`assess`](Self::assess) gives them at that vertex.
+    pub fn label(&self, model: &Model, stage: usize, state: usize) -> (usize, f64) {
+        let q = self.row(model, stage, state);
+        let action = first_best(q);
+        let rivals = q.iter().enumerate().filter(|&(a, _)| a != action).map(|(_, &q)| q);
+        let rival = rivals.fold(f64::NEG_INFINITY, f64::max);
+        let band = self.band[if self.stationary { 0 } else { stage }];
+        (action, ((rival + band) - (q[action] - band)).max(0.0))
     }
 
     fn state_value(&self, model: &Model, stage: usize, state: usize) -> f64 {

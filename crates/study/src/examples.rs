@@ -1,0 +1,283 @@
+//! Few-shot examples in batches: tasks → oracles → rollouts → ids, for shards and for streams.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use tiresias_encode::{Dims, Encoder, ExampleText, LossOn, Tokenizer};
+use tiresias_sim::{Batch, Episode, World};
+
+use crate::context::{trajectories, trajectory};
+use crate::spec::Resolved;
+use crate::{Hook, Progress, SolvedTask, Spec, StudyError};
+
+/// Encoded examples of consecutive tasks, flat. Row `i` is example `i % examples_per_task` of task `tasks[i]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExampleBatch {
+    /// Index of each row's task in its split.
+    pub tasks: Vec<u64>,
+    /// Token ids of all rows, one row after the other.
+    pub ids: Vec<u32>,
+    /// As many labels: the oracle's action ids at the query's action positions, -100 elsewhere.
+    pub labels: Vec<i32>,
+    /// Where each row of `ids` ends.
+    pub ends: Vec<usize>,
+    /// Prompts and completions of all rows in turn; empty unless asked for.
+    pub text: String,
+    /// Where each row's prompt and completion end in `text`.
+    pub text_ends: Vec<(usize, usize)>,
+    /// Decisions of a query.
+    pub horizon: usize,
+    /// The oracle's action at every query decision, rows × horizon.
+    pub oracle_actions: Vec<u8>,
+    /// Bounds on what these actions give away in reward, rows × horizon.
+    pub regret_bounds: Vec<f64>,
+    /// Discounted return of every support trajectory, rows × K.
+    pub support_returns: Vec<f64>,
+    /// Discounted return of every query.
+    pub query_returns: Vec<f64>,
+}
+
+impl ExampleBatch {
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether it holds no example.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Ids and labels of row `i`.
+    pub fn row(&self, i: usize) -> (&[u32], &[i32]) {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        (&self.ids[start..self.ends[i]], &self.labels[start..self.ends[i]])
+    }
+
+    /// Prompt and completion of row `i`; empty where no text was asked for.
+    pub fn row_text(&self, i: usize) -> (&str, &str) {
+        let Some(&(middle, end)) = self.text_ends.get(i) else { return ("", "") };
+        let start = if i == 0 { 0 } else { self.text_ends[i - 1].1 };
+        (&self.text[start..middle], &self.text[middle..end])
+    }
+
+    /// The oracle's actions and their regret bounds in row `i`.
+    pub fn row_oracle(&self, i: usize) -> (&[u8], &[f64]) {
+        let decisions = i * self.horizon..(i + 1) * self.horizon;
+        (&self.oracle_actions[decisions.clone()], &self.regret_bounds[decisions])
+    }
+
+    /// Moves the rows of `other` behind this batch's own.
+    fn append(&mut self, mut other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let (ids, text) = (self.ids.len(), self.text.len());
+        self.tasks.append(&mut other.tasks);
+        self.ids.append(&mut other.ids);
+        self.labels.append(&mut other.labels);
+        self.ends.extend(other.ends.iter().map(|end| ids + end));
+        self.text.push_str(&other.text);
+        self.text_ends.extend(other.text_ends.iter().map(|(middle, end)| (text + middle, text + end)));
+        self.oracle_actions.append(&mut other.oracle_actions);
+        self.regret_bounds.append(&mut other.regret_bounds);
+        self.support_returns.append(&mut other.support_returns);
+        self.query_returns.append(&mut other.query_returns);
+    }
+}
+
+/// Makes examples of any tasks of a specification. Its memory is one task's oracle a thread, whatever the number of tasks.
+pub struct Generator {
+    spec: Spec,
+    names: Resolved,
+    encoder: Encoder,
+    with_text: bool,
+}
+
+/// The queries of one task, flat: executed trajectories, and the oracle's opinion of every decision.
+#[derive(Default)]
+struct Queries {
+    executed: Batch,
+    labels: Vec<u8>,
+    regret_bounds: Vec<f64>,
+}
+
+impl Generator {
+    /// Checks the specification and proves the encoding for its tokenizer. `with_text` asks for the text beside the ids.
+    pub fn new(spec: &Spec, tokenizer: &dyn Tokenizer, with_text: bool) -> Result<Self, StudyError> {
+        let names = spec.resolve()?;
+        let first = names.family.task(&spec.request(spec.first_task))?;
+        let encoder = Encoder::compile(&names.template, tokenizer, crate::context::dims(&first.model))?;
+        Ok(Self { spec: spec.clone(), names, encoder, with_text })
+    }
+
+    /// The specification.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// SHA-256 of the template.
+    pub fn template_sha(&self) -> String {
+        self.names.template.sha256()
+    }
+
+    /// Number of actions, of observations.
+    pub fn dims(&self) -> Dims {
+        self.encoder.dims()
+    }
+
+    /// Examples of `tasks` (indices in the split), in order, on the current rayon pool: the same rows for any number of threads
+    /// and however the tasks are cut into batches. `hook` hears of tasks done, in the phase `solve`.
+    pub fn batch(&self, tasks: Range<u64>, hook: Hook<'_>) -> Result<ExampleBatch, StudyError> {
+        let count = (tasks.end - tasks.start) as usize;
+        let progress = TaskProgress::new(hook, count);
+        let mut batch = ExampleBatch::default();
+        self.parts(tasks, &progress)?.into_iter().for_each(|part| batch.append(part));
+        Ok(batch)
+    }
+
+    /// As [`Generator::batch`], in parts of consecutive tasks, which saves moving them together.
+    pub(crate) fn parts(
+        &self,
+        tasks: Range<u64>,
+        progress: &TaskProgress<'_>,
+    ) -> Result<Vec<ExampleBatch>, StudyError> {
+        // Enough parts to keep every thread busy to the end, each with enough rows to repay its set-up.
+        let count = tasks.end - tasks.start;
+        let fewest_tasks = (PART_ROWS / self.spec.examples_per_task as u64).max(1);
+        let size = (count / (8 * rayon::current_num_threads() as u64)).clamp(1, fewest_tasks);
+        let parts: Vec<_> = (0..count.div_ceil(size))
+            .map(|i| tasks.start + i * size..tasks.end.min(tasks.start + (i + 1) * size))
+            .collect();
+        parts.into_par_iter().with_max_len(1).map(|part| self.part(part, progress)).collect()
+    }
+
+    /// Examples of consecutive tasks, made on the calling thread.
+    fn part(&self, tasks: Range<u64>, progress: &TaskProgress<'_>) -> Result<ExampleBatch, StudyError> {
+        let mut batch = ExampleBatch::default();
+        let mut text = ExampleText::default();
+        for index in tasks {
+            // Asked before and during every solve, so that one long solve can be cancelled too.
+            if progress.cancelled() {
+                return Err(StudyError::Cancelled);
+            }
+            let task = SolvedTask::solve(&self.spec, &self.names, index, &|| progress.cancelled())?;
+            self.push_task(&task, &mut batch, &mut text)?;
+            progress.one_done();
+        }
+        Ok(batch)
+    }
+
+    fn push_task(&self, task: &SolvedTask, batch: &mut ExampleBatch, text: &mut ExampleText) -> Result<(), StudyError> {
+        let Self { spec, names, encoder, .. } = self;
+        let (examples, k, horizon) = (spec.examples_per_task, spec.support.trajectories, task.horizon(spec));
+        if task.dims() != encoder.dims() || (batch.horizon != horizon && !batch.is_empty()) {
+            return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
+        }
+        batch.horizon = horizon;
+        let support = task.support(spec, names, 0, examples)?;
+        let queries = self.queries(task)?;
+        let support_rows = trajectories(&support);
+        for e in 0..examples {
+            let support = &support_rows[e * k..(e + 1) * k];
+            let executed = trajectory(&queries.executed, e);
+            let labels = &queries.labels[e * horizon..(e + 1) * horizon];
+            encoder.push_example(support, &executed, labels, LossOn::Query, &mut batch.ids, &mut batch.labels)?;
+            batch.ends.push(batch.ids.len());
+            if self.with_text {
+                encoder.write_text(support, &executed, text)?;
+                batch.text.push_str(&text.prompt);
+                let middle = batch.text.len();
+                batch.text.push_str(&text.completion);
+                batch.text_ends.push((middle, batch.text.len()));
+            }
+            batch.tasks.push(task.index);
+        }
+        batch.oracle_actions.extend_from_slice(&queries.labels);
+        batch.regret_bounds.extend_from_slice(&queries.regret_bounds);
+        batch.support_returns.extend_from_slice(&support.returns);
+        batch.query_returns.extend_from_slice(&queries.executed.returns);
+        Ok(())
+    }
+
+    /// Rolls out a task's queries: executed by the query behaviour, every decision labelled by the oracle.
+    fn queries(&self, task: &SolvedTask) -> Result<Queries, StudyError> {
+        if task.policy().tabular().is_none() {
+            return self.queries_by_belief(task);
+        }
+        // The oracle's opinion of a state needs no belief, so the episodes can run in lockstep.
+        let policy = &task.solution.policy;
+        let horizon = task.horizon(&self.spec);
+        let executed = task.rollout(&self.spec, &self.names.query, "query", 0, self.spec.examples_per_task)?;
+        let seen = executed.states.iter().enumerate();
+        let (labels, regret_bounds) = seen
+            .map(|(i, &state)| {
+                let (action, bound) = policy.label_in_state(i % horizon, state as usize);
+                (action as u8, bound)
+            })
+            .unzip();
+        Ok(Queries { executed, labels, regret_bounds })
+    }
+
+    fn queries_by_belief(&self, task: &SolvedTask) -> Result<Queries, StudyError> {
+        let (spec, policy) = (&self.spec, &task.solution.policy);
+        let nature = spec.recorded_nature(task.task.true_model);
+        let world = World { model: task.model(), policy: Some(policy), nature };
+        let (key, horizon, actions) = (task.key(spec, "query"), task.horizon(spec), task.model().actions().len());
+        let mut queries = Queries::default();
+        let executed = &mut queries.executed;
+        (executed.episodes, executed.horizon) = (spec.examples_per_task, horizon);
+        for index in 0..spec.examples_per_task as u64 {
+            let mut episode = Episode::start(&world, key, index);
+            let epsilon = episode.epsilon_of(&self.names.query);
+            let (mut total, mut weight) = (0.0, 1.0);
+            for stage in 0..horizon {
+                let assessment = policy.assess(stage, episode.belief());
+                let label = assessment.action();
+                let action = if episode.explores(epsilon) { episode.random_action(actions) } else { label };
+                executed.observations.push(episode.seen().map_or(-1, |o| o as i32));
+                executed.actions.push(action as u8);
+                queries.labels.push(label as u8);
+                queries.regret_bounds.push(assessment.regret_bound(label));
+                let reward = episode.step(&world, action)?.reward;
+                executed.rewards.push(reward);
+                total += weight * reward;
+                weight *= task.model().discount();
+            }
+            executed.returns.push(total);
+        }
+        Ok(queries)
+    }
+}
+
+/// Rows a part aims for.
+const PART_ROWS: u64 = 256;
+
+/// Counts tasks for the hook, and remembers that it asked to stop.
+pub(crate) struct TaskProgress<'a> {
+    hook: Hook<'a>,
+    total: usize,
+    done: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl<'a> TaskProgress<'a> {
+    pub(crate) fn new(hook: Hook<'a>, total: usize) -> Self {
+        Self { hook, total, done: AtomicUsize::new(0), stop: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn one_done(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells the hook how far things are, and says whether it ever asked to stop.
+    pub(crate) fn cancelled(&self) -> bool {
+        let progress = Progress { phase: "solve", done: self.done.load(Ordering::Relaxed), total: self.total };
+        if (self.hook)(progress).is_break() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -85,7 +85,7 @@ export const experimentSchema = z
         /** In each regime. */
         examples: count.default(400),
         examplesPerTask: count.default(1),
-        shardExamples: count.default(100),
+        shardExamples: count.default(50_000),
         format: z.enum(['parquet', 'jsonl']).default('parquet'),
       })
       .refine((d) => d.examples % d.examplesPerTask === 0, { path: ['examples'], error: 'expected a multiple of examplesPerTask' })

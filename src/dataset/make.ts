@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { io, readJsonIfWhole, sha256File, writeAtomic, writeJson } from '../files.js';
-import { makeShard, type Tokenizer } from '../library.js';
+import { makeShard, type ShardReport, type Tokenizer } from '../library.js';
 import { takeLock } from '../lock.js';
 import type { ShardSpec } from '../spec.js';
 import { version } from '../version.js';
@@ -39,7 +39,7 @@ export async function makeDataset(config: DatasetConfig, folder: string, options
 }
 
 async function makeShards(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
-  const { tokenizer, onProgress } = options;
+  const { tokenizer } = options;
   const identity = { version, config, tokenizer: { name: tokenizer.name, sha256: tokenizer.sha256 } };
   const hash = configHash(identity);
   const finished = (await readJsonIfWhole(join(folder, MANIFEST))) as Manifest | undefined;
@@ -49,46 +49,90 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
 
   await removeLeftovers(join(folder, 'data'));
   const known = new Map((finished?.shards ?? journal?.shards ?? []).map((shard) => [shard.path, shard]));
-  const shards: Shard[] = [];
   let templateSha = finished?.template_sha ?? journal?.templateSha ?? '';
-  let examples = 0;
-  for (const { path, spec } of plan(config, options.threads)) {
+  const planned = plan(config, options.threads);
+  const shards: (Shard | undefined)[] = planned.map(() => undefined);
+  const report = examplesDone(planned.length, config.examples, options.onProgress);
+
+  const keep = async (i: number, shard: Shard) => {
+    shards[i] = shard;
+    report(i, shard.examples, shard.path);
+    const whole = shards.filter((s) => s !== undefined);
+    if (!finished) await writeJson(join(folder, JOURNAL), { hash, templateSha, shards: whole } satisfies Journal);
+  };
+  await inParallel(planned.length, SHARDS_AT_ONCE, options.signal, async (i, signal) => {
+    const { path, spec } = planned[i]!;
     const kept = known.get(path);
-    let shard: Shard;
-    if (kept && (await isWhole(folder, kept))) shard = kept;
-    else {
-      const before = examples;
-      const report = await makeShard(spec, tokenizer, join(folder, path), {
-        signal: options.signal,
-        onProgress: (p) => onProgress?.({ done: before + (spec.tasks * spec.examplesPerTask * p.done) / Math.max(1, p.total), total: config.examples, detail: p.phase }),
-      });
-      templateSha = report.templateSha;
-      shard = {
-        path,
-        sha256: report.sha256,
-        bytes: report.bytes,
-        examples: report.examples,
-        tasks: report.tasks,
-        tokens: report.tokens,
-        labels: report.labels,
-        label_counts: [...report.labelCounts],
-        max_regret_bound: report.maxRegretBound,
-        mean_regret_bound: report.meanRegretBound,
-      };
-      if (!finished) await writeJson(join(folder, JOURNAL), { hash, templateSha, shards: [...shards, shard] } satisfies Journal);
-      else if (shard.sha256 !== kept?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it anew`);
-    }
-    shards.push(shard);
-    examples += shard.examples;
-    onProgress?.({ done: examples, total: config.examples, detail: path });
-  }
+    if (kept && (await isWhole(folder, kept))) return { i, shard: kept };
+    const made = await makeShard(spec, tokenizer, join(folder, path), {
+      signal,
+      onProgress: (p) => report(i, (spec.tasks * spec.examplesPerTask * p.done) / Math.max(1, p.total), p.phase),
+    });
+    templateSha = made.templateSha;
+    const shard = shardRecord(path, made);
+    if (finished && shard.sha256 !== kept?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it anew`);
+    return { i, shard };
+  }, ({ i, shard }) => keep(i, shard));
   if (finished) return finished;
 
-  const manifest: Manifest = { schema: 'tiresias.dataset/1', ...identity, template_sha: templateSha, totals: totals(shards), shards };
+  const all = shards.filter((shard) => shard !== undefined);
+  const manifest: Manifest = { schema: 'tiresias.dataset/1', ...identity, template_sha: templateSha, totals: totals(all), shards: all };
   await writeAtomic(join(folder, 'README.md'), datasetCard(manifest));
   await writeJson(join(folder, MANIFEST), manifest);
   await rm(join(folder, JOURNAL), { force: true });
   return manifest;
+}
+
+/** One shard's rows are made while another's are written; more at once would hold libuv's few threads, which files need too. */
+const SHARDS_AT_ONCE = 2;
+
+/** Adds up the examples of shards in the making, each of which only grows. */
+function examplesDone(shards: number, total: number, onProgress: MakeOptions['onProgress']): (shard: number, examples: number, detail: string) => void {
+  const done = new Float64Array(shards);
+  return (shard, examples, detail) => {
+    done[shard] = Math.max(done[shard]!, examples);
+    onProgress?.({ done: done.reduce((sum, n) => sum + n, 0), total, detail });
+  };
+}
+
+/**
+ * Runs `work(0)` to `work(count - 1)`, `atOnce` of them at a time, and hands each result to `collect`, one after the other.
+ * The first failure, or the caller's signal, stops those under way; they have all ended when this rejects.
+ */
+async function inParallel<T>(
+  count: number, atOnce: number, signal: AbortSignal | undefined,
+  work: (i: number, signal: AbortSignal) => Promise<T>, collect: (result: T) => Promise<void>,
+): Promise<void> {
+  const failed = new AbortController();
+  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+  let next = 0;
+  let collected = Promise.resolve();
+  const worker = async () => {
+    while (next < count) {
+      either.throwIfAborted();
+      const result = await work(next++, either);
+      await (collected = collected.then(() => collect(result)));
+    }
+  };
+  const workers = Array.from({ length: Math.min(atOnce, count) }, () => worker().catch((error: unknown) => {
+    failed.abort(error);
+    throw error;
+  }));
+  const outcomes = await Promise.allSettled(workers);
+  signal?.throwIfAborted();
+  if (outcomes.some(({ status }) => status === 'rejected')) throw failed.signal.reason;
+}
+
+function shardRecord(path: string, report: ShardReport): Shard {
+  const { sha256, bytes, examples, tasks, tokens, labels } = report;
+  return {
+    path, sha256, bytes, examples, tasks, tokens, labels,
+    label_counts: [...report.labelCounts],
+    max_regret_bound: report.regretBounds.max ?? 0,
+    mean_regret_bound: report.regretBounds.mean,
+    support_returns: report.supportReturns,
+    query_returns: report.queryReturns,
+  };
 }
 
 function requireSame(folder: string, wanted: string, found: string): void {

@@ -13,6 +13,10 @@ export type DatasetConfig = Omit<ShardSpec, 'firstTask' | 'tasks' | 'threads'> &
 
 const count = z.int().min(0);
 
+/** What a column of numbers is like; null where it is empty. */
+const summarySchema = z.object({ count, mean: z.number(), deviation: z.number(), min: z.number().nullish(), max: z.number().nullish() });
+export type Summary = z.infer<typeof summarySchema>;
+
 const shardSchema = z.object({
   path: z.string(),
   sha256: z.string(),
@@ -25,6 +29,9 @@ const shardSchema = z.object({
   label_counts: z.array(count),
   max_regret_bound: z.number(),
   mean_regret_bound: z.number(),
+  /** Discounted returns of the support trajectories, and of the queries as they were executed. */
+  support_returns: summarySchema,
+  query_returns: summarySchema,
 });
 export type Shard = z.infer<typeof shardSchema>;
 
@@ -35,7 +42,7 @@ const manifestSchema = z.object({
   config: z.record(z.string(), z.unknown()),
   tokenizer: z.object({ name: z.string(), sha256: z.string() }),
   template_sha: z.string(),
-  totals: z.object({ examples: count, tasks: count, tokens: count, labels: count, bytes: count, max_regret_bound: z.number(), mean_regret_bound: z.number() }),
+  totals: shardSchema.omit({ path: true, sha256: true, label_counts: true }),
   shards: z.array(shardSchema).min(1),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -65,7 +72,19 @@ export function totals(shards: readonly Shard[]): Manifest['totals'] {
     bytes: sum((s) => s.bytes),
     max_regret_bound: Math.max(...shards.map((s) => s.max_regret_bound)),
     mean_regret_bound: labels === 0 ? 0 : sum((s) => s.mean_regret_bound * s.labels) / labels,
+    support_returns: pooled(shards.map((s) => s.support_returns)),
+    query_returns: pooled(shards.map((s) => s.query_returns)),
   };
+}
+
+/** The summary of all the numbers that the parts sum up. */
+function pooled(parts: readonly Summary[]): Summary {
+  const filled = parts.filter((part) => part.count > 0);
+  const total = filled.reduce((sum, part) => sum + part.count, 0);
+  if (total === 0) return { count: 0, mean: 0, deviation: 0 };
+  const mean = filled.reduce((sum, part) => sum + part.count * part.mean, 0) / total;
+  const variance = filled.reduce((sum, part) => sum + part.count * (part.deviation ** 2 + (part.mean - mean) ** 2), 0) / total;
+  return { count: total, mean, deviation: Math.sqrt(variance), min: Math.min(...filled.map((p) => p.min!)), max: Math.max(...filled.map((p) => p.max!)) };
 }
 
 export function configHash(parts: { version: string; config: DatasetConfig; tokenizer: { name: string; sha256: string } }): string {

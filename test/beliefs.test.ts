@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BeliefBatch, BeliefTracker, drawTask, type Precision } from '../src/index.js';
-import { choices, forward, randomModels, sum, type RandomModel } from './random-models.js';
+import { choices, digest, forward, randomModels, sum, type RandomModel } from './random-models.js';
 
 const TOLERANCE = { f64: 1e-12, f32: 1e-6 } as const;
 const energy = (regime: 'mdp' | 'pomdp' | 'apomdp') => drawTask('energy', { split: 'test', index: 3, seed: 1, regime, horizon: 5 }).model;
@@ -98,7 +98,7 @@ describe.each<Precision>(['f64', 'f32'])('a batch of beliefs in %s', (precision)
         const { actions, observations } = inputs(model, count, choose);
         return batch.update(actions, observations).logLikelihoods;
       });
-      return { likelihoods, beliefs: batch.beliefs() };
+      return digest(...likelihoods, batch.beliefs());
     };
     const one = run({ threads: 1 });
     for (const options of [{}, { threads: 2 }, { threads: 5 }, { level: 'baseline' }, { level: 'avx2', threads: 1 }]) expect(run(options)).toEqual(one);

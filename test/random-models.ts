@@ -1,5 +1,6 @@
 // Small models with arbitrary numbers, as their probabilities and as what the library makes of them.
 import fc from 'fast-check';
+import { createHash } from 'node:crypto';
 import { Model } from '../src/index.js';
 
 export interface Kernels {
@@ -84,4 +85,9 @@ export function fit(counts: readonly number[], probability: readonly number[]): 
   if (sum(possible.map((i) => counts[i]!)) !== n) return 0;
   if (possible.length < 2) return 1;
   return chiSquareTail(sum(possible.map((i) => (counts[i]! - n * probability[i]!) ** 2 / (n * probability[i]!))), possible.length - 1);
+}
+
+/** A digest of arrays, for comparisons of millions of numbers. */
+export function digest(...arrays: readonly (ArrayBufferView | undefined)[]): string[] {
+  return arrays.map((array) => (array ? createHash('sha256').update(Buffer.from(array.buffer, array.byteOffset, array.byteLength)).digest('hex') : 'none'));
 }

@@ -81,8 +81,8 @@ const OPTIONS = {
 export function rolloutSync<const C extends Column = DefaultColumn>(model: Addon.Model, options: RolloutOptions<C, Policy>, solution?: Addon.Solution): Rollouts<C> {
   check('rolloutSync', options, OPTIONS, model, solution);
   if (options.policy === undefined) return native.rolloutSync(model, options as Addon.RolloutOptions, solution) as Rollouts<C>;
-  const { policy, ...rest } = options;
-  const run = stages(model, rest, solution);
+  const { policy } = options;
+  const run = stages(model, options, solution);
   let next = run.next();
   while (!next.done) next = run.next(policy(next.value));
   return next.value as Rollouts<C>;
@@ -98,12 +98,12 @@ export async function rollout<const C extends Column = DefaultColumn>(
   solution?: Addon.Solution,
 ): Promise<Rollouts<C>> {
   check('rollout', options, { ...OPTIONS, ...CALL_OPTIONS }, model, solution);
-  const { signal, onProgress, policy, ...rest } = options;
+  const { signal, onProgress, policy } = options;
   if (policy === undefined) {
-    return cancellable({ signal, onProgress }, (token, report) => native.rollout(model, rest as Addon.RolloutOptions, solution, token, report)) as Promise<Rollouts<C>>;
+    return cancellable({ signal, onProgress }, (token, report) => native.rollout(model, options as Addon.RolloutOptions, solution, token, report)) as Promise<Rollouts<C>>;
   }
   signal?.throwIfAborted();
-  const run = stages(model, rest, solution);
+  const run = stages(model, options, solution);
   let next = run.next();
   for (let stage = 1; !next.done; stage++) {
     next = run.next(await policy(next.value));
@@ -130,16 +130,16 @@ const COLUMNS: readonly Column[] = ['states', 'observations', 'actions', 'reward
 const MOST_BYTES = 16 * 2 ** 30;
 
 /** Rolls out stage by stage: yields what a policy acts on, takes its actions, and returns the record. */
-function* stages(model: Addon.Model, options: Omit<RolloutOptions, 'policy' | 'behaviour'>, solution: Addon.Solution | undefined): Generator<PolicyBatch & { horizon: number }, Rollouts<Column>, Actions> {
-  const { episodes, record, beliefs: asked = false, ...shared } = options;
+function* stages(model: Addon.Model, options: RolloutOptions, solution: Addon.Solution | undefined): Generator<PolicyBatch & { horizon: number }, Rollouts<Column>, Actions> {
+  const { episodes, record, beliefs: asked = false, seed, firstEpisode, nature, threads, level } = options;
   const recorded = record ?? COLUMNS.filter((column) => column !== 'beliefs' || asked);
   const tracked = asked || recorded.includes('beliefs');
-  const environments = new Environments(model, { ...shared, count: episodes, beliefs: tracked }, solution);
-  const horizon = environments.horizon ?? invalid('a model without a horizon needs the option horizon');
+  const horizon = options.horizon ?? model.horizon ?? invalid('a model without a horizon needs the option horizon');
   const bytes = 17 + (tracked ? 8 * model.states : 0);
   if (episodes * horizon * bytes > MOST_BYTES) {
     invalid(`${episodes} episodes of ${horizon} decisions do not fit in memory at ${bytes} bytes a decision; roll out fewer at a time or record less`);
   }
+  const environments = new Environments(model, { count: episodes, seed, firstEpisode, horizon, nature, beliefs: tracked, threads, level }, solution);
   const rows = <T extends Array>(column: Column, type: Type<T>, width = 1) => new Rows(type, recorded.includes(column) ? horizon : 1, episodes, width);
   const columns = {
     states: rows('states', Uint32Array),

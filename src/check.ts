@@ -64,6 +64,11 @@ export function checkModel(call: string, model: unknown, solution?: unknown): vo
   if (solution !== undefined && !(solution instanceof native.Solution)) invalid(`${call}: the solution is a Solution (solve, loadPolicy), not ${shown(solution)}`);
 }
 
+/** Checks that `tokenizer` is one. */
+export function checkTokenizer(call: string, tokenizer: unknown): void {
+  if (!(tokenizer instanceof native.Tokenizer)) invalid(`${call}: the tokenizer is a Tokenizer (Tokenizer.fromGguf, Tokenizer.fromJson), not ${shown(tokenizer)}`);
+}
+
 type TypedArray = Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
 /** Checks that `value` is such an array with `length` elements. */

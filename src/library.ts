@@ -1,5 +1,5 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, checkModel, checkOptions, type Kind } from './check.js';
+import { CALL_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
 import { cancellable, native, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';
@@ -86,6 +86,7 @@ export function defaultTemplate(family: string, regime: string): Record<string, 
 
 /** Makes one whole shard of a dataset: draws tasks, solves them, rolls out, encodes, writes. */
 export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: string, options: CallOptions<Addon.StageProgress> = {}): Promise<Addon.ShardReport> {
+  checkTokenizer('makeShard', tokenizer);
   checkOptions('makeShard', options, CALL_OPTIONS);
   return cancellable(options, (token, report) => native.makeShard(JSON.stringify(spec), tokenizer, path, token, report));
 }
@@ -98,6 +99,7 @@ export const readExample = native.readExample;
 
 /** Draws and solves the tasks of an evaluation, and draws their support trajectories. */
 export async function createEpisodes(spec: EpisodesSpec, tokenizer: Tokenizer, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
+  checkTokenizer('createEpisodes', tokenizer);
   checkOptions('createEpisodes', options, CALL_OPTIONS);
   return cancellable(options, (token, report) => native.Episodes.create(JSON.stringify(spec), tokenizer, token, report));
 }

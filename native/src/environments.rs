@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use tiresias_model::{self as core, ModelError, Nature, Policy as _, random::Key};
 use tiresias_sim::{Environments as Lockstep, Level, NatureRule};
 
-use crate::arrays::{Out as _, apart, place};
+use crate::arrays::{Out, apart, place};
 use crate::background::{at_once, threads};
 use crate::belief::{Filtered, Models, check_length, check_range};
 use crate::errors::{Result, coded, from_model, invalid, whole};
@@ -177,7 +177,7 @@ impl Environments {
         let (threads, small) = (self.threads, self.count < SMALL);
         let (observations, rewards) = (observations.out(), rewards.out());
         let (terminated, truncated) = (terminated.out(), truncated.out());
-        let last = final_observations.as_mut().map(|last| last.out());
+        let last = final_observations.as_mut().map(Out::out);
         at_once(threads, small, || self.act(actions, observations, rewards, terminated, truncated, last))
     }
 
@@ -286,7 +286,7 @@ impl Beliefs {
             Lanes::Seen => {}
             Lanes::One { beliefs, .. } => beliefs.reset(),
             Lanes::Cloud { beliefs, .. } => {
-                beliefs.chunks_exact_mut(start.len()).for_each(|b| b.copy_from_slice(start))
+                beliefs.chunks_exact_mut(start.len()).for_each(|b| b.copy_from_slice(start));
             }
         }
     }

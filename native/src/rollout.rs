@@ -65,7 +65,7 @@ pub const MOST_BYTES: usize = 16 << 30;
 
 /// Integers that JavaScript's numbers hold exactly.
 pub fn exact(what: &str, value: f64) -> Result<u64> {
-    if value >= 0.0 && value < 9_007_199_254_740_992.0 && value.fract() == 0.0 {
+    if (0.0..9_007_199_254_740_992.0).contains(&value) && value.fract() == 0.0 {
         Ok(value as u64)
     } else {
         Err(invalid(format!("{what} {value} is not an integer in [0, 2^53)")))

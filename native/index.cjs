@@ -835,9 +835,11 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.BeliefBatch = nativeBinding.BeliefBatch
 module.exports.BeliefTracker = nativeBinding.BeliefTracker
 module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.DrawnTask = nativeBinding.DrawnTask
+module.exports.Environments = nativeBinding.Environments
 module.exports.Episodes = nativeBinding.Episodes
 module.exports.Model = nativeBinding.Model
 module.exports.Solution = nativeBinding.Solution

@@ -9,6 +9,28 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Many beliefs over one model's states, updated together. */
+export declare class BeliefBatch {
+  /** `count` copies of the start belief b0. */
+  constructor(model: Model, options: BeliefBatchOptions)
+  /** Number of beliefs. */
+  get count(): number
+  /**
+   * Conditions every belief on its action and what was seen after it, under one model of the cloud or a model a lane. Writes
+   * `ln Pr(o | b, a)` to `log_likelihoods` and returns how many observations were impossible: -Infinity, and the belief as it was.
+   * Nothing is changed when an argument is out of range.
+   */
+  update(actions: Uint8Array, observations: Int32Array, logLikelihoods: Float64Array, models: number | Uint32Array): number
+  /** The beliefs, count × S, row-major. */
+  beliefs(): Float64Array | Float32Array
+  /** Belief `lane`, length S. */
+  belief(lane: number): Float64Array
+  /** Sets belief `lane`, length S. */
+  set(lane: number, belief: Float64Array): void
+  /** Back to b0: the lanes whose byte is not 0, all of them when there is no mask. */
+  reset(mask?: Uint8Array | undefined | null): void
+}
+
 /**
  * Tracks the belief of a decision-maker who acts in a model. In an APOMDP the model that updates the belief is the one that
  * `H^α` selects under the given solution; when it rules the observation out, the one with the largest likelihood.
@@ -49,6 +71,34 @@ export declare class DrawnTask {
   get trueModel(): number
   /** The numbers drawn: the nominal task's, then each model's under `m.`. */
   get parameters(): Array<Parameter>
+}
+
+/** Many episodes of one model at the same stage. */
+export declare class Environments {
+  /** Environments before their first `reset`. */
+  constructor(model: Model, options: EnvironmentsOptions, solution?: Solution | undefined | null)
+  /** Number of environments. */
+  get count(): number
+  /** Decisions an episode; `null` for no limit. */
+  get horizon(): number | null
+  /** Decisions made since the reset. */
+  get stage(): number
+  /** Index of lane 0's episode in the stream; lane i runs this plus i. */
+  get firstEpisode(): number
+  /**
+   * Starts episodes and writes what is seen before acting: the state, or -1 where it is hidden. Without arguments these are the
+   * next `count` of the stream; with a seed, the first ones of that seed's.
+   */
+  reset(seed: number | undefined | null, firstEpisode: number | undefined | null, observations: Int32Array): void
+  /**
+   * Acts in every environment. Writes what is seen next, the realised rewards, whether the state reached ends the episode for good
+   * (a terminal state, or the model's own horizon) and whether only the limit asked for does.
+   */
+  step(actions: Uint8Array, observations: Int32Array, rewards: Float64Array, terminated: Uint8Array, truncated: Uint8Array, finalObservations?: Int32Array | undefined | null): void
+  /** Writes the hidden states. */
+  states(out: Uint32Array): void
+  /** Writes the decision-makers' beliefs, count × S: point masses where the state is seen. */
+  beliefs(out: Float64Array): void
 }
 
 /**
@@ -179,11 +229,48 @@ export declare class Tokenizer {
   get sha256(): string
 }
 
+/** How a batch of beliefs is kept. */
+export interface BeliefBatchOptions {
+  /** Number of beliefs. */
+  count: number
+  /** `f64` (default) or `f32`: half the memory, and relative errors of about 1e-6. */
+  precision?: 'f64' | 'f32'
+  /** Threads of an update (default: the calling thread for small batches, every core for large ones). */
+  threads?: number
+  /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
+  level?: string
+}
+
 /** The family's default few-shot template in a regime, as JSON. */
 export declare function defaultTemplate(family: string, regime: string): string
 
 /** Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON. */
 export declare function drawTask(family: string, request: string): DrawnTask
+
+/** Which episodes a vector environment runs. */
+export interface EnvironmentsOptions {
+  /** Number of episodes that are stepped together. */
+  count: number
+  /** Seed of the random stream, the same as a rollout's. */
+  seed: number
+  /** Index of the first episode in the stream (default 0). */
+  firstEpisode?: number
+  /** Decisions per episode (default: the model's horizon; none for a model without one). */
+  horizon?: number
+  /** `fixed:M` (default `fixed:0`) or `resampled`; `adversarial` only where the cloud has one model. */
+  nature?: string
+  /** Follow each decision-maker's belief. */
+  beliefs?: boolean
+  /**
+   * When the horizon is reached, start the next `count` episodes at once: `step` then gives their first observations, and the last
+   * ones of the episodes that ended as `finalObservations`.
+   */
+  autoReset?: boolean
+  /** Threads of a step (default: the calling thread for few environments, every core for many). */
+  threads?: number
+  /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
+  level?: string
+}
 
 /** All families. */
 export declare function families(): Array<FamilyInfo>
@@ -250,8 +337,11 @@ export interface Ragged {
 /** Reads row `row` of a shard (Parquet or JSON lines). */
 export declare function readExample(path: string, row: number): ShardExample
 
-/** Rolls out in the background. The same numbers for any thread count. */
-export declare function rollout(model: Model, options: RolloutOptions, solution?: Solution | undefined | null): Promise<Rollouts>
+/**
+ * Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in
+ * pieces.
+ */
+export declare function rollout(model: Model, options: RolloutOptions, solution?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Rollouts>
 
 /** Which episodes to roll out. */
 export interface RolloutOptions {
@@ -261,29 +351,38 @@ export interface RolloutOptions {
   episodes: number
   /** Seed of the random stream. */
   seed: number
+  /** Index of the first episode in the stream (default 0): episodes 100 to 199 are the same whether 0 to 99 were drawn or not. */
+  firstEpisode?: number
   /** Decisions per episode (default: the model's horizon). */
   horizon?: number
   /** `fixed:M` (default `fixed:0`), `resampled` or `adversarial`. */
   nature?: string
+  /**
+   * The columns to record: any of `states`, `observations`, `actions`, `rewards`, `beliefs` (default: all but beliefs). An empty
+   * list leaves the returns only.
+   */
+  record?: readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[]
+  /** Adds beliefs to the default columns. */
+  beliefs?: boolean
   /** Threads (default: one per core). */
   threads?: number
-  /** Also return beliefs. */
-  beliefs?: boolean
+  /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
+  level?: string
 }
 
-/** Recorded episodes; arrays are row-major, episodes × horizon. */
+/** Recorded episodes; arrays are row-major, episodes × horizon. Columns that were not recorded are left out. */
 export interface Rollouts {
   episodes: number
   horizon: number
-  /** Hidden state before each decision. */
-  states: Uint32Array
-  /** What the decision-maker saw before each decision; -1 before the first observation. */
-  observations: Int32Array
-  actions: Uint8Array
-  /** Realised rewards, undiscounted. */
-  rewards: Float64Array
   /** Discounted return of each episode. */
   returns: Float64Array
+  /** Hidden state before each decision. */
+  states?: Uint32Array
+  /** What the decision-maker saw before each decision; -1 before the first observation. */
+  observations?: Int32Array
+  actions?: Uint8Array
+  /** Realised rewards, undiscounted. */
+  rewards?: Float64Array
   /** Belief before each decision, episodes × horizon × S. */
   beliefs?: Float64Array
 }

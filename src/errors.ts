@@ -29,6 +29,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   EXAMPLE_TOO_LONG: EXIT.usage,
   DATASET_DIFFERS: EXIT.usage,
   IMPOSSIBLE_OBSERVATION: EXIT.usage,
+  NOT_RESET: EXIT.usage,
   BASE_MODEL_MISSING: EXIT.model,
   BASE_MODEL_CORRUPT: EXIT.model,
   BASE_MODEL_UNAVAILABLE: EXIT.model,

@@ -1,12 +1,16 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
+import { CALL_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
 import { cancellable, native, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';
 
 export type { CallOptions } from './native.js';
 export type {
-  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, RolloutOptions, Rollouts, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
+  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
 } from '../native/index.cjs';
+export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
+export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
+export { rollout, rolloutSync, type AsyncPolicy, type Column, type Columns, type DefaultColumn, type Policy, type PolicyBatch, type RolloutOptions, type Rollouts } from './simulation/rollout.js';
 
 /** A validated MDP, POMDP or APOMDP. Immutable. */
 export const Model = native.Model;
@@ -42,38 +46,37 @@ export interface TaskRequest {
   alpha?: number;
 }
 
+const TASK = {
+  split: 'string', index: 'number', seed: 'number', regime: ['mdp', 'pomdp', 'apomdp'], horizon: 'number', models: 'number', alpha: 'number',
+} as const satisfies Record<keyof TaskRequest, Kind>;
+
 /** Draws a task; the same request gives the same model, bit for bit. */
 export function drawTask(family: string, request: TaskRequest): Addon.DrawnTask {
+  checkOptions('drawTask', request, TASK);
   const { split = 'train', index, seed = 0, regime = 'mdp', horizon = 10, models = 3, alpha = 1 } = request;
   return native.drawTask(family, JSON.stringify({ split, index, seed, regime, horizon, models, alpha }));
 }
+
+const SOLVE = {
+  gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number',
+} as const satisfies Record<keyof Addon.SolveOptions, Kind>;
 
 /**
  * Solves a model on the calling thread: blocks until it converges or meets a limit.
  * Values are in units of reward, summed (and discounted) over the horizon.
  */
 export function solveSync(model: Model, options: Addon.SolveOptions = {}): Solution {
+  checkModel('solveSync', model);
+  checkOptions('solveSync', options, SOLVE);
   return native.solveSync(model, options);
 }
 
 /** Solves a model on a worker thread. */
 export async function solve(model: Model, options: Addon.SolveOptions & CallOptions<Addon.SolveProgress> = {}): Promise<Solution> {
+  checkModel('solve', model);
+  checkOptions('solve', options, { ...SOLVE, ...CALL_OPTIONS });
   const { signal, onProgress, ...rest } = options;
-  return cancellable(signal, (token) => native.solve(model, rest, token, onProgress));
-}
-
-/** Simulates episodes on the calling thread; arrays are row-major, `episodes × horizon`. */
-export function rolloutSync(model: Model, options: Addon.RolloutOptions, solution?: Solution): Addon.Rollouts {
-  return native.rolloutSync(model, options, solution);
-}
-
-/** Simulates episodes on worker threads; the same seed gives the same episodes for any number of them. */
-export async function rollout(model: Model, options: Addon.RolloutOptions & CallOptions, solution?: Solution): Promise<Addon.Rollouts> {
-  const { signal, onProgress: _, ...rest } = options;
-  signal?.throwIfAborted();
-  const rollouts = await native.rollout(model, rest, solution);
-  signal?.throwIfAborted();
-  return rollouts;
+  return cancellable({ signal, onProgress }, (token, report) => native.solve(model, rest, token, report));
 }
 
 /** The family's few-shot template for a regime. */
@@ -83,7 +86,9 @@ export function defaultTemplate(family: string, regime: string): Record<string, 
 
 /** Makes one whole shard of a dataset: draws tasks, solves them, rolls out, encodes, writes. */
 export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: string, options: CallOptions<Addon.StageProgress> = {}): Promise<Addon.ShardReport> {
-  return cancellable(options.signal, (token) => native.makeShard(JSON.stringify(spec), tokenizer, path, token, options.onProgress));
+  checkTokenizer('makeShard', tokenizer);
+  checkOptions('makeShard', options, CALL_OPTIONS);
+  return cancellable(options, (token, report) => native.makeShard(JSON.stringify(spec), tokenizer, path, token, report));
 }
 
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
@@ -94,5 +99,7 @@ export const readExample = native.readExample;
 
 /** Draws and solves the tasks of an evaluation, and draws their support trajectories. */
 export async function createEpisodes(spec: EpisodesSpec, tokenizer: Tokenizer, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
-  return cancellable(options.signal, (token) => native.Episodes.create(JSON.stringify(spec), tokenizer, token, options.onProgress));
+  checkTokenizer('createEpisodes', tokenizer);
+  checkOptions('createEpisodes', options, CALL_OPTIONS);
+  return cancellable(options, (token, report) => native.Episodes.create(JSON.stringify(spec), tokenizer, token, report));
 }

@@ -76,23 +76,42 @@ export interface CallOptions<Progress = never> {
 }
 
 /**
- * Runs a native call under an AbortSignal: aborting cancels the work itself, not only the wait for it. The call rejects
- * with the signal's reason once the native side has stopped.
+ * Runs a native call under an AbortSignal and with progress: aborting cancels the work itself, not only the wait for it. The call
+ * rejects with the signal's reason, or with what `onProgress` threw, once the native side has stopped.
  */
-export async function cancellable<T>(
-  signal: AbortSignal | undefined,
-  call: (token: import('../native/index.cjs').CancelToken | undefined) => Promise<T>,
+export async function cancellable<T, Progress = never>(
+  { signal, onProgress }: CallOptions<Progress>,
+  call: (token: import('../native/index.cjs').CancelToken | undefined, report: ((progress: Progress) => void) | undefined) => Promise<T>,
 ): Promise<T> {
-  if (!signal) return call(undefined);
-  signal.throwIfAborted();
+  if (!signal && !onProgress) return call(undefined, undefined);
+  signal?.throwIfAborted();
   const token = new native.CancelToken();
   const cancel = () => token.cancel();
-  signal.addEventListener('abort', cancel, { once: true });
+  let failure: { error: unknown } | undefined;
+  // An exception must not reach the addon, which would make it an uncaught one.
+  const report = (progress: Progress) => {
+    if (failure) return;
+    try {
+      onProgress!(progress);
+    } catch (error) {
+      failure = { error };
+      cancel();
+    }
+  };
+  signal?.addEventListener('abort', cancel, { once: true });
+  // Whatever the native side made of the cancellation (an error, or what it had so far), the caller sees the reason.
+  const stopped = () => {
+    signal?.throwIfAborted();
+    if (failure) throw failure.error;
+  };
   try {
-    return await call(token);
+    const result = await call(token, onProgress && report);
+    stopped();
+    return result;
+  } catch (error) {
+    stopped();
+    throw error;
   } finally {
-    signal.removeEventListener('abort', cancel);
-    // Whatever the native side made of the cancellation (an error, or what it had so far), the caller sees the reason.
-    signal.throwIfAborted();
+    signal?.removeEventListener('abort', cancel);
   }
 }

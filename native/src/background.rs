@@ -93,6 +93,32 @@ where
     AsyncTask::new(Background(Some(Box::new(move || pool(threads)?.install(work)))))
 }
 
+/// Runs `work` on the calling thread, where `par_iter` then makes no second one: handing a call of microseconds to another thread
+/// costs more than the call.
+pub fn here<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread_local! {
+        static ALONE: Option<rayon::ThreadPool> =
+            rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
+    }
+    ALONE.with(|alone| match alone {
+        Some(pool) => guarded(|| pool.install(work)),
+        // The thread belongs to a pool already.
+        None => guarded(work),
+    })
+}
+
+/// Runs `work` at once: on the calling thread when it was asked to, or when nobody said and the work is `small`; else on a pool.
+pub fn at_once<T: Send>(threads: Option<usize>, small: bool, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    match threads {
+        Some(1) => here(work),
+        None if small => here(work),
+        _ => {
+            let pool = pool(threads.unwrap_or(0))?;
+            guarded(|| pool.install(work))
+        }
+    }
+}
+
 /// Turns a panic into an error: nothing unwinds into Node.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {

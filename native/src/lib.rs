@@ -9,8 +9,10 @@
 // napi's exports vanish from a test build, which checkers of all targets make though this crate has no tests of its own.
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
+mod arrays;
 mod background;
 mod belief;
+mod environments;
 mod errors;
 mod family;
 mod model;

@@ -1,16 +1,18 @@
 //! Batched rollouts.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
-use tiresias_model::{Model as CoreModel, Policy, random::Key};
-use tiresias_sim::{Behaviour, NatureRule, RolloutSpec, rollout as run};
+use tiresias_model::{Model as CoreModel, ModelError, Policy, random::Key};
+use tiresias_sim::{Batch, Behaviour, Level, NatureRule, Record, RolloutSpec, rollout_into};
 
-use crate::background::{Background, background, guarded, pool, threads};
-use crate::errors::{Result, from_model, invalid, whole};
+use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
+use crate::errors::{Result, cancelled, from_model, invalid, whole};
 use crate::model::Model;
 use crate::solve::Solution;
+use crate::study::StageProgress;
 
 /// Which episodes to roll out.
 #[napi(object)]
@@ -22,36 +24,109 @@ pub struct RolloutOptions {
     pub episodes: f64,
     /// Seed of the random stream.
     pub seed: f64,
+    /// Index of the first episode in the stream (default 0): episodes 100 to 199 are the same whether 0 to 99 were drawn or not.
+    pub first_episode: Option<f64>,
     /// Decisions per episode (default: the model's horizon).
     pub horizon: Option<f64>,
     /// `fixed:M` (default `fixed:0`), `resampled` or `adversarial`.
     pub nature: Option<String>,
+    /// The columns to record: any of `states`, `observations`, `actions`, `rewards`, `beliefs` (default: all but beliefs). An empty
+    /// list leaves the returns only.
+    #[napi(ts_type = "readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[]")]
+    pub record: Option<Vec<String>>,
+    /// Adds beliefs to the default columns.
+    pub beliefs: Option<bool>,
     /// Threads (default: one per core).
     pub threads: Option<f64>,
-    /// Also return beliefs.
-    pub beliefs: Option<bool>,
+    /// Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers.
+    pub level: Option<String>,
 }
 
-/// Recorded episodes; arrays are row-major, episodes × horizon.
+/// Recorded episodes; arrays are row-major, episodes × horizon. Columns that were not recorded are left out.
 #[napi(object, object_from_js = false)]
 pub struct Rollouts {
     pub episodes: u32,
     pub horizon: u32,
-    /// Hidden state before each decision.
-    pub states: Uint32Array,
-    /// What the decision-maker saw before each decision; -1 before the first observation.
-    pub observations: Int32Array,
-    pub actions: Uint8Array,
-    /// Realised rewards, undiscounted.
-    pub rewards: Float64Array,
     /// Discounted return of each episode.
     pub returns: Float64Array,
+    /// Hidden state before each decision.
+    pub states: Option<Uint32Array>,
+    /// What the decision-maker saw before each decision; -1 before the first observation.
+    pub observations: Option<Int32Array>,
+    pub actions: Option<Uint8Array>,
+    /// Realised rewards, undiscounted.
+    pub rewards: Option<Float64Array>,
     /// Belief before each decision, episodes × horizon × S.
     pub beliefs: Option<Float64Array>,
 }
 
-/// The most that one call may record: 16 GiB.
-const MOST_BYTES: usize = 16 << 30;
+/// The most that one call may hold: 16 GiB.
+pub const MOST_BYTES: usize = 16 << 30;
+
+/// Integers that JavaScript's numbers hold exactly.
+pub fn exact(what: &str, value: f64) -> Result<u64> {
+    if (0.0..9_007_199_254_740_992.0).contains(&value) && value.fract() == 0.0 {
+        Ok(value as u64)
+    } else {
+        Err(invalid(format!("{what} {value} is not an integer in [0, 2^53)")))
+    }
+}
+
+/// The stream that all rollouts of a seed come from.
+pub fn stream(seed: f64) -> Result<Key> {
+    Ok(Key::named(exact("seed", seed)?, &["rollout"], &[]))
+}
+
+/// The rule that nature picks models by.
+pub fn nature(rule: Option<&str>, models: usize) -> Result<NatureRule> {
+    let rule = rule.unwrap_or("fixed:0");
+    match (rule, rule.strip_prefix("fixed:").map(str::parse::<usize>)) {
+        ("resampled", _) => Ok(NatureRule::Resampled),
+        ("adversarial", _) => Ok(NatureRule::Oracle),
+        (_, Some(Ok(m))) if m < models => Ok(NatureRule::Fixed(m)),
+        _ => Err(invalid(format!("nature {rule:?}: expected resampled, adversarial or fixed:M with M < {models}"))),
+    }
+}
+
+/// The SIMD level under a cap.
+pub fn level(cap: Option<&str>) -> Result<Level> {
+    let best = Level::best();
+    cap.map_or(Ok(best), |cap| cap.parse::<Level>().map(|cap| cap.min(best)).map_err(invalid))
+}
+
+/// Decisions an episode: what was asked for, else the model's own; `None` where neither says. A solution's policy knows no stage
+/// beyond its own horizon.
+pub fn horizon(model: &CoreModel, asked: Option<f64>, solution: Option<&Solution>) -> Result<Option<usize>> {
+    let horizon = asked.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?.or(model.horizon());
+    if let Some(own) = solution.and_then(|solution| solution.model.horizon())
+        && horizon.is_none_or(|horizon| horizon > own)
+    {
+        let long = horizon.map_or("unlimited".into(), |horizon| horizon.to_string());
+        return Err(invalid(format!("horizon {long} is longer than the solution's {own}")));
+    }
+    Ok(horizon)
+}
+
+/// Which columns to record, and whether beliefs are among them.
+fn columns(options: &RolloutOptions) -> Result<(Record, bool)> {
+    let Some(names) = &options.record else { return Ok((Record::ALL, options.beliefs.unwrap_or(false))) };
+    let (mut record, mut beliefs) = (Record::RETURNS, false);
+    for name in names {
+        match name.as_str() {
+            "states" => record.states = true,
+            "observations" => record.observations = true,
+            "actions" => record.actions = true,
+            "rewards" => record.rewards = true,
+            "beliefs" => beliefs = true,
+            _ => {
+                return Err(invalid(format!(
+                    "record: {name:?} is not a column; expected states, observations, actions, rewards or beliefs"
+                )));
+            }
+        }
+    }
+    Ok((record, beliefs))
+}
 
 struct Job {
     model: Arc<CoreModel>,
@@ -59,89 +134,154 @@ struct Job {
     behaviour: Behaviour,
     nature: NatureRule,
     horizon: usize,
+    first_episode: u64,
     episodes: usize,
-    seed: u64,
+    key: Key,
+    record: Record,
     beliefs: bool,
+    level: Level,
 }
 
 impl Job {
     fn new(model: &Model, options: &RolloutOptions, solution: Option<&Solution>) -> Result<Self> {
         let behaviour: Behaviour = options.behaviour.parse().map_err(invalid)?;
+        solution.map_or(Ok(()), |solution| solution.check_solves(&model.0))?;
         if behaviour.needs_oracle() && solution.is_none() {
             return Err(invalid(format!("behaviour {behaviour} needs a solution; solve the model first")));
         }
         let models = model.0.dynamics().len();
-        let nature = options.nature.as_deref().unwrap_or("fixed:0");
-        let nature = match (nature, nature.strip_prefix("fixed:").map(str::parse::<usize>)) {
-            ("resampled", _) => NatureRule::Resampled,
-            ("adversarial", _) if solution.is_some() || models == 1 => NatureRule::Oracle,
-            ("adversarial", _) => return Err(invalid("nature adversarial needs a solution; solve the model first")),
-            (_, Some(Ok(m))) if m < models => NatureRule::Fixed(m),
-            _ => {
-                return Err(invalid(format!(
-                    "nature {nature:?}: expected resampled, adversarial or fixed:M with M < {models}"
-                )));
-            }
-        };
-        let horizon = options.horizon.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?.or(model.0.horizon());
+        let nature = nature(options.nature.as_deref(), models)?;
+        if nature == NatureRule::Oracle && models > 1 && solution.is_none() {
+            return Err(invalid("nature adversarial needs a solution; solve the model first"));
+        }
+        let horizon = horizon(&model.0, options.horizon, solution)?;
         let horizon = horizon.ok_or_else(|| invalid("a model without a horizon needs the option horizon"))?;
-        if let (Some(own), Some(_)) = (model.0.horizon(), solution)
-            && horizon > own
-        {
-            return Err(invalid(format!("horizon {horizon} is longer than the solution's {own}")));
-        }
-        if !(options.seed >= 0.0 && options.seed < 9_007_199_254_740_992.0 && options.seed.fract() == 0.0) {
-            return Err(invalid(format!("seed {} is not an integer in [0, 2^53)", options.seed)));
-        }
         if model.0.actions().len() > 256 {
             return Err(invalid("recorded actions are bytes: at most 256 actions"));
         }
         let episodes = whole("episodes", options.episodes, 1, u32::MAX)?;
-        let beliefs = options.beliefs.unwrap_or(false);
-        // State, observation, action and reward, and a belief where it is asked for.
-        let step = 17 + if beliefs { 8 * model.0.states().len() } else { 0 };
-        if episodes.saturating_mul(horizon).saturating_mul(step) > MOST_BYTES {
-            return Err(invalid(format!(
-                "{episodes} episodes of {horizon} decisions do not fit in memory at {step} bytes a decision; roll out fewer at a time"
-            )));
-        }
-        Ok(Self {
+        let (record, beliefs) = columns(options)?;
+        let job = Self {
             model: model.0.clone(),
             solution: solution.cloned(),
             behaviour,
             nature,
             horizon,
+            first_episode: options.first_episode.map_or(Ok(0), |first| exact("firstEpisode", first))?,
             episodes,
-            seed: options.seed as u64,
+            key: stream(options.seed)?,
+            record,
             beliefs,
-        })
+            level: level(options.level.as_deref())?,
+        };
+        let step = job.step_bytes();
+        if episodes.saturating_mul(horizon.saturating_mul(step).saturating_add(8)) > MOST_BYTES {
+            return Err(invalid(format!(
+                "{episodes} episodes of {horizon} decisions do not fit in memory at {step} bytes a decision; roll out fewer at a \
+                 time or record less"
+            )));
+        }
+        Ok(job)
     }
 
-    fn run(&self) -> Result<Rollouts> {
-        let batch = run(&RolloutSpec {
+    /// Recorded bytes a decision.
+    fn step_bytes(&self) -> usize {
+        let Record { states, observations, actions, rewards } = self.record;
+        let [states, observations, actions, rewards, beliefs] =
+            [states, observations, actions, rewards, self.beliefs].map(usize::from);
+        4 * states + 4 * observations + actions + 8 * rewards + 8 * self.model.states().len() * beliefs
+    }
+
+    /// Rolls out `episodes` episodes, `skip` after the first.
+    fn draw(&self, skip: usize, episodes: usize, batch: &mut Batch) -> Result<(), ModelError> {
+        let spec = RolloutSpec {
             model: &self.model,
             policy: self.solution.as_ref().map(|s| &s.inner.policy as &dyn Policy),
             behaviour: &self.behaviour,
             nature: self.nature,
             horizon: self.horizon,
-            first_episode: 0,
-            episodes: self.episodes,
-            key: Key::named(self.seed, &["rollout"], &[]),
+            first_episode: self.first_episode + skip as u64,
+            episodes,
+            key: self.key,
             record_beliefs: self.beliefs,
-        })
-        .map_err(from_model)?;
-        Ok(Rollouts {
-            episodes: batch.episodes as u32,
-            horizon: batch.horizon as u32,
-            states: Uint32Array::new(batch.states),
-            observations: Int32Array::new(batch.observations),
-            actions: Uint8Array::new(batch.actions),
-            rewards: Float64Array::new(batch.rewards),
+        };
+        rollout_into(&spec, self.record, self.level, batch)
+    }
+
+    fn run(&self) -> Result<Rollouts> {
+        let mut batch = Batch::default();
+        self.draw(0, self.episodes, &mut batch).map_err(from_model)?;
+        Ok(self.hand_over(batch))
+    }
+
+    /// [`run`](Self::run) in pieces, between which it can be cancelled and reports. An episode's numbers depend on its index only,
+    /// so the pieces are free.
+    fn run_in_pieces(&self, cancel: &CancelToken, reporter: &Reporter<StageProgress>) -> Result<Rollouts> {
+        let (mut all, mut piece) = (self.reserved(), Batch::default());
+        let (mut done, mut size) = (0, self.piece());
+        while done < self.episodes {
+            if cancel.cancelled() {
+                return Err(cancelled());
+            }
+            let (n, began) = (size.min(self.episodes - done), Instant::now());
+            self.draw(done, n, &mut piece).map_err(from_model)?;
+            all.states.extend_from_slice(&piece.states);
+            all.observations.extend_from_slice(&piece.observations);
+            all.actions.extend_from_slice(&piece.actions);
+            all.rewards.extend_from_slice(&piece.rewards);
+            all.returns.extend_from_slice(&piece.returns);
+            all.beliefs.extend_from_slice(&piece.beliefs);
+            done += n;
+            if began.elapsed() > LONG_PIECE {
+                size = (size / 2).max(1);
+            }
+            let (done, total) = (done as u32, self.episodes as u32);
+            reporter.report(done == total, || StageProgress { done, total, phase: "rollout".into() });
+        }
+        Ok(self.hand_over(all))
+    }
+
+    /// Episodes a piece at first: what fits a second-level cache, so that adding it to the rest costs little, but enough to repay the
+    /// tables that are compiled for every piece.
+    fn piece(&self) -> usize {
+        let (s, a, m) = (self.model.states().len(), self.model.actions().len(), self.model.dynamics().len());
+        let tables = s.saturating_mul(a * m + self.horizon);
+        let steps = (rayon::current_num_threads() << 16).max(tables.saturating_mul(256));
+        (steps / self.horizon).max(1)
+    }
+
+    /// An empty batch with room for every episode.
+    fn reserved(&self) -> Batch {
+        let steps = self.episodes * self.horizon;
+        let room = |recorded: bool| if recorded { steps } else { 0 };
+        Batch {
+            states: Vec::with_capacity(room(self.record.states)),
+            observations: Vec::with_capacity(room(self.record.observations)),
+            actions: Vec::with_capacity(room(self.record.actions)),
+            rewards: Vec::with_capacity(room(self.record.rewards)),
+            returns: Vec::with_capacity(self.episodes),
+            beliefs: Vec::with_capacity(room(self.beliefs) * self.model.states().len()),
+            ..Batch::default()
+        }
+    }
+
+    fn hand_over(&self, batch: Batch) -> Rollouts {
+        let Record { states, observations, actions, rewards } = self.record;
+        Rollouts {
+            episodes: self.episodes as u32,
+            horizon: self.horizon as u32,
             returns: Float64Array::new(batch.returns),
+            states: states.then(|| Uint32Array::new(batch.states)),
+            observations: observations.then(|| Int32Array::new(batch.observations)),
+            actions: actions.then(|| Uint8Array::new(batch.actions)),
+            rewards: rewards.then(|| Float64Array::new(batch.rewards)),
             beliefs: self.beliefs.then(|| Float64Array::new(batch.beliefs)),
-        })
+        }
     }
 }
+
+/// A piece that took longer is followed by a smaller one: so long may a cancelled rollout go on.
+const LONG_PIECE: Duration = Duration::from_millis(50);
 
 /// Rolls out on the calling thread; see `rollout`.
 #[napi]
@@ -151,13 +291,23 @@ pub fn rollout_sync(model: &Model, options: RolloutOptions, solution: Option<&So
     guarded(|| pool.install(|| job.run()))
 }
 
-/// Rolls out in the background. The same numbers for any thread count.
+/// Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in
+/// pieces.
 #[napi(ts_return_type = "Promise<Rollouts>")]
 pub fn rollout(
     model: &Model,
     options: RolloutOptions,
     solution: Option<&Solution>,
+    cancel: Option<&CancelToken>,
+    #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
 ) -> Result<AsyncTask<Background<Rollouts>>> {
     let job = Job::new(model, &options, solution)?;
-    Ok(background(threads(options.threads)?, move || job.run()))
+    let watched = cancel.is_some() || on_progress.is_some();
+    let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    Ok(background(
+        threads(options.threads)?,
+        move || {
+            if watched { job.run_in_pieces(&cancel, &reporter) } else { job.run() }
+        },
+    ))
 }

@@ -148,6 +148,32 @@ impl Solution {
         Buffer::from(self.inner.policy.save())
     }
 
+    /// Checks that this solves `model`, whatever the number of decisions: a policy for another model of the same shape would act
+    /// without a sign that anything is wrong.
+    pub(crate) fn check_solves(&self, model: &Arc<model::Model>) -> Result<()> {
+        let (own, other) = (&self.model, model);
+        let same = Arc::ptr_eq(own, other) || {
+            let resized = |model: &model::Model, like: &model::Model| {
+                let mut parts = model.to_builder();
+                parts.horizon = like.horizon();
+                parts.build().is_ok_and(|resized| resized == *like)
+            };
+            **own == **other || resized(own, other) || resized(other, own)
+        };
+        if same {
+            return Ok(());
+        }
+        let (own, other) = (own.sha256(), other.sha256());
+        Err(coded(
+            "INVALID_POLICY",
+            format!(
+                "the solution is of model {}…, not of {}…; solve the model that it is used with",
+                &own[..12],
+                &other[..12]
+            ),
+        ))
+    }
+
     /// Checks a stage and a belief.
     fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, &'a [f64])> {
         let last = self.model.horizon().map_or(u32::MAX, |h| h as u32 - 1);

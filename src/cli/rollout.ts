@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { writeAtomic } from '../files.js';
-import type { Rollouts } from '../library.js';
+import type { Rollouts, StageProgress } from '../library.js';
 import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -25,7 +25,7 @@ export function rolloutCommand(): Command {
     .option('--gap <x>', "the oracle's certified gap, in units of reward", number(0), 0.01)
     .option('--out <file>', 'write the episodes as JSON lines')
     .action((file: string | undefined, options: RolloutCommandOptions, command: Command) =>
-      invoke(options, async ({ signal, print }) => {
+      invoke(options, async ({ signal, progress, print }) => {
         const { rollout, solve } = await import('../library.js');
         const { bcaInterval, mean } = await import('../evaluate/bootstrap.js');
         const { model, name } = await chosenModel(file, options, command);
@@ -34,11 +34,16 @@ export function rolloutCommand(): Command {
         const needsOracle = /oracle|epsilon/.test(behaviour) || nature === 'adversarial' || model.models > 1;
         const longer = horizon !== undefined ? { horizon } : {};
         const solution = needsOracle ? await solve(model, { signal, gap: options.gap, threads, ...longer }) : undefined;
-        const rollouts = await rollout(model, { behaviour, episodes, seed, threads, signal, ...longer, ...(nature !== undefined && { nature }) }, solution);
+        const shown = ({ done, total }: StageProgress) => progress.show({ stage: 'rollout', done, total, detail: 'episodes' });
+        const settings = { behaviour, episodes, seed, threads, signal, onProgress: shown, ...longer, ...(nature !== undefined && { nature }) };
+        // Without a file only the returns are used, and they take little memory however many episodes there are.
+        const recorded = options.out === undefined ? undefined : await rollout(model, settings, solution);
+        const rollouts = recorded ?? (await rollout(model, { ...settings, record: [] }, solution));
+        progress.close();
         const returns = Array.from(rollouts.returns, (value) => [value]);
         const average = mean(0)(returns);
         const interval = bcaInterval(returns, mean(0), { seed: `${seed}/rollout`, resamples: 1000 });
-        if (options.out !== undefined) await writeAtomic(options.out, episodeLines(rollouts));
+        if (options.out !== undefined && recorded) await writeAtomic(options.out, episodeLines(recorded));
         print(
           { model: { name, sha256: model.sha256() }, behaviour, episodes, horizon: rollouts.horizon, seed, mean_return: average, mean_return_ci95: interval, ...(options.out !== undefined && { out: options.out }) },
           columns([

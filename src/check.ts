@@ -1,0 +1,105 @@
+// What callers got wrong, said before the addon sees it: which option or argument, and what was meant.
+import { native } from './native.js';
+import { TiresiasError } from './errors.js';
+
+/** What an option's value must be; `any of` a list of words is written as the list. */
+export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | readonly string[];
+
+/** Options that every asynchronous call takes. */
+export const CALL_OPTIONS = { signal: 'signal', onProgress: 'function' } as const satisfies Record<string, Kind>;
+
+/** Throws INVALID_ARGUMENT. */
+export function invalid(message: string, details: Record<string, unknown> = {}): never {
+  throw new TiresiasError('INVALID_ARGUMENT', message, { details });
+}
+
+const isKind = (value: unknown, kind: Kind): boolean => {
+  if (typeof kind === 'object') return kind.includes(value as string);
+  if (kind === 'signal') return value instanceof AbortSignal;
+  if (kind === 'strings') return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  return typeof value === kind;
+};
+
+const describeKind = (kind: Kind): string => {
+  if (typeof kind === 'object') return kind.join(' or ');
+  return { signal: 'an AbortSignal', strings: 'a list of strings', number: 'a number', string: 'a string', boolean: 'true or false', function: 'a function' }[kind];
+};
+
+/** Checks that `options` has no option but the `known` ones, each of its kind. An option that is undefined counts as left out. */
+export function checkOptions(call: string, options: unknown, known: Readonly<Record<string, Kind>>): void {
+  if (typeof options !== 'object' || options === null) invalid(`${call}: options are an object, not ${shown(options)}`);
+  for (const [option, value] of Object.entries(options)) {
+    if (!Object.hasOwn(known, option)) unknownOption(call, option, Object.keys(known));
+    if (value !== undefined && !isKind(value, known[option]!)) invalid(`${call}: option ${option} is ${describeKind(known[option]!)}, not ${shown(value)}`, { option });
+  }
+}
+
+function unknownOption(call: string, option: string, known: string[]): never {
+  const nearest = closest(option, known);
+  const hint = nearest === undefined ? `it takes ${known.join(', ')}` : `did you mean ${nearest}?`;
+  invalid(`${call}: unknown option ${JSON.stringify(option)}; ${hint}`, { option, nearest, known });
+}
+
+/** The known word that a misspelt one is probably meant to be. */
+export function closest(word: string, known: readonly string[]): string | undefined {
+  const distance = (other: string) => editDistance(word.toLowerCase(), other.toLowerCase());
+  const nearest = known.toSorted((a, b) => distance(a) - distance(b))[0];
+  return nearest !== undefined && distance(nearest) <= Math.max(2, word.length / 3) ? nearest : undefined;
+}
+
+/** Insertions, deletions and substitutions that turn `a` into `b` (Levenshtein), a row of the table at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Checks that `model` is a model and `solution`, when there is one, a solution. */
+export function checkModel(call: string, model: unknown, solution?: unknown): void {
+  if (!(model instanceof native.Model)) invalid(`${call}: the model is a Model (Model.fromJson, drawTask(…).model), not ${shown(model)}`);
+  if (solution !== undefined && !(solution instanceof native.Solution)) invalid(`${call}: the solution is a Solution (solve, loadPolicy), not ${shown(solution)}`);
+}
+
+/** Checks that `tokenizer` is one. */
+export function checkTokenizer(call: string, tokenizer: unknown): void {
+  if (!(tokenizer instanceof native.Tokenizer)) invalid(`${call}: the tokenizer is a Tokenizer (Tokenizer.fromGguf, Tokenizer.fromJson), not ${shown(tokenizer)}`);
+}
+
+type TypedArray = Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array;
+
+/** Checks that `value` is such an array with `length` elements. */
+export function checkArray<T extends TypedArray>(what: string, value: unknown, type: new (length: number) => T, length: number): asserts value is T {
+  if (!(value instanceof type)) invalid(`${what}: expected a ${type.name}, not ${shown(value)}`);
+  if (value.length !== length) invalid(`${what}: ${value.length} elements where ${length} are needed`);
+}
+
+/** Actions, one a lane. */
+export type Actions = Uint8Array | Uint32Array | readonly number[];
+
+/** Actions as the bytes that the addon takes. */
+export function actionBytes(actions: Actions, lanes: number): Uint8Array {
+  if (actions instanceof Uint8Array) {
+    checkArray('actions', actions, Uint8Array, lanes);
+    return actions;
+  }
+  if (!(actions instanceof Uint32Array) && !Array.isArray(actions)) invalid(`actions: expected a Uint8Array, Uint32Array or list of numbers, not ${shown(actions)}`);
+  if (actions.length !== lanes) invalid(`actions: ${actions.length} elements where ${lanes} are needed`);
+  const bytes = new Uint8Array(lanes);
+  for (let lane = 0; lane < lanes; lane++) {
+    const action = actions[lane]!;
+    bytes[lane] = action;
+    if (bytes[lane] !== action) invalid(`action ${action} of lane ${lane} is not a whole number from 0 to 255`, { lane });
+  }
+  return bytes;
+}
+
+/** A value in an error message. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'object' && value !== null) return `a ${value.constructor?.name ?? 'bare object'}`;
+  return typeof value === 'function' ? 'a function' : String(value);
+}

@@ -141,6 +141,14 @@ export declare class Episodes {
   outcome(): Outcome
 }
 
+/** Makes examples of any tasks of a specification, for those who want no files. */
+export declare class ExampleSource {
+  /** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
+  static create(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
+  /** The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches. */
+  batch(firstTask: number, tasks: number, cancel?: CancelToken | undefined | null): Promise<ExampleBatch>
+}
+
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
   /** Reads a `tiresias.model/1` JSON document. */
@@ -272,6 +280,32 @@ export interface EnvironmentsOptions {
   level?: string
 }
 
+/** Encoded examples of consecutive tasks, flat: row `i` has the ids `inputIds[offsets[i]..offsets[i + 1]]`. */
+export interface ExampleBatch {
+  rows: number
+  /** Decisions of a query. */
+  horizon: number
+  inputIds: Int32Array
+  /** The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`. */
+  labels: Int32Array
+  /** Length rows + 1. */
+  offsets: Uint32Array
+  /** Index of each row's task in its split. */
+  tasks: Float64Array
+  /** Rows × horizon. */
+  oracleActions: Uint8Array
+  /** Rows × horizon, in reward units. */
+  regretBounds: Float64Array
+  /** Discounted, rows × K. */
+  supportReturns: Float64Array
+  /** Discounted, one a row. */
+  queryReturns: Float64Array
+  /** The text up to and including the query marker; empty unless asked for. */
+  prompts: Array<string>
+  /** The text of the query's steps; empty unless asked for. */
+  completions: Array<string>
+}
+
 /** All families. */
 export declare function families(): Array<FamilyInfo>
 
@@ -390,6 +424,22 @@ export interface Rollouts {
 /** Rolls out on the calling thread; see `rollout`. */
 export declare function rolloutSync(model: Model, options: RolloutOptions, solution?: Solution | undefined | null): Rollouts
 
+/** What the rows of a dataset's shards are like, read back from the files. */
+export interface Scan {
+  examples: number
+  /** Rows whose token ids another row before them has too. */
+  duplicates: number
+  /** Fewest token ids of a row. */
+  shortest: number
+  /** Most token ids of a row. */
+  longest: number
+  /** Bounds below which 50, 95 and 99 of a hundred regret bounds lie, each at most 1 % above the true quantile. */
+  regretBoundQuantiles: Array<number>
+}
+
+/** Reads every row of the shards. */
+export declare function scanShards(paths: Array<string>, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Scan>
+
 /** One row of a shard. */
 export interface ShardExample {
   inputIds: Int32Array
@@ -423,11 +473,12 @@ export interface ShardReport {
   templateSha: string
   /** Wall seconds in all. */
   seconds: number
-  /** Wall seconds spent on oracles. */
-  solveSeconds: number
-  /** Largest regret bound of a label, in reward units. */
-  maxRegretBound: number
-  meanRegretBound: number
+  /** Regret bounds of the labels, in reward units. */
+  regretBounds: Summary
+  /** Discounted returns of the support trajectories. */
+  supportReturns: Summary
+  /** Discounted returns of the queries as they were executed. */
+  queryReturns: Summary
   /** How often each action is the label. */
   labelCounts: Array<number>
 }
@@ -468,11 +519,21 @@ export interface SplitInfo {
   description: string
 }
 
-/** How far a long call has come; `phase` is `solve`, `roll` or `write`. */
+/** How far a long call has come, in tasks (`phase` is `solve`) or in shards (`read`). */
 export interface StageProgress {
   done: number
   total: number
   phase: string
+}
+
+/** What a column of numbers is like; `min` and `max` are null when it is empty. */
+export interface Summary {
+  count: number
+  mean: number
+  /** Of the population. */
+  deviation: number
+  min?: number
+  max?: number
 }
 
 /** The version of the addon, equal to the package's. */

@@ -12,7 +12,8 @@ export { resolveBaseModel, type BaseModel, type ResolveOptions } from './base-mo
 export { loadExperiment, parseExperiment, experimentJsonSchema, type Experiment, type ExperimentInput, type Regime } from './experiment.js';
 export type { EpisodesSpec, ShardSpec, TaskSpec } from './spec.js';
 export { makeDataset, type MakeOptions } from './dataset/make.js';
-export { readManifest, type DatasetConfig, type Manifest, type Shard } from './dataset/manifest.js';
+export { readManifest, type DatasetConfig, type Manifest, type Shard, type Summary } from './dataset/manifest.js';
+export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';
 export { Decider, type DeciderOptions } from './train/decider.js';

@@ -94,6 +94,13 @@ export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: str
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
 export const loadPolicy = native.loadPolicy;
 
+/** Reads every row of a dataset's shards: how many there are, repeat, and how good their labels are. */
+export async function scanShards(paths: readonly string[], options: { threads?: number } & CallOptions<Addon.StageProgress> = {}): Promise<Addon.Scan> {
+  checkOptions('scanShards', options, { threads: 'number', ...CALL_OPTIONS });
+  const { threads, ...call } = options;
+  return cancellable(call, (token, report) => native.scanShards([...paths], threads, token, report));
+}
+
 /** Reads one example of a shard, by its row. */
 export const readExample = native.readExample;
 

@@ -1,27 +1,50 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
+import type { Summary } from '../dataset/manifest.js';
+import type { Experiment } from '../experiment.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface MakeCommandOptions extends ExperimentOptions {
   out: string;
   regime?: string[];
   examples?: number;
+  examplesPerTask?: number;
+  shardExamples?: number;
+  support?: number;
   horizon?: number;
+  seed?: number;
+  split?: string;
   format?: 'parquet' | 'jsonl';
 }
+
+/** The experiment with the command line's settings in place of its own. */
+function overridden(experiment: Experiment, options: MakeCommandOptions): unknown {
+  const { horizon = experiment.horizon, seed = experiment.seed, support = experiment.support.trajectories } = options;
+  const { examples, examplesPerTask, shardExamples, split, format } = { ...experiment.dataset, ...given(options) };
+  // Shards hold whole tasks.
+  const whole = options.shardExamples ?? Math.max(1, Math.floor(shardExamples / examplesPerTask)) * examplesPerTask;
+  const dataset = { examples, examplesPerTask, shardExamples: whole, split, format };
+  return { ...experiment, horizon, seed, support: { ...experiment.support, trajectories: support }, dataset };
+}
+
+const given = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 function makeCommand(): Command {
   return withConfig(
     newCommand('make', 'make few-shot, oracle-labelled datasets: one folder for each regime', [
       'tiresias dataset make --config experiments/quickstart.json --out data',
-      'tiresias dataset make --regime mdp --examples 1000 --horizon 20 --out data',
+      'tiresias dataset make --regime mdp --examples 1000000 --support 5 --horizon 10 --out data',
     ]),
   )
     .requiredOption('-o, --out <folder>', 'where the datasets go')
     .option('--regime <name...>', 'only these regimes')
     .option('--examples <n>', 'examples in each regime', integer(1))
+    .option('--examples-per-task <n>', 'examples that share a task and its oracle', integer(1))
+    .option('--shard-examples <n>', 'examples in a file', integer(1))
+    .option('--support <k>', 'trajectories before the query', integer(0))
     .option('--horizon <n>', 'number of decisions', integer(1))
+    .option('--split <name>', 'of the family')
     .option('--format <name>', 'parquet or jsonl')
     .action((options: MakeCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
@@ -31,8 +54,7 @@ function makeCommand(): Command {
         const { makeDataset } = await import('../dataset/make.js');
         const { datasetConfig } = await import('../run/stages.js');
         const chosen = await chosenExperiment(options);
-        const { examples = chosen.dataset.examples, format = chosen.dataset.format, horizon = chosen.horizon } = options;
-        const experiment = parseExperiment({ ...chosen, horizon, dataset: { ...chosen.dataset, examples, format } }, 'the command line');
+        const experiment = parseExperiment(overridden(chosen, options), 'the command line');
         const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
         const tokenizer = Tokenizer.fromGguf(base.path);
         const made = [];
@@ -64,24 +86,36 @@ function verifyCommand(): Command {
 }
 
 function statsCommand(): Command {
-  return newCommand('stats', 'sizes of a dataset and the shares of its labels', ['tiresias dataset stats data/mdp'])
+  return newCommand('stats', 'sizes, labels, regret bounds, returns and duplicates of a dataset', ['tiresias dataset stats data/mdp'])
     .argument('<folder>')
     .action((folder: string, options: CommonOptions) =>
-      invoke(options, async ({ print }) => {
+      invoke(options, async ({ signal, progress, print }) => {
         const { datasetStats } = await import('../dataset/inspect.js');
-        const stats = await datasetStats(folder);
+        const stats = await datasetStats(folder, {
+          signal,
+          threads: threadsOf(options),
+          onProgress: ({ done, total }) => progress.show({ stage: 'stats', done, total, detail: 'shards read' }),
+        });
+        progress.close();
+        const [median, most, nearlyAll] = stats.regretBoundQuantiles.map(digits);
         print(
           stats,
           columns([
-            ['examples', `${stats.examples} of ${stats.tasks} tasks`],
-            ['tokens', `${stats.tokens}, ${stats.tokensPerExample.toFixed(1)} an example`],
+            ['examples', `${stats.examples} of ${stats.tasks} tasks, ${stats.duplicates} of them repeated`],
+            ['tokens', `${stats.tokens}, ${stats.tokensPerExample.toFixed(1)} an example (${stats.shortest} to ${stats.longest})`],
             ['labels', `${stats.labels}; by action ${stats.labelShares.map((share) => share.toFixed(3)).join(', ')}`],
-            ['regret bound', `mean ${digits(stats.meanRegretBound)}, largest ${digits(stats.maxRegretBound)}`],
+            ['regret bound', `mean ${digits(stats.meanRegretBound)}, largest ${digits(stats.maxRegretBound)}; half below ${median}, 95% below ${most}, 99% below ${nearlyAll}`],
+            ['support returns', returns(stats.supportReturns)],
+            ['query returns', returns(stats.queryReturns)],
             ['bytes', String(stats.bytes)],
           ]),
         );
       }),
     );
+}
+
+function returns({ count, mean, deviation, min, max }: Summary): string {
+  return count === 0 ? 'none' : `mean ${digits(mean)}, deviation ${digits(deviation)}, from ${digits(min!)} to ${digits(max!)}`;
 }
 
 function showCommand(): Command {

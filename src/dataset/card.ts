@@ -1,5 +1,5 @@
 // The dataset card: README.md with the YAML head that the Hugging Face tools read.
-import type { Manifest } from './manifest.js';
+import type { Manifest, Summary } from './manifest.js';
 
 /** Markdown; says how to load the files and what a row holds. */
 export function datasetCard(manifest: Manifest): string {
@@ -39,6 +39,8 @@ query trajectory of the same task, every query decision labelled with an oracle'
 | labelled positions | ${totals.labels} |
 | largest regret bound of a label | ${totals.max_regret_bound} |
 | mean regret bound of a label | ${totals.mean_regret_bound} |
+| discounted return of a support trajectory | ${spread(totals.support_returns)} |
+| discounted return of a query | ${spread(totals.query_returns)} |
 | tokenizer | ${manifest.tokenizer.name}, \`${manifest.tokenizer.sha256}\` |
 | template | \`${manifest.template_sha}\` |
 
@@ -57,6 +59,10 @@ comes from; \`oracle_actions\` and \`regret_bounds\` hold the label of each quer
 ${JSON.stringify(config, null, 2)}
 \`\`\`
 `;
+}
+
+function spread({ count, mean, deviation, min, max }: Summary): string {
+  return count === 0 ? 'none' : `mean ${mean}, standard deviation ${deviation}, from ${min} to ${max}`;
 }
 
 function sizeCategory(examples: number): string {

@@ -54,12 +54,16 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   const shards: (Shard | undefined)[] = planned.map(() => undefined);
   const report = examplesDone(planned.length, config.examples, options.onProgress);
 
+  const writeJournal = async () => {
+    if (!finished) await writeJson(join(folder, JOURNAL), { hash, templateSha, shards: shards.filter((shard) => shard !== undefined) } satisfies Journal);
+  };
   const keep = async (i: number, shard: Shard) => {
     shards[i] = shard;
+    await writeJournal();
     report(i, shard.examples, shard.path);
-    const whole = shards.filter((s) => s !== undefined);
-    if (!finished) await writeJson(join(folder, JOURNAL), { hash, templateSha, shards: whole } satisfies Journal);
   };
+  // Even before its first shard a folder says whose it is.
+  if (!journal) await writeJournal();
   await inParallel(planned.length, SHARDS_AT_ONCE, options.signal, async (i, signal) => {
     const { path, spec } = planned[i]!;
     const kept = known.get(path);
@@ -166,7 +170,7 @@ export async function isWhole(folder: string, shard: Shard): Promise<boolean> {
 async function removeLeftovers(folder: string): Promise<void> {
   await io(`clean ${folder}`, async () => {
     for (const name of await readdir(folder)) {
-      if (/^shard-\d+\.(parquet|jsonl)\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+      if (/^shard-\d+\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
     }
   });
 }

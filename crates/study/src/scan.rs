@@ -27,6 +27,8 @@ pub struct Scan {
 /// Reads every row of `paths` (shards of one dataset), in parallel on the current rayon pool. Memory: 8 bytes a row.
 pub fn scan(paths: &[PathBuf], hook: Hook<'_>) -> Result<Scan, StudyError> {
     let done = AtomicUsize::new(0);
+    let stopped =
+        || hook(Progress { phase: "read", done: done.load(Ordering::Relaxed), total: paths.len() }).is_break();
     let shards: Vec<Shard> = paths
         .par_iter()
         .with_max_len(1)
@@ -35,15 +37,12 @@ pub fn scan(paths: &[PathBuf], hook: Hook<'_>) -> Result<Scan, StudyError> {
             for row in read_shard(path)? {
                 let row = row?;
                 shard.push(&row.input_ids, &row.regret_bounds);
-                if shard.hashes.len().is_multiple_of(1024) {
-                    let progress = Progress { phase: "read", done: done.load(Ordering::Relaxed), total: paths.len() };
-                    if hook(progress).is_break() {
-                        return Err(StudyError::Cancelled);
-                    }
+                if shard.hashes.len().is_multiple_of(1024) && stopped() {
+                    return Err(StudyError::Cancelled);
                 }
             }
             done.fetch_add(1, Ordering::Relaxed);
-            Ok(shard)
+            if stopped() { Err(StudyError::Cancelled) } else { Ok(shard) }
         })
         .collect::<Result<_, _>>()?;
 

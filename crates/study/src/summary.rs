@@ -22,8 +22,8 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Takes more numbers in (a batch as a whole: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
-    /// computing sample variances", 1979).
+    /// Takes more numbers in (a batch as a whole: Chan, Golub and `LeVeque`, "Updating formulae and a pairwise
+    /// algorithm for computing sample variances", 1979).
     pub fn extend(&mut self, numbers: &[f64]) {
         if numbers.is_empty() {
             return;

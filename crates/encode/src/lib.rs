@@ -14,6 +14,7 @@ mod compact;
 mod encoder;
 mod error;
 mod gguf;
+mod gguf_tokenizer;
 mod joints;
 mod list_column;
 mod parquet_read;

@@ -163,9 +163,9 @@ impl<'a> Source<'a> {
         Ok((tokenizer, hex(digest)))
     }
 
-    /// Every split of every piece into two others, best score first. Splits of one piece all have its score, and
-    /// SentencePiece takes the leftmost; the longer left part first is that wherever two of them overlap, and is the
-    /// order that Hugging Face's own conversion writes.
+    /// Every split of every piece into two others, best score first. Of equal scores SentencePiece merges the leftmost.
+    /// Splits of one piece have its score, and so do, in Llama 2, all runs of marks: for these, the longer left part
+    /// first is the leftmost, as a run grows from its left. Two other pieces of one score have no such order.
     fn scored_merges(&self, tokens: &[&str], scores: &[f64], kinds: &[i64]) -> Result<Merges> {
         let merges = |id: usize| matches!(kinds[id], kind::NORMAL | kind::UNUSED);
         let pieces: std::collections::HashSet<&str> =
@@ -183,8 +183,10 @@ impl<'a> Source<'a> {
         });
         for pair in splits.windows(2) {
             let [first, second] = [pair[0], pair[1]].map(|(_, left, right)| format!("{left}{right}"));
+            let marks = |piece: &str| piece.replace(MARK, "").is_empty();
+            let ordered = first == second || (marks(&first) && marks(&second));
             // Written so that NaN is refused too.
-            if pair[0].0.partial_cmp(&pair[1].0) != Some(Ordering::Greater) && first != second {
+            if pair[0].0.partial_cmp(&pair[1].0) != Some(Ordering::Greater) && !ordered {
                 return Err(self.refuse(format!(
                     "{first:?} and {second:?} have the same score or none, so which merges first depends on the text; \
                      use the model's tokenizer.json"

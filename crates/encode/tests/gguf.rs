@@ -172,6 +172,17 @@ fn equal_scores_of_one_piece_merge_from_the_left() {
     let tokenizer = sentence_piece(&pieces, &[]).unwrap();
     assert_eq!(tokenizer.encode("aaaa").unwrap(), [4, 1, 1]);
     assert_eq!(tokenizer.encode("aaa").unwrap(), [4, 2]);
+
+    // All runs of marks have one score; a run grows from its left, here to three at most.
+    let mark = "\u{2581}";
+    let [two, three] = [2, 3].map(|n| mark.repeat(n));
+    let pieces = [("<unk>", 0.0), (mark, -1.0), ("a", -2.0), (&two, -1e9), (&three, -1e9)];
+    let tokenizer = sentence_piece(&pieces, &[]).unwrap();
+    for (spaces, marks) in [(0, vec![1]), (1, vec![3]), (2, vec![4]), (3, vec![4, 1]), (4, vec![4, 3]), (5, vec![4, 4])]
+    {
+        let text = format!("{}a", " ".repeat(spaces));
+        assert_eq!(tokenizer.encode(&text).unwrap(), [marks, vec![2]].concat(), "{text:?}");
+    }
 }
 
 #[test]

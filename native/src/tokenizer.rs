@@ -19,7 +19,7 @@ pub struct Tokenizer(pub(crate) Arc<dyn core::Tokenizer>);
 
 #[napi]
 impl Tokenizer {
-    /// From the vocabulary inside a GGUF model file: byte-level BPE (SmolLM2, GPT-2, Llama 3) or SentencePiece BPE
+    /// From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
     /// (Llama 2).
     #[napi(factory)]
     pub fn from_gguf(path: String) -> Result<Self> {
@@ -130,7 +130,7 @@ pub struct Encoder(core::Encoder);
 #[napi]
 impl Encoder {
     /// Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
-    /// actions. Throws ENCODE_FAILED naming the two neighbours that the tokenizer merges, if there are any.
+    /// actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
     #[napi(factory)]
     pub fn compile(template: String, tokenizer: &Tokenizer, observations: f64, actions: f64) -> Result<Self> {
         let template = self::template(&template)?;
@@ -156,7 +156,7 @@ impl Encoder {
         Uint32Array::new(self.0.action_ids().to_vec())
     }
 
-    /// Encodes a batch of examples. Throws INVALID_ARGUMENT if the arrays do not fit together, and ENCODE_FAILED naming
+    /// Encodes a batch of examples. Throws `INVALID_ARGUMENT` if the arrays do not fit together, and `ENCODE_FAILED` naming
     /// the step if a value does not fit the template; then nothing is returned.
     #[napi]
     pub fn encode_batch(&self, batch: TrajectoryBatch, options: Option<EncodeOptions>) -> Result<EncodedBatch> {

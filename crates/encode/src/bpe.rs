@@ -20,7 +20,7 @@ pub struct BpeTokenizer {
 
 impl BpeTokenizer {
     /// The tokenizer in a GGUF file: byte-level BPE (`tokenizer.ggml.model` = `gpt2`) with the pre-tokenizers `smollm`,
-    /// `gpt-2` or `llama-bpe` (Llama 3), or SentencePiece BPE with byte fallback (`llama`: Llama 2 and its kin).
+    /// `gpt-2` or `llama-bpe` (Llama 3), or `SentencePiece` BPE with byte fallback (`llama`: Llama 2 and its kin).
     /// Any other is an [`Error::UnsupportedTokenizer`]; give such a model's `tokenizer.json` instead.
     pub fn from_gguf(path: &Path) -> Result<Self> {
         Self::from_metadata(&GgufMetadata::open(path)?, path)

@@ -29,7 +29,7 @@ mod kind {
     pub(super) const UNUSED: i64 = 5;
 }
 
-/// The mark that SentencePiece writes for a space.
+/// The mark that `SentencePiece` writes for a space.
 const MARK: &str = "\u{2581}";
 
 /// How Llama 3 splits a text before merging: groups of up to three digits, line ends behind punctuation.
@@ -111,7 +111,7 @@ impl<'a> Source<'a> {
         Ok((tokenizer, hex(digest)))
     }
 
-    /// SentencePiece's BPE: the neighbours whose union has the highest score merge first; a character outside the
+    /// `SentencePiece`'s BPE: the neighbours whose union has the highest score merge first; a character outside the
     /// vocabulary becomes its bytes; a mark stands before the text and for every space.
     fn sentence_piece(&self) -> Result<(Tokenizer, String)> {
         for key in ["tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.remove_extra_whitespaces"] {
@@ -163,7 +163,7 @@ impl<'a> Source<'a> {
         Ok((tokenizer, hex(digest)))
     }
 
-    /// Every split of every piece into two others, best score first. Of equal scores SentencePiece merges the leftmost.
+    /// Every split of every piece into two others, best score first. Of equal scores `SentencePiece` merges the leftmost.
     /// Splits of one piece have its score, and so do, in Llama 2, all runs of marks: for these, the longer left part
     /// first is the leftmost, as a run grows from its left. Two other pieces of one score have no such order.
     fn scored_merges(&self, tokens: &[&str], scores: &[f64], kinds: &[i64]) -> Result<Merges> {

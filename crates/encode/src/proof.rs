@@ -78,8 +78,8 @@ pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) 
             };
             Ok(fields.pieces(SymbolKind::Digit, &joints, &literals))
         }
-        Err(merge) => {
-            let fields = proof.numbers(template, dims, merge)?;
+        Err(why) => {
+            let fields = proof.numbers(template, dims, why)?;
             let literals = proof.literals(&joints, &fields)?;
             proof.distinct(&fields, &literals)?;
             let ids = |symbols: Vec<Symbol>| symbols.into_iter().map(|(_, ids)| ids).collect::<Vec<_>>();
@@ -149,7 +149,14 @@ impl Proof<'_> {
             let text = value.to_string();
             let ids = self.after(&[], &text)?;
             let [id] = ids[..] else {
-                return Err(self.merges(&self.anchor, &text, self.tokenizer.encode(&text)?, ids));
+                let wide = template.observation_width > WIDEST_NUMBER;
+                let field = if wide { "observation_width" } else { "reward_width" };
+                let reason = format!(
+                    "the tokenizer {} writes {text:?} as {ids:?}; fields of more than {WIDEST_NUMBER} digits need digits \
+                     of one id each",
+                    self.tokenizer.name()
+                );
+                return Err(Error::Template { field, reason });
             };
             *digit = id;
         }
@@ -198,10 +205,10 @@ impl Proof<'_> {
         Ok(())
     }
 
-    /// Every number of every field, for a tokenizer that groups digits, which `merge` shows.
-    fn numbers(&self, template: &Template, dims: Dims, merge: Error) -> Result<Fields> {
+    /// Every number of every field, for a tokenizer that does not write digit by digit, as `why` tells.
+    fn numbers(&self, template: &Template, dims: Dims, why: Error) -> Result<Fields> {
         if template.observation_width.max(template.reward_width) > WIDEST_NUMBER {
-            return Err(merge);
+            return Err(why);
         }
         let symbols = |count: usize, width: u32| -> Result<Vec<Symbol>> {
             (0..count)

@@ -190,6 +190,21 @@ fn words_that_no_merges_reach_are_named() {
 }
 
 #[test]
+fn a_digit_of_two_ids_is_looked_up_with_its_number_or_named() {
+    let tokenizer = bpe(&[], |file| {
+        file["normalizer"] = json!({"type": "Replace", "pattern": {"String": "7"}, "content": "ad"});
+    });
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+    assert_exact(&encoder, &tokenizer, 0..200);
+    let eight = Encoder::compile(&Template::default(), &tokenizer, Dims { actions: 8, ..DIMS });
+    assert!(matches!(eight, Err(Error::ActionNotOneToken { action, .. }) if action == "7"));
+    let wide = Template { reward_width: 5, ..Template::default() };
+    let error = Encoder::compile(&wide, &tokenizer, DIMS).unwrap_err();
+    assert!(matches!(&error, Error::Template { field: "reward_width", reason } if reason.contains("\"7\"")), "{error}");
+}
+
+#[test]
 fn models_that_the_proof_does_not_cover_are_refused() {
     let reason = |file: &Value| match BpeTokenizer::from_json_bytes(file.to_string().as_bytes(), "made-up") {
         Err(Error::Tokenizer { reason, .. }) => reason,
@@ -343,7 +358,10 @@ proptest! {
             Ok(encoder) => assert_exact(&encoder, &tokenizer, seed..seed + 40),
             Err(Error::Merges { left, right, together, apart, .. }) => {
                 prop_assert_ne!(&together, &apart);
-                prop_assert!(!left.is_empty() && !right.is_empty());
+                // The evidence is real: these are the tokenizer's own ids of a text with the two side by side.
+                let text = tokenizer.decode(&together).unwrap();
+                prop_assert!(text.contains(&format!("{left}{right}")), "{left:?} {right:?} in {text:?}");
+                prop_assert!(tokenizer.encode(&text).unwrap() == together && tokenizer.decode(&apart).unwrap() == text);
             }
             Err(error) => prop_assert!(false, "{error}"),
         }

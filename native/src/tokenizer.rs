@@ -170,6 +170,9 @@ impl Encoder {
     }
 }
 
+/// `o,a,rr` and the line end with a few more for markers.
+const IDS_A_STEP: usize = 8;
+
 fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, texts: bool) -> Result<EncodedBatch> {
     let steps = ranges("steps", &batch.steps, batch.actions.len())?;
     let examples = ranges("examples", &batch.examples, steps.len())?;
@@ -189,8 +192,11 @@ fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, tex
             rewards: &batch.rewards[range],
         })
         .collect();
-    let (mut ids, mut labels) = (Vec::new(), Vec::new());
-    let mut offsets = vec![0];
+    // About what a step takes; growing step by step would copy everything several times.
+    let room = IDS_A_STEP * (length + examples.len());
+    let (mut ids, mut labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut offsets = Vec::with_capacity(examples.len() + 1);
+    offsets.push(0);
     let mut written = Vec::new();
     let mut text = ExampleText::default();
     let mut oracle = batch.labels.as_deref();

@@ -310,6 +310,9 @@ describe('a batch', () => {
     expect(() => encoder.encodeBatch({ ...good, rewards: Float64Array.of(0, 0.05, 3) })).toThrow(/reward 0\.05 at step 1/);
     expect(() => encoder.encodeBatch({ ...good, actions: Uint8Array.of(1, 0, 3) })).toThrow(/action 3 at step 0/);
     expect(() => encoder.encodeBatch(good, { lossOn: 'all' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => encoder.encodeBatch({ ...good, actions: [1, 0, 2] as unknown as Uint8Array })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => compileEncoder({}, {} as Tokenizer, 10, 3)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => compileEncoder({ marker: '#' } as Template, tokenizer, 10, 3)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(/marker/) }));
     expect(() => compileEncoder({}, tokenizer, 10, 2.5)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
 });

@@ -839,6 +839,7 @@ module.exports.BeliefBatch = nativeBinding.BeliefBatch
 module.exports.BeliefTracker = nativeBinding.BeliefTracker
 module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.DrawnTask = nativeBinding.DrawnTask
+module.exports.Encoder = nativeBinding.Encoder
 module.exports.Environments = nativeBinding.Environments
 module.exports.Episodes = nativeBinding.Episodes
 module.exports.ExampleSource = nativeBinding.ExampleSource

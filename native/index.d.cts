@@ -73,6 +73,24 @@ export declare class DrawnTask {
   get parameters(): Array<Parameter>
 }
 
+/** Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own. */
+export declare class Encoder {
+  /**
+   * Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
+   * actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
+   */
+  static compile(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
+  /** `digit`, or `number` where the tokenizer groups digits, so that whole fields are looked up. */
+  get symbols(): 'digit' | 'number'
+  /** The id of every action, by action. */
+  get actionIds(): Uint32Array
+  /**
+   * Encodes a batch of examples. Throws `INVALID_ARGUMENT` if the arrays do not fit together, and `ENCODE_FAILED` naming
+   * the step if a value does not fit the template; then nothing is returned.
+   */
+  encodeBatch(batch: TrajectoryBatch, options?: EncodeOptions | undefined | null): EncodedBatch
+}
+
 /** Many episodes of one model at the same stage. */
 export declare class Environments {
   /** Environments before their first `reset`. */
@@ -221,20 +239,32 @@ export declare class Solution {
   savePolicy(): Buffer
 }
 
-/** A tokenizer of a pretrained model. Adds no special tokens. */
+/** A tokenizer. Adds no special tokens. */
 export declare class Tokenizer {
-  /** From the vocabulary and merges inside a GGUF model file. */
+  /**
+   * From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
+   * (Llama 2).
+   */
   static fromGguf(path: string): Tokenizer
-  /** From a Hugging Face `tokenizer.json`. */
+  /** From a Hugging Face `tokenizer.json` whose model is BPE. */
   static fromJson(path: string): Tokenizer
+  /**
+   * The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
+   * and one id a literal. It encodes texts of these templates alone.
+   */
+  static compact(templates: Array<string>): Tokenizer
   /** The ids of a text. */
   encode(text: string): Uint32Array
+  /** The ids of many texts, in one call and on all cores; row `i` is the text `i`. */
+  encodeBatch(texts: Array<string>): Ragged
   /** The text of ids. */
   decode(ids: Uint32Array): string
   /** A short name. */
   get name(): string
   /** SHA-256 of the data that define it. */
   get sha256(): string
+  /** How many ids there are; every id is smaller. */
+  get vocabularySize(): number
 }
 
 /** How a batch of beliefs is kept. */
@@ -254,6 +284,25 @@ export declare function defaultTemplate(family: string, regime: string): string
 
 /** Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON. */
 export declare function drawTask(family: string, request: string): DrawnTask
+
+/** Encoded examples: row `i` is `ids[offsets[i]..offsets[i + 1]]`, and so are its labels. */
+export interface EncodedBatch {
+  ids: Uint32Array
+  /** The id that belongs at the position; -100 where there is no loss. */
+  labels: Int32Array
+  /** Length examples + 1. */
+  offsets: Uint32Array
+  /** Each example's text, where they were asked for. */
+  texts?: Array<string>
+}
+
+/** How to encode a batch. */
+export interface EncodeOptions {
+  /** Which actions carry a label: `query` (default) or `query+support`. */
+  lossOn?: string
+  /** Also give the texts. */
+  texts?: boolean
+}
 
 /** Which episodes a vector environment runs. */
 export interface EnvironmentsOptions {
@@ -534,6 +583,28 @@ export interface Summary {
   deviation: number
   min?: number
   max?: number
+}
+
+/** Trajectories, one after the other and step by step. */
+export interface TrajectoryBatch {
+  /** What was seen before each action (the state, for an MDP); -1 where nothing was. */
+  observations: Int32Array
+  /** The executed actions. */
+  actions: Uint8Array
+  /** The rewards that followed, in the model's own units. */
+  rewards: Float64Array
+  /** Where each trajectory begins, in steps, and where the last one ends: trajectories + 1 entries, from 0. */
+  steps: Uint32Array
+  /**
+   * Where each example begins, in trajectories, and where the last one ends: examples + 1 entries, from 0. The last
+   * trajectory of an example is its query, those before are its support.
+   */
+  examples: Uint32Array
+  /**
+   * The oracle's action at each step of the queries, query after query; left out, the executed actions are the
+   * labels.
+   */
+  labels?: Uint8Array
 }
 
 /** The version of the addon, equal to the package's. */

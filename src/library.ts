@@ -7,6 +7,7 @@ import type * as Addon from '../native/index.cjs';
 export type { CallOptions } from './native.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
+  TrajectoryBatch, EncodeOptions, EncodedBatch,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
@@ -21,9 +22,12 @@ export type Solution = Addon.Solution;
 /** Bayes filter of one acting decision-maker. */
 export const BeliefTracker = native.BeliefTracker;
 export type BeliefTracker = Addon.BeliefTracker;
-/** A language model's tokenizer, from its GGUF file or its `tokenizer.json`. */
+/** A language model's tokenizer, from its GGUF file or its `tokenizer.json`; `encodeBatch` takes many texts at once. */
 export const Tokenizer = native.Tokenizer;
 export type Tokenizer = Addon.Tokenizer;
+/** Writes the ids of few-shot examples without running the tokenizer; see {@link compileEncoder}. */
+export const Encoder = native.Encoder;
+export type Encoder = Addon.Encoder;
 /** Evaluation episodes, stepped together. */
 export const Episodes = native.Episodes;
 export type Episodes = Addon.Episodes;
@@ -82,6 +86,43 @@ export async function solve(model: Model, options: Addon.SolveOptions & CallOpti
 /** The family's few-shot template for a regime. */
 export function defaultTemplate(family: string, regime: string): Record<string, unknown> {
   return JSON.parse(native.defaultTemplate(family, regime)) as Record<string, unknown>;
+}
+
+/**
+ * How trajectories are laid out as text; what is left out keeps its default. An example is the header, for every support
+ * trajectory the support marker and its steps, then the query marker and the query's steps. A step is the line `o,a,r`:
+ * zero-padded decimals of fixed width. A reward is printed as `round(reward * reward_scale) + reward_offset`.
+ */
+export interface Template {
+  header?: string;
+  support_marker?: string;
+  query_marker?: string;
+  /** Digits of an observation, 1 to 5. */
+  observation_width?: number;
+  /** Digits of an action; always 1, because an action is one token. */
+  action_width?: 1;
+  /** Digits of a reward, 1 to 5. */
+  reward_width?: number;
+  reward_scale?: number;
+  reward_offset?: number;
+  /** The character that fills a field where there is no observation, or where the reward is hidden. */
+  missing?: string;
+  query_reward?: 'shown' | 'hidden';
+}
+
+/**
+ * Turns a template into ids, once, for a tokenizer and the numbers of observations (states, for an MDP) and actions. The
+ * encoder then writes whole batches of examples without the tokenizer, and compiling proves that its ids are the
+ * tokenizer's own. Throws ENCODE_FAILED with the two neighbours that the tokenizer merges, if there are any.
+ */
+export function compileEncoder(template: Template, tokenizer: Tokenizer, observations: number, actions: number): Encoder {
+  checkTokenizer('compileEncoder', tokenizer);
+  return native.Encoder.compile(JSON.stringify(template), tokenizer, observations, actions);
+}
+
+/** The native vocabulary of some templates, for models trained from scratch: one id a digit and one id a literal. */
+export function compactTokenizer(templates: readonly Template[]): Tokenizer {
+  return native.Tokenizer.compact(templates.map((template) => JSON.stringify(template)));
 }
 
 /** Makes one whole shard of a dataset: draws tasks, solves them, rolls out, encodes, writes. */

@@ -1,37 +1,60 @@
-//! Tokenizers.
+//! Tokenizers, and encoding without them.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::Uint32Array;
+use napi::bindgen_prelude::{Float64Array, Int32Array, Uint8Array, Uint32Array};
 use napi_derive::napi;
-use tiresias_encode::{self as core, BpeTokenizer};
+use rayon::prelude::*;
+use tiresias_encode::{self as core, BpeTokenizer, CompactTokenizer, Dims, ExampleText, LossOn, Template, Trajectory};
 
-use crate::errors::{Result, from_encode};
+use crate::background::{guarded, pool};
+use crate::errors::{Result, from_encode, invalid, whole};
+use crate::study::Ragged;
 
-/// A tokenizer of a pretrained model. Adds no special tokens.
+/// A tokenizer. Adds no special tokens.
 #[napi]
 #[derive(Clone)]
 pub struct Tokenizer(pub(crate) Arc<dyn core::Tokenizer>);
 
 #[napi]
 impl Tokenizer {
-    /// From the vocabulary and merges inside a GGUF model file.
+    /// From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
+    /// (Llama 2).
     #[napi(factory)]
     pub fn from_gguf(path: String) -> Result<Self> {
         BpeTokenizer::from_gguf(Path::new(&path)).map(|t| Self(Arc::new(t))).map_err(from_encode)
     }
 
-    /// From a Hugging Face `tokenizer.json`.
+    /// From a Hugging Face `tokenizer.json` whose model is BPE.
     #[napi(factory)]
     pub fn from_json(path: String) -> Result<Self> {
         BpeTokenizer::from_json(Path::new(&path)).map(|t| Self(Arc::new(t))).map_err(from_encode)
+    }
+
+    /// The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
+    /// and one id a literal. It encodes texts of these templates alone.
+    #[napi(factory)]
+    pub fn compact(templates: Vec<String>) -> Result<Self> {
+        let templates: Vec<Template> = templates.iter().map(|json| template(json)).collect::<Result<_>>()?;
+        CompactTokenizer::new(&templates).map(|t| Self(Arc::new(t))).map_err(from_encode)
     }
 
     /// The ids of a text.
     #[napi]
     pub fn encode(&self, text: String) -> Result<Uint32Array> {
         self.0.encode(&text).map(Uint32Array::new).map_err(from_encode)
+    }
+
+    /// The ids of many texts, in one call and on all cores; row `i` is the text `i`.
+    #[napi]
+    pub fn encode_batch(&self, texts: Vec<String>) -> Result<Ragged> {
+        guarded(|| {
+            pool(0)?.install(|| {
+                let rows = texts.par_iter().map(|text| self.0.encode(text).map_err(from_encode));
+                ragged(&rows.collect::<Result<Vec<_>>>()?)
+            })
+        })
     }
 
     /// The text of ids.
@@ -51,4 +74,185 @@ impl Tokenizer {
     pub fn sha256(&self) -> String {
         self.0.sha256()
     }
+
+    /// How many ids there are; every id is smaller.
+    #[napi(getter)]
+    pub fn vocabulary_size(&self) -> u32 {
+        self.0.vocabulary_size() as u32
+    }
+}
+
+/// Trajectories, one after the other and step by step.
+#[napi(object, object_to_js = false)]
+pub struct TrajectoryBatch {
+    /// What was seen before each action (the state, for an MDP); -1 where nothing was.
+    pub observations: Int32Array,
+    /// The executed actions.
+    pub actions: Uint8Array,
+    /// The rewards that followed, in the model's own units.
+    pub rewards: Float64Array,
+    /// Where each trajectory begins, in steps, and where the last one ends: trajectories + 1 entries, from 0.
+    pub steps: Uint32Array,
+    /// Where each example begins, in trajectories, and where the last one ends: examples + 1 entries, from 0. The last
+    /// trajectory of an example is its query, those before are its support.
+    pub examples: Uint32Array,
+    /// The oracle's action at each step of the queries, query after query; left out, the executed actions are the
+    /// labels.
+    pub labels: Option<Uint8Array>,
+}
+
+/// How to encode a batch.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct EncodeOptions {
+    /// Which actions carry a label: `query` (default) or `query+support`.
+    pub loss_on: Option<String>,
+    /// Also give the texts.
+    pub texts: Option<bool>,
+}
+
+/// Encoded examples: row `i` is `ids[offsets[i]..offsets[i + 1]]`, and so are its labels.
+#[napi(object, object_from_js = false)]
+pub struct EncodedBatch {
+    pub ids: Uint32Array,
+    /// The id that belongs at the position; -100 where there is no loss.
+    pub labels: Int32Array,
+    /// Length examples + 1.
+    pub offsets: Uint32Array,
+    /// Each example's text, where they were asked for.
+    pub texts: Option<Vec<String>>,
+}
+
+/// Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own.
+#[napi]
+pub struct Encoder(core::Encoder);
+
+#[napi]
+impl Encoder {
+    /// Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
+    /// actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
+    #[napi(factory)]
+    pub fn compile(template: String, tokenizer: &Tokenizer, observations: f64, actions: f64) -> Result<Self> {
+        let template = self::template(&template)?;
+        let dims = Dims {
+            observations: whole("observations", observations, 1, u32::MAX)?,
+            actions: whole("actions", actions, 1, 10)?,
+        };
+        guarded(|| core::Encoder::compile(&template, &*tokenizer.0, dims).map(Self).map_err(from_encode))
+    }
+
+    /// `digit`, or `number` where the tokenizer groups digits, so that whole fields are looked up.
+    #[napi(getter, ts_return_type = "'digit' | 'number'")]
+    pub fn symbols(&self) -> &'static str {
+        match self.0.symbol_kind() {
+            core::SymbolKind::Digit => "digit",
+            core::SymbolKind::Number => "number",
+        }
+    }
+
+    /// The id of every action, by action.
+    #[napi(getter)]
+    pub fn action_ids(&self) -> Uint32Array {
+        Uint32Array::new(self.0.action_ids().to_vec())
+    }
+
+    /// Encodes a batch of examples. Throws `INVALID_ARGUMENT` if the arrays do not fit together, and `ENCODE_FAILED` naming
+    /// the step if a value does not fit the template; then nothing is returned.
+    #[napi]
+    pub fn encode_batch(&self, batch: TrajectoryBatch, options: Option<EncodeOptions>) -> Result<EncodedBatch> {
+        let options = options.unwrap_or_default();
+        let loss_on = match options.loss_on.as_deref() {
+            None | Some("query") => LossOn::Query,
+            Some("query+support") => LossOn::QueryAndSupport,
+            Some(other) => return Err(invalid(format!("lossOn {other:?}: expected query or query+support"))),
+        };
+        guarded(|| encode(&self.0, &batch, loss_on, options.texts.unwrap_or(false)))
+    }
+}
+
+/// `o,a,rr` and the line end with a few more for markers.
+const IDS_A_STEP: usize = 8;
+
+fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, texts: bool) -> Result<EncodedBatch> {
+    let steps = ranges("steps", &batch.steps, batch.actions.len())?;
+    let examples = ranges("examples", &batch.examples, steps.len())?;
+    let length = batch.actions.len();
+    if batch.observations.len() != length || batch.rewards.len() != length {
+        return Err(invalid(format!(
+            "{} observations and {} rewards for {length} actions; give one of each a step",
+            batch.observations.len(),
+            batch.rewards.len()
+        )));
+    }
+    let trajectories: Vec<Trajectory<'_>> = steps
+        .into_iter()
+        .map(|range| Trajectory {
+            observations: &batch.observations[range.clone()],
+            actions: &batch.actions[range.clone()],
+            rewards: &batch.rewards[range],
+        })
+        .collect();
+    // About what a step takes; growing step by step would copy everything several times.
+    let room = IDS_A_STEP * (length + examples.len());
+    let (mut ids, mut labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut offsets = Vec::with_capacity(examples.len() + 1);
+    offsets.push(0);
+    let mut written = Vec::new();
+    let mut text = ExampleText::default();
+    let mut oracle = batch.labels.as_deref();
+    for (i, example) in examples.into_iter().enumerate() {
+        let Some((query, support)) = trajectories[example].split_last() else {
+            return Err(invalid(format!("example {i} has no trajectory; the last one of an example is its query")));
+        };
+        let wanted = match &mut oracle {
+            Some(all) => all.split_off(..query.actions.len()).ok_or_else(|| {
+                invalid(format!("labels end before the query of example {i}; give one a step of each query"))
+            })?,
+            None => query.actions,
+        };
+        encoder.push_example(support, query, wanted, loss_on, &mut ids, &mut labels).map_err(from_encode)?;
+        offsets.push(end(ids.len())?);
+        if texts {
+            encoder.write_text(support, query, &mut text).map_err(from_encode)?;
+            written.push(text.whole());
+        }
+    }
+    if let Some(rest @ [_, ..]) = oracle {
+        return Err(invalid(format!("{} labels too many; give one a step of each query", rest.len())));
+    }
+    Ok(EncodedBatch {
+        ids: Uint32Array::new(ids),
+        labels: Int32Array::new(labels),
+        offsets: Uint32Array::new(offsets),
+        texts: texts.then_some(written),
+    })
+}
+
+/// The ranges between neighbouring entries of a list of offsets into `length` things.
+fn ranges(what: &str, offsets: &[u32], length: usize) -> Result<Vec<std::ops::Range<usize>>> {
+    let rises = offsets.is_sorted();
+    if !rises || offsets.first() != Some(&0) || offsets.last().map(|last| *last as usize) != Some(length) {
+        return Err(invalid(format!("{what}: must rise from 0 to {length} without a step back")));
+    }
+    Ok(offsets.windows(2).map(|pair| pair[0] as usize..pair[1] as usize).collect())
+}
+
+fn ragged(rows: &[Vec<u32>]) -> Result<Ragged> {
+    let mut offsets = Vec::with_capacity(rows.len() + 1);
+    offsets.push(0);
+    let mut length = 0;
+    for row in rows {
+        length += row.len();
+        offsets.push(end(length)?);
+    }
+    Ok(Ragged { ids: Uint32Array::new(rows.concat()), offsets: Uint32Array::new(offsets) })
+}
+
+/// An offset, which JavaScript gets in 32 bits.
+fn end(length: usize) -> Result<u32> {
+    u32::try_from(length).map_err(|_| invalid("more than 2^32 ids in one batch; encode fewer at a time"))
+}
+
+fn template(json: &str) -> Result<Template> {
+    serde_json::from_str(json).map_err(|e| invalid(format!("template: {e}")))
 }

@@ -103,6 +103,27 @@ impl GgufMetadata {
         };
         values.iter().map(whole).collect()
     }
+
+    /// The floating-point numbers of a key, if it holds an array of nothing else.
+    pub fn floats(&self, key: &str) -> Option<Vec<f64>> {
+        let GgufValue::Array(values) = self.get(key)? else { return None };
+        values.iter().map(|value| if let GgufValue::Float(number) = value { Some(*number) } else { None }).collect()
+    }
+
+    /// The truth value of a key, if it holds one.
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.get(key)? {
+            GgufValue::Bool(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+}
+
+impl GgufValue {
+    /// Whether this is a list of nothing.
+    pub(crate) fn is_empty_array(&self) -> bool {
+        matches!(self, Self::Array(values) if values.is_empty())
+    }
 }
 
 /// A stream that knows how much of it is left.

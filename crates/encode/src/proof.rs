@@ -3,8 +3,9 @@
 //!
 //! Why neighbours are enough: a merge across a boundary can only happen between two adjacent pieces, and the first such
 //! merge depends on those two alone, as everything before it happened inside one piece. So if no pair of neighbours
-//! merges, no text does. Pre-tokenizers split by what stands within a character or two of the boundary, which the pairs
-//! show as well. An encoded sample text is compared at the end all the same (see `encoder.rs`).
+//! merges, no text does. Texts that are matched whole before any merging (added tokens) are compared with the template
+//! on their own. Pre-tokenizers split by what stands within a character or two of the boundary, which the pairs show as
+//! well. An encoded sample text is compared at the end all the same (see `sample.rs`).
 
 use std::collections::HashMap;
 
@@ -60,6 +61,7 @@ pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) 
     let anchor = joints.leads[Lead::StartSupport as usize][0].clone();
     let anchor_ids = tokenizer.encode(&anchor)?;
     let proof = Proof { tokenizer, anchor, anchor_ids };
+    proof.whole_texts(template, &joints)?;
     match proof.digits(template) {
         Ok(digits) => {
             let fields = digit_fields(&digits, template, dims);
@@ -76,8 +78,8 @@ pub(crate) fn prove(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) 
             };
             Ok(fields.pieces(SymbolKind::Digit, &joints, &literals))
         }
-        Err(merge) => {
-            let fields = proof.numbers(template, dims, merge)?;
+        Err(why) => {
+            let fields = proof.numbers(template, dims, why)?;
             let literals = proof.literals(&joints, &fields)?;
             proof.distinct(&fields, &literals)?;
             let ids = |symbols: Vec<Symbol>| symbols.into_iter().map(|(_, ids)| ids).collect::<Vec<_>>();
@@ -121,6 +123,18 @@ fn digit_fields(digits: &[u32; 10], template: &Template, dims: Dims) -> Fields {
     Fields { observations: symbols(observations), actions: symbols(dims.actions), rewards: symbols(10) }
 }
 
+/// The maximal runs of digits and of other characters.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let digits = rest.bytes().next()?.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != digits).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        rest = after;
+        Some(run)
+    })
+}
+
 struct Proof<'a> {
     tokenizer: &'a dyn Tokenizer,
     anchor: String,
@@ -135,30 +149,66 @@ impl Proof<'_> {
             let text = value.to_string();
             let ids = self.after(&[], &text)?;
             let [id] = ids[..] else {
-                return Err(self.merges(&self.anchor, &text, self.tokenizer.encode(&text)?, ids));
+                let wide = template.observation_width > WIDEST_NUMBER;
+                let field = if wide { "observation_width" } else { "reward_width" };
+                let reason = format!(
+                    "the tokenizer {} writes {text:?} as {ids:?}; fields of more than {WIDEST_NUMBER} digits need digits \
+                     of one id each",
+                    self.tokenizer.name()
+                );
+                return Err(Error::Template { field, reason });
             };
             *digit = id;
         }
-        // A group of three needs a pair to grow from in every byte-pair vocabulary, but not in every pre-tokenizer.
-        let window = template.observation_width.max(template.reward_width).min(3);
-        for width in 2..=window as usize {
-            for value in 0..10_usize.pow(width as u32) {
-                let text = format!("{value:0width$}");
-                let apart: Vec<u32> = text.bytes().map(|digit| digits[usize::from(digit - b'0')]).collect();
-                let together = self.after(&[], &text)?;
-                if together != apart {
-                    let (left, right) = text.split_at(width - 1);
-                    return Err(self.merges(left, right, together, apart));
-                }
+        // A group of three needs a pair to grow from in every byte-pair vocabulary, but not in every pre-tokenizer; a
+        // longer one only where it is matched as a whole text.
+        let widest = template.observation_width.max(template.reward_width) as usize;
+        let windows = (2..=widest.min(3))
+            .flat_map(|width| (0..10_usize.pow(width as u32)).map(move |value| format!("{value:0width$}")));
+        let whole = self.tokenizer.whole_texts().iter().filter(|text| text.len() <= widest);
+        for text in windows.chain(whole.filter(|text| text.bytes().all(|b| b.is_ascii_digit())).cloned()) {
+            let apart: Vec<u32> = text.bytes().map(|digit| digits[usize::from(digit - b'0')]).collect();
+            let together = self.after(&[], &text)?;
+            if together != apart {
+                let (left, right) = text.split_at(text.len() - 1);
+                return Err(self.merges(left, right, together, apart));
             }
         }
         Ok(digits)
     }
 
-    /// Every number of every field, for a tokenizer that groups digits, which `merge` shows.
-    fn numbers(&self, template: &Template, dims: Dims, merge: Error) -> Result<Fields> {
+    /// Refuses a text that becomes one id wherever it stands and that can stand across the template's pieces. Neighbours
+    /// do not show it: it need not grow from a merge of two.
+    fn whole_texts(&self, template: &Template, joints: &Joints) -> Result<()> {
+        let literals: Vec<String> = joints.all().into_iter().map(|joint| joint.text).collect();
+        let widths = [template.observation_width, template.action_width, template.reward_width].map(|w| w as usize);
+        for text in self.tokenizer.whole_texts() {
+            let runs: Vec<&str> = runs(text).collect();
+            let last = runs.len() - 1;
+            let fits = |(i, run): (usize, &&str)| match (run.as_bytes()[0].is_ascii_digit(), i == 0, i == last) {
+                (true, false, false) => widths.contains(&run.len()),
+                (true, ..) => widths.iter().any(|width| run.len() <= *width),
+                (false, true, _) => literals.iter().any(|literal| literal.ends_with(run)),
+                (false, _, true) => literals.iter().any(|literal| literal.starts_with(run)),
+                (false, false, false) => literals.iter().any(|literal| literal == run),
+            };
+            if last == 0 || !runs.iter().enumerate().all(fits) {
+                continue;
+            }
+            let together = self.tokenizer.encode(text)?;
+            let apart = [self.tokenizer.encode(runs[0])?, self.tokenizer.encode(&text[runs[0].len()..])?].concat();
+            // A word that the pre-tokenizer takes apart never comes up whole.
+            if together != apart {
+                return Err(self.merges(runs[0], runs[1], together, apart));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every number of every field, for a tokenizer that does not write digit by digit, as `why` tells.
+    fn numbers(&self, template: &Template, dims: Dims, why: Error) -> Result<Fields> {
         if template.observation_width.max(template.reward_width) > WIDEST_NUMBER {
-            return Err(merge);
+            return Err(why);
         }
         let symbols = |count: usize, width: u32| -> Result<Vec<Symbol>> {
             (0..count)

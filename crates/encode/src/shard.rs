@@ -10,16 +10,27 @@ use sha2::{Digest, Sha256};
 use crate::parquet_read::ParquetSource;
 use crate::parquet_write::ParquetShard;
 use crate::row::{Row, RowRef};
+use crate::safetensors_read::{SafetensorsSource, starts_like_one};
+use crate::safetensors_write::SafetensorsShard;
 use crate::tokenizer::hex;
 use crate::{Error, Result};
 
-/// How rows lie in the file. Both hold the same columns.
+/// How rows lie in the file. All hold the same columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardFormat {
     /// Apache Parquet, compressed with zstd.
     Parquet,
     /// One JSON object a line.
     Jsonl,
+    /// Flat tensors with offsets, for readers that map a file into memory. All rows must have the same family, split,
+    /// seed, regime, behaviour, tokenizer and template; a row that differs is an [`Error::Column`].
+    ///
+    /// Tensors, by name: `input_ids` and `labels` (I32) with `offsets`; `prompt` and `completion` (U8, UTF-8) with
+    /// `prompt_offsets` and `completion_offsets`; `oracle_actions` (U8) and `regret_bounds` (F64) with `oracle_offsets`;
+    /// `task_index` (I64) and `horizon` (I32), one a row. Offsets are I64, rows + 1 of them, in elements. The constants
+    /// are texts in `__metadata__`: `task.family`, `task.split`, `task.seed`, `regime`, `behaviour`, `tokenizer_sha`,
+    /// `template_sha`.
+    Safetensors,
 }
 
 impl ShardFormat {
@@ -28,6 +39,7 @@ impl ShardFormat {
         match self {
             Self::Parquet => "parquet",
             Self::Jsonl => "jsonl",
+            Self::Safetensors => "safetensors",
         }
     }
 }
@@ -45,8 +57,9 @@ pub struct ShardSummary {
     pub sha256: String,
 }
 
-/// Writes one shard. Rows go to `<name>.tmp`, which takes the final name only in [`ShardWriter::finish`]; a writer that
-/// is dropped before, or fails, removes it. Equal rows give equal bytes.
+/// Writes one shard. Rows go to `<name>.tmp` (and a safetensors shard's tensors to `<name>.<tensor>.tmp` first), which
+/// takes the final name only in [`ShardWriter::finish`]; a writer that is dropped before, or fails, removes all it began.
+/// Equal rows give equal bytes. Memory does not grow with the rows.
 pub struct ShardWriter {
     sink: Sink,
     rows: u64,
@@ -57,6 +70,7 @@ enum Sink {
     Parquet(Box<ParquetShard<Hashed>>),
     /// The output and the line being made.
     Jsonl(Hashed, Vec<u8>),
+    Safetensors(Box<SafetensorsShard<Hashed>>),
 }
 
 impl ShardWriter {
@@ -73,6 +87,7 @@ impl ShardWriter {
                 Sink::Parquet(Box::new(ParquetShard::new(output).map_err(|e| parquet_error(path, e))?))
             }
             ShardFormat::Jsonl => Sink::Jsonl(output, Vec::new()),
+            ShardFormat::Safetensors => Sink::Safetensors(Box::new(SafetensorsShard::new(output, path)?)),
         };
         Ok(Self { sink, rows: 0, partial })
     }
@@ -89,6 +104,7 @@ impl ShardWriter {
                 line.push(b'\n');
                 output.write_all(line).map_err(|e| Error::io(path, e))?;
             }
+            Sink::Safetensors(shard) => shard.push(row)?,
         }
         self.rows += 1;
         Ok(())
@@ -101,6 +117,7 @@ impl ShardWriter {
         let output = match sink {
             Sink::Parquet(shard) => shard.finish().map_err(|e| parquet_error(&path, e))?,
             Sink::Jsonl(output, _) => output,
+            Sink::Safetensors(shard) => shard.finish()?,
         };
         let Hashed { file, digest, bytes } = output;
         let file = file.into_inner().map_err(|e| Error::io(&path, e.into_error()))?;
@@ -167,16 +184,21 @@ pub struct ShardReader {
 enum Source {
     Parquet(Box<ParquetSource>, std::vec::IntoIter<Row>),
     Jsonl { file: BufReader<File>, line: u64 },
+    Safetensors(Box<SafetensorsSource>),
     Done,
 }
 
-/// Opens a shard. A name that ends in `.parquet`, or Parquet's first bytes, tell the format; all else is JSON lines.
+/// Opens a shard. A name that ends in `.parquet` or `.safetensors`, or such a file's first bytes, tell the format; all
+/// else is JSON lines.
 pub fn read_shard(path: &Path) -> Result<ShardReader> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| Error::io(path, e))?);
     let start = file.fill_buf().map_err(|e| Error::io(path, e))?;
-    let source = if start.starts_with(b"PAR1") || path.extension().is_some_and(|ending| ending == "parquet") {
+    let named = |ending: &str| path.extension().is_some_and(|found| found == ending);
+    let source = if start.starts_with(b"PAR1") || named("parquet") {
         let source = ParquetSource::open(file.into_inner()).map_err(|e| parquet_error(path, e))?;
         Source::Parquet(Box::new(source), Vec::new().into_iter())
+    } else if starts_like_one(start) || named("safetensors") {
+        Source::Safetensors(Box::new(SafetensorsSource::open(path)?))
     } else {
         Source::Jsonl { file, line: 0 }
     };
@@ -224,6 +246,7 @@ impl Source {
                     Err(e) => Some(Err(Error::io(path, e))),
                 }
             }
+            Self::Safetensors(file) => file.row(path),
             Self::Done => None,
         }
     }

@@ -104,9 +104,127 @@ fn unsupported_tokenizers_are_named() {
         let metadata = read(&file(&entries)).unwrap();
         BpeTokenizer::from_metadata(&metadata, Path::new("made-up.gguf")).err().unwrap().to_string()
     };
-    assert!(with("llama", "default").contains("\"llama\""));
+    assert!(with("t5", "default").contains("\"t5\""));
+    assert!(with("llama", "default").contains("tokenizer.ggml.tokens is missing"));
     assert!(with("gpt2", "qwen2").contains("\"qwen2\""));
     assert!(with("gpt2", "smollm").contains("tokenizer.ggml.tokens is missing"));
+}
+
+const PIECES: [&str; 12] = ["<unk>", "<s>", "<0x0A>", "<0x2C>", "\u{2581}a", "ab", "\u{2581}", "a", "b", "1", "2", ","];
+
+/// A `SentencePiece` tokenizer in a file: each piece's score, and more metadata.
+fn sentence_piece(pieces: &[(&str, f32)], more: &[Vec<u8>]) -> Result<BpeTokenizer, Error> {
+    let list = |kind: u32, items: Vec<[u8; 4]>| {
+        [&kind.to_le_bytes()[..], &(items.len() as u64).to_le_bytes(), &items.concat()].concat()
+    };
+    let kind = |piece: &str| match piece {
+        "<unk>" => 2_i32,
+        "<s>" => 3,
+        byte if byte.starts_with("<0x") => 6,
+        _ => 1,
+    };
+    let names: Vec<&str> = pieces.iter().map(|(piece, _)| *piece).collect();
+    let mut entries = vec![
+        entry("tokenizer.ggml.model", 8, &text("llama")),
+        entry("tokenizer.ggml.tokens", 9, &texts(&names)),
+        entry("tokenizer.ggml.scores", 9, &list(6, pieces.iter().map(|(_, score)| score.to_le_bytes()).collect())),
+        entry("tokenizer.ggml.token_type", 9, &list(5, names.iter().map(|piece| kind(piece).to_le_bytes()).collect())),
+    ];
+    entries.extend_from_slice(more);
+    BpeTokenizer::from_metadata(&read(&file(&entries)).unwrap(), Path::new("made-up.gguf"))
+}
+
+/// [`PIECES`] with the scores that `SentencePiece` gives: the earlier, the better.
+fn scored() -> Vec<(&'static str, f32)> {
+    PIECES.iter().enumerate().map(|(id, piece)| (*piece, -(id as f32))).collect()
+}
+
+#[test]
+fn the_best_score_merges_first() {
+    let tokenizer = sentence_piece(&scored(), &[]).unwrap();
+    let ids = |text: &str| tokenizer.encode(text).unwrap();
+    // The mark before the text takes the first letter; a line end is a byte; an unknown letter, without bytes of its
+    // own, is the unknown token; a control token is matched whole.
+    assert_eq!(ids("ab"), [4, 8]);
+    assert_eq!(ids("bab"), [6, 8, 5]);
+    assert_eq!(ids("b ab12\n"), [6, 8, 4, 8, 9, 10, 2]);
+    assert_eq!(ids("b\u{e9}"), [6, 8, 0]);
+    assert_eq!(ids("b<s>b"), [6, 8, 1, 6, 8]);
+    assert!(ids("").is_empty());
+    assert_eq!(tokenizer.decode(&ids("b ab12\n,")).unwrap(), "b ab12\n,");
+
+    let mut other = scored();
+    (other[4].1, other[5].1) = (-5.0, -4.0);
+    let swapped = sentence_piece(&other, &[]).unwrap();
+    assert_eq!(swapped.encode("ab").unwrap(), [6, 5]);
+    assert_ne!(swapped.sha256(), tokenizer.sha256());
+
+    let bare = sentence_piece(&scored(), &[entry("tokenizer.ggml.add_space_prefix", 7, &[0])]).unwrap();
+    assert_eq!(bare.encode("ab").unwrap(), [5]);
+    assert_eq!(bare.decode(&[6, 5]).unwrap(), " ab");
+    assert_ne!(bare.sha256(), tokenizer.sha256());
+}
+
+/// Splits of one piece have one score, and the leftmost merges first, as the published ids of Llama 2 show for `####`.
+#[test]
+fn equal_scores_of_one_piece_merge_from_the_left() {
+    let pieces = [("<unk>", 0.0), ("aa", -1.0), ("aaa", -2.0), ("a", -3.0), ("\u{2581}", -4.0)];
+    let tokenizer = sentence_piece(&pieces, &[]).unwrap();
+    assert_eq!(tokenizer.encode("aaaa").unwrap(), [4, 1, 1]);
+    assert_eq!(tokenizer.encode("aaa").unwrap(), [4, 2]);
+
+    // All runs of marks have one score; a run grows from its left, here to three at most.
+    let mark = "\u{2581}";
+    let [two, three] = [2, 3].map(|n| mark.repeat(n));
+    let pieces = [("<unk>", 0.0), (mark, -1.0), ("a", -2.0), (&two, -1e9), (&three, -1e9)];
+    let tokenizer = sentence_piece(&pieces, &[]).unwrap();
+    for (spaces, marks) in [(0, vec![1]), (1, vec![3]), (2, vec![4]), (3, vec![4, 1]), (4, vec![4, 3]), (5, vec![4, 4])]
+    {
+        let text = format!("{}a", " ".repeat(spaces));
+        assert_eq!(tokenizer.encode(&text).unwrap(), [marks, vec![2]].concat(), "{text:?}");
+    }
+}
+
+#[test]
+fn sentence_piece_files_that_would_be_read_wrongly_are_refused() {
+    let reason = |pieces: &[(&str, f32)], more: &[Vec<u8>]| match sentence_piece(pieces, more) {
+        Err(Error::UnsupportedTokenizer { reason, .. }) => reason,
+        other => panic!("{:?}", other.map(|_| ())),
+    };
+    let mut tied = scored();
+    tied[5].1 = tied[4].1;
+    assert!(reason(&tied, &[]).contains("\"\u{2581}a\" and \"ab\" have the same score"));
+    tied[5].1 = f32::NAN;
+    assert!(reason(&tied, &[]).contains("score"));
+    let map = [&0_u32.to_le_bytes()[..], &1_u64.to_le_bytes(), &[7]].concat();
+    let rewriting = entry("tokenizer.ggml.precompiled_charsmap", 9, &map);
+    assert!(reason(&scored(), &[rewriting]).contains("precompiled_charsmap"));
+    let rewriting = entry("tokenizer.ggml.remove_extra_whitespaces", 7, &[1]);
+    assert!(reason(&scored(), &[rewriting]).contains("remove_extra_whitespaces"));
+    assert!(sentence_piece(&scored(), &[entry("tokenizer.ggml.remove_extra_whitespaces", 7, &[0])]).is_ok());
+    let unknown = entry("tokenizer.ggml.unknown_token_id", 4, &99_u32.to_le_bytes());
+    assert!(reason(&scored(), &[unknown]).contains("unknown token"));
+}
+
+#[test]
+fn byte_level_files_are_split_as_their_models_do() {
+    let ids = |pre: &str, text: &str| {
+        let tokens = ["\u{120}", "a", "1", "2", "3", "12", "123", "1233", "\u{120}1", "#", "\u{10a}", "#\u{10a}"];
+        let merges = ["\u{120} 1", "1 2", "12 3", "123 3", "# \u{10a}"];
+        let entries = [
+            entry("tokenizer.ggml.model", 8, &self::text("gpt2")),
+            entry("tokenizer.ggml.pre", 8, &self::text(pre)),
+            entry("tokenizer.ggml.tokens", 9, &texts(&tokens)),
+            entry("tokenizer.ggml.merges", 9, &texts(&merges)),
+        ];
+        let metadata = read(&file(&entries)).unwrap();
+        BpeTokenizer::from_metadata(&metadata, Path::new("made-up.gguf")).unwrap().encode(text).unwrap()
+    };
+    // Digits one by one; whole numbers with the space before them; groups of three, line ends behind punctuation.
+    assert_eq!(ids("smollm", "a 1233#\n"), [1, 0, 2, 3, 4, 4, 9, 10]);
+    assert_eq!(ids("gpt-2", "a 1233#\n"), [1, 8, 3, 4, 4, 9, 10]);
+    assert_eq!(ids("gpt-2", "1233"), [7]);
+    assert_eq!(ids("llama-bpe", "a 1233#\n"), [1, 0, 6, 4, 11]);
 }
 
 #[test]

@@ -123,6 +123,104 @@ fn a_mark_before_the_text_is_part_of_its_first_literal() {
     assert_exact(&encoder, &tokenizer, 0..200);
 }
 
+/// As newer files of Llama 2 say it: the mark is put there by the pre-tokenizer.
+#[test]
+fn a_mark_from_the_pre_tokenizer_is_part_of_the_first_literal_too() {
+    let tokenizer = bpe(&["\u{2581} m", "d p", "1 2"], |file| {
+        file["pre_tokenizer"] =
+            json!({"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "first", "split": false});
+        let vocabulary = file["model"]["vocab"].as_object_mut().unwrap();
+        let next = vocabulary.len();
+        vocabulary.insert("\u{2581}".into(), json!(next));
+    });
+    assert_eq!(tokenizer.encode("m").unwrap().len(), 1);
+    assert_eq!(tokenizer.encode("5").unwrap().len(), 2, "the mark is there");
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+    assert_exact(&encoder, &tokenizer, 0..200);
+}
+
+fn added(texts: &[&str]) -> BpeTokenizer {
+    bpe(&[], |file| {
+        let first = file["model"]["vocab"].as_object().unwrap().len();
+        let token = |(i, text): (usize, &&str)| {
+            json!({"id": first + i, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false, "special": true})
+        };
+        file["added_tokens"] = texts.iter().enumerate().map(token).collect();
+    })
+}
+
+/// Such texts are found before any merging, so they can reach over several neighbours of which no two merge.
+#[test]
+fn added_tokens_across_the_template_are_named() {
+    let pair = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+    assert_eq!(merged(&added(&[",1,"])), pair(",", "1"));
+    assert_eq!(merged(&added(&["5,1"])), pair("5", ","));
+    assert_eq!(merged(&added(&["#\n4,2,20\n?"])), pair("#\n", "4"));
+    assert_eq!(merged(&added(&[",20"])), pair(",", "20"));
+    // Within a literal, or where the template never has it, such a text does no harm.
+    let harmless = added(&["?\n", ",123,", "a1", "<|0|>", ":7:", "1\n?1"]);
+    let encoder = compile(&harmless).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Digit);
+    assert_exact(&encoder, &harmless, 0..200);
+    // One that is all digits makes numbers the symbols, however long it is.
+    let wide = Template { reward_width: 4, ..Template::default() };
+    let long = added(&["1234"]);
+    let encoder = Encoder::compile(&wide, &long, DIMS).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+    assert_exact(&encoder, &long, 0..200);
+    let wider = Template { reward_width: 5, ..Template::default() };
+    let error = Encoder::compile(&wider, &long, DIMS).unwrap_err();
+    assert!(matches!(error, Error::Merges { left, right, .. } if (left.as_str(), right.as_str()) == ("123", "4")));
+}
+
+/// With `ignore_merges`, a whole word of the vocabulary is taken although no merges lead to it.
+#[test]
+fn words_that_no_merges_reach_are_named() {
+    let tokenizer = bpe(&[], |file| {
+        let next = file["model"]["vocab"].as_object().unwrap().len();
+        file["model"]["vocab"]["5,1,20"] = json!(next);
+        file["model"]["ignore_merges"] = json!(true);
+        let split = json!({"type": "Split", "pattern": {"String": "\n"}, "behavior": "Isolated", "invert": false});
+        file["pre_tokenizer"] = split;
+    });
+    assert_eq!(tokenizer.encode("5,1,20").unwrap().len(), 1);
+    assert_eq!(merged(&tokenizer), ("5".into(), ",".into()));
+}
+
+#[test]
+fn a_digit_of_two_ids_is_looked_up_with_its_number_or_named() {
+    let tokenizer = bpe(&[], |file| {
+        file["normalizer"] = json!({"type": "Replace", "pattern": {"String": "7"}, "content": "ad"});
+    });
+    let encoder = compile(&tokenizer).unwrap();
+    assert_eq!(encoder.symbol_kind(), SymbolKind::Number);
+    assert_exact(&encoder, &tokenizer, 0..200);
+    let eight = Encoder::compile(&Template::default(), &tokenizer, Dims { actions: 8, ..DIMS });
+    assert!(matches!(eight, Err(Error::ActionNotOneToken { action, .. }) if action == "7"));
+    let wide = Template { reward_width: 5, ..Template::default() };
+    let error = Encoder::compile(&wide, &tokenizer, DIMS).unwrap_err();
+    assert!(matches!(&error, Error::Template { field: "reward_width", reason } if reason.contains("\"7\"")), "{error}");
+}
+
+#[test]
+fn models_that_the_proof_does_not_cover_are_refused() {
+    let reason = |file: &Value| match BpeTokenizer::from_json_bytes(file.to_string().as_bytes(), "made-up") {
+        Err(Error::Tokenizer { reason, .. }) => reason,
+        other => panic!("{:?}", other.map(|_| ())),
+    };
+    let file = |model: Value| {
+        json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+               "pre_tokenizer": null, "post_processor": null, "decoder": null, "model": model})
+    };
+    let unigram = json!({"type": "Unigram", "unk_id": 0, "vocab": [["a", -1.0], ["b", -2.0]], "byte_fallback": false});
+    assert!(reason(&file(unigram)).contains("not BPE"));
+    let random = json!({"type": "BPE", "dropout": 0.1, "unk_token": null, "continuing_subword_prefix": null,
+                        "end_of_word_suffix": null, "fuse_unk": false, "vocab": {"a": 0}, "merges": []});
+    assert!(reason(&file(random)).contains("dropout"));
+}
+
 /// As Llama 3 does it: up to three digits are one token, line ends cling to punctuation.
 fn grouping() -> BpeTokenizer {
     let letters = "SQTabcdefghijklmnopqrstuvwxyz.:_<>#?,-ĊĠĉÃ©0123456789";
@@ -159,6 +257,69 @@ fn groups_of_three_digits_are_looked_up() {
     assert_eq!(Encoder::compile(&narrow, &tokenizer, DIMS).unwrap().symbol_kind(), SymbolKind::Digit);
 }
 
+/// All 256 bytes as byte-level BPE writes them.
+fn byte_alphabet() -> Vec<char> {
+    let mut next = 0x100;
+    let written = |byte: u32| {
+        let visible = (0x21..=0x7e).contains(&byte) || (0xa1..=0xac).contains(&byte) || byte >= 0xae;
+        if !visible {
+            next += 1;
+        }
+        char::from_u32(if visible { byte } else { next - 1 }).unwrap()
+    };
+    (0..256).map(written).collect()
+}
+
+/// Merges that grow on each other, mostly over the characters that templates use.
+fn byte_level_merges() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..24).prop_map(|picks| {
+        let common: Vec<char> = "0123456789,#?:xnmdpoaSQ-_\u{10a}\u{120}".chars().collect();
+        let mut tokens: Vec<String> = common.iter().map(char::to_string).collect();
+        let mut merges: Vec<(String, String)> = Vec::new();
+        for (left, right) in picks {
+            let pair = (left.get(&tokens).clone(), right.get(&tokens).clone());
+            let union = format!("{}{}", pair.0, pair.1);
+            if !merges.contains(&pair) && union.len() < 12 {
+                merges.push(pair);
+                tokens.push(union);
+            }
+        }
+        merges
+    })
+}
+
+/// A byte-level tokenizer split as `SmolLM2`, GPT-2 or Llama 3 split, or not at all.
+fn byte_level(merges: &[(String, String)], split: usize, whole_words: bool, added: &[String]) -> BpeTokenizer {
+    bpe(&[], |file| {
+        let unions = merges.iter().map(|(left, right)| format!("{left}{right}"));
+        let mut vocabulary: BTreeMap<String, usize> = BTreeMap::new();
+        for token in byte_alphabet().into_iter().map(String::from).chain(unions) {
+            let next = vocabulary.len();
+            vocabulary.entry(token).or_insert(next);
+        }
+        let bytes = |regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex});
+        let groups = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        let first = match split {
+            0 => json!([{"type": "Digits", "individual_digits": true}, bytes(true)]),
+            1 => json!([bytes(true)]),
+            2 => json!([{"type": "Split", "pattern": {"Regex": groups}, "behavior": "Isolated", "invert": false},
+                        bytes(false)]),
+            _ => json!([bytes(false)]),
+        };
+        file["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": first});
+        file["decoder"] = bytes(true);
+        let size = vocabulary.len();
+        let token = |(i, text): (usize, &String)| {
+            json!({"id": size + i, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false, "special": true})
+        };
+        file["added_tokens"] = added.iter().enumerate().map(token).collect();
+        file["model"]["vocab"] = json!(vocabulary);
+        file["model"]["merges"] = merges.iter().map(|(left, right)| json!([left, right])).collect();
+        file["model"]["ignore_merges"] = json!(whole_words);
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -172,6 +333,37 @@ proptest! {
         match Encoder::compile(&template, &tokenizer, dims) {
             Ok(encoder) => assert_exact(&encoder, &tokenizer, seed % 1000..seed % 1000 + 40),
             Err(error) => prop_assert!(matches!(error, Error::Merges { .. } | Error::Indistinct { .. }), "{error}"),
+        }
+    }
+
+    /// Random byte-level vocabularies under every pre-tokenizer in use, some with whole words and added tokens: exact,
+    /// or refused with two neighbours that do not stay apart.
+    #[test]
+    fn any_byte_level_vocabulary_is_exact_or_refused(
+        (template, dims) in template(),
+        merges in byte_level_merges(),
+        split in 0..4_usize,
+        whole_words in any::<bool>(),
+        added in prop::collection::vec("[?,\n#0-9]{2,5}", 0..2),
+        seed in 0..1000_u64,
+    ) {
+        let template = Template {
+            observation_width: template.observation_width.min(3),
+            reward_width: template.reward_width.min(3),
+            ..template
+        };
+        let dims = Dims { observations: dims.observations.min(10_usize.pow(template.observation_width)), ..dims };
+        let tokenizer = byte_level(&merges, split, whole_words, &added);
+        match Encoder::compile(&template, &tokenizer, dims) {
+            Ok(encoder) => assert_exact(&encoder, &tokenizer, seed..seed + 40),
+            Err(Error::Merges { left, right, together, apart, .. }) => {
+                prop_assert_ne!(&together, &apart);
+                // The evidence is real: these are the tokenizer's own ids of a text with the two side by side.
+                let text = tokenizer.decode(&together).unwrap();
+                prop_assert!(text.contains(&format!("{left}{right}")), "{left:?} {right:?} in {text:?}");
+                prop_assert!(tokenizer.encode(&text).unwrap() == together && tokenizer.decode(&apart).unwrap() == text);
+            }
+            Err(error) => prop_assert!(false, "{error}"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use tiresias_encode::{Error, Row, ShardFormat, ShardWriter, Task, file_digest, read_shard};
 
-const FORMATS: [ShardFormat; 2] = [ShardFormat::Parquet, ShardFormat::Jsonl];
+const FORMATS: [ShardFormat; 3] = [ShardFormat::Parquet, ShardFormat::Jsonl, ShardFormat::Safetensors];
 
 fn row(i: u64) -> Row {
     let n = (i % 5) as usize;
@@ -98,9 +98,11 @@ proptest! {
             row(4),
         ];
         for format in FORMATS {
+            // A safetensors shard holds one behaviour.
+            let rows = if format == ShardFormat::Safetensors { &rows[..1] } else { &rows[..] };
             let path = folder.path().join("shard");
-            write(&path, format, &rows);
-            prop_assert_eq!(&read(&path)[..], &rows[..]);
+            write(&path, format, rows);
+            prop_assert_eq!(&read(&path)[..], rows);
         }
     }
 }
@@ -220,4 +222,106 @@ fn foreign_files_are_named() {
     let error = read_shard(&path).unwrap().next().unwrap().unwrap_err();
     assert!(matches!(&error, Error::Shard { reason, .. } if reason.contains("line 1")), "{error}");
     assert!(matches!(read_shard(&folder.path().join("none")), Err(Error::Io { .. })));
+}
+
+/// The columns as Hugging Face's own library reads them.
+#[test]
+fn a_safetensors_shard_is_what_its_format_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.safetensors");
+    let rows: Vec<Row> = (0..7).map(row).collect();
+    write(&path, ShardFormat::Safetensors, &rows);
+    let bytes = fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!((8 + header) % 8, 0, "tensors are aligned");
+    assert_eq!(file.len(), 12);
+
+    let data = |name: &str, dtype| {
+        let tensor = file.tensor(name).unwrap();
+        assert_eq!((tensor.dtype(), tensor.shape().len()), (dtype, 1), "{name}");
+        tensor.data()
+    };
+    let longs = |name| data(name, safetensors::Dtype::I64).as_chunks().0.iter().map(|b| i64::from_le_bytes(*b));
+    let ints = |name| data(name, safetensors::Dtype::I32).as_chunks().0.iter().map(|b| i32::from_le_bytes(*b));
+    let doubles = |name| data(name, safetensors::Dtype::F64).as_chunks().0.iter().map(|b| f64::from_le_bytes(*b));
+    let offsets = |lengths: &dyn Fn(&Row) -> usize| {
+        let mut at = 0;
+        let ends = rows.iter().map(|row| {
+            at += lengths(row) as i64;
+            at
+        });
+        [vec![0], ends.collect()].concat()
+    };
+    let flat = |list: &dyn Fn(&Row) -> Vec<i32>| rows.iter().flat_map(list).collect::<Vec<_>>();
+    assert!(ints("input_ids").eq(flat(&|row| row.input_ids.iter().map(|id| *id as i32).collect())));
+    assert!(ints("labels").eq(flat(&|row| row.labels.clone())));
+    assert!(longs("offsets").eq(offsets(&|row| row.input_ids.len())));
+    let text = |list: &dyn Fn(&Row) -> String| rows.iter().map(list).collect::<String>();
+    assert_eq!(data("prompt", safetensors::Dtype::U8), text(&|row| row.prompt.clone()).as_bytes());
+    assert!(longs("prompt_offsets").eq(offsets(&|row| row.prompt.len())));
+    assert_eq!(data("completion", safetensors::Dtype::U8), text(&|row| row.completion.clone()).as_bytes());
+    assert!(longs("completion_offsets").eq(offsets(&|row| row.completion.len())));
+    assert!(longs("task_index").eq(0..7));
+    assert!(ints("horizon").eq(rows.iter().map(|row| row.horizon as i32)));
+    let actions: Vec<u8> = rows.iter().flat_map(|row| row.oracle_actions.clone()).collect();
+    assert_eq!(data("oracle_actions", safetensors::Dtype::U8), actions);
+    assert!(doubles("regret_bounds").eq(rows.iter().flat_map(|row| row.regret_bounds.clone())));
+    assert!(longs("oracle_offsets").eq(offsets(&|row| row.oracle_actions.len())));
+
+    let shared = metadata.metadata().as_ref().unwrap();
+    let expected = [
+        ("task.family", "energy"),
+        ("task.split", "train"),
+        ("task.seed", "9223372036854775807"),
+        ("regime", "mdp"),
+        ("behaviour", "epsilon:0.25 \"\u{fc}\""),
+        ("tokenizer_sha", &rows[0].tokenizer_sha),
+        ("template_sha", &rows[0].template_sha),
+    ];
+    assert_eq!(shared.len(), expected.len());
+    expected.iter().for_each(|(key, value)| assert_eq!(&shared[*key], value, "{key}"));
+}
+
+#[test]
+fn a_safetensors_row_that_differs_is_refused_by_column_and_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard");
+    let first = row(3);
+    let task = |change: fn(&mut Task)| {
+        let mut task = first.task.clone();
+        change(&mut task);
+        task
+    };
+    let bad = [
+        ("task.family", Row { task: task(|task| task.family = "maze".into()), ..first.clone() }),
+        ("task.split", Row { task: task(|task| task.split = "test".into()), ..first.clone() }),
+        ("task.seed", Row { task: task(|task| task.seed = 1), ..first.clone() }),
+        ("regime", Row { regime: "pomdp".into(), ..first.clone() }),
+        ("behaviour", Row { behaviour: "random".into(), ..first.clone() }),
+        ("tokenizer_sha", Row { tokenizer_sha: "c".into(), ..first.clone() }),
+        ("template_sha", Row { template_sha: String::new(), ..first.clone() }),
+    ];
+    let mut writer = ShardWriter::create(&path, ShardFormat::Safetensors).unwrap();
+    writer.push(&first.borrowed()).unwrap();
+    for (name, row) in bad {
+        match writer.push(&row.borrowed()) {
+            Err(Error::Column { column, .. }) => assert_eq!(column, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    writer.push(&row(4).borrowed()).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(read(&path), [first, row(4)]);
+}
+
+#[test]
+fn every_temporary_name_ends_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in FORMATS {
+        let writer = ShardWriter::create(&folder.path().join("shard"), format).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!names.is_empty() && names.iter().all(|name| name.extension().unwrap() == "tmp"), "{names:?}");
+        drop(writer);
+    }
 }

@@ -86,7 +86,7 @@ export const experimentSchema = z
         examples: count.default(400),
         examplesPerTask: count.default(1),
         shardExamples: count.default(50_000),
-        format: z.enum(['parquet', 'jsonl']).default('parquet'),
+        format: z.enum(['parquet', 'jsonl', 'safetensors']).default('parquet'),
       })
       .refine((d) => d.examples % d.examplesPerTask === 0, { path: ['examples'], error: 'expected a multiple of examplesPerTask' })
       .refine((d) => d.shardExamples % d.examplesPerTask === 0, { path: ['shardExamples'], error: 'expected a multiple of examplesPerTask' })

@@ -23,7 +23,7 @@ export interface ShardSpec extends TaskSpec {
   firstTask: number;
   tasks: number;
   examplesPerTask: number;
-  format: 'parquet' | 'jsonl';
+  format: 'parquet' | 'jsonl' | 'safetensors';
   threads: number;
 }
 

@@ -15,7 +15,7 @@ interface MakeCommandOptions extends ExperimentOptions {
   horizon?: number;
   seed?: number;
   split?: string;
-  format?: 'parquet' | 'jsonl';
+  format?: 'parquet' | 'jsonl' | 'safetensors';
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -45,7 +45,7 @@ function makeCommand(): Command {
     .option('--support <k>', 'trajectories before the query', integer(0))
     .option('--horizon <n>', 'number of decisions', integer(1))
     .option('--split <name>', 'of the family')
-    .option('--format <name>', 'parquet or jsonl')
+    .option('--format <name>', 'parquet, jsonl or safetensors')
     .action((options: MakeCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { parseExperiment } = await import('../experiment.js');

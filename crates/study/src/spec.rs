@@ -162,6 +162,8 @@ pub enum Format {
     Parquet,
     /// JSON lines.
     Jsonl,
+    /// Tensors of flat columns.
+    Safetensors,
 }
 
 impl From<Format> for ShardFormat {
@@ -169,6 +171,7 @@ impl From<Format> for ShardFormat {
         match format {
             Format::Parquet => Self::Parquet,
             Format::Jsonl => Self::Jsonl,
+            Format::Safetensors => Self::Safetensors,
         }
     }
 }

@@ -57,10 +57,10 @@ const beliefs = (precision) => ours(`\`BeliefBatch\`, ${precision}`, 'beliefs', 
 const locked = /name = "tokenizers"\nversion = "(.*)"/.exec(readFileSync(join(ROOT, 'Cargo.lock'), 'utf8'))?.[1];
 const versions = { encode: `tiresias ${version}`, tokenizers: `tokenizers ${locked} (Rust)` };
 const encode = (rate, name) =>
-  example(name, 'tiresias-encode', 'encode_rate', ['--gguf', gguf, '--export', inputs], (found) => ({ rate: found[rate], floor: found.floor, unit: found.unit, version: versions[rate] }));
+  example(name, 'tiresias-encode', 'encode_rate', ['--gguf', gguf, '--export', inputs, ...(rate === 'tokenizers' ? ['--tokenizers'] : [])], (found) => ({ rate: found[rate], floor: found.floor, unit: found.unit, version: versions[rate] }));
 const makeShard = (examples, threads) =>
   ours(`\`makeShard\`, ${examples.toLocaleString('en')} examples`, 'dataset', '--gguf', gguf, '--examples', String(examples), '--threads', String(threads));
-const dpt = (name, processes, ...args) => peer(name, 'numpy', 'dpt_style', '--transitions', '120000', '--processes', String(processes), ...args);
+const dpt = (name, processes, ...args) => peer(name, 'numpy', 'dpt_style', '--transitions', '60000', '--processes', String(processes), ...args);
 
 const gymnax = peer('gymnax, the same MDP as its `Environment`', 'gymnax', 'gymnax_rollouts', '--env', 'energy');
 const frozenLake = peer('gymnasium, FrozenLake, `SyncVectorEnv`', 'gymnasium', 'gymnasium_vector', '--env', 'FrozenLake-v1');
@@ -85,10 +85,10 @@ const ROWS = {
   'encoding.tokenizers-rust': [encode('encode', 'encoder (Rust)'), encode('tokenizers', 'Hugging Face `tokenizers`, Rust'), 1],
   'encoding.tokenizers-python': [encode('encode', 'encoder (Rust)'), peer('Hugging Face `tokenizers`, Python', 'tokenizers', 'tokenizers_encoding', '--gguf', gguf), 1],
   'encoding.tiktoken': [encode('encode', 'encoder (Rust)'), peer('tiktoken', 'tiktoken', 'tiktoken_encoding', '--gguf', gguf), 1],
-  'datasets.same-number': [makeShard(2000, 1), dpt('DPT\u2019s style, the same number, pickled', 1, '--save', 'yes'), 1],
-  'datasets.shard': [makeShard(100_000, 2), dpt('DPT\u2019s style, two processes', 2, '--save', 'yes'), 2],
+  'datasets.same-number': [makeShard(1000, 1), dpt('DPT\u2019s style, the same number, pickled', 1, '--save', 'yes'), 1],
+  'datasets.shard': [makeShard(20_000, 2), dpt('DPT\u2019s style, two processes', 2, '--save', 'yes'), 2],
   'datasets.command-line': [
-    ours('`tiresias dataset make`, 100,000 examples', 'dataset-cli', '--gguf', gguf, '--examples', '100000', '--threads', '2'),
+    ours('`tiresias dataset make`, 20,000 examples', 'dataset-cli', '--gguf', gguf, '--examples', '20000', '--threads', '2'),
     dpt('DPT\u2019s style, two processes', 2, '--save', 'yes'),
     2,
   ],

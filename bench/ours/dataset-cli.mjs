@@ -1,4 +1,4 @@
-// `tiresias dataset make` from start to end: Node's start, the vocabulary, shards of 20,000 examples, hashes, manifest and card.
+// `tiresias dataset make` from start to end: Node's start, the vocabulary, one shard, hashes, manifest and card.
 // The floor writes and syncs as many bytes.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -22,7 +22,7 @@ def rate(work, count, seconds):
     work()
     times = []
     stop = time.perf_counter() + seconds
-    while len(times) < 5 or time.perf_counter() < stop:
+    while len(times) < 3 or time.perf_counter() < stop:
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)

@@ -1,13 +1,13 @@
 //! How fast examples become ids, beside the floor that the machine's memory sets and the tokenizer that it replaces.
 //!
-//! `cargo run --release -p tiresias-encode --example encode_rate -- [--json] [--gguf MODEL] [--export FOLDER]`
+//! `cargo run --release -p tiresias-encode --example encode_rate -- [--json] [--gguf MODEL [--tokenizers]] [--export FOLDER]`
 //!
 //! Every id costs four bytes, its label four more; a step reads thirteen (observation, action, reward). The floor is the
 //! time to write as many bytes over the same buffers with a fill, which is as fast as a core writes. Figures are medians;
 //! encoding and the fill take turns.
 //!
-//! With a model's vocabulary the same examples as text go through the `tokenizers` crate too, on one thread, and must
-//! give the same ids. `--export` writes texts and ids for tokenizers in other languages; `--json` prints one object.
+//! With `--tokenizers` the same examples as text go through the `tokenizers` crate with the model's vocabulary too, on one
+//! thread, and must give the same ids. `--export` writes texts and ids for tokenizers in other languages; `--json` prints one object.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const SUPPORT: usize = 4;
 const HORIZON: usize = 20;
 const ROUNDS: usize = 25;
 /// Of the tokenizer, which takes a thousand times as long.
-const TOKENIZER_ROUNDS: usize = 5;
+const TOKENIZER_ROUNDS: usize = 3;
 
 fn seconds(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
@@ -38,6 +38,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 #[derive(Default)]
 struct Options {
     json: bool,
+    tokenizers: bool,
     gguf: Option<PathBuf>,
     export: Option<PathBuf>,
 }
@@ -49,9 +50,12 @@ fn options() -> Options {
         let mut path = || Some(PathBuf::from(arguments.next().expect("a path follows")));
         match argument.as_str() {
             "--json" => options.json = true,
+            "--tokenizers" => options.tokenizers = true,
             "--gguf" => options.gguf = path(),
             "--export" => options.export = path(),
-            other => panic!("unknown argument {other:?}: expected --json, --gguf MODEL or --export FOLDER"),
+            other => {
+                panic!("unknown argument {other:?}: expected --json, --gguf MODEL, --tokenizers or --export FOLDER")
+            }
         }
     }
     options
@@ -120,7 +124,7 @@ fn main() -> tiresias_encode::Result<()> {
         texts.push(text.whole());
     }
     let characters: usize = texts.iter().map(String::len).sum();
-    let tokenize = pretrained.as_ref().map(|tokenizer| {
+    let tokenize = pretrained.as_ref().filter(|_| options.tokenizers).map(|tokenizer| {
         let whole = |text: &String| tokenizer.encode(text).expect("the tokenizer takes any text");
         assert!(encoded.iter().eq(texts.iter().flat_map(whole).collect::<Vec<_>>().iter()), "both give the same ids");
         let all = || texts.iter().for_each(|text| drop(black_box(whole(text))));

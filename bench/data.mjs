@@ -46,18 +46,29 @@ const ours = (name, script, ...args) => ({ name, argv: [process.execPath, `bench
 /** A script in bench/peers, and whose requirements it needs. */
 const peer = (name, needs, script, ...args) => ({ name, needs, argv: [`bench/peers/${script}.py`, ...shared, ...args] });
 
-/** An example of a crate; `read` makes a measurement of the object that it prints. */
+/** An example of a crate; `read` makes a measurement of what it prints. */
 const example = (name, crate, program, args, read) => ({
-  name, read, argv: ['cargo', 'run', '--quiet', '--release', '--locked', '-p', crate, '--example', program, '--', '--json', ...args],
+  name, read, argv: ['cargo', 'run', '--quiet', '--release', '--locked', '-p', crate, '--example', program, '--', ...args],
 });
 
 const rollouts = (behaviour) => ours(`\`rolloutSync\`, ${behaviour}`, 'rollouts', '--behaviour', behaviour, '--threads', '1');
+/** Reads the lines of the example's table that are about 4,096 recorded episodes of the oracle on one thread, a SIMD level each. */
+const rust = example('`rollout_into` (Rust), oracle, buffers kept', 'tiresias-sim', 'rollout_rate', [], (printed) => {
+  const lines = [...printed.matchAll(/^oracle +17 bytes +4096 +1 +(\w+) +([\d.]+) +([\d.]+)/gm)];
+  if (lines.length === 0) return { reason: 'the table of rollout_rate has changed' };
+  const levels = Object.fromEntries(lines.map(([, level, rate]) => [level, 1e6 * rate]));
+  const [, level, rate, floor] = lines.at(-1);
+  return { rate: 1e6 * rate, floor: 1e6 * floor, unit: 'steps/s', level, levels };
+});
 const environments = ours('`Environments.step`', 'environments');
 const beliefs = (precision) => ours(`\`BeliefBatch\`, ${precision}`, 'beliefs', '--precision', precision);
 const locked = /name = "tokenizers"\nversion = "(.*)"/.exec(readFileSync(join(ROOT, 'Cargo.lock'), 'utf8'))?.[1];
 const versions = { encode: `tiresias ${version}`, tokenizers: `tokenizers ${locked} (Rust)` };
 const encode = (rate, name) =>
-  example(name, 'tiresias-encode', 'encode_rate', ['--gguf', gguf, '--export', inputs, ...(rate === 'tokenizers' ? ['--tokenizers'] : [])], (found) => ({ rate: found[rate], floor: found.floor, unit: found.unit, version: versions[rate] }));
+  example(name, 'tiresias-encode', 'encode_rate', ['--json', '--gguf', gguf, '--export', inputs, ...(rate === 'tokenizers' ? ['--tokenizers'] : [])], (printed) => {
+    const found = lastLine(printed);
+    return { rate: found[rate], floor: found.floor, unit: found.unit, version: versions[rate] };
+  });
 const makeShard = (examples, threads) =>
   ours(`\`makeShard\`, ${examples.toLocaleString('en')} examples`, 'dataset', '--gguf', gguf, '--examples', String(examples), '--threads', String(threads));
 const dpt = (name, processes, ...args) => peer(name, 'numpy', 'dpt_style', '--transitions', '60000', '--processes', String(processes), ...args);
@@ -73,6 +84,7 @@ const ROWS = {
   'rollouts.numpy': [rollouts('oracle'), peer('NumPy, the same MDP', 'numpy', 'numpy_rollouts'), 1],
   'rollouts.jax': [rollouts('oracle'), peer('JAX, the same MDP by hand', 'jax', 'jax_rollouts'), 1],
   'rollouts.gymnax': [rollouts('oracle'), gymnax, 1],
+  'rollouts.rust': [rust, gymnax, 1],
   'rollouts.gymnax-frozen-lake': [rollouts('random'), peer('gymnax, FrozenLake', 'gymnax', 'gymnax_rollouts', '--env', 'FrozenLake-misc'), 1],
   'rollouts.dpt-style': [rollouts('random'), dpt('transitions in DPT\u2019s style', 1), 1],
   'rollouts.gymnasium-frozen-lake': [environments, frozenLake, 1],
@@ -110,7 +122,7 @@ const pin = (() => {
 })();
 
 /** Runs a program once: its measurement, or the reason why there is none. */
-function once({ argv, needs, read = (found) => found, pinned = true }, threads) {
+function once({ argv, needs, read = lastLine, pinned = true }, threads) {
   const python = needs ? pythonWith(needs) : undefined;
   if (python?.reason) return python;
   if (!argv) return { reason: 'installs, but nothing here measures it yet' };
@@ -118,8 +130,11 @@ function once({ argv, needs, read = (found) => found, pinned = true }, threads) 
   const env = threads === 1 ? { ...process.env, ...ALONE } : process.env;
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: ROOT, env, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (status !== 0) return { reason: `fails: ${error?.message ?? (stderr.trim().split('\n').at(-1) || `exit ${status}`)}` };
-  const found = JSON.parse(stdout.trim().split('\n').at(-1));
-  return found.reason ? found : read(found);
+  return read(stdout);
+}
+
+function lastLine(printed) {
+  return JSON.parse(printed.trim().split('\n').at(-1));
 }
 
 /** Medians over rounds in which both sides take turns, the first of a round alternating. A side that fails is not tried again. */

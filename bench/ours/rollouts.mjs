@@ -3,7 +3,7 @@
 import { rolloutSync, solveSync } from '../../dist/index.js';
 import { argumentsOf, energy, rates, report } from './measure.mjs';
 
-const EPISODES = 65536;
+const EPISODES = 4096;
 
 const { behaviour, seconds, threads } = argumentsOf('behaviour', 'threads');
 const model = energy('mdp');

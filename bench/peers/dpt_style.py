@@ -68,6 +68,10 @@ def collect(seed):
             os.fsync(file.fileno())
 
 
-with Pool(processes) as pool:
-    work = (lambda: pool.map(collect, range(processes))) if processes > 1 else (lambda: collect(0))
-    report(rate(work, processes * share * HORIZON, args.seconds), "transitions/s", f"NumPy {np.__version__}")
+if __name__ == "__main__":
+    if processes == 1:
+        measured = rate(lambda: collect(0), share * HORIZON, args.seconds)
+    else:
+        with Pool(processes) as pool:
+            measured = rate(lambda: pool.map(collect, range(processes)), processes * share * HORIZON, args.seconds)
+    report(measured, "transitions/s", f"NumPy {np.__version__}")

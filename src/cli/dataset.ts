@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
+import type { ResolveOptions } from '../base-model.js';
+import type { Template, Tokenizer } from '../library.js';
 import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
@@ -16,6 +18,19 @@ interface MakeCommandOptions extends ExperimentOptions {
   seed?: number;
   split?: string;
   format?: 'parquet' | 'jsonl' | 'safetensors';
+  tokenizer?: string;
+}
+
+/** The base model's own, unless the command line names another: a GGUF file, a tokenizer.json, or `compact`. */
+async function chosenTokenizer(name: string | undefined, experiment: Experiment, fetching: ResolveOptions): Promise<Tokenizer> {
+  const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
+  if (name === 'compact') {
+    const templates = experiment.regimes.map((regime) => ({ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] }) as Template);
+    return compactTokenizer(templates);
+  }
+  if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromGguf(name);
+  const { resolveBaseModel } = await import('../base-model.js');
+  return Tokenizer.fromGguf((await resolveBaseModel(experiment.base, fetching)).path);
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -45,18 +60,16 @@ function makeCommand(): Command {
     .option('--support <k>', 'trajectories before the query', integer(0))
     .option('--horizon <n>', 'number of decisions', integer(1))
     .option('--split <name>', 'of the family')
+    .option('--tokenizer <name>', 'a .gguf file, a tokenizer.json, or compact (one id a symbol); the base model\'s without it')
     .option('--format <name>', 'parquet, jsonl or safetensors')
     .action((options: MakeCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { parseExperiment } = await import('../experiment.js');
-        const { Tokenizer } = await import('../library.js');
-        const { resolveBaseModel } = await import('../base-model.js');
         const { makeDataset } = await import('../dataset/make.js');
         const { datasetConfig } = await import('../run/stages.js');
         const chosen = await chosenExperiment(options);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
-        const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
-        const tokenizer = Tokenizer.fromGguf(base.path);
+        const tokenizer = await chosenTokenizer(options.tokenizer, experiment, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
         const made = [];
         for (const regime of chosenRegimes(experiment, options.regime)) {
           const folder = join(options.out, regime);

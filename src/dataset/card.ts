@@ -5,7 +5,6 @@ import type { Manifest, Summary } from './manifest.js';
 export function datasetCard(manifest: Manifest): string {
   const { config, totals } = manifest;
   const format = String(config['format']);
-  const reader = format === 'parquet' ? 'parquet' : 'json';
   return `---
 pretty_name: Tiresias ${String(config['family'])}, ${String(config['regime']).toUpperCase()}
 license: cc0-1.0
@@ -45,8 +44,7 @@ query trajectory of the same task, every query decision labelled with an oracle'
 | template | \`${manifest.template_sha}\` |
 
 \`\`\`python
-from datasets import load_dataset
-rows = load_dataset("${reader}", data_files="data/*.${format}", split="train")
+${format === 'safetensors' ? tensors : rows(format)}
 \`\`\`
 
 \`input_ids\` and \`labels\` are ready for training (\`-100\` where there is no loss; the input holds the executed action, the label
@@ -60,6 +58,13 @@ ${JSON.stringify(config, null, 2)}
 \`\`\`
 `;
 }
+
+const rows = (format: string) => `from datasets import load_dataset
+rows = load_dataset("${format === 'parquet' ? 'parquet' : 'json'}", data_files="data/*.${format}", split="train")`;
+
+const tensors = `from safetensors.numpy import load_file
+shard = load_file("data/shard-00000.safetensors")
+first = shard["input_ids"][shard["offsets"][0]:shard["offsets"][1]]`;
 
 function spread({ count, mean, deviation, min, max }: Summary): string {
   return count === 0 ? 'none' : `mean ${mean}, standard deviation ${deviation}, from ${min} to ${max}`;

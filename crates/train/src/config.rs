@@ -22,7 +22,7 @@ pub struct BaseConfig {
     pub sha256: Option<String>,
 }
 
-/// One dataset file: `.parquet`, `.jsonl` or `.json`.
+/// One dataset file: `.parquet`, `.jsonl`, `.json` or `.safetensors`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {

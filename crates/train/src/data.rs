@@ -1,12 +1,13 @@
-//! Examples from Parquet and JSON-lines files, and the seeded order in which training visits them.
+//! Examples from Parquet, JSON-lines and safetensors files, and the seeded order in which training visits them.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
+use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use crate::base::{Shape, hex};
@@ -91,7 +92,8 @@ fn read(path: &Path) -> Result<Vec<Row>> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("parquet") => read_parquet(file).map_err(fail),
         Some("jsonl" | "json") => read_json_lines(file).map_err(fail),
-        _ => Err(fail("unknown dataset format; name it *.parquet or *.jsonl".into())),
+        Some("safetensors") => read_safetensors(&file).map_err(fail),
+        _ => Err(fail("unknown dataset format; name it *.parquet, *.jsonl or *.safetensors".into())),
     }
 }
 
@@ -111,6 +113,35 @@ fn read_json_lines(file: File) -> std::result::Result<Vec<Row>, String> {
         }
     }
     Ok(rows)
+}
+
+/// Flat `input_ids` and `labels` (I32), and `offsets` (I64, rows + 1) that cut both into rows.
+fn read_safetensors(mut file: &File) -> std::result::Result<Vec<Row>, String> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| format!("not a readable safetensors file: {e}"))?;
+    let tensor = |name: &str, dtype: Dtype| match tensors.tensor(name) {
+        Ok(tensor) if tensor.dtype() == dtype => Ok(tensor),
+        Ok(tensor) => Err(format!("`{name}` is {:?}, not {dtype:?}", tensor.dtype())),
+        Err(e) => Err(format!("`{name}`: {e}")),
+    };
+    let integers = |name: &str| -> std::result::Result<Vec<i64>, String> {
+        let tensor = tensor(name, Dtype::I32)?;
+        let (elements, _) = tensor.data().as_chunks::<4>();
+        Ok(elements.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect())
+    };
+    let (ids, labels, offsets) = (integers("input_ids")?, integers("labels")?, tensor("offsets", Dtype::I64)?);
+    let (offsets, _) = offsets.data().as_chunks::<8>();
+    let offsets: Vec<i64> = offsets.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+    let cut = |values: &[i64], from: i64, to: i64| {
+        let range = usize::try_from(from).ok()?..usize::try_from(to).ok()?;
+        values.get(range).map(<[i64]>::to_vec)
+    };
+    let row = |(i, ends): (usize, &[i64])| {
+        let row = cut(&ids, ends[0], ends[1]).zip(cut(&labels, ends[0], ends[1]));
+        row.ok_or_else(|| format!("row {i}: offsets {} to {} do not lie in the tensors", ends[0], ends[1]))
+    };
+    offsets.windows(2).enumerate().map(row).collect()
 }
 
 fn read_parquet(file: File) -> std::result::Result<Vec<Row>, String> {

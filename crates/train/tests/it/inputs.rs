@@ -8,6 +8,7 @@ use parquet::data_type::{Int32Type, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use safetensors::Dtype;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tiresias_train::base::Base;
@@ -190,6 +191,47 @@ fn parquet_and_json_lines_hold_the_same_examples() {
     assert_eq!(parquet.examples, rows);
     assert_eq!(json.sha256, parquet.sha256);
     assert_ne!(json.sha256, Dataset::load(&[toy.path("data.jsonl")], &base.shape).unwrap().sha256);
+}
+
+/// Flat tensors cut by offsets, among others; and what is wrong with some that are none.
+#[test]
+fn safetensors_hold_the_same_examples() {
+    let toy = Toy::new();
+    let shape = &toy.base().shape;
+    let rows = examples(25, 8);
+    toy.write_rows("rows.jsonl", &rows);
+    let ids: Vec<i32> = rows.iter().flat_map(|r| r.ids.iter().map(|&id| id.cast_signed())).collect();
+    let labels: Vec<i32> =
+        rows.iter().flat_map(|r| r.labels.iter().map(|l| l.map_or(-100, u32::cast_signed))).collect();
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.ids.len() as i64;
+        Some(*end)
+    });
+    let mut offsets: Vec<i64> = std::iter::once(0).chain(ends).collect();
+    let write = |name: &str, offsets: &[i64]| {
+        let bytes = |numbers: &[i32]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+        let (ids, labels) = (bytes(&ids), bytes(&labels));
+        let cuts: Vec<u8> = offsets.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let view = |dtype, shape, data| safetensors::tensor::TensorView::new(dtype, vec![shape], data).unwrap();
+        let tensors = [
+            ("input_ids", view(Dtype::I32, ids.len() / 4, &ids)),
+            ("labels", view(Dtype::I32, labels.len() / 4, &labels)),
+            ("offsets", view(Dtype::I64, offsets.len(), &cuts)),
+            ("prompt", view(Dtype::U8, 3, b"mdp")),
+        ];
+        safetensors::serialize_to_file(tensors, None, &toy.path(name)).unwrap();
+    };
+    write("rows.safetensors", &offsets);
+    let load = |name: &str| Dataset::load(&[toy.path(name)], shape);
+    assert_eq!(load("rows.safetensors").unwrap().examples, rows);
+    assert_eq!(load("rows.safetensors").unwrap().sha256, load("rows.jsonl").unwrap().sha256);
+    offsets[3] = 1 << 40;
+    write("cut.safetensors", &offsets);
+    std::fs::write(toy.path("none.safetensors"), "mdp").unwrap();
+    for (name, part) in [("cut.safetensors", "row 2: offsets"), ("none.safetensors", "not a readable safetensors")] {
+        let error = load(name).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 fn write_parquet(path: &std::path::Path, rows: &[Example]) {

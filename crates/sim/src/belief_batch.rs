@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::filter::{BeliefFilter, Real};
-use crate::level::{Kernel, Level};
+use crate::level::{Isa, Kernel, Level};
 
 /// Beliefs a block: 2 vectors of f64 or 1 of f32 at the widest level, which hides the latency of a sum.
 const WIDTH: usize = 16;
@@ -108,7 +108,7 @@ struct Update<'a, T> {
 
 impl<T: Real> Kernel for Update<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run<I: Isa>(self, _: I) {
         let mut joint = vec![[T::default(); WIDTH]; self.filter.states()];
         let outputs = self.likelihoods.chunks_mut(WIDTH);
         let inputs = self.actions.chunks(WIDTH).zip(self.observations.chunks(WIDTH)).zip(outputs);

@@ -6,11 +6,15 @@ use std::sync::OnceLock;
 
 use thiserror::Error;
 
+pub(crate) use crate::isa::Isa;
+use crate::isa::Portable;
+
 /// The environment variable that caps the level: `baseline`, `avx2` or `avx512`.
 pub const LEVEL_VARIABLE: &str = "TIRESIAS_SIMD";
 
-/// Which instructions the lane loops are compiled for. The loops are portable Rust, compiled once a level; every level gives the
-/// same numbers, bit for bit, because no level fuses, reorders or approximates an operation.
+/// Which instructions the lane loops are compiled for. The loops are portable Rust, compiled once a level, with look-ups in vector
+/// registers from AVX2 on; every level gives the same numbers, bit for bit, because no level fuses, reorders or approximates an
+/// operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// What every machine of the target has: SSE2 on x86-64, NEON on aarch64.
@@ -29,17 +33,17 @@ pub struct LevelError(String);
 /// A loop to compile for every level. `run` must be `#[inline(always)]`, and so must all that it calls in its loops: only what
 /// is inlined into the level's own function is compiled with its instructions.
 pub(crate) trait Kernel {
-    fn run(self);
+    fn run<I: Isa>(self, isa: I);
 }
 
-struct Op<K>(K);
+struct Op<K, I>(K, I);
 
-impl<K: Kernel> pulp::NullaryFnOnce for Op<K> {
+impl<K: Kernel, I: Isa> pulp::NullaryFnOnce for Op<K, I> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.0.run();
+        self.0.run(self.1);
     }
 }
 
@@ -66,22 +70,21 @@ impl Level {
 
     /// Runs a kernel compiled for this level, or for baseline where the machine lacks it.
     pub(crate) fn run(self, kernel: impl Kernel) {
-        let op = Op(kernel);
         #[cfg(target_arch = "x86_64")]
         match self {
             Self::Baseline => {}
             Self::Avx2 => {
                 if let Some(simd) = pulp::x86::V3::try_new() {
-                    return simd.vectorize(op);
+                    return simd.vectorize(Op(kernel, simd));
                 }
             }
             Self::Avx512 => {
                 if let Some(simd) = pulp::x86::V4::try_new() {
-                    return simd.vectorize(op);
+                    return simd.vectorize(Op(kernel, simd));
                 }
             }
         }
-        pulp::NullaryFnOnce::call(op);
+        kernel.run(Portable);
     }
 }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use tiresias_model::{Model, Reward};
 
 use crate::NatureRule;
-use crate::rows::{Guided, Rows};
+use crate::isa::{GROUP, Isa, look_up};
+use crate::rows::{Guided, Rows, last_words};
 
 /// Start distribution and rows of a model. The caller names the (state, action) pairs that it meets; their rows lie one after the
 /// other, once for each model that nature draws from.
@@ -15,9 +16,29 @@ pub(crate) struct Chain {
     pub models: u32,
     /// Rows of each model.
     pub pairs: u32,
-    start: Guided,
+    start: Start,
     /// The last stage and what it adds by state reached, `γ · final`.
     last: Option<(usize, Vec<f64>)>,
+}
+
+/// The start distribution: few outcomes are counted, as in a row of the table, but the same row in every lane.
+#[derive(Debug, Clone)]
+enum Start {
+    Few { last: Vec<u32>, states: [u32; GROUP] },
+    Many(Guided),
+}
+
+impl Start {
+    fn new(rows: &Rows) -> Self {
+        match rows.iter().next() {
+            Some(row) if row.len() <= GROUP => {
+                let mut states = [0; GROUP];
+                states.iter_mut().zip(row).for_each(|(state, outcome)| *state = outcome.0);
+                Self::Few { last: last_words(row).take(row.len() - 1).collect(), states }
+            }
+            _ => Self::Many(Guided::new(rows)),
+        }
+    }
 }
 
 /// The models that nature picks from at each step: one, or all of them uniformly. `None` when the pick depends on a policy.
@@ -58,14 +79,27 @@ impl Chain {
             let added = model.final_reward().iter().map(|r| model.discount() * r).collect();
             (horizon - 1, added)
         });
-        (Self { models, pairs: pairs.len() as u32, start: Guided::new(&start), last }, rows)
+        (Self { models, pairs: pairs.len() as u32, start: Start::new(&start), last }, rows)
     }
 
     /// Draws the start states.
     #[inline(always)]
-    pub(crate) fn start<const L: usize>(&self, word: &[u32; L], state: &mut [u32; L]) {
-        for lane in 0..L {
-            state[lane] = self.start.event(0, word[lane]);
+    pub(crate) fn start<I: Isa, const L: usize>(&self, isa: I, word: &[u32; L], state: &mut [u32; L]) {
+        match &self.start {
+            Start::Few { last, states } => {
+                let mut outcome = [0; L];
+                for &last in last {
+                    for lane in 0..L {
+                        outcome[lane] += u32::from(word[lane] > last);
+                    }
+                }
+                look_up(isa, states, &outcome, state);
+            }
+            Start::Many(table) => {
+                for lane in 0..L {
+                    state[lane] = table.event(0, word[lane]);
+                }
+            }
         }
     }
 

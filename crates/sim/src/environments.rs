@@ -201,10 +201,10 @@ struct Start<'a> {
 
 impl Kernel for Start<'_> {
     #[inline(always)]
-    fn run<I: Isa>(self, _: I) {
+    fn run<I: Isa>(self, isa: I) {
         for (block, (state, draws)) in blocks(self.state).zip(self.draws).enumerate() {
             self.world.draw(self.first.wrapping_add((block * LANES) as u64), 0, draws);
-            self.world.chain.start(&draws.state[0], state);
+            self.world.chain.start(isa, &draws.state[0], state);
         }
     }
 }

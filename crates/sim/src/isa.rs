@@ -24,7 +24,26 @@ pub(crate) trait Isa: Copy {
     fn words<const N: usize>(self, table: &[u32; N], index: [u32; GROUP]) -> [u32; GROUP];
 
     /// `table[index[lane]]`, every index below 16.
-    fn reals(self, table: &[f64; 16], index: [u8; 8]) -> [f64; 8];
+    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP];
+}
+
+/// `table[index[lane]]`, in registers where the machine can and the table is short.
+#[inline(always)]
+pub(crate) fn look_up<I: Isa, const L: usize>(isa: I, table: &[u32], index: &[u32; L], out: &mut [u32; L]) {
+    let ((indices, _), (outs, _)) = (index.as_chunks::<GROUP>(), out.as_chunks_mut::<GROUP>());
+    if I::WORDS && let Ok(table) = <&[u32; 16]>::try_from(table) {
+        for (out, index) in outs.iter_mut().zip(indices) {
+            *out = isa.words(table, *index);
+        }
+    } else if I::WORDS && let Ok(table) = <&[u32; 32]>::try_from(table) {
+        for (out, index) in outs.iter_mut().zip(indices) {
+            *out = isa.words(table, *index);
+        }
+    } else {
+        for (out, &index) in out.iter_mut().zip(index) {
+            *out = table[index as usize];
+        }
+    }
 }
 
 /// What every machine of the target has: look-ups go through memory.
@@ -41,7 +60,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; 8]) -> [f64; 8] {
+    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
         index.map(|i| table[usize::from(i)])
     }
 }
@@ -78,7 +97,7 @@ impl Isa for V3 {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; 8]) -> [f64; 8] {
+    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
         Portable.reals(table, index)
     }
 }
@@ -100,13 +119,16 @@ impl Isa for V4 {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; 8]) -> [f64; 8] {
+    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
         let (halves, _) = table.as_chunks::<8>();
-        let mut wide = [0u64; 8];
-        for lane in 0..8 {
-            wide[lane] = u64::from(index[lane]);
+        let mut wide = [[0u64; 8]; 2];
+        for lane in 0..GROUP {
+            wide[lane / 8][lane % 8] = u64::from(index[lane]);
         }
-        cast(self.avx512f._mm512_permutex2var_pd(cast(halves[0]), cast(wide), cast(halves[1])))
+        let (low, high) = (cast(halves[0]), cast(halves[1]));
+        let first: [f64; 8] = cast(self.avx512f._mm512_permutex2var_pd(low, cast(wide[0]), high));
+        let second: [f64; 8] = cast(self.avx512f._mm512_permutex2var_pd(low, cast(wide[1]), high));
+        cast([first, second])
     }
 }
 

@@ -3,7 +3,7 @@
 use tiresias_model::{Policy, Tabular};
 
 use crate::chain::{Chain, cloud, fits, scaled};
-use crate::isa::GROUP;
+use crate::isa::{GROUP, look_up};
 use crate::level::{Isa, Kernel};
 use crate::packed::Packed;
 use crate::philox::{Words, words};
@@ -155,25 +155,6 @@ impl<'a> Lockstep<'a> {
     }
 }
 
-/// `table[index[lane]]`, in registers where the machine can and the table is short.
-#[inline(always)]
-fn look_up<I: Isa, const L: usize>(isa: I, table: &[u32], index: &[u32; L], out: &mut [u32; L]) {
-    let ((indices, _), (outs, _)) = (index.as_chunks::<GROUP>(), out.as_chunks_mut::<GROUP>());
-    if I::WORDS && let Ok(table) = <&[u32; 16]>::try_from(table) {
-        for (out, index) in outs.iter_mut().zip(indices) {
-            *out = isa.words(table, *index);
-        }
-    } else if I::WORDS && let Ok(table) = <&[u32; 32]>::try_from(table) {
-        for (out, index) in outs.iter_mut().zip(indices) {
-            *out = isa.words(table, *index);
-        }
-    } else {
-        for (out, &index) in out.iter_mut().zip(index) {
-            *out = table[index as usize];
-        }
-    }
-}
-
 /// The draws of one tile, by purpose. [`TILE`] is a whole number of blocks, and draw 0 is the first of the first tile.
 struct Draws<const L: usize>([[Words<L>; TILE / BLOCK as usize]; 5]);
 
@@ -201,7 +182,7 @@ impl<const L: usize> Lanes<L> {
 
     /// Draws `from..to`, a tile, of episodes from `first` on; before the first decision, the start states too.
     #[inline(always)]
-    fn draw(&mut self, lockstep: &Lockstep<'_>, first: u64, from: usize, to: usize) {
+    fn draw<I: Isa>(&mut self, isa: I, lockstep: &Lockstep<'_>, first: u64, from: usize, to: usize) {
         let key = lockstep.spec.key;
         for purpose in [Purpose::State, Purpose::Behaviour, Purpose::Action, Purpose::Nature] {
             if lockstep.reads(purpose) {
@@ -212,7 +193,7 @@ impl<const L: usize> Lanes<L> {
             }
         }
         if from == 0 {
-            lockstep.chain.start(self.draws.of(Purpose::State, 0), &mut self.state);
+            lockstep.chain.start(isa, self.draws.of(Purpose::State, 0), &mut self.state);
             if lockstep.choice != Choice::Policy {
                 lockstep.epsilons(self.draws.of(Purpose::Behaviour, 0), &mut self.epsilon);
             }
@@ -303,7 +284,7 @@ fn walk_packed<I: Isa, const L: usize>(
     let mut last = None;
     for from in (0..=horizon).step_by(TILE) {
         let to = (from + TILE).min(horizon + 1);
-        lanes.draw(lockstep, first, from, to);
+        lanes.draw(isa, lockstep, first, from, to);
         let begin = from.max(1);
         for n in begin..to {
             let (t, stage) = (n - begin, n - 1);
@@ -370,7 +351,7 @@ fn walk_wide<I: Isa, const L: usize>(
     let mut weight = 1.0;
     for from in (0..=horizon).step_by(TILE) {
         let to = (from + TILE).min(horizon + 1);
-        lanes.draw(lockstep, first, from, to);
+        lanes.draw(isa, lockstep, first, from, to);
         let begin = from.max(1);
         for n in begin..to {
             let (t, stage) = (n - begin, n - 1);

@@ -1,6 +1,6 @@
 //! A step of a small model in one word.
 
-use crate::isa::Isa;
+use crate::isa::{GROUP, Isa};
 use crate::registers::Registers;
 use crate::rows::{Outcome, Rows, Table};
 
@@ -82,10 +82,9 @@ impl Values {
 
     #[inline(always)]
     fn look_up<I: Isa>(&self, isa: I, symbol: &[u8], reward: &mut [f64]) {
-        let (few, _) = self.values.as_chunks::<16>();
-        let (symbols, rest) = symbol.as_chunks::<8>();
-        if I::REALS && self.len <= 16 {
-            let (rewards, last) = reward.as_chunks_mut::<8>();
+        if I::REALS && self.len <= GROUP {
+            let (few, _) = self.values.as_chunks::<GROUP>();
+            let ((symbols, rest), (rewards, last)) = (symbol.as_chunks::<GROUP>(), reward.as_chunks_mut::<GROUP>());
             for (reward, symbol) in rewards.iter_mut().zip(symbols) {
                 *reward = isa.reals(&few[0], *symbol);
             }

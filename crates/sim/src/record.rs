@@ -7,7 +7,8 @@ pub(crate) const TILE: usize = 16;
 /// transposition in 64-bit words (Warren, "Hacker's Delight", 7-3), all groups of 8 lanes at once: 72 operations for 64 bytes in
 /// each of as many words as a vector holds.
 ///
-/// Tiles must come in the order of their stages: a word may overwrite what follows in the block, where that is yet to be written.
+/// Tiles must come in the order of their stages: every row is written as 16 bytes where what follows it in the block is yet to be
+/// written.
 #[inline(always)]
 pub(crate) fn turn<const L: usize>(
     plane: &[[u8; L]; TILE],
@@ -15,9 +16,8 @@ pub(crate) fn turn<const L: usize>(
     (from, stages): (usize, usize),
     block: &mut [u8],
 ) {
-    let mut turned = [[[0u64; 8]; 8]; TILE / 8];
-    let halves = stages.div_ceil(8);
-    for (half, words) in turned.iter_mut().enumerate().take(halves) {
+    let mut turned = [[[0; 8]; 8]; TILE / 8];
+    for (half, words) in turned.iter_mut().enumerate().take(stages.div_ceil(8)) {
         for stage in 0..8 {
             let (groups, _) = plane[8 * half + stage].as_chunks::<8>();
             for group in 0..L / 8 {
@@ -28,21 +28,18 @@ pub(crate) fn turn<const L: usize>(
         swap::<2>(words, 0x0000_FFFF_0000_FFFF);
         swap::<4>(words, 0x0000_0000_FFFF_FFFF);
     }
-    // What a whole word writes too much lies in the same row's next tile, or (in a row of one tile) in the next row.
-    let spills = from == 0 || from + 8 * halves <= horizon;
+    // What 16 bytes write too much lies in the same row's next tile, or (in a row of one tile) in the next row.
+    let spills = from == 0 || from + TILE <= horizon;
     for lane in 0..episodes.min(L) {
-        let at = lane * horizon + from;
-        for half in 0..halves {
-            let (bytes, at) = (turned[half][lane % 8][lane / 8].to_le_bytes(), at + 8 * half);
-            match block.get_mut(at..at + 8) {
-                Some(place) if spills => place.copy_from_slice(&bytes),
-                _ => {
-                    let n = 8.min(stages - 8 * half);
-                    for i in 0..n {
-                        block[at + i] = bytes[i];
-                    }
-                }
+        let words = [turned[0][lane % 8][lane / 8].to_le_bytes(), turned[1][lane % 8][lane / 8].to_le_bytes()];
+        let rest = &mut block[lane * horizon + from..];
+        match rest.first_chunk_mut::<TILE>() {
+            Some(row) if spills => {
+                // Word by word: read back as 16 bytes, two stores of 8 would have to reach the cache first.
+                let (row, _) = row.as_chunks_mut::<8>();
+                (row[0], row[1]) = (words[0], words[1]);
             }
+            _ => (0..stages.min(TILE)).for_each(|t| rest[t] = words[t / 8][t % 8]),
         }
     }
 }

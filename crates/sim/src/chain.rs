@@ -109,6 +109,11 @@ impl Chain {
         self.last.as_ref().filter(|(last, _)| *last == stage).map(|(_, added)| added.as_slice())
     }
 
+    /// The stage that adds to its reward, if there is one.
+    pub(crate) fn last(&self) -> Option<usize> {
+        self.last.as_ref().map(|(last, _)| *last)
+    }
+
     /// Moves each lane's row to those of the model that nature draws by `word`.
     #[inline(always)]
     pub(crate) fn move_to_model<const L: usize>(&self, word: &[u32; L], row: &mut [u32; L]) {

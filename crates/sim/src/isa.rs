@@ -23,8 +23,8 @@ pub(crate) trait Isa: Copy {
     /// `table[index[lane]]`. `N` is 16 or 32, and every index is below it.
     fn words<const N: usize>(self, table: &[u32; N], index: [u32; GROUP]) -> [u32; GROUP];
 
-    /// `table[index[lane]]`, every index below 16.
-    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP];
+    /// `table[index[lane]]`, `N` as for words.
+    fn reals<const N: usize>(self, table: &[f64; N], index: [u8; GROUP]) -> [f64; GROUP];
 }
 
 /// `table[index[lane]]`, in registers where the machine can and the table is short.
@@ -60,7 +60,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
+    fn reals<const N: usize>(self, table: &[f64; N], index: [u8; GROUP]) -> [f64; GROUP] {
         index.map(|i| table[usize::from(i)])
     }
 }
@@ -97,7 +97,7 @@ impl Isa for V3 {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
+    fn reals<const N: usize>(self, table: &[f64; N], index: [u8; GROUP]) -> [f64; GROUP] {
         Portable.reals(table, index)
     }
 }
@@ -119,17 +119,28 @@ impl Isa for V4 {
     }
 
     #[inline(always)]
-    fn reals(self, table: &[f64; 16], index: [u8; GROUP]) -> [f64; GROUP] {
-        let (halves, _) = table.as_chunks::<8>();
+    fn reals<const N: usize>(self, table: &[f64; N], index: [u8; GROUP]) -> [f64; GROUP] {
+        let (eights, _) = table.as_chunks::<8>();
         let mut wide = [[0u64; 8]; 2];
         for lane in 0..GROUP {
             wide[lane / 8][lane % 8] = u64::from(index[lane]);
         }
-        let (low, high) = (cast(halves[0]), cast(halves[1]));
-        let first: [f64; 8] = cast(self.avx512f._mm512_permutex2var_pd(low, cast(wide[0]), high));
-        let second: [f64; 8] = cast(self.avx512f._mm512_permutex2var_pd(low, cast(wide[1]), high));
-        cast([first, second])
+        cast([reals_among_eights(self, eights, wide[0]), reals_among_eights(self, eights, wide[1])])
     }
+}
+
+/// `table[index[lane]]` of 2 or 4 eights: bit 4 of an index chooses among pairs of them.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn reals_among_eights(simd: V4, table: &[[f64; 8]], index: [u64; 8]) -> [f64; 8] {
+    let index = cast(index);
+    let low = simd.avx512f._mm512_permutex2var_pd(cast(table[0]), index, cast(table[1]));
+    if table.len() == 2 {
+        return cast(low);
+    }
+    let high = simd.avx512f._mm512_permutex2var_pd(cast(table[2]), index, cast(table[3]));
+    let bit4 = simd.avx512f._mm512_test_epi64_mask(index, cast([16u64; 8]));
+    cast(simd.avx512f._mm512_mask_blend_pd(bit4, low, high))
 }
 
 #[cfg(test)]
@@ -144,14 +155,17 @@ mod tests {
         fn run<I: Isa>(self, isa: I) {
             let short: [u32; 16] = std::array::from_fn(|i| 0x8000_0001 + 7 * i as u32);
             let long: [u32; 32] = std::array::from_fn(|i| u32::MAX - (i * i) as u32);
-            let reals: [f64; 16] = std::array::from_fn(|i| -0.5 * i as f64);
+            let few: [f64; 16] = std::array::from_fn(|i| -0.5 * i as f64);
+            let many: [f64; 32] = std::array::from_fn(|i| 0.25 * i as f64);
             for turn in 0..32 {
                 let index: [u32; 16] = std::array::from_fn(|i| (5 * i as u32 + turn) % 32);
                 assert_eq!(isa.words(&long, index), index.map(|i| long[i as usize]));
+                let bytes = index.map(|i| i as u8);
+                assert_eq!(isa.reals(&many, bytes), bytes.map(|i| many[usize::from(i)]));
                 let index = index.map(|i| i % 16);
                 assert_eq!(isa.words(&short, index), index.map(|i| short[i as usize]));
-                let index = std::array::from_fn(|i| index[i] as u8);
-                assert_eq!(isa.reals(&reals, index), index.map(|i| reals[usize::from(i)]));
+                let bytes = index.map(|i| i as u8);
+                assert_eq!(isa.reals(&few, bytes), bytes.map(|i| few[usize::from(i)]));
             }
         }
     }

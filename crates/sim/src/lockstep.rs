@@ -106,11 +106,22 @@ impl<'a> Lockstep<'a> {
         Some(Self { spec: *spec, chain, moves, choice, rows, stride: if stages > 1 { width } else { 0 } })
     }
 
-    /// The row of every lane at `stage`, whose draws are in place `k` of the tile.
+    /// The row of every lane at `stage`: `state` itself where rows are states, else `row`, filled.
     #[inline(always)]
-    fn rows<I: Isa, const L: usize>(&self, isa: I, stage: usize, k: usize, lanes: &mut Lanes<L>) {
-        let Lanes { draws, state, row, epsilon, .. } = lanes;
+    fn rows<'b, I: Isa, const L: usize>(
+        &self,
+        isa: I,
+        stage: usize,
+        draws: &Draws<L>,
+        epsilon: &[u64; L],
+        state: &'b [u32; L],
+        row: &'b mut [u32; L],
+    ) -> &'b [u32; L] {
+        let k = (stage + 1) % TILE;
         if self.choice != Choice::Random {
+            if self.rows.is_empty() && self.chain.models == 1 {
+                return state;
+            }
             if self.rows.is_empty() {
                 *row = *state;
             } else {
@@ -130,6 +141,7 @@ impl<'a> Lockstep<'a> {
         if self.chain.models > 1 {
             self.chain.move_to_model(draws.of(Purpose::Nature, k), row);
         }
+        row
     }
 
     /// A word of exploration below this explores.
@@ -200,14 +212,6 @@ impl<const L: usize> Lanes<L> {
             self.total.fill(0.0);
         }
     }
-
-    /// Adds a stage's rewards.
-    #[inline(always)]
-    fn earn(&mut self, weight: f64, reward: &[f64; L]) {
-        for lane in 0..L {
-            self.total[lane] += weight * reward[lane];
-        }
-    }
 }
 
 /// The episodes of one piece of the batch, from `first` on.
@@ -235,13 +239,7 @@ impl Walk<'_, '_> {
         let horizon = lockstep.spec.horizon;
         let mut lanes = Lanes::<L>::new();
         match &lockstep.moves {
-            Moves::Packed(packed) => {
-                let mut bytes = Bytes::new::<L>(horizon);
-                while let Some((_, block)) = self.columns.split(L, horizon) {
-                    walk_packed(isa, lockstep, packed, self.first, block, &mut lanes, &mut bytes);
-                    self.first = self.first.wrapping_add(L as u64);
-                }
-            }
+            Moves::Packed(packed) => walk_packed(isa, lockstep, packed, self.first, &mut self.columns, &mut lanes),
             Moves::Wide { table, actions } => {
                 while let Some((_, block)) = self.columns.split(L, horizon) {
                     walk_wide(isa, lockstep, (table, actions), self.first, block, &mut lanes);
@@ -252,86 +250,69 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The states and reward symbols of a block, `episodes × horizon`.
-struct Bytes {
-    states: Vec<u8>,
-    symbols: Vec<u8>,
-}
-
-impl Bytes {
-    fn new<const L: usize>(horizon: usize) -> Self {
-        Self { states: vec![0; L * horizon], symbols: vec![0; L * horizon] }
-    }
-}
-
-/// One block of a small model: events, turned as bytes, widened and looked up in the order of the record.
+/// The episodes of a small model: codes, turned as bytes, then looked up in the order of the record. Looking up waits until all
+/// blocks have walked: codes that are read back at once, in other widths than they were written, would have to reach the cache
+/// first.
 #[inline(always)]
 fn walk_packed<I: Isa, const L: usize>(
     isa: I,
     lockstep: &Lockstep<'_>,
     packed: &Packed,
-    first: u64,
-    block: Columns<'_>,
+    mut first: u64,
+    columns: &mut Columns<'_>,
     lanes: &mut Lanes<L>,
-    bytes: &mut Bytes,
 ) {
     let (horizon, discount) = (lockstep.spec.horizon, lockstep.spec.model.discount());
-    let (episodes, steps) = (block.returns.len(), block.returns.len() * horizon);
-    let (with_states, with_rewards) = (!(block.states.is_empty() && block.observations.is_empty()), !block.rewards.is_empty());
-    let (mut states, mut actions, mut symbols) = ([[0; L]; TILE], [[0; L]; TILE], [[0; L]; TILE]);
+    let (recorded, rewarded) = (columns.records(), !columns.rewards.is_empty());
+    let mut record = vec![0; if recorded { columns.returns.len() * horizon } else { 0 }];
+    // The last stage's rewards, where the final reward is added to what the codes stand for.
+    let mut ends = Vec::new();
+    let mut codes = [[0; L]; TILE];
     let (mut event, mut reward) = ([0; L], [0.0; L]);
-    let mut weight = 1.0;
-    let mut last = None;
-    for from in (0..=horizon).step_by(TILE) {
-        let to = (from + TILE).min(horizon + 1);
-        lanes.draw(isa, lockstep, first, from, to);
-        let begin = from.max(1);
-        for n in begin..to {
-            let (t, stage) = (n - begin, n - 1);
-            lockstep.rows(isa, stage, n - from, lanes);
-            packed.events(isa, &lanes.row, lanes.draws.of(Purpose::State, n - from), &mut event);
-            for lane in 0..L {
-                states[t][lane] = event[lane] as u8;
-                actions[t][lane] = (event[lane] >> 8) as u8;
-                symbols[t][lane] = (event[lane] >> 16) as u8;
-                lanes.state[lane] = event[lane] >> 24;
-            }
-            packed.rewards(isa, &symbols[t], &mut reward);
-            if let Some(added) = lockstep.chain.added(stage) {
+    for (block, returns) in columns.returns.chunks_mut(L).enumerate() {
+        let mut weight = 1.0;
+        for from in (0..=horizon).step_by(TILE) {
+            let to = (from + TILE).min(horizon + 1);
+            lanes.draw(isa, lockstep, first, from, to);
+            let begin = from.max(1);
+            for n in begin..to {
+                let (t, stage) = (n - begin, n - 1);
+                let Lanes { draws, state, row, epsilon, total } = &mut *lanes;
+                let row = lockstep.rows(isa, stage, draws, epsilon, state, row);
+                packed.events(isa, row, draws.of(Purpose::State, n % TILE), &mut event);
                 for lane in 0..L {
-                    reward[lane] += added[lanes.state[lane] as usize];
+                    codes[t][lane] = event[lane] as u8;
+                    state[lane] = event[lane] >> 8;
                 }
-                last = Some((stage, reward));
+                packed.rewards(isa, &codes[t], &mut reward);
+                if let Some(added) = lockstep.chain.added(stage) {
+                    for lane in 0..L {
+                        reward[lane] += added[state[lane] as usize];
+                    }
+                    if rewarded {
+                        ends.extend_from_slice(&reward);
+                    }
+                }
+                for lane in 0..L {
+                    total[lane] += weight * reward[lane];
+                }
+                weight *= discount;
             }
-            lanes.earn(weight, &reward);
-            weight *= discount;
-        }
-        let (shape, tile) = ((episodes, horizon), (begin - 1, to - begin));
-        if with_states {
-            turn(&states, shape, tile, &mut bytes.states[..steps]);
-        }
-        if !block.actions.is_empty() {
-            turn(&actions, shape, tile, block.actions);
-        }
-        if with_rewards {
-            turn(&symbols, shape, tile, &mut bytes.symbols[..steps]);
-        }
-    }
-    for (out, &state) in block.states.iter_mut().zip(&bytes.states) {
-        *out = u32::from(state);
-    }
-    for (out, &state) in block.observations.iter_mut().zip(&bytes.states) {
-        *out = i32::from(state);
-    }
-    if with_rewards {
-        packed.rewards(isa, &bytes.symbols[..steps], block.rewards);
-        if let Some((stage, reward)) = last {
-            for lane in 0..episodes {
-                block.rewards[lane * horizon + stage] = reward[lane];
+            if recorded {
+                turn(&codes, (returns.len(), horizon), (begin - 1, to - begin), &mut record[block * L * horizon..]);
             }
         }
+        returns.copy_from_slice(&lanes.total[..returns.len()]);
+        first = first.wrapping_add(L as u64);
     }
-    block.returns.copy_from_slice(&lanes.total[..episodes]);
+    packed.record(isa, &record, columns);
+    if rewarded {
+        packed.rewards(isa, &record, columns.rewards);
+        if let Some(last) = lockstep.chain.last() {
+            let rows = columns.rewards.chunks_exact_mut(horizon);
+            rows.zip(ends).for_each(|(row, reward)| row[last] = reward);
+        }
+    }
 }
 
 /// One block of a model of any size: numbers turned as they are.
@@ -355,20 +336,23 @@ fn walk_wide<I: Isa, const L: usize>(
         let begin = from.max(1);
         for n in begin..to {
             let (t, stage) = (n - begin, n - 1);
-            lockstep.rows(isa, stage, n - from, lanes);
-            states[t] = lanes.state;
-            table.draws(&lanes.row, lanes.draws.of(Purpose::State, n - from), &mut lanes.state, &mut symbol);
+            let Lanes { draws, state, row, epsilon, total } = &mut *lanes;
+            states[t] = *state;
+            let row = lockstep.rows(isa, stage, draws, epsilon, &states[t], row);
+            table.draws(row, draws.of(Purpose::State, n % TILE), state, &mut symbol);
             for lane in 0..L {
-                let row = lanes.row[lane] as usize;
+                let row = row[lane] as usize;
                 actions[t][lane] = action_of[if lockstep.chain.models > 1 { row % action_of.len() } else { row }];
                 rewards[t][lane] = table.rewards()[symbol[lane] as usize];
             }
             if let Some(added) = lockstep.chain.added(stage) {
                 for lane in 0..L {
-                    rewards[t][lane] += added[lanes.state[lane] as usize];
+                    rewards[t][lane] += added[state[lane] as usize];
                 }
             }
-            lanes.earn(weight, &rewards[t]);
+            for lane in 0..L {
+                total[lane] += weight * rewards[t][lane];
+            }
             weight *= discount;
         }
         let (shape, tile) = ((episodes, horizon), (begin - 1, to - begin));

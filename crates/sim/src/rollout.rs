@@ -197,6 +197,13 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    /// Whether any column of steps is recorded.
+    #[inline(always)]
+    pub(crate) fn records(&self) -> bool {
+        let Self { states, observations, actions, rewards, .. } = self;
+        !(states.is_empty() && observations.is_empty() && actions.is_empty() && rewards.is_empty())
+    }
+
     /// Splits off at most `episodes` episodes and says how many; `None` when none are left.
     #[inline(always)]
     pub(crate) fn split(&mut self, episodes: usize, horizon: usize) -> Option<(usize, Columns<'a>)> {

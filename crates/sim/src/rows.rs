@@ -44,7 +44,10 @@ pub(crate) fn last_words(row: &[Outcome]) -> impl Iterator<Item = u32> {
     let mut cumulative = 0.0;
     row.iter().enumerate().map(move |(i, &(_, _, p))| {
         cumulative += p;
-        let last = ((cumulative * 4_294_967_296.0_f64).ceil() - 1.0).min(f64::from(u32::MAX)) as u32;
+        // ⌈x⌉ - 1 of a positive x, without the call that a ceiling is at baseline.
+        let scaled: f64 = cumulative * 4_294_967_296.0;
+        let below = scaled as u64 - u64::from(scaled as u64 as f64 == scaled);
+        let last = u32::try_from(below).unwrap_or(u32::MAX);
         if i + 1 == row.len() { u32::MAX } else { last }
     })
 }
@@ -119,9 +122,13 @@ impl Guided {
             let last = &table.last[first..];
             let bits = row.len().next_power_of_two().trailing_zeros();
             table.rows.push(Span { guide: table.guide.len(), shift: 32 - bits });
+            let mut outcome = 0;
             for bucket in 0..1u64 << bits {
                 let lowest = (bucket << (32 - bits)) as u32;
-                table.guide.push((first + last.partition_point(|&last| last < lowest)) as u32);
+                while last[outcome] < lowest {
+                    outcome += 1;
+                }
+                table.guide.push((first + outcome) as u32);
             }
             table.event.extend(row.iter().map(|&(event, ..)| event));
         }

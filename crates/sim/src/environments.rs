@@ -144,7 +144,7 @@ impl Environments {
     /// When a slice does not have one element an environment, or an action is not one of the model's.
     pub fn step(&mut self, actions: &[u8], rewards: &mut [f64], observations: &mut [i32]) {
         assert_eq!([actions.len(), rewards.len(), observations.len()], [self.len; 3], "one number an environment");
-        let highest = actions.iter().copied().max().unwrap_or(0);
+        let highest = actions.iter().fold(0, |highest, &action| if action > highest { action } else { highest });
         assert!(usize::from(highest) < self.model.actions().len(), "action {highest} is not one of the model's");
         let first = self.first;
         let (world, state, draws) = self.parts();

@@ -263,14 +263,7 @@ impl Kernel for Step<'_> {
 
 /// The row of every lane.
 #[inline(always)]
-fn number(
-    chain: &Chain,
-    nature: &Lane<u32>,
-    state: &Lane<u32>,
-    actions: u32,
-    action: &Lane<u8>,
-    row: &mut Lane<u32>,
-) {
+fn number(chain: &Chain, nature: &Lane<u32>, state: &Lane<u32>, actions: u32, action: &Lane<u8>, row: &mut Lane<u32>) {
     for lane in 0..LANES {
         row[lane] = state[lane] * actions + u32::from(action[lane]);
     }

@@ -67,7 +67,8 @@ impl Episode {
         let observed = model.observations().is_none();
         let belief = if observed { point(model.states().len(), state) } else { model.start().to_vec() };
         let scratch = vec![0.0; belief.len()];
-        let (observations, natures) = (Stream::new(key, index, Purpose::Observation), Stream::new(key, index, Purpose::Nature));
+        let (observations, natures) =
+            (Stream::new(key, index, Purpose::Observation), Stream::new(key, index, Purpose::Nature));
         let seen = observed.then_some(state);
         Self { key, index, stage: 0, state, seen, observed, belief, scratch, transitions, observations, natures }
     }

@@ -31,11 +31,15 @@ pub(crate) trait Isa: Copy {
 #[inline(always)]
 pub(crate) fn look_up<I: Isa, const L: usize>(isa: I, table: &[u32], index: &[u32; L], out: &mut [u32; L]) {
     let ((indices, _), (outs, _)) = (index.as_chunks::<GROUP>(), out.as_chunks_mut::<GROUP>());
-    if I::WORDS && let Ok(table) = <&[u32; 16]>::try_from(table) {
+    if I::WORDS
+        && let Ok(table) = <&[u32; 16]>::try_from(table)
+    {
         for (out, index) in outs.iter_mut().zip(indices) {
             *out = isa.words(table, *index);
         }
-    } else if I::WORDS && let Ok(table) = <&[u32; 32]>::try_from(table) {
+    } else if I::WORDS
+        && let Ok(table) = <&[u32; 32]>::try_from(table)
+    {
         for (out, index) in outs.iter_mut().zip(indices) {
             *out = isa.words(table, *index);
         }

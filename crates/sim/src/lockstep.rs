@@ -45,7 +45,10 @@ enum Choice {
 enum Moves {
     Packed(Box<Packed>),
     /// Any number of states and rewards; actions by row of the first model.
-    Wide { table: Table, actions: Vec<u8> },
+    Wide {
+        table: Table,
+        actions: Vec<u8>,
+    },
 }
 
 impl<'a> Lockstep<'a> {

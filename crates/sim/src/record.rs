@@ -82,15 +82,17 @@ mod tests {
 
     #[test]
     fn a_block_of_any_shape_is_its_transposition() {
-        for (episodes, horizon) in [(1, 1), (64, 1), (3, 7), (64, 10), (64, 15), (5, 16), (63, 17), (64, 40), (2, 100)] {
+        for (episodes, horizon) in [(1, 1), (64, 1), (3, 7), (64, 10), (64, 15), (5, 16), (63, 17), (64, 40), (2, 100)]
+        {
             let byte = |lane: usize, stage: usize| (lane * 31 + stage * 7 + 1) as u8;
             let mut block = vec![0; episodes * horizon];
             let mut from = 0;
             while from < horizon {
                 // The first tile is one stage shorter, as in a rollout.
                 let stages = if from == 0 { TILE - 1 } else { TILE }.min(horizon - from);
-                let plane: [[u8; 64]; TILE] =
-                    std::array::from_fn(|t| std::array::from_fn(|lane| if t < stages { byte(lane, from + t) } else { 0xEE }));
+                let plane: [[u8; 64]; TILE] = std::array::from_fn(|t| {
+                    std::array::from_fn(|lane| if t < stages { byte(lane, from + t) } else { 0xEE })
+                });
                 turn(&plane, (episodes, horizon), (from, stages), &mut block);
                 from += stages;
             }

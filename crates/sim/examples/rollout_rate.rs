@@ -301,12 +301,13 @@ fn beliefs<T: Real>(model: &Arc<Model>, level: Level) -> (f64, f64) {
     (LANES as f64 / median(updates) / 1e6, LANES as f64 / median(steps) / 1e6)
 }
 
-/// Times of the two in turn: for half a second, and at least 7 times.
+/// Times of the two in turn: for 0.3 seconds, and at least 5 times.
 fn in_turn(mut ours: impl FnMut() -> f64, mut floor: impl FnMut(usize) -> f64) -> Vec<(f64, f64)> {
     let (start, mut times) = (Instant::now(), Vec::new());
     // The first touch of a reused buffer is none of the two.
-    (ours(), floor(0));
-    while times.len() < 7 || start.elapsed() < Duration::from_millis(500) {
+    ours();
+    floor(0);
+    while times.len() < 5 || start.elapsed() < Duration::from_millis(300) {
         times.push((ours(), floor(times.len())));
     }
     times

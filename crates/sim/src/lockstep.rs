@@ -88,14 +88,17 @@ impl<'a> Lockstep<'a> {
                 number = (0..(s * a) as u32).collect();
             }
             rows.resize(stages * width, 0);
-            for (stage, state) in (0..stages * s).map(|i| (i / s, i % s)) {
-                let action = action(stage, state);
-                let number = &mut number[state * a + action];
-                if *number == u32::MAX {
-                    *number = pairs.len() as u32;
-                    pairs.push((state as u32, action as u32));
+            for stage in 0..stages {
+                let rows = &mut rows[stage * width..][..s];
+                for (state, row) in rows.iter_mut().enumerate() {
+                    let action = action(stage, state);
+                    let number = &mut number[state * a + action];
+                    if *number == u32::MAX {
+                        *number = pairs.len() as u32;
+                        pairs.push((state as u32, action as u32));
+                    }
+                    *row = *number;
                 }
-                rows[stage * width + state] = *number;
             }
         }
         let (chain, table) = Chain::new(model, cloud, &pairs);
@@ -244,8 +247,8 @@ impl Walk<'_, '_> {
         match &lockstep.moves {
             Moves::Packed(packed) => walk_packed(isa, lockstep, packed, self.first, &mut self.columns, &mut lanes),
             Moves::Wide { table, actions } => {
-                while let Some((_, block)) = self.columns.split(L, horizon) {
-                    walk_wide(isa, lockstep, (table, actions), self.first, block, &mut lanes);
+                while let Some((_, mut block)) = self.columns.split(L, horizon) {
+                    walk_wide(isa, lockstep, (table, actions), self.first, &mut block, &mut lanes);
                     self.first = self.first.wrapping_add(L as u64);
                 }
             }
@@ -325,7 +328,7 @@ fn walk_wide<I: Isa, const L: usize>(
     lockstep: &Lockstep<'_>,
     (table, action_of): (&Table, &[u8]),
     first: u64,
-    block: Columns<'_>,
+    block: &mut Columns<'_>,
     lanes: &mut Lanes<L>,
 ) {
     let (horizon, discount) = (lockstep.spec.horizon, lockstep.spec.model.discount());

@@ -22,12 +22,12 @@ impl Packed {
         }
         let mut codes = Codes { len: 0, who: [0; 256], reward: [0.0; 256] };
         let mut packed = Rows::with_capacity(rows.len());
+        let mut events = Vec::new();
         for (row, &(state, action)) in rows.iter().zip(pairs.iter().cycle()) {
-            let mut events = Vec::with_capacity(row.len());
             for &(next, reward, p) in row {
                 events.push((codes.code(state << 8 | action, reward)? | next << 8, 0.0, p));
             }
-            packed.push(events.into_iter());
+            packed.push(events.drain(..));
         }
         Some(Self { table: Table::new(&packed), registers: Registers::new(&packed), codes })
     }

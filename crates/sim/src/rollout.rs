@@ -96,9 +96,9 @@ pub fn rollout(spec: &RolloutSpec<'_>) -> Result<Batch, ModelError> {
 /// # Panics
 /// As [`rollout`].
 pub fn rollout_into(spec: &RolloutSpec<'_>, record: Record, level: Level, batch: &mut Batch) -> Result<(), ModelError> {
-    // Below this many steps, compiling costs more than it saves.
-    let (s, a) = (spec.model.states().len(), spec.model.actions().len());
-    let worth = spec.episodes.saturating_mul(spec.horizon) >= s * a;
+    // With fewer steps, compiling a row (or reading the policy at a stage) costs more than it saves.
+    let rows = spec.model.states().len() * spec.model.actions().len();
+    let worth = spec.episodes.saturating_mul(spec.horizon) >= 4 * rows;
     let simulator = Simulator::with_lockstep(spec, worth);
     simulator.run(spec.first_episode, spec.episodes, record, level, batch)
 }

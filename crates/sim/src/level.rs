@@ -36,8 +36,10 @@ pub(crate) trait Kernel {
     fn run<I: Isa>(self, isa: I);
 }
 
+#[cfg(target_arch = "x86_64")]
 struct Op<K, I>(K, I);
 
+#[cfg(target_arch = "x86_64")]
 impl<K: Kernel, I: Isa> pulp::NullaryFnOnce for Op<K, I> {
     type Output = ();
 
@@ -50,13 +52,12 @@ impl<K: Kernel, I: Isa> pulp::NullaryFnOnce for Op<K, I> {
 impl Level {
     /// The levels of this machine, lowest first.
     pub fn available() -> Vec<Self> {
-        let mut levels = vec![Self::Baseline];
         #[cfg(target_arch = "x86_64")]
-        {
-            levels.extend(pulp::x86::V3::try_new().map(|_| Self::Avx2));
-            levels.extend(pulp::x86::V4::try_new().map(|_| Self::Avx512));
-        }
-        levels
+        let (avx2, avx512) = (pulp::x86::V3::try_new().is_some(), pulp::x86::V4::try_new().is_some());
+        #[cfg(not(target_arch = "x86_64"))]
+        let (avx2, avx512) = (false, false);
+        let levels = [(Self::Baseline, true), (Self::Avx2, avx2), (Self::Avx512, avx512)];
+        levels.into_iter().filter_map(|(level, there)| there.then_some(level)).collect()
     }
 
     /// The highest level of this machine that [`LEVEL_VARIABLE`] allows; a value that cannot be read allows all. Read once.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::filter::{BeliefFilter, Real};
-use crate::level::{Kernel, Level};
+use crate::level::{Isa, Kernel, Level};
 
 /// Beliefs a block: 2 vectors of f64 or 1 of f32 at the widest level, which hides the latency of a sum.
 const WIDTH: usize = 16;
@@ -14,9 +14,9 @@ const PIECE: usize = 32;
 /// `len` beliefs of length S as structures of arrays: blocks of 16 lanes, `[block][state][lane]`, so that one vector instruction
 /// does the same state of several beliefs.
 ///
-/// Every lane has its own action and observation. A block predicts once for each distinct action among its lanes and every lane
-/// keeps the prediction of its own: min(A, 16) passes at most, each at the cost of one belief's. In f64 the numbers are those of
-/// [`tiresias_model::belief::update`], bit for bit, at every SIMD level: sums run over states in the same order.
+/// Every lane has its own action and observation: lanes of one action are gathered, 16 at a time, updated side by side and put back.
+/// In f64 the numbers are those of [`tiresias_model::belief::update`], bit for bit, at every SIMD level: sums run over states in
+/// the same order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BeliefBatch<T> {
     states: usize,
@@ -65,7 +65,7 @@ impl<T: Real> BeliefBatch<T> {
 
     /// Updates every lane with its action and observation, on the current rayon pool. `log_likelihoods[lane]` becomes
     /// `ln Pr(o | b, a)`; where the observation is impossible that is -∞ and the lane keeps its belief. Returns the number of
-    /// such lanes. O(min(A, 16) · entries of `P[a]` / 16 + S) a lane.
+    /// such lanes. O(entries of `P[a]` / vector width + S) a lane.
     ///
     /// # Panics
     /// When a slice does not have one element a lane, the filter is of another number of states, or an action or observation is
@@ -81,14 +81,15 @@ impl<T: Real> BeliefBatch<T> {
         let lengths = [actions.len(), observations.len(), log_likelihoods.len()];
         assert_eq!(lengths, [self.len; 3], "one number a lane");
         assert_eq!(filter.states(), self.states, "a filter of as many states");
+        // In single precision the compiler gathers 16 likelihoods by one AVX-512 instruction, slower than one by one.
+        let level = if size_of::<T>() < 8 { level.min(Level::Avx2) } else { level };
         let lanes = PIECE * WIDTH;
         let beliefs = self.lanes.par_chunks_mut(lanes * self.states);
         let inputs = actions.par_chunks(lanes).zip(observations.par_chunks(lanes));
         let pieces = beliefs.zip(inputs).zip(log_likelihoods.par_chunks_mut(lanes));
         pieces
             .map(|((beliefs, (actions, observations)), likelihoods)| {
-                // A negative observation becomes one that no model has.
-                actions.iter().zip(observations).for_each(|(&a, &o)| filter.check(a.into(), o as usize));
+                filter.check_all(actions, observations);
                 level.run(Update { filter, beliefs, actions, observations, likelihoods });
                 likelihoods.iter_mut().for_each(|p| *p = p.ln());
                 likelihoods.iter().filter(|&&p| p == f64::NEG_INFINITY).count()
@@ -107,70 +108,84 @@ struct Update<'a, T> {
 }
 
 impl<T: Real> Kernel for Update<'_, T> {
+    /// Lanes in the order of their actions, [`WIDTH`] at a time: a group of one action predicts once.
     #[inline(always)]
-    fn run(self) {
-        let mut joint = vec![[T::default(); WIDTH]; self.filter.states()];
-        let outputs = self.likelihoods.chunks_mut(WIDTH);
-        let inputs = self.actions.chunks(WIDTH).zip(self.observations.chunks(WIDTH)).zip(outputs);
-        let (blocks, _) = self.beliefs.as_chunks_mut::<WIDTH>();
-        for (block, ((actions, observations), likelihoods)) in blocks.chunks_exact_mut(joint.len()).zip(inputs) {
-            // Lanes beyond the last belief do as the first one does: no pass of their own.
-            let (mut action, mut observation) = ([actions[0]; WIDTH], [observations[0]; WIDTH]);
-            action[..actions.len()].copy_from_slice(actions);
-            observation[..observations.len()].copy_from_slice(observations);
-            predict(self.filter, block, &action, &mut joint);
-            let total = weigh(self.filter, &action, &observation, &mut joint);
-            normalise(block, &joint, &total);
-            likelihoods.iter_mut().zip(&total).for_each(|(out, total)| *out = total.wide());
-        }
-    }
-}
-
-/// `joint[s'][lane] = Σ_s b[s][lane] · P[action[lane]][s][s']`. Lanes are told apart by multiplying with 0 or 1, which is exact and
-/// stays in vectors where a choice would become a branch a lane.
-#[inline(always)]
-fn predict<T: Real>(filter: &BeliefFilter<T>, belief: &[[T; WIDTH]], action: &[u8; WIDTH], joint: &mut [[T; WIDTH]]) {
-    joint.fill([T::default(); WIDTH]);
-    for first in 0..WIDTH {
-        let a = action[first];
-        if action[..first].contains(&a) {
-            continue;
-        }
-        let mut own = [T::default(); WIDTH];
-        for lane in 0..WIDTH {
-            own[lane] = T::of(f64::from(u8::from(action[lane] == a)));
-        }
-        for next in 0..joint.len() {
-            let mut mass = [T::default(); WIDTH];
-            for &(state, p) in filter.predecessors(a.into(), next) {
-                let belief = &belief[state as usize];
-                for lane in 0..WIDTH {
-                    mass[lane] += belief[lane] * p;
+    fn run<I: Isa>(self, _: I) {
+        let Self { filter, beliefs, actions, observations, likelihoods } = self;
+        let states = filter.states();
+        let order = by_action(actions);
+        let (blocks, _) = beliefs.as_chunks_mut::<WIDTH>();
+        let mut belief = vec![[T::default(); WIDTH]; states];
+        let mut joint = belief.clone();
+        let mut lanes = order.as_slice();
+        while let Some(&first) = lanes.first() {
+            let action = actions[usize::from(first)];
+            let mut n = 1;
+            while n < WIDTH.min(lanes.len()) && actions[usize::from(lanes[n])] == action {
+                n += 1;
+            }
+            let (group, rest) = lanes.split_at(n);
+            lanes = rest;
+            // Places without a lane do as the first one does.
+            let (mut at, mut weights) = ([0; WIDTH], [filter.likelihoods(0, 0); WIDTH]);
+            for place in 0..WIDTH {
+                at[place] = usize::from(group[if place < n { place } else { 0 }]);
+                weights[place] = filter.likelihoods(action.into(), observations[at[place]] as usize);
+                let own = &blocks[at[place] / WIDTH * states..][..states];
+                for (to, from) in belief.iter_mut().zip(own) {
+                    to[place] = from[at[place] % WIDTH];
                 }
             }
-            let joint = &mut joint[next];
-            for lane in 0..WIDTH {
-                joint[lane] += mass[lane] * own[lane];
+            predict(filter, action.into(), &belief, &mut joint);
+            let total = weigh(&weights, &mut joint);
+            normalise(&mut joint, &total);
+            for place in 0..n {
+                likelihoods[at[place]] = total[place].wide();
+                // An impossible observation leaves the belief as it was.
+                if total[place] > T::default() {
+                    let own = &mut blocks[at[place] / WIDTH * states..][..states];
+                    for (to, from) in own.iter_mut().zip(&joint) {
+                        to[at[place] % WIDTH] = from[place];
+                    }
+                }
             }
         }
     }
 }
 
-/// `joint[s'][lane] *= Q[action[lane]][s'][observation[lane]]`; returns the sums over `s'`.
-#[inline(always)]
-fn weigh<T: Real>(
-    filter: &BeliefFilter<T>,
-    action: &[u8; WIDTH],
-    observation: &[i32; WIDTH],
-    joint: &mut [[T; WIDTH]],
-) -> [T; WIDTH] {
-    let mut weights = [filter.likelihoods(action[0].into(), observation[0] as usize); WIDTH];
-    for lane in 1..WIDTH {
-        weights[lane] = filter.likelihoods(action[lane].into(), observation[lane] as usize);
+/// The lanes of a piece, those of one action after the other.
+fn by_action(actions: &[u8]) -> Vec<u16> {
+    let mut next = [0usize; 257];
+    actions.iter().for_each(|&a| next[usize::from(a) + 1] += 1);
+    (0..256).for_each(|a| next[a + 1] += next[a]);
+    let mut order = vec![0; actions.len()];
+    for (lane, &a) in actions.iter().enumerate() {
+        order[next[usize::from(a)]] = lane as u16;
+        next[usize::from(a)] += 1;
     }
+    order
+}
+
+/// `joint[s'][lane] = Σ_s b[s][lane] · P[a][s][s']`.
+#[inline(always)]
+fn predict<T: Real>(filter: &BeliefFilter<T>, action: usize, belief: &[[T; WIDTH]], joint: &mut [[T; WIDTH]]) {
+    for (next, joint) in joint.iter_mut().enumerate() {
+        let mut mass = [T::default(); WIDTH];
+        for &(state, p) in filter.predecessors(action, next) {
+            let belief = &belief[state as usize];
+            for lane in 0..WIDTH {
+                mass[lane] += belief[lane] * p;
+            }
+        }
+        *joint = mass;
+    }
+}
+
+/// `joint[s'][lane] *= weights[lane][s']`; returns the sums over `s'`.
+#[inline(always)]
+fn weigh<T: Real>(weights: &[&[T]; WIDTH], joint: &mut [[T; WIDTH]]) -> [T; WIDTH] {
     let mut total = [T::default(); WIDTH];
-    for next in 0..joint.len() {
-        let joint = &mut joint[next];
+    for (next, joint) in joint.iter_mut().enumerate() {
         for lane in 0..WIDTH {
             joint[lane] = joint[lane] * weights[lane][next];
             total[lane] += joint[lane];
@@ -179,21 +194,11 @@ fn weigh<T: Real>(
     total
 }
 
-/// `b[s][lane] = joint[s][lane] / total[lane]` where the total is positive; elsewhere `0 / 1 + b[s][lane]`.
 #[inline(always)]
-fn normalise<T: Real>(belief: &mut [[T; WIDTH]], joint: &[[T; WIDTH]], total: &[T; WIDTH]) {
-    let (mut divisor, mut kept) = (*total, [T::default(); WIDTH]);
-    for lane in 0..WIDTH {
-        if total[lane] <= T::default() {
-            (divisor[lane], kept[lane]) = (T::of(1.0), T::of(1.0));
-        }
-    }
-    for state in 0..joint.len() {
-        let (belief, joint) = (&mut belief[state], &joint[state]);
+fn normalise<T: Real>(joint: &mut [[T; WIDTH]], total: &[T; WIDTH]) {
+    for joint in joint {
         for lane in 0..WIDTH {
-            let mut updated = joint[lane] / divisor[lane];
-            updated += belief[lane] * kept[lane];
-            belief[lane] = updated;
+            joint[lane] = joint[lane] / total[lane];
         }
     }
 }

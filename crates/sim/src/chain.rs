@@ -1,29 +1,48 @@
-//! A model compiled for lockstep: what moves the world, as tables of integers.
+//! What moves the world of a model whose nature has no memory, compiled for lockstep.
 
-use tiresias_model::random::Key;
+use std::ops::Range;
+
 use tiresias_model::{Model, Reward};
 
 use crate::NatureRule;
-use crate::episode::{BEFORE, NATURE_LANE};
-use crate::philox::{LANES, Lane, Words, words};
-use crate::rows::{Draw, Guided, Rows, Table};
+use crate::isa::{GROUP, Isa, look_up};
+use crate::rows::{Guided, Rows, last_words};
 
-/// Start distribution, transitions and rewards of a model whose nature has no memory. Row `(m·S + s)·A + a` holds the outcomes of
-/// action `a` in state `s` under model `m`, each with its reward: the rows that compete for a step lie together.
+/// Start distribution and rows of a model. The caller names the (state, action) pairs that it meets; their rows lie one after the
+/// other, once for each model that nature draws from.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
-    states: u32,
-    actions: u32,
     /// Models that nature draws from at each step; 1 when it is fixed.
-    models: u32,
-    start: Guided,
-    rows: Table,
+    pub models: u32,
+    /// Rows of each model.
+    pub pairs: u32,
+    start: Start,
     /// The last stage and what it adds by state reached, `γ · final`.
-    last: Option<(u32, Vec<f64>)>,
+    last: Option<(usize, Vec<f64>)>,
+}
+
+/// The start distribution: few outcomes are counted, as in a row of the table, but the same row in every lane.
+#[derive(Debug, Clone)]
+enum Start {
+    Few { last: Vec<u32>, states: [u32; GROUP] },
+    Many(Guided),
+}
+
+impl Start {
+    fn new(rows: &Rows) -> Self {
+        match rows.iter().next() {
+            Some(row) if row.len() <= GROUP => {
+                let mut states = [0; GROUP];
+                states.iter_mut().zip(row).for_each(|(state, outcome)| *state = outcome.0);
+                Self::Few { last: last_words(row).take(row.len() - 1).collect(), states }
+            }
+            _ => Self::Many(Guided::new(rows)),
+        }
+    }
 }
 
 /// The models that nature picks from at each step: one, or all of them uniformly. `None` when the pick depends on a policy.
-pub(crate) fn cloud(model: &Model, nature: NatureRule) -> Option<std::ops::Range<usize>> {
+pub(crate) fn cloud(model: &Model, nature: NatureRule) -> Option<Range<usize>> {
     let models = model.dynamics().len();
     match nature {
         NatureRule::Fixed(m) => Some(m..m + 1),
@@ -33,24 +52,24 @@ pub(crate) fn cloud(model: &Model, nature: NatureRule) -> Option<std::ops::Range
     }
 }
 
+/// Whether row numbers and draws fit words: then the scalar path's f64 products are exact, and integer products the same numbers.
+pub(crate) fn fits(model: &Model, models: usize) -> bool {
+    let (s, a) = (model.states().len(), model.actions().len());
+    a <= 256 && models <= 1 << 16 && models * s * a <= 1 << 28
+}
+
 impl Chain {
-    /// `None` when nature needs a policy or the row numbers do not fit a word. O(entries of P, times log for rewards by next
+    /// The chain, and its rows with the state reached as what happens. O(entries of those rows, times log for rewards by next
     /// state). A reward that depends on the observation is left 0.
-    pub(crate) fn new(model: &Model, nature: NatureRule) -> Option<Self> {
-        let cloud = cloud(model, nature)?;
-        let (s, a, models) = (model.states().len(), model.actions().len(), cloud.len());
-        // Below this the scalar path's f64 products are exact, so integer products are the same numbers.
-        if a > 256 || models > 1 << 16 || models * s * a > u32::MAX as usize {
-            return None;
-        }
+    pub(crate) fn new(model: &Model, cloud: Range<usize>, pairs: &[(u32, u32)]) -> (Self, Rows) {
+        let s = model.states().len();
         let seen = matches!(model.reward(), Reward::Full(_));
-        let reward = |state, action, next| if seen { 0.0 } else { model.realised_reward(state, action, next, next) };
-        let mut rows = Rows::default();
-        for m in cloud {
-            let kernel = &model.dynamics()[m].transition;
-            for (state, action) in (0..s * a).map(|i| (i / a, i % a)) {
-                let pairs = kernel.pairs(action * s + state);
-                rows.push(pairs.map(|(next, p)| (next as u32, reward(state, action, next), p)));
+        let mut rows = Rows::with_capacity(cloud.len() * pairs.len());
+        let models = cloud.len() as u32;
+        for kernel in cloud.map(|m| &model.dynamics()[m].transition) {
+            for (state, action) in pairs.iter().map(|&(s, a)| (s as usize, a as usize)) {
+                let reward = |next| if seen { 0.0 } else { model.realised_reward(state, action, next, next) };
+                rows.push(kernel.pairs(action * s + state).map(|(next, p)| (next as u32, reward(next), p)));
             }
         }
         let mut start = Rows::default();
@@ -58,65 +77,49 @@ impl Chain {
         start.push(possible.map(|(state, &p)| (state as u32, 0.0, p)));
         let last = model.horizon().filter(|_| !model.final_reward().is_empty()).map(|horizon| {
             let added = model.final_reward().iter().map(|r| model.discount() * r).collect();
-            (horizon as u32 - 1, added)
+            (horizon - 1, added)
         });
-        let (states, actions, models) = (s as u32, a as u32, models as u32);
-        Some(Self { states, actions, models, start: Guided::new(&start), rows: Table::new(&rows), last })
+        (Self { models, pairs: pairs.len() as u32, start: Start::new(&start), last }, rows)
     }
 
-    /// Draws the start states by word 0 of the draws before the first decision.
+    /// Draws the start states.
     #[inline(always)]
-    pub(crate) fn start(&self, word: &Lane<u32>, state: &mut Lane<u32>) {
-        for lane in 0..LANES {
-            state[lane] = self.start.draw(0, word[lane]).0;
-        }
-    }
-
-    /// The model that moves each lane at `stage`, counted within the cloud that nature draws from.
-    #[inline(always)]
-    pub(crate) fn models(&self, key: Key, first: u64, stage: u32, model: &mut Lane<u32>) {
-        if self.models == 1 {
-            return model.fill(0);
-        }
-        let mut draws: Words = [[0; LANES]; 4];
-        words(key, first, stage, NATURE_LANE, &mut draws);
-        for lane in 0..LANES {
-            model[lane] = scaled(draws[0][lane], self.models);
-        }
-    }
-
-    /// The row of `(model, state, action)` in every lane.
-    #[inline(always)]
-    pub(crate) fn row(&self, model: &Lane<u32>, state: &Lane<u32>, action: &Lane<u8>, row: &mut Lane<u32>) {
-        for lane in 0..LANES {
-            row[lane] = (model[lane] * self.states + state[lane]) * self.actions + u32::from(action[lane]);
-        }
-    }
-
-    /// One step of every lane: `state` becomes the next state by `word`, `reward` the step's.
-    #[inline(always)]
-    pub(crate) fn step(
-        &self,
-        stage: u32,
-        row: &Lane<u32>,
-        word: &Lane<u32>,
-        state: &mut Lane<u32>,
-        reward: &mut Lane<f64>,
-    ) {
-        self.rows.draw(row, word, state, reward);
-        if let Some((last, added)) = &self.last
-            && *last == stage
-        {
-            for lane in 0..LANES {
-                reward[lane] += added[state[lane] as usize];
+    pub(crate) fn start<I: Isa, const L: usize>(&self, isa: I, word: &[u32; L], state: &mut [u32; L]) {
+        match &self.start {
+            Start::Few { last, states } => {
+                let mut outcome = [0; L];
+                for &last in last {
+                    for lane in 0..L {
+                        outcome[lane] += u32::from(word[lane] > last);
+                    }
+                }
+                look_up(isa, states, &outcome, state);
+            }
+            Start::Many(table) => {
+                for lane in 0..L {
+                    state[lane] = table.event(0, word[lane]);
+                }
             }
         }
     }
 
-    /// The words of the draws before the first decision.
+    /// What `stage` adds to its reward by state reached, if it is the model's last one.
     #[inline(always)]
-    pub(crate) fn before(key: Key, first: u64, draws: &mut Words) {
-        words(key, first, BEFORE, 0, draws);
+    pub(crate) fn added(&self, stage: usize) -> Option<&[f64]> {
+        self.last.as_ref().filter(|(last, _)| *last == stage).map(|(_, added)| added.as_slice())
+    }
+
+    /// The stage that adds to its reward, if there is one.
+    pub(crate) fn last(&self) -> Option<usize> {
+        self.last.as_ref().map(|(last, _)| *last)
+    }
+
+    /// Moves each lane's row to those of the model that nature draws by `word`.
+    #[inline(always)]
+    pub(crate) fn move_to_model<const L: usize>(&self, word: &[u32; L], row: &mut [u32; L]) {
+        for lane in 0..L {
+            row[lane] += scaled(word[lane], self.models) * self.pairs;
+        }
     }
 }
 

@@ -8,10 +8,17 @@ use tiresias_model::random::Key;
 use tiresias_model::{Model, Reward};
 
 use crate::NatureRule;
-use crate::chain::{Chain, cloud};
-use crate::level::{Kernel, Level};
-use crate::philox::{LANES, Lane, Words, words};
+use crate::chain::{Chain, cloud, fits};
+use crate::level::{Isa, Kernel, Level};
+use crate::philox::{Words, words};
 use crate::rows::{Rows, Table};
+use crate::stream::{BLOCK, Purpose};
+
+/// Lanes stepped together.
+const LANES: usize = 64;
+
+/// One number a lane.
+type Lane<T> = [T; LANES];
 
 /// Episodes `first..first + len` of the stream `key`, all at the same stage. Given the same actions, the states, observations and
 /// rewards are those of [`Episode`](crate::Episode), bit for bit. Beliefs are the caller's own: a
@@ -23,7 +30,9 @@ use crate::rows::{Rows, Table};
 pub struct Environments {
     model: Arc<Model>,
     chain: Chain,
-    /// Rows over observations, numbered as the chain's by (model, state reached, action); `None` when the state is seen.
+    /// Row `(m·S + s)·A + a`: the rows that compete for a step lie together.
+    moves: Table,
+    /// Rows over observations, numbered as the moves' by (model, state reached, action); `None` when the state is seen.
     seen: Option<Table>,
     key: Key,
     level: Level,
@@ -32,6 +41,16 @@ pub struct Environments {
     len: usize,
     /// Padded to whole blocks of lanes.
     state: Vec<u32>,
+    /// The draws of this stage and its neighbours, by block of lanes.
+    draws: Vec<Draws>,
+}
+
+/// Draws of four stages in a block of lanes; observation and nature where the model needs them.
+#[derive(Debug, Clone)]
+struct Draws {
+    state: Words<LANES>,
+    observation: Words<LANES>,
+    nature: Words<LANES>,
 }
 
 /// Why a model cannot be stepped in lockstep.
@@ -41,7 +60,7 @@ pub enum EnvironmentsError {
     #[error("nature by the oracle's policy needs a belief: step episodes one by one, or choose fixed or resampled")]
     Nature,
     /// Actions are bytes and row numbers are words.
-    #[error("a vector environment takes at most 256 actions and 2^32 rows (models · states · actions)")]
+    #[error("a vector environment takes at most 256 actions and 2^28 rows (models · states · actions)")]
     Size,
 }
 
@@ -58,8 +77,13 @@ impl Environments {
         level: Level,
     ) -> Result<Self, EnvironmentsError> {
         let models = cloud(&model, nature).ok_or(EnvironmentsError::Nature)?;
-        let chain = Chain::new(&model, nature).ok_or(EnvironmentsError::Size)?;
+        if !fits(&model, models.len()) {
+            return Err(EnvironmentsError::Size);
+        }
         let (s, a) = (model.states().len(), model.actions().len());
+        let pairs: Vec<_> = (0..s * a).map(|row| ((row / a) as u32, (row % a) as u32)).collect();
+        let (chain, moves) = Chain::new(&model, models.clone(), &pairs);
+        let moves = Table::new(&moves);
         let seen = model.observations().map(|_| {
             let mut rows = Rows::default();
             for kernel in models.filter_map(|m| model.dynamics()[m].observation.as_ref()) {
@@ -70,7 +94,9 @@ impl Environments {
             Table::new(&rows)
         });
         let state = vec![0; len.next_multiple_of(LANES)];
-        let mut environments = Self { model, chain, seen, key, level, first: 0, stage: 0, len, state };
+        let draws = Draws { state: [[0; LANES]; 4], observation: [[0; LANES]; 4], nature: [[0; LANES]; 4] };
+        let draws = vec![draws; len.div_ceil(LANES)];
+        let mut environments = Self { model, chain, moves, seen, key, level, first: 0, stage: 0, len, state, draws };
         environments.reset(0, &mut vec![0; len]);
         Ok(environments)
     }
@@ -102,10 +128,11 @@ impl Environments {
     pub fn reset(&mut self, first: u64, observations: &mut [i32]) {
         assert_eq!(observations.len(), self.len, "one observation an environment");
         (self.first, self.stage) = (first, 0);
-        let (chain, key, level, hidden) = (&self.chain, self.key, self.level, self.seen.is_some());
-        let pieces = self.state.par_chunks_mut(PIECE).zip(observations.par_chunks_mut(PIECE));
-        pieces.enumerate().for_each(|(piece, (state, seen))| {
-            level.run(Start { chain, key, first: first.wrapping_add((piece * PIECE) as u64), state });
+        let (world, state, draws) = self.parts();
+        let (level, hidden) = (world.level, world.seen.is_some());
+        let pieces = state.par_chunks_mut(PIECE).zip(draws.par_chunks_mut(PIECE / LANES));
+        pieces.zip(observations.par_chunks_mut(PIECE)).enumerate().for_each(|(piece, ((state, draws), seen))| {
+            level.run(Start { world, first: first.wrapping_add((piece * PIECE) as u64), state, draws });
             seen.iter_mut().zip(state).for_each(|(seen, state)| *seen = if hidden { -1 } else { *state as i32 });
         });
     }
@@ -117,52 +144,76 @@ impl Environments {
     /// When a slice does not have one element an environment, or an action is not one of the model's.
     pub fn step(&mut self, actions: &[u8], rewards: &mut [f64], observations: &mut [i32]) {
         assert_eq!([actions.len(), rewards.len(), observations.len()], [self.len; 3], "one number an environment");
-        let highest = actions.iter().copied().max().unwrap_or(0);
+        let highest = actions.iter().fold(0, |highest, &action| if action > highest { action } else { highest });
         assert!(usize::from(highest) < self.model.actions().len(), "action {highest} is not one of the model's");
-        let Self { model, chain, seen, key, level, first, stage, .. } = self;
-        let world = World { model, chain, seen: seen.as_ref(), key: *key, stage: *stage };
+        let first = self.first;
+        let (world, state, draws) = self.parts();
         let outputs = rewards.par_chunks_mut(PIECE).zip(observations.par_chunks_mut(PIECE));
-        let pieces = self.state.par_chunks_mut(PIECE).zip(actions.par_chunks(PIECE)).zip(outputs);
-        pieces.enumerate().for_each(|(piece, ((state, actions), (rewards, observations)))| {
+        let inputs = draws.par_chunks_mut(PIECE / LANES).zip(actions.par_chunks(PIECE));
+        let pieces = state.par_chunks_mut(PIECE).zip(inputs).zip(outputs);
+        pieces.enumerate().for_each(|(piece, ((state, (draws, actions)), (rewards, observations)))| {
             let first = first.wrapping_add((piece * PIECE) as u64);
-            level.run(Step { world, first, state, actions, rewards, observations });
+            world.level.run(Step { world, first, state, draws, actions, rewards, observations });
         });
         self.stage += 1;
     }
-}
 
-struct Start<'a> {
-    chain: &'a Chain,
-    key: Key,
-    first: u64,
-    state: &'a mut [u32],
-}
-
-impl Kernel for Start<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let mut draws: Words = [[0; LANES]; 4];
-        for (block, state) in blocks(self.state).enumerate() {
-            Chain::before(self.key, self.first.wrapping_add((block * LANES) as u64), &mut draws);
-            self.chain.start(&draws[0], state);
-        }
+    /// What is shared, and what each lane has for itself.
+    fn parts(&mut self) -> (World<'_>, &mut [u32], &mut [Draws]) {
+        let Self { model, chain, moves, seen, key, level, stage, state, draws, .. } = self;
+        let world = World { model, chain, moves, seen: seen.as_ref(), key: *key, level: *level, stage: *stage };
+        (world, state, draws)
     }
 }
 
-/// What all environments share in a step.
+/// What all environments share.
 #[derive(Clone, Copy)]
 struct World<'a> {
     model: &'a Model,
     chain: &'a Chain,
+    moves: &'a Table,
     seen: Option<&'a Table>,
     key: Key,
+    level: Level,
     stage: u32,
+}
+
+impl World<'_> {
+    /// Draws number `n` and its block's others, for the purposes that this model has.
+    #[inline(always)]
+    fn draw(&self, first: u64, n: u32, draws: &mut Draws) {
+        words(self.key, first, n / BLOCK, Purpose::State, &mut draws.state);
+        if self.seen.is_some() {
+            words(self.key, first, n / BLOCK, Purpose::Observation, &mut draws.observation);
+        }
+        if self.chain.models > 1 {
+            words(self.key, first, n / BLOCK, Purpose::Nature, &mut draws.nature);
+        }
+    }
+}
+
+struct Start<'a> {
+    world: World<'a>,
+    first: u64,
+    state: &'a mut [u32],
+    draws: &'a mut [Draws],
+}
+
+impl Kernel for Start<'_> {
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        for (block, (state, draws)) in blocks(self.state).zip(self.draws).enumerate() {
+            self.world.draw(self.first.wrapping_add((block * LANES) as u64), 0, draws);
+            self.world.chain.start(isa, &draws.state[0], state);
+        }
+    }
 }
 
 struct Step<'a> {
     world: World<'a>,
     first: u64,
     state: &'a mut [u32],
+    draws: &'a mut [Draws],
     actions: &'a [u8],
     rewards: &'a mut [f64],
     observations: &'a mut [i32],
@@ -170,37 +221,54 @@ struct Step<'a> {
 
 impl Kernel for Step<'_> {
     #[inline(always)]
-    fn run(self) {
-        let World { model, chain, seen, key, stage } = self.world;
-        let mut draws: Words = [[0; LANES]; 4];
-        let (mut moved_by, mut row, mut action): (Lane<u32>, _, Lane<u8>) = ([0; LANES], [0; LANES], [0; LANES]);
-        let (mut reward, mut nothing) = ([0.0; LANES], [0.0; LANES]);
+    fn run<I: Isa>(self, _: I) {
+        let World { model, chain, moves, seen, stage, .. } = self.world;
+        let (n, full) = (stage + 1, matches!(model.reward(), Reward::Full(_)));
+        let k = (n % BLOCK) as usize;
+        let (mut action, mut row): (Lane<u8>, Lane<u32>) = ([0; LANES], [0; LANES]);
+        let mut symbol: Lane<u32> = [0; LANES];
+        let count = model.actions().len() as u32;
         let outputs = self.rewards.chunks_mut(LANES).zip(self.observations.chunks_mut(LANES));
-        let lanes = blocks(self.state).zip(self.actions.chunks(LANES)).zip(outputs);
-        for (block, ((state, actions), (rewards, observations))) in lanes.enumerate() {
-            let first = self.first.wrapping_add((block * LANES) as u64);
-            let (n, before) = (actions.len(), *state);
-            action[..n].copy_from_slice(actions);
-            words(key, first, stage, 0, &mut draws);
-            chain.models(key, first, stage, &mut moved_by);
-            chain.row(&moved_by, state, &action, &mut row);
-            chain.step(stage, &row, &draws[0], state, &mut reward);
+        let lanes = blocks(self.state).zip(self.draws).zip(self.actions.chunks(LANES)).zip(outputs);
+        for (block, (((state, draws), actions), (rewards, observations))) in lanes.enumerate() {
+            if k == 0 {
+                self.world.draw(self.first.wrapping_add((block * LANES) as u64), n, draws);
+            }
+            let before = *state;
+            action[..actions.len()].copy_from_slice(actions);
+            number(chain, &draws.nature[k], &before, count, &action, &mut row);
+            moves.draws(&row, &draws.state[k], state, &mut symbol);
             let mut observation = *state;
             if let Some(table) = seen {
-                chain.row(&moved_by, state, &action, &mut row);
-                table.draw(&row, &draws[1], &mut observation, &mut nothing);
+                number(chain, &draws.nature[k], state, count, &action, &mut row);
+                table.events(&row, &draws.observation[k], &mut observation);
             }
-            if matches!(model.reward(), Reward::Full(_)) {
-                for lane in 0..n {
+            let added = chain.added(stage as usize);
+            for lane in 0..rewards.len() {
+                let next = state[lane] as usize;
+                let mut reward = moves.rewards()[symbol[lane] as usize];
+                if full {
                     let (s, a, o) = (before[lane] as usize, usize::from(action[lane]), observation[lane] as usize);
-                    reward[lane] += model.realised_reward(s, a, state[lane] as usize, o);
+                    reward += model.realised_reward(s, a, next, o);
                 }
-            }
-            rewards.copy_from_slice(&reward[..n]);
-            for lane in 0..n {
+                if let Some(added) = added {
+                    reward += added[next];
+                }
+                rewards[lane] = reward;
                 observations[lane] = observation[lane] as i32;
             }
         }
+    }
+}
+
+/// The row of every lane.
+#[inline(always)]
+fn number(chain: &Chain, nature: &Lane<u32>, state: &Lane<u32>, actions: u32, action: &Lane<u8>, row: &mut Lane<u32>) {
+    for lane in 0..LANES {
+        row[lane] = state[lane] * actions + u32::from(action[lane]);
+    }
+    if chain.models > 1 {
+        chain.move_to_model(nature, row);
     }
 }
 

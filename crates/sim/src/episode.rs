@@ -4,6 +4,7 @@ use tiresias_model::random::{Key, unit32};
 use tiresias_model::{Kernel, Model, ModelError, Nature, Policy, belief};
 
 use crate::Behaviour;
+use crate::stream::{Purpose, Stream, word};
 
 /// How nature picks the model of the cloud at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,23 +53,24 @@ pub struct Episode {
     observed: bool,
     belief: Vec<f64>,
     scratch: Vec<f64>,
+    transitions: Stream,
+    observations: Stream,
+    natures: Stream,
 }
-
-/// The lane of the Philox counter a draw comes from; lane 0 holds transition, observation, behaviour and action.
-pub(crate) const NATURE_LANE: u32 = 1;
-/// The stage of the draws made before the first decision.
-pub(crate) const BEFORE: u32 = u32::MAX;
 
 impl Episode {
     /// Episode `index` of the stream `key`, before its first decision.
     pub fn start(world: &World<'_>, key: Key, index: u64) -> Self {
         let model = world.model;
-        let [start, ..] = key.block(index, BEFORE, 0);
-        let state = sample_dense(model.start(), unit32(start));
+        let mut transitions = Stream::new(key, index, Purpose::State);
+        let state = sample_dense(model.start(), unit32(transitions.word(0)));
         let observed = model.observations().is_none();
         let belief = if observed { point(model.states().len(), state) } else { model.start().to_vec() };
         let scratch = vec![0.0; belief.len()];
-        Self { key, index, stage: 0, state, seen: observed.then_some(state), observed, belief, scratch }
+        let (observations, natures) =
+            (Stream::new(key, index, Purpose::Observation), Stream::new(key, index, Purpose::Nature));
+        let seen = observed.then_some(state);
+        Self { key, index, stage: 0, state, seen, observed, belief, scratch, transitions, observations, natures }
     }
 
     /// The number of decisions made.
@@ -91,24 +93,24 @@ impl Episode {
         &self.belief
     }
 
-    /// The words of this stage: `[transition, observation, behaviour, action]`.
-    fn words(&self) -> [u32; 4] {
-        self.key.block(self.index, self.stage as u32, 0)
+    /// The number of this stage's draws; draws 0 come before the first decision.
+    fn draw(&self) -> u32 {
+        self.stage as u32 + 1
     }
 
     /// A uniformly random action, from this stage's own word.
     pub fn random_action(&self, actions: usize) -> usize {
-        (unit32(self.words()[3]) * actions as f64) as usize
+        (unit32(word(self.key, self.index, Purpose::Action, self.draw())) * actions as f64) as usize
     }
 
     /// Whether an ε-perturbed behaviour explores at this stage.
     pub fn explores(&self, epsilon: f64) -> bool {
-        unit32(self.words()[2]) < epsilon
+        unit32(word(self.key, self.index, Purpose::Behaviour, self.draw())) < epsilon
     }
 
     /// The ε of this trajectory's behaviour; a mixture's component is drawn from the episode's own word.
     pub fn epsilon_of(&self, behaviour: &Behaviour) -> f64 {
-        behaviour.epsilon(self.key.block(self.index, BEFORE, 0)[1])
+        behaviour.epsilon(word(self.key, self.index, Purpose::Behaviour, 0))
     }
 
     /// The action of a policy here: by state when it is observed, else by belief.
@@ -132,10 +134,10 @@ impl Episode {
             NatureRule::Oracle => answer.maximiser,
         };
         let dynamics = &model.dynamics()[moved_by];
-        let [transition, observation, ..] = self.words();
-        let next = sample_row(&dynamics.transition, action * s + self.state, unit32(transition));
+        let draw = self.draw();
+        let next = sample_row(&dynamics.transition, action * s + self.state, unit32(self.transitions.word(draw)));
         let seen = match &dynamics.observation {
-            Some(kernel) => sample_row(kernel, action * s + next, unit32(observation)),
+            Some(kernel) => sample_row(kernel, action * s + next, unit32(self.observations.word(draw))),
             None => next,
         };
         let mut reward = model.realised_reward(self.state, action, next, seen);
@@ -156,8 +158,9 @@ impl Episode {
         }
     }
 
-    fn nature_uniform(&self) -> f64 {
-        unit32(self.key.block(self.index, self.stage as u32, NATURE_LANE)[0])
+    fn nature_uniform(&mut self) -> f64 {
+        let draw = self.draw();
+        unit32(self.natures.word(draw))
     }
 
     fn update_belief(

@@ -127,6 +127,18 @@ impl<T: Real> BeliefFilter<T> {
         assert!(observation < observations, "observation {observation} is not one of the model's {observations}");
     }
 
+    /// [`check`](Self::check) of many: one pass without branches, and a second one to find what is wrong.
+    pub(crate) fn check_all(&self, actions: &[u8], observations: &[i32]) {
+        let mut fine = true;
+        for (&action, &observation) in actions.iter().zip(observations) {
+            // A negative observation becomes one that no model has.
+            fine &= usize::from(action) < self.actions && (observation as usize) < self.observations;
+        }
+        if !fine {
+            actions.iter().zip(observations).for_each(|(&a, &o)| self.check(a.into(), o as usize));
+        }
+    }
+
     /// The states that lead to `next` under `action`, ascending, with their probabilities.
     #[inline(always)]
     pub(crate) fn predecessors(&self, action: usize, next: usize) -> &[(u32, T)] {

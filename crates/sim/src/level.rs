@@ -6,11 +6,15 @@ use std::sync::OnceLock;
 
 use thiserror::Error;
 
+pub(crate) use crate::isa::Isa;
+use crate::isa::Portable;
+
 /// The environment variable that caps the level: `baseline`, `avx2` or `avx512`.
 pub const LEVEL_VARIABLE: &str = "TIRESIAS_SIMD";
 
-/// Which instructions the lane loops are compiled for. The loops are portable Rust, compiled once a level; every level gives the
-/// same numbers, bit for bit, because no level fuses, reorders or approximates an operation.
+/// Which instructions the lane loops are compiled for. The loops are portable Rust, compiled once a level, with look-ups in vector
+/// registers from AVX2 on; every level gives the same numbers, bit for bit, because no level fuses, reorders or approximates an
+/// operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// What every machine of the target has: SSE2 on x86-64, NEON on aarch64.
@@ -29,30 +33,31 @@ pub struct LevelError(String);
 /// A loop to compile for every level. `run` must be `#[inline(always)]`, and so must all that it calls in its loops: only what
 /// is inlined into the level's own function is compiled with its instructions.
 pub(crate) trait Kernel {
-    fn run(self);
+    fn run<I: Isa>(self, isa: I);
 }
 
-struct Op<K>(K);
+#[cfg(target_arch = "x86_64")]
+struct Op<K, I>(K, I);
 
-impl<K: Kernel> pulp::NullaryFnOnce for Op<K> {
+#[cfg(target_arch = "x86_64")]
+impl<K: Kernel, I: Isa> pulp::NullaryFnOnce for Op<K, I> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.0.run();
+        self.0.run(self.1);
     }
 }
 
 impl Level {
     /// The levels of this machine, lowest first.
     pub fn available() -> Vec<Self> {
-        let mut levels = vec![Self::Baseline];
         #[cfg(target_arch = "x86_64")]
-        {
-            levels.extend(pulp::x86::V3::try_new().map(|_| Self::Avx2));
-            levels.extend(pulp::x86::V4::try_new().map(|_| Self::Avx512));
-        }
-        levels
+        let (avx2, avx512) = (pulp::x86::V3::try_new().is_some(), pulp::x86::V4::try_new().is_some());
+        #[cfg(not(target_arch = "x86_64"))]
+        let (avx2, avx512) = (false, false);
+        let levels = [(Self::Baseline, true), (Self::Avx2, avx2), (Self::Avx512, avx512)];
+        levels.into_iter().filter_map(|(level, there)| there.then_some(level)).collect()
     }
 
     /// The highest level of this machine that [`LEVEL_VARIABLE`] allows; a value that cannot be read allows all. Read once.
@@ -66,22 +71,21 @@ impl Level {
 
     /// Runs a kernel compiled for this level, or for baseline where the machine lacks it.
     pub(crate) fn run(self, kernel: impl Kernel) {
-        let op = Op(kernel);
         #[cfg(target_arch = "x86_64")]
         match self {
             Self::Baseline => {}
             Self::Avx2 => {
                 if let Some(simd) = pulp::x86::V3::try_new() {
-                    return simd.vectorize(op);
+                    return simd.vectorize(Op(kernel, simd));
                 }
             }
             Self::Avx512 => {
                 if let Some(simd) = pulp::x86::V4::try_new() {
-                    return simd.vectorize(op);
+                    return simd.vectorize(Op(kernel, simd));
                 }
             }
         }
-        pulp::NullaryFnOnce::call(op);
+        kernel.run(Portable);
     }
 }
 

@@ -10,9 +10,21 @@
 //!
 //! # Random numbers
 //!
-//! Every draw is a Philox block keyed by the caller's [`Key`](tiresias_model::random::Key) at counter (episode, stage): the
-//! numbers an episode meets do not depend on threads, batches or on what other episodes do. Two policies simulated with one
-//! key share their random numbers (common random numbers).
+//! Every draw is a 32-bit word of Philox4x32-10 keyed by the caller's [`Key`](tiresias_model::random::Key), and a pure function of
+//! (key, episode, purpose, number). Purposes have streams of their own, numbered 0 to 4:
+//!
+//! | purpose | draw 0 | draw t + 1 |
+//! |---|---|---|
+//! | 0 state | `s_0` | `s_{t+1}` |
+//! | 1 observation | | `o_{t+1}` |
+//! | 2 behaviour | the component of a mixture | whether stage t explores |
+//! | 3 action | | the random action of stage t |
+//! | 4 nature | | the model that moves stage t |
+//!
+//! A block holds four consecutive draws: draw `n` is word `n mod 4` of the block at counter (episode, `n / 4`, purpose). So the
+//! numbers an episode meets do not depend on threads, batches or on what other episodes do, a step costs a quarter of a block for
+//! each purpose that it reads, and two policies simulated with one key share their random numbers (common random numbers), whether
+//! one of them explores or not.
 #![forbid(unsafe_code)]
 // Only what is inlined into a SIMD level's own function is compiled with its instructions.
 #![allow(clippy::inline_always)]
@@ -23,11 +35,16 @@ mod chain;
 mod environments;
 mod episode;
 mod filter;
+mod isa;
 mod level;
 mod lockstep;
+mod packed;
 mod philox;
+mod record;
+mod registers;
 mod rollout;
 mod rows;
+mod stream;
 
 pub use behaviour::{Behaviour, BehaviourError};
 pub use belief_batch::BeliefBatch;
@@ -35,4 +52,4 @@ pub use environments::{Environments, EnvironmentsError};
 pub use episode::{Episode, NatureRule, Step, World};
 pub use filter::{BeliefFilter, Real};
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
-pub use rollout::{Batch, Record, RolloutSpec, rollout, rollout_into};
+pub use rollout::{Batch, Record, RolloutSpec, Simulator, rollout, rollout_into};

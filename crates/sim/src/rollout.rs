@@ -73,8 +73,9 @@ pub struct Batch {
     pub beliefs: Vec<f64>,
 }
 
-/// Episodes a piece: small pieces in a fixed order, so that the result does not depend on which thread ran which.
-const PIECE: usize = 256;
+/// Episodes a piece of parallel work: one [`Episode`] after the other, or in lockstep, where a step is far shorter.
+const PIECE: usize = 64;
+const LOCKSTEP_PIECE: usize = 1024;
 
 /// Rolls out a batch on the current rayon pool. The same numbers for any thread count. O(episodes · horizon · row length), plus
 /// the cost of the policy and, when the state is hidden, of one belief update a step.
@@ -88,42 +89,92 @@ pub fn rollout(spec: &RolloutSpec<'_>) -> Result<Batch, ModelError> {
 }
 
 /// [`rollout`] of chosen columns at a chosen SIMD level, into a batch whose memory is used again: a stream of batches touches no
-/// new memory after its first. Every level gives the same numbers.
+/// new memory after its first. Every level gives the same numbers. After an error the batch's numbers mean nothing.
 ///
-/// Observed states under a policy that is a [table](Policy::tabular), random actions or a mixture of the two, and a nature that
-/// needs no policy, run in lockstep at O(1) a step whatever the number of states and the length of the rows; everything else
-/// runs one [`Episode`] after the other. After an error the batch's numbers mean nothing.
+/// Many batches of one model and policy are better served by a [`Simulator`], which is compiled once.
 ///
 /// # Panics
 /// As [`rollout`].
 pub fn rollout_into(spec: &RolloutSpec<'_>, record: Record, level: Level, batch: &mut Batch) -> Result<(), ModelError> {
-    assert!(spec.policy.is_some() || !spec.behaviour.needs_oracle(), "behaviour {} needs a policy", spec.behaviour);
-    assert!(spec.model.actions().len() <= 256, "recorded actions are bytes");
-    let steps = spec.episodes * spec.horizon;
-    (batch.episodes, batch.horizon) = (spec.episodes, spec.horizon);
-    fit(&mut batch.states, steps * usize::from(record.states));
-    fit(&mut batch.observations, steps * usize::from(record.observations));
-    fit(&mut batch.actions, steps * usize::from(record.actions));
-    fit(&mut batch.rewards, steps * usize::from(record.rewards));
-    fit(&mut batch.returns, spec.episodes);
-    fit(&mut batch.beliefs, steps * spec.model.states().len() * usize::from(spec.record_beliefs));
-    let mut columns = Columns {
-        states: &mut batch.states,
-        observations: &mut batch.observations,
-        actions: &mut batch.actions,
-        rewards: &mut batch.rewards,
-        returns: &mut batch.returns,
-        beliefs: &mut batch.beliefs,
-    };
-    let mut pieces = Vec::with_capacity(spec.episodes.div_ceil(PIECE));
-    while let Some((_, piece)) = columns.split(PIECE, spec.horizon) {
-        pieces.push((spec.first_episode.wrapping_add((pieces.len() * PIECE) as u64), piece));
+    // With fewer steps, compiling a row (or reading the policy at a stage) costs more than it saves.
+    let rows = spec.model.states().len() * spec.model.actions().len();
+    let worth = spec.episodes.saturating_mul(spec.horizon) >= 4 * rows;
+    let simulator = Simulator::with_lockstep(spec, worth);
+    simulator.run(spec.first_episode, spec.episodes, record, level, batch)
+}
+
+/// A model, a policy and a behaviour made ready to roll out batch after batch.
+///
+/// Observed states under a policy that is a [table](Policy::tabular), random actions or a mixture of the two, and a nature that
+/// needs no policy, run in lockstep at O(1) a step whatever the number of states and the length of the rows; everything else
+/// runs one [`Episode`] after the other. The numbers are the same.
+#[derive(Clone)]
+pub struct Simulator<'a> {
+    spec: RolloutSpec<'a>,
+    lockstep: Option<Lockstep<'a>>,
+}
+
+impl<'a> Simulator<'a> {
+    /// Compiles tables where lockstep is possible: O(S · horizon) for a policy that depends on the stage, plus O(entries of P) of
+    /// the rows that behaviour and policy can meet. `first_episode` and `episodes` of `spec` are not read.
+    ///
+    /// # Panics
+    /// As [`rollout`].
+    pub fn new(spec: &RolloutSpec<'a>) -> Self {
+        Self::with_lockstep(spec, true)
     }
-    if let Some(lockstep) = &Lockstep::new(spec) {
-        pieces.into_par_iter().for_each(|(first, columns)| level.run(Walk { lockstep, first, columns }));
-        return Ok(());
+
+    fn with_lockstep(spec: &RolloutSpec<'a>, lockstep: bool) -> Self {
+        assert!(spec.policy.is_some() || !spec.behaviour.needs_oracle(), "behaviour {} needs a policy", spec.behaviour);
+        assert!(spec.model.actions().len() <= 256, "recorded actions are bytes");
+        Self { spec: *spec, lockstep: if lockstep { Lockstep::new(spec) } else { None } }
     }
-    pieces.into_par_iter().try_for_each(|(first, columns)| episodes(spec, first, columns))
+
+    /// Rolls out episodes `first..first + episodes` into `batch`, as [`rollout_into`]: on the current rayon pool, or on the calling
+    /// thread when they are few (up to 1,024 in lockstep, 64 otherwise).
+    pub fn run(
+        &self,
+        first: u64,
+        episodes: usize,
+        record: Record,
+        level: Level,
+        batch: &mut Batch,
+    ) -> Result<(), ModelError> {
+        let spec = &self.spec;
+        let steps = episodes * spec.horizon;
+        (batch.episodes, batch.horizon) = (episodes, spec.horizon);
+        fit(&mut batch.states, steps * usize::from(record.states));
+        fit(&mut batch.observations, steps * usize::from(record.observations));
+        fit(&mut batch.actions, steps * usize::from(record.actions));
+        fit(&mut batch.rewards, steps * usize::from(record.rewards));
+        fit(&mut batch.returns, episodes);
+        fit(&mut batch.beliefs, steps * spec.model.states().len() * usize::from(spec.record_beliefs));
+        let mut columns = Columns {
+            states: &mut batch.states,
+            observations: &mut batch.observations,
+            actions: &mut batch.actions,
+            rewards: &mut batch.rewards,
+            returns: &mut batch.returns,
+            beliefs: &mut batch.beliefs,
+        };
+        let piece = |first, columns| match &self.lockstep {
+            Some(lockstep) => {
+                level.run(Walk { lockstep, first, columns });
+                Ok(())
+            }
+            None => one_by_one(spec, first, columns),
+        };
+        let most = if self.lockstep.is_some() { LOCKSTEP_PIECE } else { PIECE };
+        if episodes <= most {
+            return piece(first, columns);
+        }
+        // Pieces are the same for every number of threads, and each has its own place in the batch.
+        let mut pieces = Vec::with_capacity(episodes.div_ceil(most));
+        while let Some((_, columns)) = columns.split(most, spec.horizon) {
+            pieces.push((first.wrapping_add((pieces.len() * most) as u64), columns));
+        }
+        pieces.into_par_iter().try_for_each(|(first, columns)| piece(first, columns))
+    }
 }
 
 /// Makes a column `len` long. New memory comes zeroed from the system, untouched until it is written.
@@ -146,6 +197,13 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    /// Whether any column of steps is recorded.
+    #[inline(always)]
+    pub(crate) fn records(&self) -> bool {
+        let Self { states, observations, actions, rewards, .. } = self;
+        !(states.is_empty() && observations.is_empty() && actions.is_empty() && rewards.is_empty())
+    }
+
     /// Splits off at most `episodes` episodes and says how many; `None` when none are left.
     #[inline(always)]
     pub(crate) fn split(&mut self, episodes: usize, horizon: usize) -> Option<(usize, Columns<'a>)> {
@@ -176,7 +234,7 @@ fn take<'a, T>(column: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 }
 
 /// One episode after the other: the reference for every faster path.
-fn episodes(spec: &RolloutSpec<'_>, first: u64, mut columns: Columns<'_>) -> Result<(), ModelError> {
+fn one_by_one(spec: &RolloutSpec<'_>, first: u64, mut columns: Columns<'_>) -> Result<(), ModelError> {
     let model = spec.model;
     let (actions, states) = (model.actions().len(), model.states().len());
     let world = World { model, policy: spec.policy, nature: spec.nature };

@@ -4,7 +4,7 @@
 //! exact and `x` is an integer, so that is `x < ⌈c_i · 2³²⌉`, or `x ≤ last_i` with `last_i = ⌈c_i · 2³²⌉ - 1`, which fits a word
 //! where the threshold itself may not. The last outcome takes what is left.
 
-/// One row of a table: `(outcome, reward, probability)`, probabilities positive.
+/// One outcome of a row: `(what happens, reward, probability)`, probabilities positive.
 pub(crate) type Outcome = (u32, f64, f64);
 
 /// Rows of outcomes, one after the other in one allocation.
@@ -15,53 +15,67 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self { outcomes: Vec::with_capacity(4 * rows), ends: Vec::with_capacity(rows) }
+    }
+
     pub(crate) fn push(&mut self, row: impl Iterator<Item = Outcome>) {
         self.outcomes.extend(row);
         self.ends.push(self.outcomes.len());
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[Outcome]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[Outcome]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.outcomes[start..end])
+    }
+
+    /// The length of the longest row.
+    pub(crate) fn longest(&self) -> usize {
+        self.iter().map(<[Outcome]>::len).max().unwrap_or(0)
     }
 }
 
 /// The last word that draws each outcome or one before it.
-fn last_words(row: &[Outcome]) -> impl Iterator<Item = u32> {
+pub(crate) fn last_words(row: &[Outcome]) -> impl Iterator<Item = u32> {
     let mut cumulative = 0.0;
     row.iter().enumerate().map(move |(i, &(_, _, p))| {
         cumulative += p;
-        let last = ((cumulative * 4_294_967_296.0_f64).ceil() - 1.0).min(f64::from(u32::MAX)) as u32;
+        // ⌈x⌉ - 1 of a positive x, without the call that a ceiling is at baseline.
+        let scaled: f64 = cumulative * 4_294_967_296.0;
+        let below = scaled as u64 - u64::from(scaled as u64 as f64 == scaled);
+        let last = u32::try_from(below).unwrap_or(u32::MAX);
         if i + 1 == row.len() { u32::MAX } else { last }
     })
 }
 
-/// How a table draws the outcome of a row, and its reward.
-pub(crate) trait Draw {
-    fn draw(&self, row: usize, word: u32) -> (u32, f64);
+/// How a table draws the outcome of a row: `(what happens, which outcome it is)`.
+trait Draw {
+    fn draw(&self, row: usize, word: u32) -> (u32, u32);
 }
 
-/// At most `K` outcomes a row, one record a row: a draw counts the thresholds that the word passed, without a branch.
+/// At most `K` outcomes a row, `K` a power of two, one record a row: a draw counts the thresholds that the word passed, without a
+/// branch. Outcomes are numbered within their row.
 #[derive(Debug, Clone)]
 pub(crate) struct Narrow<const K: usize>(Vec<Record<K>>);
 
+/// Aligned, so that no record of up to 4 outcomes lies on two cache lines.
 #[derive(Debug, Clone)]
+#[repr(align(16))]
 struct Record<const K: usize> {
     last: [u32; K],
-    next: [u32; K],
-    reward: [f64; K],
+    event: [u32; K],
 }
 
 impl<const K: usize> Narrow<K> {
     fn new(rows: &Rows) -> Self {
         let record = |row: &[Outcome]| {
-            let mut record = Record { last: [u32::MAX; K], next: [0; K], reward: [0.0; K] };
-            for (i, (&(next, reward, _), last)) in row.iter().zip(last_words(row)).enumerate() {
-                (record.last[i], record.next[i], record.reward[i]) = (last, next, reward);
+            let mut record = Record { last: [u32::MAX; K], event: [0; K] };
+            for (i, (&(event, ..), last)) in row.iter().zip(last_words(row)).enumerate() {
+                (record.last[i], record.event[i]) = (last, event);
             }
             record
         };
@@ -71,26 +85,25 @@ impl<const K: usize> Narrow<K> {
 
 impl<const K: usize> Draw for Narrow<K> {
     #[inline(always)]
-    fn draw(&self, row: usize, word: u32) -> (u32, f64) {
+    fn draw(&self, row: usize, word: u32) -> (u32, u32) {
         let record = &self.0[row];
         let mut outcome = 0;
         for i in 0..K - 1 {
-            outcome += usize::from(word > record.last[i]);
+            outcome += u32::from(word > record.last[i]);
         }
-        (record.next[outcome], record.reward[outcome])
+        (record.event[outcome as usize & (K - 1)], outcome)
     }
 }
 
 /// Rows of any length, by guide tables (Chen and Asau, "On generating random variates from an empirical distribution", 1974): the
 /// word's leading bits name the first outcome it can draw, and a search from there takes less than two steps on average,
-/// whatever the row's length.
+/// whatever the row's length. Outcomes are numbered through all rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Guided {
     rows: Vec<Span>,
     guide: Vec<u32>,
     last: Vec<u32>,
-    next: Vec<u32>,
-    reward: Vec<f64>,
+    event: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,40 +114,59 @@ struct Span {
 
 impl Guided {
     pub(crate) fn new(rows: &Rows) -> Self {
-        let (guide, last, next, reward) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut table = Self { rows: Vec::with_capacity(rows.len()), guide, last, next, reward };
+        let mut table =
+            Self { rows: Vec::with_capacity(rows.len()), guide: Vec::new(), last: Vec::new(), event: Vec::new() };
         for row in rows.iter() {
             let first = table.last.len();
             table.last.extend(last_words(row));
             let last = &table.last[first..];
             let bits = row.len().next_power_of_two().trailing_zeros();
             table.rows.push(Span { guide: table.guide.len(), shift: 32 - bits });
+            let mut outcome = 0;
             for bucket in 0..1u64 << bits {
                 let lowest = (bucket << (32 - bits)) as u32;
-                table.guide.push((first + last.partition_point(|&last| last < lowest)) as u32);
+                while last[outcome] < lowest {
+                    outcome += 1;
+                }
+                table.guide.push((first + outcome) as u32);
             }
-            table.next.extend(row.iter().map(|outcome| outcome.0));
-            table.reward.extend(row.iter().map(|outcome| outcome.1));
+            table.event.extend(row.iter().map(|&(event, ..)| event));
         }
         table
+    }
+
+    /// What `word` draws from `row`.
+    #[inline(always)]
+    pub(crate) fn event(&self, row: usize, word: u32) -> u32 {
+        self.draw(row, word).0
     }
 }
 
 impl Draw for Guided {
     #[inline(always)]
-    fn draw(&self, row: usize, word: u32) -> (u32, f64) {
+    fn draw(&self, row: usize, word: u32) -> (u32, u32) {
         let span = &self.rows[row];
         let mut outcome = self.guide[span.guide + (u64::from(word) >> span.shift) as usize] as usize;
         while word > self.last[outcome] {
             outcome += 1;
         }
-        (self.next[outcome], self.reward[outcome])
+        (self.event[outcome], outcome as u32)
     }
 }
 
-/// The form that fits the longest row.
+/// Rows in the form that fits the longest one, and the reward of every outcome.
 #[derive(Debug, Clone)]
-pub(crate) enum Table {
+pub(crate) struct Table {
+    form: Form,
+    /// By symbol.
+    rewards: Vec<f64>,
+    /// The symbol of an outcome is `row · factor + (outcome & mask)`: rewards that depend on the row alone are kept once.
+    factor: u32,
+    mask: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
     Two(Narrow<2>),
     Four(Narrow<4>),
     Eight(Narrow<8>),
@@ -143,49 +175,91 @@ pub(crate) enum Table {
 
 impl Table {
     pub(crate) fn new(rows: &Rows) -> Self {
-        match rows.iter().map(<[Outcome]>::len).max().unwrap_or(0) {
-            0..=2 => Self::Two(Narrow::new(rows)),
-            3..=4 => Self::Four(Narrow::new(rows)),
-            5..=8 => Self::Eight(Narrow::new(rows)),
-            _ => Self::Wide(Guided::new(rows)),
+        let (form, width) = match rows.longest() {
+            0..=2 => (Form::Two(Narrow::new(rows)), 2),
+            3..=4 => (Form::Four(Narrow::new(rows)), 4),
+            5..=8 => (Form::Eight(Narrow::new(rows)), 8),
+            _ => (Form::Wide(Guided::new(rows)), 0),
+        };
+        let constant = |row: &[Outcome]| row.iter().all(|(_, reward, _)| reward.to_bits() == row[0].1.to_bits());
+        let (mut rewards, mut factor, mut mask) = (Vec::new(), 1, 0);
+        if rows.iter().all(constant) {
+            rewards.extend(rows.iter().map(|row| row.first().map_or(0.0, |&(_, reward, _)| reward)));
+        } else {
+            for row in rows.iter() {
+                rewards.extend(row.iter().map(|&(_, reward, _)| reward));
+                rewards.extend(std::iter::repeat_n(0.0, usize::saturating_sub(width, row.len())));
+            }
+            (factor, mask) = (width as u32, u32::MAX);
+        }
+        Self { form, rewards, factor, mask }
+    }
+
+    /// What `word[lane]` draws from `row[lane]`.
+    #[inline(always)]
+    pub(crate) fn events<const L: usize>(&self, row: &[u32; L], word: &[u32; L], event: &mut [u32; L]) {
+        match &self.form {
+            Form::Two(table) => events(table, row, word, event),
+            Form::Four(table) => events(table, row, word, event),
+            Form::Eight(table) => events(table, row, word, event),
+            Form::Wide(table) => events(table, row, word, event),
         }
     }
 
-    /// Draws `row[lane]` by `word[lane]` for every lane.
+    /// [`events`](Self::events), and the symbols that name their rewards.
     #[inline(always)]
-    pub(crate) fn draw<const L: usize>(
+    pub(crate) fn draws<const L: usize>(
         &self,
         row: &[u32; L],
         word: &[u32; L],
-        next: &mut [u32; L],
-        reward: &mut [f64; L],
+        event: &mut [u32; L],
+        symbol: &mut [u32; L],
     ) {
-        match self {
-            Self::Two(table) => draw(table, row, word, next, reward),
-            Self::Four(table) => draw(table, row, word, next, reward),
-            Self::Eight(table) => draw(table, row, word, next, reward),
-            Self::Wide(table) => draw(table, row, word, next, reward),
+        match &self.form {
+            Form::Two(table) => draws(table, row, word, event, symbol),
+            Form::Four(table) => draws(table, row, word, event, symbol),
+            Form::Eight(table) => draws(table, row, word, event, symbol),
+            Form::Wide(table) => draws(table, row, word, event, symbol),
         }
+        for lane in 0..L {
+            symbol[lane] = row[lane] * self.factor + (symbol[lane] & self.mask);
+        }
+    }
+
+    /// Rewards by symbol.
+    #[inline(always)]
+    pub(crate) fn rewards(&self) -> &[f64] {
+        &self.rewards
     }
 }
 
 /// Not inlined, so the same code at every level: look-ups are made a lane at a time anyway, and here they have all registers.
 #[inline(never)]
-fn draw<const L: usize>(
+fn events<const L: usize>(table: &impl Draw, row: &[u32; L], word: &[u32; L], event: &mut [u32; L]) {
+    for lane in 0..L {
+        (event[lane], _) = table.draw(row[lane] as usize, word[lane]);
+    }
+}
+
+/// Not inlined, as [`events`].
+#[inline(never)]
+fn draws<const L: usize>(
     table: &impl Draw,
     row: &[u32; L],
     word: &[u32; L],
-    next: &mut [u32; L],
-    reward: &mut [f64; L],
+    event: &mut [u32; L],
+    symbol: &mut [u32; L],
 ) {
     for lane in 0..L {
-        (next[lane], reward[lane]) = table.draw(row[lane] as usize, word[lane]);
+        (event[lane], symbol[lane]) = table.draw(row[lane] as usize, word[lane]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isa::Portable;
+    use crate::registers::Registers;
 
     /// The scalar path's rule, in f64.
     fn reference(row: &[Outcome], word: u32) -> u32 {
@@ -214,13 +288,19 @@ mod tests {
             let around: Vec<u32> = edges.iter().flat_map(|&e| [e.saturating_sub(1), e, e.saturating_add(1)]).collect();
             let mut rows = Rows::default();
             (0..2).for_each(|_| rows.push(row.iter().copied()));
-            let (table, guided) = (Table::new(&rows), Guided::new(&rows));
+            let (table, guided, registers) = (Table::new(&rows), Guided::new(&rows), Registers::new(&rows));
+            assert_eq!(registers.is_some(), list.len() <= 4);
             for word in around {
                 let expected = reference(&row, word);
-                let (mut next, mut reward) = ([9], [9.0]);
-                table.draw(&[1], &[word], &mut next, &mut reward);
-                assert_eq!((next[0], reward[0]), (expected, 0.5 * f64::from(expected)));
-                assert_eq!(guided.draw(1, word).0, expected);
+                let (mut event, mut symbol) = ([9], [9]);
+                table.draws(&[1], &[word], &mut event, &mut symbol);
+                assert_eq!((event[0], table.rewards()[symbol[0] as usize]), (expected, 0.5 * f64::from(expected)));
+                assert_eq!(guided.event(1, word), expected);
+                if let Some(registers) = &registers {
+                    let mut events = [0; 16];
+                    registers.events(Portable, &[1; 16], &[word; 16], &mut events);
+                    assert_eq!(events, [expected; 16]);
+                }
             }
         }
     }

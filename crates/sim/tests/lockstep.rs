@@ -6,7 +6,7 @@ use common::{Shape, model};
 use proptest::prelude::*;
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Policy, Tabular};
-use tiresias_sim::{Batch, Behaviour, Level, NatureRule, Record, RolloutSpec, rollout, rollout_into};
+use tiresias_sim::{Batch, Behaviour, Level, NatureRule, Record, RolloutSpec, Simulator, rollout, rollout_into};
 
 const BEHAVIOURS: [&str; 6] = [
     "oracle",
@@ -67,7 +67,20 @@ fn levels_agree(model: &Model, staged: bool, behaviour: &str, nature: NatureRule
         };
         let expected = scalar(&spec, with_policy.then_some(&asked as &dyn Policy));
         let mut batch = Batch::default();
+        let simulator = Simulator::new(&spec);
         for level in Level::available() {
+            // A compiled simulator takes any piece: a few lanes, a block, and what is left.
+            let (mut begin, mut sizes) = (0, [1, 5, 64, 17].into_iter().cycle());
+            while begin < size.0 {
+                let n = sizes.next().unwrap().min(size.0 - begin);
+                simulator.run(first.wrapping_add(begin as u64), n, Record::ALL, level, &mut batch).unwrap();
+                let steps = begin * size.1..(begin + n) * size.1;
+                assert_eq!(batch.states, expected.states[steps.clone()]);
+                assert_eq!(batch.actions, expected.actions[steps.clone()]);
+                assert_eq!(batch.rewards, expected.rewards[steps]);
+                assert_eq!(batch.returns, expected.returns[begin..begin + n]);
+                begin += n;
+            }
             for threads in [1, 3] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| rollout_into(&spec, Record::ALL, level, &mut batch)).unwrap();
@@ -92,7 +105,7 @@ proptest! {
     fn lockstep_is_the_scalar_path(
         (states, actions, models, outcomes) in (1usize..40, 1usize..6, 1usize..4, 1usize..14),
         (reward, terminal, staged, resampled) in (0usize..3, any::<bool>(), any::<bool>(), any::<bool>()),
-        (episodes, horizon, modelled, own) in (1usize..400, 1usize..14, any::<bool>(), 1usize..14),
+        (episodes, horizon, modelled, own) in (1usize..400, 1usize..40, any::<bool>(), 1usize..40),
         (behaviour, seed) in (0usize..6, any::<u64>()),
     ) {
         let own = modelled.then_some(own);
@@ -118,6 +131,22 @@ fn episodes_beyond_a_word() {
     };
     let model = model(shape, 5);
     levels_agree(&model, true, "epsilon:0.5", NatureRule::Resampled, (333, 9), u64::from(u32::MAX) - 40);
+}
+
+/// More episodes than a piece of parallel work.
+#[test]
+fn several_pieces() {
+    let shape = Shape {
+        states: 10,
+        actions: 3,
+        observations: 0,
+        models: 1,
+        outcomes: 2,
+        reward: 1,
+        terminal: true,
+        horizon: Some(5),
+    };
+    levels_agree(&model(shape, 6), true, "oracle", NatureRule::Fixed(0), (2500, 5), 7);
 }
 
 /// Many actions: the byte of a random action and the table's byte reach 255.

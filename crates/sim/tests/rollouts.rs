@@ -82,6 +82,46 @@ fn transitions_and_observations_follow_the_model() {
     }
 }
 
+/// The first outcome whose running sum passes the uniform.
+fn pick(mut row: impl Iterator<Item = (usize, f64)>, u: f64) -> usize {
+    let mut sum = 0.0;
+    let passed = |&(_, p): &(usize, f64)| {
+        sum += p;
+        u < sum
+    };
+    row.find(passed).unwrap().0
+}
+
+/// Every draw is the word that the crate's documentation names: block (episode, n / 4, purpose), word n mod 4.
+#[test]
+fn draws_come_from_their_documented_counters() {
+    let model = energy(Regime::Apomdp);
+    let key = Key::named(3, &["counters"], &[]);
+    let behaviour: Behaviour = "mixture:epsilon:0.5=1,random=1".parse().unwrap();
+    let policy = Threshold(3.0);
+    let world = World { model: &model, policy: Some(&policy), nature: NatureRule::Resampled };
+    let (s, a) = (model.states().len(), model.actions().len());
+    for e in [0, 5, 1 << 33] {
+        let u = |purpose: u32, n: u32| f64::from(key.block(e, n / 4, purpose)[n as usize % 4]) / 4_294_967_296.0;
+        let mut episode = Episode::start(&world, key, e);
+        let mut state = pick(model.start().iter().copied().enumerate(), u(0, 0));
+        let epsilon = if u(2, 0) < 0.5 { 0.5 } else { 1.0 };
+        assert_eq!(episode.epsilon_of(&behaviour), epsilon);
+        for t in 0..9 {
+            assert_eq!((episode.state(), episode.explores(epsilon)), (state, u(2, t + 1) < epsilon));
+            let action = (u(3, t + 1) * a as f64) as usize;
+            assert_eq!(episode.random_action(a), action);
+            let m = (u(4, t + 1) * 3.0) as usize;
+            let dynamics = &model.dynamics()[m];
+            let next = pick(dynamics.transition.pairs(action * s + state), u(0, t + 1));
+            let seen = pick(dynamics.observation.as_ref().unwrap().pairs(action * s + next), u(1, t + 1));
+            let Ok(step) = episode.step(&world, action) else { break };
+            assert_eq!((step.model, step.next_state, step.seen), (m, next, seen));
+            state = next;
+        }
+    }
+}
+
 #[test]
 fn actions_are_uniform_and_epsilon_is_epsilon() {
     let model = energy(Regime::Mdp);

@@ -854,6 +854,7 @@ module.exports.loadPolicy = nativeBinding.loadPolicy
 module.exports.makeShard = nativeBinding.makeShard
 module.exports.readExample = nativeBinding.readExample
 module.exports.rollout = nativeBinding.rollout
+module.exports.rolloutIntoSync = nativeBinding.rolloutIntoSync
 module.exports.rolloutSync = nativeBinding.rolloutSync
 module.exports.scanShards = nativeBinding.scanShards
 module.exports.solve = nativeBinding.solve

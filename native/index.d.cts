@@ -426,6 +426,12 @@ export declare function readExample(path: string, row: number): ShardExample
  */
 export declare function rollout(model: Model, options: RolloutOptions, solution?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Rollouts>
 
+/**
+ * Rolls out on the calling thread into arrays that the caller owns: no memory is touched for the first time, which costs more than
+ * the simulation. The columns of `options.record` (all but beliefs by default) must be given, each of its length.
+ */
+export declare function rolloutIntoSync(model: Model, options: RolloutOptions, solution: Solution | undefined | null, returns: Float64Array, states?: Uint32Array | undefined | null, observations?: Int32Array | undefined | null, actions?: Uint8Array | undefined | null, rewards?: Float64Array | undefined | null, beliefs?: Float64Array | undefined | null): void
+
 /** Which episodes to roll out. */
 export interface RolloutOptions {
   /** `oracle`, `random`, `epsilon:X` or `mixture:oracle=0.5,random=0.5`. */

@@ -3,7 +3,7 @@ import { native } from './native.js';
 import { TiresiasError } from './errors.js';
 
 /** What an option's value must be; `any of` a list of words is written as the list. */
-export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | readonly string[];
+export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | 'object' | readonly string[];
 
 /** Options that every asynchronous call takes. */
 export const CALL_OPTIONS = { signal: 'signal', onProgress: 'function' } as const satisfies Record<string, Kind>;
@@ -17,12 +17,13 @@ const isKind = (value: unknown, kind: Kind): boolean => {
   if (typeof kind === 'object') return kind.includes(value as string);
   if (kind === 'signal') return value instanceof AbortSignal;
   if (kind === 'strings') return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (kind === 'object' && value === null) return false;
   return typeof value === kind;
 };
 
 const describeKind = (kind: Kind): string => {
   if (typeof kind === 'object') return kind.join(' or ');
-  return { signal: 'an AbortSignal', strings: 'a list of strings', number: 'a number', string: 'a string', boolean: 'true or false', function: 'a function' }[kind];
+  return { signal: 'an AbortSignal', strings: 'a list of strings', number: 'a number', string: 'a string', boolean: 'true or false', function: 'a function', object: 'an object' }[kind];
 };
 
 /** Checks that `options` has no option but the `known` ones, each of its kind. An option that is undefined counts as left out. */

@@ -224,3 +224,31 @@ describe('calls refuse', () => {
     }
   });
 });
+
+describe('rolloutSync into arrays of one’s own', () => {
+  const model = drawTask('energy', { index: 3, horizon: 7 }).model;
+  const options = { behaviour: 'random', episodes: 300, seed: 5, horizon: 7 } as const;
+
+  it('gives the same numbers in the same arrays', () => {
+    for (const record of [undefined, ['actions', 'beliefs'] as const, [] as const]) {
+      const fresh = rolloutSync(model, { ...options, firstEpisode: 300, ...(record && { record }) });
+      const kept = rolloutSync(model, { ...options, ...(record && { record }) });
+      const { returns } = kept;
+      const again = rolloutSync(model, { ...options, firstEpisode: 300, into: kept, ...(record && { record }) });
+      expect(again).toBe(kept);
+      expect(again.returns).toBe(returns);
+      expect(again).toEqual(fresh);
+    }
+  });
+
+  it('refuses arrays of another size, twice the same, or for a policy', () => {
+    const into = rolloutSync(model, options);
+    const refused = (change: object, message: RegExp) => expect(() => rolloutSync(model, { ...options, into, ...change })).toThrow(message);
+    refused({ episodes: 301 }, /into\.returns has 300 elements where 301 are needed/);
+    refused({ record: ['states'] }, /into\.observations has 2100 elements where 0 are needed/);
+    refused({ into: { ...into, states: undefined } }, /into\.states has 0 elements where 2100/);
+    refused({ into: { ...into, observations: new Int32Array(into.states.buffer) } }, /views of the same memory/);
+    refused({ behaviour: undefined, policy: () => new Uint8Array(300) }, /goes with a behaviour/);
+    refused({ into: 3 }, /option into is an object/);
+  });
+});

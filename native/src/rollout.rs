@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{
+    AsyncTask, Float64Array, Float64ArraySlice, Int32Array, Int32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array,
+    Uint32ArraySlice,
+};
 use napi_derive::napi;
-use tiresias_model::{Model as CoreModel, ModelError, Policy, random::Key};
-use tiresias_sim::{Batch, Behaviour, Level, NatureRule, Record, RolloutSpec, rollout_into};
+use tiresias_model::{Model as CoreModel, Policy, random::Key};
+use tiresias_sim::{Batch, Behaviour, Columns, Level, NatureRule, Record, RolloutSpec, Simulator};
 
+use crate::arrays::{Out, apart, place};
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
 use crate::errors::{Result, cancelled, from_model, invalid, whole};
 use crate::model::Model;
@@ -192,39 +196,40 @@ impl Job {
         4 * states + 4 * observations + actions + 8 * rewards + 8 * self.model.states().len() * beliefs
     }
 
-    /// Rolls out `episodes` episodes, `skip` after the first.
-    fn draw(&self, skip: usize, episodes: usize, batch: &mut Batch) -> Result<(), ModelError> {
-        let spec = RolloutSpec {
+    /// The model, the policy and the behaviour, compiled.
+    fn simulator(&self) -> Simulator<'_> {
+        Simulator::new(&RolloutSpec {
             model: &self.model,
             policy: self.solution.as_ref().map(|s| &s.inner.policy as &dyn Policy),
             behaviour: &self.behaviour,
             nature: self.nature,
             horizon: self.horizon,
-            first_episode: self.first_episode + skip as u64,
-            episodes,
+            first_episode: self.first_episode,
+            episodes: self.episodes,
             key: self.key,
             record_beliefs: self.beliefs,
-        };
-        rollout_into(&spec, self.record, self.level, batch)
+        })
     }
 
     fn run(&self) -> Result<Rollouts> {
         let mut batch = Batch::default();
-        self.draw(0, self.episodes, &mut batch).map_err(from_model)?;
+        let run = self.simulator().run(self.first_episode, self.episodes, self.record, self.level, &mut batch);
+        run.map_err(from_model)?;
         Ok(self.hand_over(batch))
     }
 
     /// [`run`](Self::run) in pieces, between which it can be cancelled and reports. An episode's numbers depend on its index only,
     /// so the pieces are free.
     fn run_in_pieces(&self, cancel: &CancelToken, reporter: &Reporter<StageProgress>) -> Result<Rollouts> {
-        let (mut all, mut piece) = (self.reserved(), Batch::default());
+        let (simulator, mut all, mut piece) = (self.simulator(), self.reserved(), Batch::default());
         let (mut done, mut size) = (0, self.piece());
         while done < self.episodes {
             if cancel.cancelled() {
                 return Err(cancelled());
             }
             let (n, began) = (size.min(self.episodes - done), Instant::now());
-            self.draw(done, n, &mut piece).map_err(from_model)?;
+            let first = self.first_episode + done as u64;
+            simulator.run(first, n, self.record, self.level, &mut piece).map_err(from_model)?;
             all.states.extend_from_slice(&piece.states);
             all.observations.extend_from_slice(&piece.observations);
             all.actions.extend_from_slice(&piece.actions);
@@ -241,13 +246,9 @@ impl Job {
         Ok(self.hand_over(all))
     }
 
-    /// Episodes a piece at first: what fits a second-level cache, so that adding it to the rest costs little, but enough to repay the
-    /// tables that are compiled for every piece.
+    /// Episodes a piece at first: what fits a second-level cache, so that adding it to the rest costs little.
     fn piece(&self) -> usize {
-        let (s, a, m) = (self.model.states().len(), self.model.actions().len(), self.model.dynamics().len());
-        let tables = s.saturating_mul(a * m + self.horizon);
-        let steps = (rayon::current_num_threads() << 16).max(tables.saturating_mul(256));
-        (steps / self.horizon).max(1)
+        ((rayon::current_num_threads() << 16) / self.horizon).max(1)
     }
 
     /// An empty batch with room for every episode.
@@ -289,6 +290,64 @@ pub fn rollout_sync(model: &Model, options: RolloutOptions, solution: Option<&So
     let job = Job::new(model, &options, solution)?;
     let pool = pool(threads(options.threads)?)?;
     guarded(|| pool.install(|| job.run()))
+}
+
+/// Rolls out on the calling thread into arrays that the caller owns: no memory is touched for the first time, which costs more than
+/// the simulation. The columns of `options.record` (all but beliefs by default) must be given, each of its length.
+#[napi]
+#[allow(clippy::too_many_arguments)] // One a column.
+pub fn rollout_into_sync(
+    model: &Model,
+    options: RolloutOptions,
+    solution: Option<&Solution>,
+    mut returns: Float64ArraySlice,
+    mut states: Option<Uint32ArraySlice>,
+    mut observations: Option<Int32ArraySlice>,
+    mut actions: Option<Uint8ArraySlice>,
+    mut rewards: Option<Float64ArraySlice>,
+    mut beliefs: Option<Float64ArraySlice>,
+) -> Result<()> {
+    let job = Job::new(model, &options, solution)?;
+    let pool = pool(threads(options.threads)?)?;
+    let steps = job.episodes * job.horizon;
+    let Record { states: s, observations: o, actions: a, rewards: r } = job.record;
+    let belief = usize::from(job.beliefs) * job.model.states().len();
+    let given = [
+        ("returns", returns.len(), job.episodes, place(&returns)),
+        column("states", states.as_deref(), s, steps),
+        column("observations", observations.as_deref(), o, steps),
+        column("actions", actions.as_deref(), a, steps),
+        column("rewards", rewards.as_deref(), r, steps),
+        column("beliefs", beliefs.as_deref(), job.beliefs, steps * belief),
+    ];
+    for (name, len, needed, _) in given {
+        if len != needed {
+            return Err(invalid(format!("into.{name} has {len} elements where {needed} are needed")));
+        }
+    }
+    apart(&given.map(|(.., place)| place))?;
+    guarded(|| {
+        let columns = Columns {
+            returns: returns.out(),
+            states: states.as_mut().map(Out::out).unwrap_or_default(),
+            observations: observations.as_mut().map(Out::out).unwrap_or_default(),
+            actions: actions.as_mut().map(Out::out).unwrap_or_default(),
+            rewards: rewards.as_mut().map(Out::out).unwrap_or_default(),
+            beliefs: beliefs.as_mut().map(Out::out).unwrap_or_default(),
+        };
+        pool.install(|| job.simulator().fill(job.first_episode, job.level, columns)).map_err(from_model)
+    })
+}
+
+/// A column's name, how long it is and should be, and where it lies.
+fn column<T>(
+    name: &'static str,
+    array: Option<&[T]>,
+    recorded: bool,
+    needed: usize,
+) -> (&'static str, usize, usize, (usize, usize)) {
+    let array = array.unwrap_or_default();
+    (name, array.len(), if recorded { needed } else { 0 }, place(array))
 }
 
 /// Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in

@@ -73,15 +73,32 @@ export interface RolloutOptions<C extends Column = Column, P extends AsyncPolicy
   level?: Level | undefined;
 }
 
+/** What only `rolloutSync` takes. */
+export interface IntoOption<C extends Column = Column> {
+  /**
+   * Earlier rollouts of the same size, whose arrays are written over and returned. Fresh memory costs more than the simulation:
+   * who rolls out batch after batch should hand the last one back.
+   */
+  into?: Rollouts<C> | undefined;
+}
+
 const OPTIONS = {
   behaviour: 'string', policy: 'function', episodes: 'number', seed: 'number', firstEpisode: 'number', horizon: 'number', nature: 'string', record: 'strings', beliefs: 'boolean', threads: 'number', level: LEVELS,
 } as const satisfies Record<keyof RolloutOptions, Kind>;
 
 /** Simulates episodes on the calling thread; arrays are row-major, `episodes × horizon`. */
-export function rolloutSync<const C extends Column = DefaultColumn>(model: Addon.Model, options: RolloutOptions<C, Policy>, solution?: Addon.Solution): Rollouts<C> {
-  check('rolloutSync', options, OPTIONS, model, solution);
-  if (options.policy === undefined) return native.rolloutSync(model, options as Addon.RolloutOptions, solution) as Rollouts<C>;
-  const { policy } = options;
+export function rolloutSync<const C extends Column = DefaultColumn>(
+  model: Addon.Model, options: RolloutOptions<C, Policy> & IntoOption<NoInfer<C>>, solution?: Addon.Solution,
+): Rollouts<C> {
+  check('rolloutSync', options, { ...OPTIONS, into: 'object' }, model, solution);
+  const { policy, into } = options;
+  if (policy === undefined && into !== undefined) {
+    const { returns, states, observations, actions, rewards, beliefs } = into;
+    native.rolloutIntoSync(model, options as Addon.RolloutOptions, solution, returns, states, observations, actions, rewards, beliefs);
+    return into as Rollouts<C>;
+  }
+  if (policy === undefined) return native.rolloutSync(model, options as Addon.RolloutOptions, solution) as Rollouts<C>;
+  if (into !== undefined) invalid('rolloutSync: the option into goes with a behaviour, not with a policy');
   const run = stages(model, options, solution);
   let next = run.next();
   while (!next.done) next = run.next(policy(next.value));

@@ -52,4 +52,4 @@ pub use environments::{Environments, EnvironmentsError};
 pub use episode::{Episode, NatureRule, Step, World};
 pub use filter::{BeliefFilter, Real};
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
-pub use rollout::{Batch, Record, RolloutSpec, Simulator, rollout, rollout_into};
+pub use rollout::{Batch, Columns, Record, RolloutSpec, Simulator, rollout, rollout_into};

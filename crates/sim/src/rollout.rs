@@ -149,7 +149,7 @@ impl<'a> Simulator<'a> {
         fit(&mut batch.rewards, steps * usize::from(record.rewards));
         fit(&mut batch.returns, episodes);
         fit(&mut batch.beliefs, steps * spec.model.states().len() * usize::from(spec.record_beliefs));
-        let mut columns = Columns {
+        let columns = Columns {
             states: &mut batch.states,
             observations: &mut batch.observations,
             actions: &mut batch.actions,
@@ -157,6 +157,17 @@ impl<'a> Simulator<'a> {
             returns: &mut batch.returns,
             beliefs: &mut batch.beliefs,
         };
+        self.fill(first, level, columns)
+    }
+
+    /// As [`Simulator::run`], into memory that the caller owns: as many episodes as `columns.returns` is long.
+    ///
+    /// # Panics
+    /// When a column is neither empty nor as long as the episodes need, or beliefs are asked for and their column is empty.
+    pub fn fill(&self, first: u64, level: Level, mut columns: Columns<'_>) -> Result<(), ModelError> {
+        let spec = &self.spec;
+        let episodes = columns.returns.len();
+        columns.check(episodes * spec.horizon, usize::from(spec.record_beliefs) * spec.model.states().len());
         let piece = |first, columns| match &self.lockstep {
             Some(lockstep) => {
                 level.run(Walk { lockstep, first, columns });
@@ -186,17 +197,40 @@ fn fit<T: Copy + Default>(column: &mut Vec<T>, len: usize) {
     }
 }
 
-/// The part of a batch that belongs to some consecutive episodes; columns that are not recorded are empty.
-pub(crate) struct Columns<'a> {
+/// The columns of a [`Batch`], or of some consecutive episodes of one, in memory that somebody else owns. Those that are not
+/// recorded are empty.
+#[derive(Debug, Default)]
+pub struct Columns<'a> {
+    /// Hidden states, episodes × horizon.
     pub states: &'a mut [u32],
+    /// What the decision-maker saw, episodes × horizon.
     pub observations: &'a mut [i32],
+    /// Actions, episodes × horizon.
     pub actions: &'a mut [u8],
+    /// Rewards, episodes × horizon.
     pub rewards: &'a mut [f64],
+    /// Returns, one an episode; never empty.
     pub returns: &'a mut [f64],
+    /// Beliefs, episodes × horizon × S.
     pub beliefs: &'a mut [f64],
 }
 
 impl<'a> Columns<'a> {
+    /// Panics unless every recorded column holds `steps` steps.
+    fn check(&self, steps: usize, belief: usize) {
+        let Self { states, observations, actions, rewards, beliefs, .. } = self;
+        for (column, len) in [
+            ("states", states.len()),
+            ("observations", observations.len()),
+            ("actions", actions.len()),
+            ("rewards", rewards.len()),
+        ] {
+            assert!(len == 0 || len == steps, "column {column} has {len} elements where {steps} are needed");
+        }
+        let needed = steps * belief;
+        assert!(beliefs.len() == needed, "column beliefs has {} elements where {needed} are needed", beliefs.len());
+    }
+
     /// Whether any column of steps is recorded.
     #[inline(always)]
     pub(crate) fn records(&self) -> bool {

@@ -158,6 +158,7 @@ impl Generator {
     fn part(&self, tasks: Range<u64>, progress: &TaskProgress<'_>) -> Result<ExampleBatch, StudyError> {
         let mut batch = ExampleBatch::default();
         let mut text = ExampleText::default();
+        let count = (tasks.end - tasks.start) as usize;
         for index in tasks {
             // Asked before and during every solve, so that one long solve can be cancelled too.
             if progress.cancelled() {
@@ -165,6 +166,12 @@ impl Generator {
             }
             let task = SolvedTask::solve(&self.spec, &self.names, index, &|| progress.cancelled())?;
             self.push_task(&task, &mut batch, &mut text)?;
+            if batch.len() == self.spec.examples_per_task {
+                // Rows hardly differ in length: room for the other tasks' spares moving everything again and again.
+                batch.ids.reserve(batch.ids.len() * count);
+                batch.labels.reserve(batch.labels.len() * count);
+                batch.text.reserve(batch.text.len() * count);
+            }
             progress.one_done();
         }
         Ok(batch)

@@ -53,7 +53,8 @@ const example = (name, crate, program, args, read) => ({
   name, read, argv: ['cargo', 'run', '--quiet', '--release', '--locked', '-p', crate, '--example', program, '--', ...args],
 });
 
-const rollouts = (behaviour) => ours(`\`rolloutSync\`, ${behaviour}`, 'rollouts', '--behaviour', behaviour, '--threads', '1');
+const rollouts = (behaviour, memory = 'kept') =>
+  ours(`\`rolloutSync\`, ${behaviour}, ${memory} arrays`, 'rollouts', '--behaviour', behaviour, '--memory', memory, '--threads', '1');
 /** 4,096 recorded episodes of the oracle in buffers that stay in the cache: the best SIMD level, and what else the example found. */
 const rust = example('`rollout_into` (Rust), oracle, buffers kept', 'tiresias-sim', 'rollout_rate', ['--json'], (printed) => {
   const found = Object.entries(lastLine(printed)).filter(([name]) => name.startsWith('oracle/'));
@@ -86,6 +87,7 @@ const envpool = { ...peer('EnvPool, FrozenLake, one worker', 'envpool', 'envpool
 const ROWS = {
   'rollouts.numpy': [rollouts('oracle'), peer('NumPy, the same MDP', 'numpy', 'numpy_rollouts'), 1],
   'rollouts.jax': [rollouts('oracle'), peer('JAX, the same MDP by hand', 'jax', 'jax_rollouts'), 1],
+  'rollouts.jax-fresh-arrays': [rollouts('oracle', 'fresh'), peer('JAX, the same MDP by hand', 'jax', 'jax_rollouts'), 1],
   'rollouts.gymnax': [rollouts('oracle'), gymnax, 1],
   'rollouts.rust': [rust, gymnax, 1],
   'rollouts.gymnax-frozen-lake': [rollouts('random'), peer('gymnax, FrozenLake', 'gymnax', 'gymnax_rollouts', '--env', 'FrozenLake-misc'), 1],

@@ -81,8 +81,8 @@ fn one() -> f64 {
     1.0
 }
 
-impl Model {
-    /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
+impl ModelBuilder {
+    /// The parts in a `tiresias.model/1` document, to change some before they are checked.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
         // Windows editors put a byte-order mark before the text.
         let text = text.trim_start_matches('\u{feff}');
@@ -125,7 +125,7 @@ impl Model {
             }
         };
         let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
-        ModelBuilder {
+        Ok(Self {
             name: file.name,
             reward,
             start,
@@ -138,8 +138,14 @@ impl Model {
             states,
             actions,
             observations,
-        }
-        .build()
+        })
+    }
+}
+
+impl Model {
+    /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
+    pub fn from_json(text: &str) -> Result<Self, ModelError> {
+        ModelBuilder::from_json(text)?.build()
     }
 
     /// The canonical JSON document: sparse rows with numeric columns, fields in a fixed order, numbers that read back exactly.

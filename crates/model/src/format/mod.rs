@@ -11,9 +11,11 @@
 
 mod diagnostic;
 mod pomdp;
+mod pomdpx;
 mod rewards;
 mod sheet;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use thiserror::Error;
@@ -109,13 +111,25 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
     let error = |error| FormatError::Model { file: name.into(), error };
     let (mut builder, warnings) = match format {
         Format::Pomdp => located(&source, pomdp::read(&source, options))?,
-        Format::Pomdpx => unimplemented!(),
+        Format::Pomdpx => {
+            let text = decoded(text);
+            let source = Source { file: name, text: text.as_bytes() };
+            located(&source, pomdpx::read(&text, options))?
+        }
         Format::Json => json(&source, options).map_err(error)?,
     };
     if builder.name.is_empty() {
         builder.name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     }
     Ok(Loaded { model: builder.build().map_err(error)?, format, warnings })
+}
+
+/// UTF-8, or Latin-1 where it is not: what XML files of this kind declare and seldom use.
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(text.iter().map(|&byte| char::from(byte)).collect()),
+    }
 }
 
 fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, ModelError> {

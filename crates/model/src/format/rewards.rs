@@ -48,7 +48,8 @@ fn dense(rules: &[Rule], actions: usize, states: usize) -> Vec<f64> {
     let mut reward = vec![0.0; actions * states];
     for rule in rules {
         for action in range(rule.cell[0], actions) {
-            let states = range(rule.cell[1], states).start + action * states..range(rule.cell[1], states).end + action * states;
+            let states =
+                range(rule.cell[1], states).start + action * states..range(rule.cell[1], states).end + action * states;
             reward[states].fill(rule.value);
         }
     }
@@ -58,23 +59,34 @@ fn dense(rules: &[Rule], actions: usize, states: usize) -> Vec<f64> {
 fn over_transitions(rules: &[Rule], shape: Shape, transition: &Kernel) -> Result<Kernel, TooLarge> {
     let latest = Latest::new(rules);
     let named = Named::new(rules, shape, |cell| (cell[0..3] != [ALL; 3] && cell[2] != ALL).then_some(cell[2]));
-    build(shape, shape.states, &named, |action, state, columns| {
-        columns.extend_from_slice(transition.row(action * shape.states + state).0);
-    }, |action, state, column| latest.value([action, state, column, ALL]))
+    build(
+        shape,
+        shape.states,
+        &named,
+        |action, state, columns| {
+            columns.extend_from_slice(transition.row(action * shape.states + state).0);
+        },
+        |action, state, column| latest.value([action, state, column, ALL]),
+    )
 }
 
 fn full(rules: &[Rule], shape: Shape, transition: &Kernel, observation: &Kernel) -> Result<Kernel, TooLarge> {
     let latest = Latest::new(rules);
     let observations = shape.observations as u32;
-    let named = Named::new(rules, shape, |cell| {
-        (cell[2] != ALL && cell[3] != ALL).then(|| cell[2] * observations + cell[3])
-    });
-    build(shape, shape.states * shape.observations, &named, |action, state, columns| {
-        for &next in transition.row(action * shape.states + state).0 {
-            let seen = observation.row(action * shape.states + next as usize).0;
-            columns.extend(seen.iter().map(|o| next * observations + o));
-        }
-    }, |action, state, column| latest.value([action, state, column / observations, column % observations]))
+    let named =
+        Named::new(rules, shape, |cell| (cell[2] != ALL && cell[3] != ALL).then(|| cell[2] * observations + cell[3]));
+    build(
+        shape,
+        shape.states * shape.observations,
+        &named,
+        |action, state, columns| {
+            for &next in transition.row(action * shape.states + state).0 {
+                let seen = observation.row(action * shape.states + next as usize).0;
+                columns.extend(seen.iter().map(|o| next * observations + o));
+            }
+        },
+        |action, state, column| latest.value([action, state, column / observations, column % observations]),
+    )
 }
 
 /// Sparse rows: the columns that can occur and those named, with the value that the latest rule gives them.

@@ -142,10 +142,7 @@ impl Sheet {
     }
 
     /// Carries the assignments out, row by row; `finish` sees each row as it was built and may change it.
-    fn replay(
-        mut self,
-        mut finish: impl FnMut(usize, usize, &mut Entries, Option<u32>),
-    ) -> Result<Kernel, TooLarge> {
+    fn replay(mut self, mut finish: impl FnMut(usize, usize, &mut Entries, Option<u32>)) -> Result<Kernel, TooLarge> {
         let order = self.sorted_by_row();
         let mut out = Entries { index: Vec::with_capacity(self.log.len()), values: Vec::with_capacity(self.log.len()) };
         let mut offsets: Vec<u32> = vec![0];

@@ -136,7 +136,11 @@ impl<'t> Statements<'t> {
         let observations = self.observations.map(|(at, words)| Names::new("observation", at, &words)).transpose()?;
         if states.space.len().saturating_mul(actions.space.len()) > ENTRY_LIMIT {
             let message = format!("{} states and {} actions are too many", states.space.len(), actions.space.len());
-            return Err(Fault::new(states_at.range(), message, format!("states × actions must stay below {ENTRY_LIMIT}")));
+            return Err(Fault::new(
+                states_at.range(),
+                message,
+                format!("states × actions must stay below {ENTRY_LIMIT}"),
+            ));
         }
         let (start_at, start) = match self.start {
             None => (states_at, None),
@@ -203,7 +207,11 @@ fn start(names: &Names, at: Token, form: StartForm, words: &[Token]) -> Result<O
                 chosen[names.index(*word)? as usize] = include;
             }
             if !chosen.contains(&true) {
-                return Err(Fault::new(at.range(), "the start excludes every state", "expected at least one to be left"));
+                return Err(Fault::new(
+                    at.range(),
+                    "the start excludes every state",
+                    "expected at least one to be left",
+                ));
             }
             Ok(Some(over(chosen)))
         }
@@ -233,12 +241,17 @@ impl<'t> Names<'t> {
             let count = if counting { Some(words.len()) } else { integer(words[0].text) };
             return match count {
                 Some(count @ 1..=ENTRY_LIMIT) => {
-                    let space = Space::unnamed(&plural, count).map_err(|e| Fault::new(at.range(), e.to_string(), ""))?;
+                    let space =
+                        Space::unnamed(&plural, count).map_err(|e| Fault::new(at.range(), e.to_string(), ""))?;
                     Ok(Self { what, space, index: FxHashMap::default() })
                 }
                 _ => {
                     let message = format!("{} is not a number of {plural}", words[0].quoted());
-                    Err(Fault::new(words[0].range(), message, format!("expected a whole number from 1 to {ENTRY_LIMIT}")))
+                    Err(Fault::new(
+                        words[0].range(),
+                        message,
+                        format!("expected a whole number from 1 to {ENTRY_LIMIT}"),
+                    ))
                 }
             };
         }

@@ -47,7 +47,8 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
     let observation = tables.observation.map(|sheet| sheet.distributions(|_| None)).transpose().map_err(too_large)?;
     let start_sum: f64 = header.start.as_ref().map_or(1.0, |start| start.iter().sum());
 
-    let report = Report { source, header: &header, start: start_sum, transition: &transition, observation: &observation };
+    let report =
+        Report { source, header: &header, start: start_sum, transition: &transition, observation: &observation };
     let warnings = report.check()?;
 
     let shape = Shape {
@@ -70,10 +71,7 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
         horizon: options.horizon,
         terminal: header.terminal,
         final_reward: Vec::new(),
-        dynamics: vec![Dynamics {
-            transition: transition.kernel,
-            observation: observation.map(|rows| rows.kernel),
-        }],
+        dynamics: vec![Dynamics { transition: transition.kernel, observation: observation.map(|rows| rows.kernel) }],
         alpha: 1.0,
     };
     Ok((builder, warnings))

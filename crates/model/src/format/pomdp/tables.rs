@@ -184,7 +184,11 @@ fn number<'t>(
     if numeric {
         return read(token);
     }
-    Err(if i == 0 { token.expected(what) } else { token.expected(&format!("number {} of the {len} of this row", i + 1)) })
+    Err(if i == 0 {
+        token.expected(what)
+    } else {
+        token.expected(&format!("number {} of the {len} of this row", i + 1))
+    })
 }
 
 /// `R: a : s : s' : o v`, `R: a : s : s'` and a row over o, `R: a : s` and a matrix over (s', o). Without observations each

@@ -45,7 +45,8 @@ fn expressible(model: &Model) -> Result<(), ModelError> {
     if !model.final_reward().is_empty() {
         return not("final reward", String::new(), "is something a .pomdp file cannot hold");
     }
-    let spaces = [("states", Some(model.states())), ("actions", Some(model.actions())), ("observations", model.observations())];
+    let spaces =
+        [("states", Some(model.states())), ("actions", Some(model.actions())), ("observations", model.observations())];
     for (what, space) in spaces {
         let names = space.and_then(Space::names).unwrap_or_default();
         for name in names {
@@ -95,7 +96,13 @@ fn write_start(text: &mut String, model: &Model) {
     }
 }
 
-fn write_kernel(text: &mut String, letter: &str, kernel: &Kernel, (states, actions): (&Space, &Space), columns: &Space) {
+fn write_kernel(
+    text: &mut String,
+    letter: &str,
+    kernel: &Kernel,
+    (states, actions): (&Space, &Space),
+    columns: &Space,
+) {
     let s = states.len();
     for row in 0..kernel.rows() {
         for (column, p) in kernel.pairs(row) {
@@ -128,7 +135,8 @@ fn write_reward(text: &mut String, model: &Model) {
         }
         Reward::Transition(r) => {
             for row in 0..r.rows() {
-                r.pairs(row).for_each(|(next, v)| line(format!("{} : {}{last}", row_label(row), label(states, next)), v));
+                r.pairs(row)
+                    .for_each(|(next, v)| line(format!("{} : {}{last}", row_label(row), label(states, next)), v));
             }
             if r.entries() == 0 {
                 line(format!("{} : {}{last}", row_label(0), label(states, 0)), 0.0);

@@ -86,11 +86,6 @@ impl Kernel {
         index.binary_search(&(column as u32)).map_or(0.0, |i| probability[i])
     }
 
-    /// Marks the columns that some row holds.
-    pub(crate) fn columns_used(&self, used: &mut [bool]) {
-        self.index.iter().for_each(|&column| used[column as usize] = true);
-    }
-
     /// The same kernel with every row for which `target` names a column replaced by certainty of that column.
     pub(crate) fn with_certain_rows(&self, target: impl Fn(usize) -> Option<usize>) -> Self {
         let mut kernel = Self::new(self.columns);

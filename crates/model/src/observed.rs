@@ -5,6 +5,8 @@
 //! not say so, but it can be found: it is a partition of the states such that whatever happens, the belief after the first
 //! action lies within one cell.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
 
 use crate::{Dynamics, Model};
@@ -28,19 +30,19 @@ pub fn observed_component(model: &Model) -> Option<Vec<u32>> {
 }
 
 /// The cells by state, and how many of them occur after the first action.
-pub(crate) fn cells(states: usize, start: &[f64], dynamics: &[Dynamics]) -> (Vec<u32>, usize) {
+fn cells(states: usize, start: &[f64], dynamics: &[Dynamics]) -> (Vec<u32>, usize) {
     let mut closure = Closure {
         parent: (0..=states as u32).collect(),
-        seen: FxHashMap::default(),
+        seen: vec![FxHashMap::default(); states + 1],
         occurs: vec![false; states],
-        queue: Vec::new(),
+        queue: VecDeque::new(),
         equal: Vec::new(),
     };
     // Before the first action the cell is unknown: the start is a cell of its own, outside the states.
     for state in (0..states).filter(|&s| start[s] > 0.0) {
         closure.visit(state, states as u32, states, dynamics);
     }
-    while let Some(state) = closure.queue.pop() {
+    while let Some(state) = closure.queue.pop_front() {
         closure.visit(state as usize, state, states, dynamics);
     }
     closure.number(states)
@@ -50,10 +52,10 @@ struct Closure {
     /// Union-find over the states and the start.
     parent: Vec<u32>,
     /// For each root: a state that (action, observation) may lead to from its cell. All of them are in one cell.
-    seen: FxHashMap<u32, FxHashMap<u64, u32>>,
+    seen: Vec<FxHashMap<u64, u32>>,
     occurs: Vec<bool>,
     /// States that occur and were not visited yet.
-    queue: Vec<u32>,
+    queue: VecDeque<u32>,
     /// Pairs that must be in one cell and may not be yet.
     equal: Vec<(u32, u32)>,
 }
@@ -71,13 +73,13 @@ impl Closure {
     /// Enters where `state`, a member of `cell`, may lead.
     fn visit(&mut self, state: usize, cell: u32, states: usize, dynamics: &[Dynamics]) {
         let root = self.find(cell);
-        let mut seen = self.seen.remove(&root).unwrap_or_default();
+        let mut seen = std::mem::take(&mut self.seen[root as usize]);
         for model in dynamics {
             let Some(observation) = &model.observation else { continue };
             for action in 0..model.transition.rows() / states {
                 for &next in model.transition.row(action * states + state).0 {
                     if !std::mem::replace(&mut self.occurs[next as usize], true) {
-                        self.queue.push(next);
+                        self.queue.push_back(next);
                     }
                     for &o in observation.row(action * states + next as usize).0 {
                         let key = (action * observation.columns()) as u64 + u64::from(o);
@@ -90,7 +92,7 @@ impl Closure {
                 }
             }
         }
-        self.seen.insert(root, seen);
+        self.seen[root as usize] = seen;
         self.merge();
     }
 
@@ -100,9 +102,10 @@ impl Closure {
             if one == other {
                 continue;
             }
-            let (a, b) = (self.seen.remove(&one).unwrap_or_default(), self.seen.remove(&other).unwrap_or_default());
+            let [a, b] = [one, other].map(|root| std::mem::take(&mut self.seen[root as usize]));
             // The smaller goes into the larger.
-            let (root, below, mut large, small) = if a.len() < b.len() { (other, one, b, a) } else { (one, other, a, b) };
+            let (root, below, mut large, small) =
+                if a.len() < b.len() { (other, one, b, a) } else { (one, other, a, b) };
             self.parent[below as usize] = root;
             for (key, state) in small {
                 let first = *large.entry(key).or_insert(state);
@@ -110,7 +113,7 @@ impl Closure {
                     self.equal.push((first, state));
                 }
             }
-            self.seen.insert(root, large);
+            self.seen[root as usize] = large;
         }
     }
 

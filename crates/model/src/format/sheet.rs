@@ -8,8 +8,10 @@ use crate::Kernel;
 pub(super) const ROW_TOLERANCE: f64 = 1e-5;
 /// Repairs smaller than this are not worth a word: the last digit of a number that was printed with fifteen.
 const WORTH_SAYING: f64 = 1e-9;
-/// Entries a model may store, and entries a file may set: about 2 GiB. A few bytes of text can ask for any number.
-pub(super) const ENTRY_LIMIT: usize = 1 << 27;
+/// Entries a table may store, and entries a file may set: at most 1.6 GB. A few bytes of text can ask for any number.
+pub(super) const ENTRY_LIMIT: usize = 1 << 26;
+/// Rows of a table, states times actions.
+pub(super) const ROW_LIMIT: usize = 1 << 25;
 
 /// One assignment to a row.
 #[derive(Debug, Clone, Copy)]
@@ -49,12 +51,23 @@ pub(super) struct BadRow {
     pub at: Option<u32>,
 }
 
-/// Rows of one fault: how many, the first few, and the worst.
+impl BadRow {
+    /// What is wrong with it, in words that follow the row's name.
+    pub fn problem(&self) -> String {
+        if self.at.is_none() { "has no entry".into() } else { sums_to(self.sum) }
+    }
+}
+
+/// A sum in words, without the digits that only binary fractions have.
+pub(super) fn sums_to(sum: f64) -> String {
+    format!("sums to {}", (sum * 1e9).round() / 1e9)
+}
+
+/// Rows of one fault: how many, and the first few.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Findings {
     pub total: usize,
     pub first: Vec<BadRow>,
-    pub worst: Option<BadRow>,
 }
 
 impl Findings {
@@ -64,9 +77,6 @@ impl Findings {
         self.total += 1;
         if self.first.len() < Self::KEPT {
             self.first.push(row);
-        }
-        if self.worst.is_none_or(|worst| (row.sum - 1.0).abs() > (worst.sum - 1.0).abs()) {
-            self.worst = Some(row);
         }
     }
 }
@@ -86,7 +96,7 @@ pub(super) struct TooLarge;
 
 impl Sheet {
     pub fn new(rows: usize, columns: usize) -> Result<Self, TooLarge> {
-        if rows > ENTRY_LIMIT {
+        if rows > ROW_LIMIT {
             return Err(TooLarge);
         }
         Ok(Self { rows, columns, log: Vec::new(), pairs: Vec::new(), lists: Vec::new() })
@@ -144,6 +154,9 @@ impl Sheet {
     /// Carries the assignments out, row by row; `finish` sees each row as it was built and may change it.
     fn replay(mut self, mut finish: impl FnMut(usize, usize, &mut Entries, Option<u32>)) -> Result<Kernel, TooLarge> {
         let order = self.sorted_by_row();
+        if self.whole_rows(&order) > ENTRY_LIMIT {
+            return Err(TooLarge);
+        }
         let mut out = Entries { index: Vec::with_capacity(self.log.len()), values: Vec::with_capacity(self.log.len()) };
         let mut offsets: Vec<u32> = vec![0];
         let mut scratch: Vec<(u32, f64)> = Vec::new();
@@ -155,7 +168,7 @@ impl Sheet {
                 next += 1;
             }
             let start = out.index.len();
-            self.replay_row(&order, first..next, &mut scratch, &mut out)?;
+            self.replay_row(&order, first..next, &mut scratch, &mut out);
             let at = (next > first).then(|| self.log[order.get(next - 1)].at);
             finish(row, start, &mut out, at);
             if out.index.len() > ENTRY_LIMIT {
@@ -169,13 +182,7 @@ impl Sheet {
         Ok(Kernel::from_parts(self.columns, offsets, out.index, out.values))
     }
 
-    fn replay_row(
-        &self,
-        order: &Order,
-        entries: Range<usize>,
-        scratch: &mut Vec<(u32, f64)>,
-        out: &mut Entries,
-    ) -> Result<(), TooLarge> {
+    fn replay_row(&self, order: &Order, entries: Range<usize>, scratch: &mut Vec<(u32, f64)>, out: &mut Entries) {
         let set = |i: usize| self.log[order.get(i)].set;
         // Everything before the last whole row is overridden.
         let whole = entries.clone().rev().find(|&i| !matches!(set(i), Set::Cell(..)));
@@ -184,12 +191,7 @@ impl Sheet {
             None => entries,
             Some(i) => {
                 match set(i) {
-                    Set::Fill(p) if p != 0.0 => {
-                        if out.index.len() + self.columns > ENTRY_LIMIT {
-                            return Err(TooLarge);
-                        }
-                        scratch.extend((0..self.columns as u32).map(|c| (c, p)));
-                    }
+                    Set::Fill(p) if p != 0.0 => scratch.extend((0..self.columns as u32).map(|c| (c, p))),
                     Set::List(list) => scratch.extend_from_slice(&self.pairs[self.lists[list as usize].clone()]),
                     Set::Fill(_) | Set::Cell(..) => {}
                 }
@@ -213,7 +215,24 @@ impl Sheet {
                 out.push(column, p);
             }
         }
-        Ok(())
+    }
+
+    /// Entries that the rows assigned as a whole need, counted before any memory is asked for.
+    fn whole_rows(&self, order: &Order) -> usize {
+        let (mut total, mut row, mut last) = (0, u32::MAX, 0);
+        for i in 0..self.log.len() {
+            let entry = &self.log[order.get(i)];
+            if entry.row != row {
+                total += last;
+                (row, last) = (entry.row, 0);
+            }
+            match entry.set {
+                Set::Fill(p) => last = if p == 0.0 { 0 } else { self.columns },
+                Set::List(list) => last = self.lists[list as usize].len(),
+                Set::Cell(..) => {}
+            }
+        }
+        total + last
     }
 
     /// The log's indices by row, in the order of the text within a row.

@@ -6,7 +6,7 @@ use super::scan::{Kind, STATEMENTS, Scanner, Token, quoted};
 use crate::Space;
 use crate::format::diagnostic::{Fault, some_of};
 use crate::format::rewards::ALL;
-use crate::format::sheet::ENTRY_LIMIT;
+use crate::format::sheet::ROW_LIMIT;
 
 /// A space and how the text refers to its elements.
 #[derive(Debug)]
@@ -134,12 +134,12 @@ impl<'t> Statements<'t> {
         let states = Names::new("state", states_at, &states)?;
         let actions = Names::new("action", actions_at, &actions)?;
         let observations = self.observations.map(|(at, words)| Names::new("observation", at, &words)).transpose()?;
-        if states.space.len().saturating_mul(actions.space.len()) > ENTRY_LIMIT {
+        if states.space.len().saturating_mul(actions.space.len()) > ROW_LIMIT {
             let message = format!("{} states and {} actions are too many", states.space.len(), actions.space.len());
             return Err(Fault::new(
                 states_at.range(),
                 message,
-                format!("states × actions must stay below {ENTRY_LIMIT}"),
+                format!("states × actions must stay below {ROW_LIMIT}"),
             ));
         }
         let (start_at, start) = match self.start {
@@ -240,18 +240,14 @@ impl<'t> Names<'t> {
         if counting || (words.len() == 1 && words[0].number("").is_ok()) {
             let count = if counting { Some(words.len()) } else { integer(words[0].text) };
             return match count {
-                Some(count @ 1..=ENTRY_LIMIT) => {
+                Some(count @ 1..=ROW_LIMIT) => {
                     let space =
                         Space::unnamed(&plural, count).map_err(|e| Fault::new(at.range(), e.to_string(), ""))?;
                     Ok(Self { what, space, index: FxHashMap::default() })
                 }
                 _ => {
                     let message = format!("{} is not a number of {plural}", words[0].quoted());
-                    Err(Fault::new(
-                        words[0].range(),
-                        message,
-                        format!("expected a whole number from 1 to {ENTRY_LIMIT}"),
-                    ))
+                    Err(Fault::new(words[0].range(), message, format!("expected a whole number from 1 to {ROW_LIMIT}")))
                 }
             };
         }

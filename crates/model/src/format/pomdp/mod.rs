@@ -17,7 +17,7 @@ use self::scan::Scanner;
 use super::ReadOptions;
 use super::diagnostic::{Fault, Source};
 use super::rewards::{Shape, reward};
-use super::sheet::{BadRow, Findings, ROW_TOLERANCE, Rows, TooLarge};
+use super::sheet::{BadRow, Findings, ROW_TOLERANCE, Rows, TooLarge, sums_to};
 use crate::{Dynamics, ModelBuilder};
 
 /// The parts of the model in a text, and its repairs. Time and memory proportional to the text and to the model's entries.
@@ -111,7 +111,7 @@ impl Report<'_> {
         if start((self.start - 1.0).abs()) {
             lines.total += 1;
             let at = self.header.start_at.range();
-            lines.rows.push((at.clone(), format!("start sums to {}", self.start), Some(self.source.line(at.start))));
+            lines.rows.push((at.clone(), format!("start {}", sums_to(self.start)), Some(self.source.line(at.start))));
         }
         let observation = self.observation.as_ref().map(|rows| ("O", rows));
         for (letter, rows) in [("T", self.transition)].into_iter().chain(observation) {
@@ -128,12 +128,12 @@ impl Report<'_> {
         let state = self.header.states.space.name(row.row % states);
         let text = self.source.text;
         match row.at {
-            None => (text.len()..text.len(), format!("{letter}: {action} : {state} has no entry"), None),
+            None => (text.len()..text.len(), format!("{letter}: {action} : {state} {}", row.problem()), None),
             Some(at) => {
                 let at = at as usize;
                 let stop = text[at..].iter().position(|b| matches!(b, b'\n' | b'\r' | b'#'));
                 let line = &text[at..stop.map_or(text.len(), |stop| at + stop)];
-                let label = format!("{letter}: {action} : {state} sums to {}", row.sum);
+                let label = format!("{letter}: {action} : {state} {}", row.problem());
                 (at..at + line.trim_ascii_end().len(), label, Some(self.source.line(at)))
             }
         }

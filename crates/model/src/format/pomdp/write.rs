@@ -83,7 +83,7 @@ fn write_space(text: &mut String, what: &str, space: &Space) {
 
 fn write_start(text: &mut String, model: &Model) {
     let start = model.start();
-    let certain = start.iter().position(|&p| p == 1.0);
+    let certain = start.iter().position(|&p| p == 1.0).filter(|_| start.iter().filter(|&&p| p > 0.0).count() == 1);
     match certain {
         Some(state) if start.len() > 1 => {
             let _ = writeln!(text, "start: {}", label(model.states(), state));

@@ -99,7 +99,11 @@ impl Function {
 
     fn push(&mut self, pattern: Vec<u32>, value: f64, at: usize) -> Result<(), Fault> {
         if self.rules.len() >= ENTRY_LIMIT {
-            return Err(Fault::new(at..at, format!("the function needs more than {ENTRY_LIMIT} numbers"), "one too many"));
+            return Err(Fault::new(
+                at..at,
+                format!("the function needs more than {ENTRY_LIMIT} numbers"),
+                "one too many",
+            ));
         }
         self.rules.push(Rule { pattern, value, at: at as u32 });
         Ok(())
@@ -135,7 +139,11 @@ impl Function {
         if tokens.len() != self.variables.len() {
             let message = format!("the instance has {} values for {} variables", tokens.len(), self.variables.len());
             let names: Vec<&str> = self.variables.iter().map(|v| variables.name_of(*v)).collect();
-            return Err(Fault::new(tag(instance), message, format!("expected a value of each of {}", names.join(", "))));
+            return Err(Fault::new(
+                tag(instance),
+                message,
+                format!("expected a value of each of {}", names.join(", ")),
+            ));
         }
         let mut pattern = Vec::with_capacity(tokens.len());
         let mut dashes = Vec::new();
@@ -301,7 +309,11 @@ impl<'a, 't> Diagram<'_, 'a, 't> {
             "template" => {
                 let id = attribute(node, "idref")?;
                 let Some(&template) = self.templates.get(id) else {
-                    return Err(Fault::new(tag(node), format!("there is no template {id}"), "expected a <SubDAGTemplate>'s id"));
+                    return Err(Fault::new(
+                        tag(node),
+                        format!("there is no template {id}"),
+                        "expected a <SubDAGTemplate>'s id",
+                    ));
                 };
                 if open.contains(&id) {
                     return Err(Fault::new(tag(node), format!("the template {id} holds itself"), "expected another"));

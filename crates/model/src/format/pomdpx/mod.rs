@@ -1,7 +1,7 @@
 //! POMDPX, the XML format of APPL: factored models, some of whose state variables may be observed.
 //!
 //! The factors are multiplied out to flat, sparse rows; states are named by the values of their variables. A state variable
-//! with `fullyObs="true"` is part of every observation, unless the other observations give it away already:
+//! with `fullyObs="true"` is part of every observation, unless it is known anyway because it starts and moves with certainty:
 //! [`observed_component`](crate::observed_component) finds it again in the flat model. One thing is lost: APPL lets the first
 //! action depend on the observed variables, while nothing is seen here before the first action. A warning says so when it
 //! makes a difference.
@@ -21,7 +21,7 @@ use self::table::{Digit, Table, digits, table};
 use self::variables::{Role, Values, Variable, Variables, product};
 use super::ReadOptions;
 use super::diagnostic::Fault;
-use super::sheet::{ENTRY_LIMIT, TooLarge};
+use super::sheet::{ENTRY_LIMIT, ROW_LIMIT, TooLarge};
 use crate::{Dynamics, Kernel, ModelBuilder, Reward, Space};
 
 const PARTS: [&str; 7] = [
@@ -62,26 +62,21 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
         all(rewards, "Func").map(|node| function(node, &variables, &[])).collect::<Result<_, _>>()?;
 
     let mut flat = Flat { variables: &variables, report: Report::default() };
-    let start = flat.start(&start)?;
-    let transition = flat.kernel(&transition, Role::Previous, Role::Current)?;
+    let (start, start_tables) = flat.start(&start)?;
+    let (transition, hidden) = flat.transition(&transition, &start_tables)?;
     let all_observed = variables.observed.iter().all(|&observed| observed);
-    let mut warnings = Vec::new();
-    let (observation, observations, seen) = if variables.observations.is_empty() && all_observed {
-        (None, None, Seen { values: Vec::new() })
-    } else {
-        let kernel = flat.kernel(&observation, Role::Current, Role::Observation)?;
-        (Some(kernel), Some(product("observations", &variables.observations.iter().collect::<Vec<_>>())), Seen::all(&variables))
-    };
+    let is_mdp = variables.observations.is_empty() && all_observed;
+    let observation = if is_mdp { None } else { Some(flat.observation(&observation)?) };
     flat.report.check()?;
-    warnings.extend(flat.report.warning());
+    let mut warnings: Vec<Fault> = flat.report.warning().into_iter().collect();
 
     let dynamics = Dynamics { transition, observation };
-    let (dynamics, observations, seen) = match observations {
-        None => (dynamics, None, seen),
-        Some(space) => {
-            let (dynamics, space, seen) = add_observed(dynamics, space, seen, &start, &variables);
-            (dynamics, Some(space), seen)
-        }
+    let (dynamics, observations, seen) = if is_mdp {
+        (dynamics, None, Seen { values: Vec::new() })
+    } else {
+        let space = product("observations", &variables.observations.iter().collect::<Vec<_>>());
+        let (dynamics, space, seen) = add_observed(dynamics, space, &hidden, start.len(), &variables);
+        (dynamics, Some(space), seen)
     };
     if observations.is_some() {
         warnings.extend(unknown_at_first(&start, &variables, tag(one(root, "InitialStateBelief")?)));
@@ -178,15 +173,15 @@ impl Report {
                 }
                 let given = if given.is_empty() { given } else { format!(" given {given}") };
                 let place = row.at.map_or(function.at.start, |at| at as usize);
-                let sum = if row.at.is_none() { "has no entry".into() } else { format!("sums to {}", row.sum) };
-                rows.push((place, format!("{}{given} {sum}", names.join(", "))));
+                rows.push((place, format!("{}{given} {}", names.join(", "), row.problem())));
             }
         }
     }
 
     fn check(&mut self) -> Result<(), Fault> {
         let total = self.bad_total;
-        let message = if total == 1 { "a row does not sum to 1".into() } else { format!("{total} rows do not sum to 1") };
+        let message =
+            if total == 1 { "a row does not sum to 1".into() } else { format!("{total} rows do not sum to 1") };
         fault(std::mem::take(&mut self.bad), total, message).map_or(Ok(()), Err)
     }
 
@@ -208,6 +203,15 @@ fn fault(rows: Vec<(usize, String)>, total: usize, message: String) -> Option<Fa
     let tail = if more > 0 { format!("\n… and {more} more") } else { String::new() };
     let fault = Fault::new(at..at + 1, message, label);
     Some(if others.is_empty() { fault } else { fault.note(others.join("\n") + &tail) })
+}
+
+/// The tables of some functions: by function, then by action, or one for all actions.
+struct Factors(Vec<Vec<Table>>);
+
+impl Factors {
+    fn under(&self, action: usize) -> Vec<&Table> {
+        self.0.iter().map(|tables| tables.get(action).unwrap_or(&tables[0])).collect()
+    }
 }
 
 /// Multiplies factors out.
@@ -233,8 +237,11 @@ impl Flat<'_> {
             *value = action % variable.len();
             action /= variable.len();
         }
-        let names: Vec<&str> =
-            values.iter().zip(&self.variables.actions).map(|(&value, variable)| variable.names[value].as_str()).collect();
+        let names: Vec<&str> = values
+            .iter()
+            .zip(&self.variables.actions)
+            .map(|(&value, variable)| variable.names[value].as_str())
+            .collect();
         (values, names.join(","))
     }
 
@@ -246,7 +253,7 @@ impl Flat<'_> {
         self.variables.states.iter().map(Values::len).product()
     }
 
-    fn start(&mut self, functions: &[Function]) -> Result<Vec<f64>, Fault> {
+    fn start(&mut self, functions: &[Function]) -> Result<(Vec<f64>, Vec<Table>), Fault> {
         let tables: Vec<Table> =
             functions.iter().map(|f| table(f, &[], self.variables)).collect::<Result<_, _>>().map_err(too_large)?;
         functions.iter().zip(&tables).for_each(|(f, table)| self.report.add(f, table, "", self.variables));
@@ -256,37 +263,63 @@ impl Flat<'_> {
             let product = Product::new(&references, None, Role::Previous, self.variables).map_err(circle(functions))?;
             product.rows(|row| row.iter().for_each(|&(state, p)| start[state as usize] = p));
         }
-        Ok(start)
+        Ok((start, tables))
+    }
+
+    /// The transition kernel, and the observed variables that nobody can predict.
+    fn transition(&mut self, functions: &[Function], start: &[Table]) -> Result<(Kernel, Vec<usize>), Fault> {
+        let factors = self.factors(functions)?;
+        let by_action: Vec<Vec<&Table>> = (0..self.actions()).map(|action| factors.under(action)).collect();
+        let hidden = unpredictable(self.variables, start, &by_action);
+        Ok((self.kernel(&by_action, functions, Role::Previous, Role::Current)?, hidden))
+    }
+
+    fn observation(&mut self, functions: &[Function]) -> Result<Kernel, Fault> {
+        let factors = self.factors(functions)?;
+        let by_action: Vec<Vec<&Table>> = (0..self.actions()).map(|action| factors.under(action)).collect();
+        self.kernel(&by_action, functions, Role::Current, Role::Observation)
+    }
+
+    fn factors(&mut self, functions: &[Function]) -> Result<Factors, Fault> {
+        let mut factors = Factors(Vec::new());
+        for function in functions {
+            // Functions that no action changes are tabulated once.
+            let asks = function.variables.iter().any(|v| v.role == Role::Action);
+            let tables = (0..if asks { self.actions() } else { 1 }).map(|action| {
+                let (action, name) = self.action(action);
+                let table = table(function, &action, self.variables).map_err(too_large)?;
+                self.report.add(function, &table, &name, self.variables);
+                Ok(table)
+            });
+            factors.0.push(tables.collect::<Result<_, Fault>>()?);
+        }
+        Ok(factors)
     }
 
     /// Rows `a * S + s` over the product of the variables of role `adds`, given the states of role `given`.
-    fn kernel(&mut self, functions: &[Function], given: Role, adds: Role) -> Result<Kernel, Fault> {
+    fn kernel(
+        &self,
+        by_action: &[Vec<&Table>],
+        functions: &[Function],
+        given: Role,
+        adds: Role,
+    ) -> Result<Kernel, Fault> {
         let (mut offsets, mut index, mut values) = (vec![0_u32], Vec::new(), Vec::new());
         let sizes = if adds == Role::Observation { &self.variables.observations } else { &self.variables.states };
         let columns = sizes.iter().map(Values::len).product();
-        offsets.reserve(self.actions().saturating_mul(self.states()).min(ENTRY_LIMIT));
-        // Functions that no action changes are tabulated once.
-        let mut same: Vec<Option<Table>> = functions.iter().map(|_| None).collect();
-        for action in 0..self.actions() {
-            let (action, name) = self.action(action);
-            let mut own: Vec<Option<Table>> = functions.iter().map(|_| None).collect();
-            for (i, function) in functions.iter().enumerate() {
-                let asks = function.variables.iter().any(|v| v.role == Role::Action);
-                let slot = if asks { &mut own[i] } else { &mut same[i] };
-                if slot.is_none() {
-                    let table = table(function, &action, self.variables).map_err(too_large)?;
-                    self.report.add(function, &table, &name, self.variables);
-                    *slot = Some(table);
-                }
-            }
-            if self.report.bad_total > 0 {
-                continue;
-            }
-            let tables: Vec<&Table> = own.iter().zip(&same).filter_map(|(own, same)| own.as_ref().or(same.as_ref())).collect();
-            let product = Product::new(&tables, Some(given), adds, self.variables).map_err(circle(functions))?;
+        let rows = self.actions().saturating_mul(self.states());
+        if rows > ROW_LIMIT {
+            return Err(too_large(TooLarge));
+        }
+        if self.report.bad_total > 0 {
+            return Ok(Kernel::new(columns));
+        }
+        offsets.reserve_exact(rows);
+        for tables in by_action {
+            let product = Product::new(tables, Some(given), adds, self.variables).map_err(circle(functions))?;
             let mut fits = true;
             product.rows(|row| {
-                fits &= index.len() + row.len() <= ENTRY_LIMIT && offsets.len() <= ENTRY_LIMIT;
+                fits &= index.len() + row.len() <= ENTRY_LIMIT;
                 if fits {
                     index.extend(row.iter().map(|&(column, _)| column));
                     values.extend(row.iter().map(|&(_, p)| p));
@@ -351,15 +384,21 @@ impl Flat<'_> {
                         };
                         index / digit.stride % digit.size
                     };
-                    let of_table = |(table, &base): (&Table, &usize)| table.kernel.get(base, Table::index(&table.columns, of));
+                    let of_table =
+                        |(table, &base): (&Table, &usize)| table.kernel.get(base, Table::index(&table.columns, of));
                     tables.iter().zip(&bases).map(of_table).sum()
                 };
                 let nexts = dynamics.transition.row(row).0;
                 match &dynamics.observation {
-                    Some(kernel) if full => rows.push_row(nexts.iter().flat_map(|&next| {
-                        let next = next as usize;
-                        kernel.row(action * states + next).0.iter().map(move |&o| (next, o as usize))
-                    }).map(|(next, o)| (next * observations + o, value(next, o)))),
+                    Some(kernel) if full => rows.push_row(
+                        nexts
+                            .iter()
+                            .flat_map(|&next| {
+                                let next = next as usize;
+                                kernel.row(action * states + next).0.iter().map(move |&o| (next, o as usize))
+                            })
+                            .map(|(next, o)| (next * observations + o, value(next, o))),
+                    ),
                     _ => rows.push_row(nexts.iter().map(|&next| (next as usize, value(next as usize, 0)))),
                 }
                 row += 1;
@@ -391,53 +430,48 @@ struct Seen {
 }
 
 impl Seen {
-    fn all(_: &Variables) -> Self {
-        Self { values: Vec::new() }
-    }
-
     fn only(&self, observation: usize) -> usize {
         self.values.get(observation).map_or(observation, |&o| o as usize)
     }
 }
 
-/// Adds the observed state variables to the observations, those at least that are not known without.
+/// The observed variables that nobody can predict: all but those with a certain start whose next value is certain given the
+/// action and variables of the same kind.
+fn unpredictable(variables: &Variables, start: &[Table], transition: &[Vec<&Table>]) -> Vec<usize> {
+    let count = variables.states.len();
+    let mut predictable = vec![true; count];
+    let certain = |table: &Table| (0..table.kernel.rows()).all(|row| table.kernel.row(row).0.len() == 1);
+    let tables = || start.iter().chain(transition.iter().flatten().copied());
+    // Taking away what depends on the unpredictable, until nothing changes.
+    loop {
+        let before = predictable.clone();
+        for table in tables() {
+            if !certain(table) || table.rows.iter().any(|digit| !predictable[digit.variable.index]) {
+                table.columns.iter().for_each(|digit| predictable[digit.variable.index] = false);
+            }
+        }
+        if predictable == before {
+            return (0..count).filter(|&v| variables.observed[v] && !predictable[v]).collect();
+        }
+    }
+}
+
+/// Adds the observed state variables `hidden` to the observations.
 fn add_observed(
     mut dynamics: Dynamics,
     space: Space,
-    seen: Seen,
-    start: &[f64],
+    hidden: &[usize],
+    states: usize,
     variables: &Variables,
 ) -> (Dynamics, Space, Seen) {
-    if !variables.observed.contains(&true) {
-        return (dynamics, space, seen);
+    if hidden.is_empty() {
+        return (dynamics, space, Seen { values: Vec::new() });
     }
-    let states = start.len();
     let mut strides = vec![1; variables.states.len()];
     for i in (1..strides.len()).rev() {
         strides[i - 1] = strides[i] * variables.states[i].len();
     }
     let value = |variable: usize, state: usize| state / strides[variable] % variables.states[variable].len();
-    let dynamics_of = std::slice::from_ref(&dynamics);
-    let (cells, _) = crate::observed::cells(states, start, dynamics_of);
-    let mut occurs = vec![false; states];
-    dynamics.transition.columns_used(&mut occurs);
-    // A variable that takes one value in each cell is known anyway.
-    let hidden: Vec<usize> = (0..variables.states.len())
-        .filter(|&variable| {
-            let mut first = vec![usize::MAX; states + 1];
-            variables.observed[variable]
-                && (0..states).filter(|&s| occurs[s]).any(|s| {
-                    let slot = &mut first[cells[s] as usize];
-                    if *slot == usize::MAX {
-                        *slot = value(variable, s);
-                    }
-                    *slot != value(variable, s)
-                })
-        })
-        .collect();
-    if hidden.is_empty() {
-        return (dynamics, space, seen);
-    }
     let names = hidden.iter().map(|&variable| &variables.states[variable]);
     let observed: Vec<&Values> = names.collect();
     let heads = product("observations", &observed);
@@ -463,7 +497,8 @@ fn add_observed(
     let names: Vec<String> = used.keys().map(name).collect();
     let values = used.keys().map(|&(_, o)| o).collect();
     let len = names.len();
-    let space = Space::named("observations", names).or_else(|_| Space::unnamed("observations", len)).expect("not empty");
+    let space =
+        Space::named("observations", names).or_else(|_| Space::unnamed("observations", len)).expect("not empty");
     dynamics.observation = Some(pairs);
     (dynamics, space, Seen { values })
 }
@@ -482,6 +517,7 @@ fn unknown_at_first(start: &[f64], variables: &Variables, at: std::ops::Range<us
     }
     (!unknown.is_empty()).then(|| {
         let message = format!("{} is observed, but not before the first action", unknown.join(", "));
-        Fault::new(at, message, "its start is random").note("nothing is seen before the first action: values are those of a blind first step")
+        Fault::new(at, message, "its start is random")
+            .note("nothing is seen before the first action: values are those of a blind first step")
     })
 }

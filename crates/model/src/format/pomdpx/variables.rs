@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::document::{Word, all, attribute, elements, tag, word, words};
 use crate::Space;
 use crate::format::diagnostic::{Fault, some_of};
-use crate::format::sheet::ENTRY_LIMIT;
+use crate::format::sheet::ROW_LIMIT;
 
 /// What a variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +56,12 @@ impl Values {
     pub fn index(&self, word: &str, at: &Range<usize>) -> Result<u32, Fault> {
         self.index.get(word).copied().ok_or_else(|| {
             let all = some_of(self.names.iter().map(|name| format!("`{name}`")));
-            Fault::new(at.clone(), format!("`{word}` is not a value of {}", self.name), format!("expected a value of {}", self.name))
-                .note(format!("the values of {} are {all}", self.name))
+            Fault::new(
+                at.clone(),
+                format!("`{word}` is not a value of {}", self.name),
+                format!("expected a value of {}", self.name),
+            )
+            .note(format!("the values of {} are {all}", self.name))
         })
     }
 }
@@ -107,9 +111,9 @@ impl Variables {
         }
         for list in [&variables.states, &variables.actions, &variables.observations] {
             let size = list.iter().try_fold(1_usize, |n, values| n.checked_mul(values.len()));
-            if size.is_none_or(|n| n > ENTRY_LIMIT) {
+            if size.is_none_or(|n| n > ROW_LIMIT) {
                 let message = "the variables have too many values together";
-                return Err(Fault::new(tag(node), message, format!("their product must stay below {ENTRY_LIMIT}")));
+                return Err(Fault::new(tag(node), message, format!("their product must stay below {ROW_LIMIT}")));
             }
         }
         Ok(variables)
@@ -155,7 +159,7 @@ fn values(node: Node, name: &str, letter: char) -> Result<Values, Fault> {
         (None, Some(count)) => {
             let word = word(count, "a whole number")?;
             match word.text.parse::<usize>() {
-                Ok(n @ 1..=ENTRY_LIMIT) => (0..n).map(|i| format!("{letter}{i}")).collect(),
+                Ok(n @ 1..=ROW_LIMIT) => (0..n).map(|i| format!("{letter}{i}")).collect(),
                 _ => {
                     let message = format!("`{}` is not a number of values", word.text);
                     return Err(Fault::new(word.at, message, "expected a whole number from 1"));
@@ -182,12 +186,8 @@ fn values(node: Node, name: &str, letter: char) -> Result<Values, Fault> {
 
 /// The product of variables as one space: values joined by commas, the first variable changing slowest.
 pub(super) fn product(what: &'static str, variables: &[&Values]) -> Space {
-    let mut names = vec![String::new()];
-    for values in variables {
-        let comma = if names[0].is_empty() { "" } else { "," };
-        names = names.iter().flat_map(|head| values.names.iter().map(move |v| format!("{head}{comma}{v}"))).collect();
-    }
-    // Names with commas may collide, and then numbers are clearer.
-    let len = names.len();
-    Space::named(what, names).or_else(|_| Space::unnamed(what, len)).expect("every variable has a value")
+    let len = variables.iter().map(|values| values.len()).product();
+    let names = variables.iter().map(|values| values.names.clone()).collect();
+    // Values with commas would be ambiguous, and then numbers are clearer.
+    Space::product(what, names).or_else(|_| Space::unnamed(what, len)).expect("every variable has a value")
 }

@@ -377,10 +377,10 @@ impl Model {
         let (s, a) = (self.states.len(), self.actions.len());
         let observations = self.observations.as_ref().map_or(1, Space::len);
         let dynamics = &self.dynamics[m];
-        if let Reward::StateAction(reward) = &self.reward {
-            if (0..a * s).all(|row| !self.terminal[row % s] || reward[row] == 0.0) {
-                return Vec::new();
-            }
+        if let Reward::StateAction(reward) = &self.reward
+            && (0..a * s).all(|row| !self.terminal[row % s] || reward[row] == 0.0)
+        {
+            return Vec::new();
         }
         let one = |row: usize| -> f64 {
             let (action, state) = (row / s, row % s);

@@ -74,11 +74,11 @@ impl Space {
             }
         }
         let len = variables.iter().try_fold(1_usize, |len, values| len.checked_mul(values.len())).unwrap_or(usize::MAX);
-        match variables.is_empty() {
-            true => Self::unnamed(what, len),
-            false => Self::unnamed(what, len)
-                .map(|space| Self { names: Names::Product { variables, all: OnceLock::new() }, ..space }),
+        let space = Self::unnamed(what, len)?;
+        if variables.is_empty() {
+            return Ok(space);
         }
+        Ok(Self { names: Names::Product { variables, all: OnceLock::new() }, ..space })
     }
 
     /// Number of elements, at least 1.

@@ -51,10 +51,10 @@ impl Draw<'_> {
 }
 
 fn space(what: &str, len: usize, named: bool) -> Space {
-    match named {
-        true => Space::named(what, (0..len).map(|i| format!("{}-{i}", &what[..1].to_uppercase()))).unwrap(),
-        false => Space::unnamed(what, len).unwrap(),
+    if !named {
+        return Space::unnamed(what, len).unwrap();
     }
+    Space::named(what, (0..len).map(|i| format!("{}-{i}", &what[..1].to_uppercase()))).unwrap()
 }
 
 prop_compose! {
@@ -104,9 +104,7 @@ fn answers(name: &str, text: &[u8]) {
         let message = error.to_string();
         assert!(!message.is_empty() && message.lines().count() <= 24, "{message}");
         if let FormatError::Text(fault) = error {
-            assert!(
-                fault.line >= 1 && fault.column >= 1 && fault.line <= 1 + text.iter().filter(|&&b| b == b'\n').count()
-            );
+            assert!(fault.line >= 1 && fault.column >= 1 && fault.line <= text.split(|&b| b == b'\n').count());
         }
     }
 }

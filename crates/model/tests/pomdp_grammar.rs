@@ -243,8 +243,8 @@ fn spaces_are_counts_or_names_and_numbers_work_for_both() {
     assert_eq!((count.states().len(), count.states().names()), (3, None));
     assert_eq!(model("discount: 0.5 states: 0 1 2 actions: 1 T: 0 identity"), count);
     let odd =
-        model("discount: 0.5 states: T start 1st a-b_c.d actions: E uniformly T: 0 identity T: uniformly identity");
-    assert_eq!(odd.states().names().unwrap(), ["T", "start", "1st", "a-b_c.d"]);
+        model("discount: 0.5 states: T begin 1st a-b_c.d actions: E uniformly T: 0 identity T: uniformly identity");
+    assert_eq!(odd.states().names().unwrap(), ["T", "begin", "1st", "a-b_c.d"]);
     let one = model("discount: 0 states: 1 actions: 1 observations: 1 T: 0 identity O: * uniform R: 0 : 0 : 0 : 0 7");
     assert_eq!((one.discount(), one.expected_reward(0)), (0.0, &[7.0][..]));
 }
@@ -270,7 +270,7 @@ fn rounding_is_repaired_and_said() {
     for part in [
         "3 rows are off by rounding",
         "start sums to 0.999999",
-        "T: go : here sums to 1.000001 (line 9)",
+        "T: go : here sums to 1.000001 (line 8)",
         "O: go : here",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
@@ -357,6 +357,7 @@ fn the_writer_refuses_what_the_format_cannot_hold() {
         refused(|parts| parts.states = tiresias_model::Space::named("states", ["a#", "c"]).unwrap()),
         refused(|parts| parts.states = tiresias_model::Space::named("states", ["*", "c"]).unwrap()),
         refused(|parts| parts.states = tiresias_model::Space::named("states", ["1.5", "c"]).unwrap()),
+        refused(|parts| parts.states = tiresias_model::Space::named("states", ["start", "c"]).unwrap()),
     ];
     for error in errors {
         assert!(matches!(error, ModelError::Name { .. }), "{error}");

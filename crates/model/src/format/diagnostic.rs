@@ -92,7 +92,7 @@ impl Source<'_> {
 
     /// The line of a byte, counted from 1.
     pub fn line(&self, byte: usize) -> usize {
-        1 + self.text[..byte].iter().filter(|&&b| b == b'\n').count()
+        1 + self.text[..byte].split(|&b| b == b'\n').skip(1).count()
     }
 
     fn place(&self, fault: Fault, severity: Severity) -> Diagnostic {

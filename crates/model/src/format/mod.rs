@@ -38,7 +38,7 @@ pub enum Format {
 impl Format {
     /// By the suffix of the name, else by how the text begins.
     pub fn of(name: &str, text: &[u8]) -> Self {
-        let suffix = Path::new(name).extension().map(|suffix| suffix.to_ascii_lowercase());
+        let suffix = Path::new(name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
         match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
             Some("pomdp" | "mdp") => Self::Pomdp,
             Some("pomdpx") => Self::Pomdpx,

@@ -151,35 +151,33 @@ impl Named {
 }
 
 /// The latest rule for a cell: one table for each set of wildcards that the file uses, sixteen at most.
-struct Latest(Vec<([bool; 4], FxHashMap<[u32; 4], (usize, f64)>)>);
+struct Latest(Vec<SameWildcards>);
+
+/// Rules that have their wildcards in the same places: the latest of each cell, with its age and value.
+struct SameWildcards {
+    wild: [bool; 4],
+    rules: FxHashMap<[u32; 4], (usize, f64)>,
+}
 
 impl Latest {
     fn new(rules: &[Rule]) -> Self {
-        let mut tables: Vec<([bool; 4], FxHashMap<[u32; 4], (usize, f64)>)> = Vec::new();
+        let mut tables: Vec<SameWildcards> = Vec::new();
         for (age, rule) in rules.iter().enumerate() {
             let wild = rule.cell.map(|index| index == ALL);
-            let table = match tables.iter().position(|(mask, _)| *mask == wild) {
-                Some(i) => i,
-                None => {
-                    tables.push((wild, FxHashMap::default()));
-                    tables.len() - 1
-                }
-            };
-            tables[table].1.insert(rule.cell, (age, rule.value));
+            let table = tables.iter().position(|table| table.wild == wild).unwrap_or_else(|| {
+                tables.push(SameWildcards { wild, rules: FxHashMap::default() });
+                tables.len() - 1
+            });
+            tables[table].rules.insert(rule.cell, (age, rule.value));
         }
         Self(tables)
     }
 
     fn value(&self, cell: [u32; 4]) -> f64 {
-        let mut latest: Option<(usize, f64)> = None;
-        for (wild, table) in &self.0 {
-            let key = std::array::from_fn(|i| if wild[i] { ALL } else { cell[i] });
-            if let Some(&(age, value)) = table.get(&key) {
-                if latest.is_none_or(|(older, _)| older < age) {
-                    latest = Some((age, value));
-                }
-            }
-        }
-        latest.map_or(0.0, |(_, value)| value)
+        let of = |table: &SameWildcards| {
+            let key = std::array::from_fn(|i| if table.wild[i] { ALL } else { cell[i] });
+            table.rules.get(&key).copied()
+        };
+        self.0.iter().filter_map(of).max_by_key(|&(age, _)| age).map_or(0.0, |(_, value)| value)
     }
 }

@@ -52,6 +52,10 @@ enum StartForm {
     Exclude,
 }
 
+/// Words that cannot be names: one in a list of names tells of a missing colon. pomdp-solve reserves them too.
+pub(super) const KEYWORDS: [&str; 8] =
+    ["discount", "values", "states", "actions", "observations", "start", "include", "exclude"];
+
 /// Reads up to the first `T:`, `O:` or `R:`.
 pub(super) fn header<'t>(scanner: &mut Scanner<'t>) -> Result<Header<'t>, Fault> {
     let mut seen = Statements::default();
@@ -111,6 +115,10 @@ fn one_word<'t>(scanner: &mut Scanner<'t>, keyword: &str, what: &str) -> Result<
     match words[..] {
         [word] => Ok(word),
         [] => Err(scanner.peek().expected(what)),
+        [_, second, ..] if KEYWORDS.iter().any(|keyword| second.is(keyword)) => {
+            let after = words.get(2).copied().unwrap_or(scanner.peek());
+            Err(after.expected(&format!("`:` after {}", second.quoted())))
+        }
         [_, second, ..] => Err(second.expected(STATEMENTS)),
     }
 }
@@ -130,8 +138,8 @@ impl<'t> Statements<'t> {
         let missing = |what: &str| end.expected(&format!("`{what}:` before the tables"));
         let (discount, discount_at) = self.discount.ok_or_else(|| missing("discount"))?;
         let (states_at, states) = self.states.ok_or_else(|| missing("states"))?;
-        let (actions_at, actions) = self.actions.ok_or_else(|| missing("actions"))?;
         let states = Names::new("state", states_at, &states)?;
+        let (actions_at, actions) = self.actions.ok_or_else(|| missing("actions"))?;
         let actions = Names::new("action", actions_at, &actions)?;
         let observations = self.observations.map(|(at, words)| Names::new("observation", at, &words)).transpose()?;
         if states.space.len().saturating_mul(actions.space.len()) > ROW_LIMIT {
@@ -239,23 +247,26 @@ impl<'t> Names<'t> {
         let counting = words.len() > 1 && words.iter().enumerate().all(|(i, word)| integer(word.text) == Some(i));
         if counting || (words.len() == 1 && words[0].number("").is_ok()) {
             let count = if counting { Some(words.len()) } else { integer(words[0].text) };
-            return match count {
-                Some(count @ 1..=ROW_LIMIT) => {
-                    let space =
-                        Space::unnamed(&plural, count).map_err(|e| Fault::new(at.range(), e.to_string(), ""))?;
-                    Ok(Self { what, space, index: FxHashMap::default() })
-                }
-                _ => {
-                    let message = format!("{} is not a number of {plural}", words[0].quoted());
-                    Err(Fault::new(words[0].range(), message, format!("expected a whole number from 1 to {ROW_LIMIT}")))
-                }
-            };
+            if let Some(count @ 1..=ROW_LIMIT) = count {
+                let space = Space::unnamed(&plural, count).map_err(|e| Fault::new(at.range(), e.to_string(), ""))?;
+                return Ok(Self { what, space, index: FxHashMap::default() });
+            }
+            let message = format!("{} is not a number of {plural}", words[0].quoted());
+            return Err(Fault::new(
+                words[0].range(),
+                message,
+                format!("expected a whole number from 1 to {ROW_LIMIT}"),
+            ));
         }
         let mut index = FxHashMap::default();
         for (i, word) in words.iter().enumerate() {
             if word.is("*") || word.number("").is_ok() || std::str::from_utf8(word.text).is_err() {
                 let message = format!("{} cannot be the name of {} {what}", word.quoted(), article(what));
                 return Err(Fault::new(word.range(), message, "expected a name: no number, no `*`, in UTF-8"));
+            }
+            if KEYWORDS.iter().any(|keyword| word.is(keyword)) {
+                let message = format!("the keyword {} cannot be the name of {} {what}", word.quoted(), article(what));
+                return Err(Fault::new(word.range(), message, "expected a name, or a `:` after the keyword"));
             }
             if index.insert(word.text, i as u32).is_some() {
                 let message = format!("{what} {} stands twice", word.quoted());

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::header::KEYWORDS;
 use crate::{Kernel, Kind, Model, ModelError, Reward, Space};
 
 /// The model as a `.pomdp` text. [`ModelError::Name`] when the format has no way to say some part of it.
@@ -23,7 +24,9 @@ pub(in crate::format) fn write(model: &Model) -> Result<String, ModelError> {
     let terminal = model.terminal_states();
     if !terminal.is_empty() {
         text += "E:";
-        terminal.iter().for_each(|&s| text += &format!(" {}", label(model.states(), s)));
+        for &state in &terminal {
+            let _ = write!(text, " {}", label(model.states(), state));
+        }
         text += "\n";
     }
     let dynamics = &model.dynamics()[0];
@@ -52,7 +55,7 @@ fn expressible(model: &Model) -> Result<(), ModelError> {
         for name in names {
             let word = !name.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '#' | '\u{1a}'));
             let number = fast_float2::parse::<f64, _>(name).is_ok();
-            if !word || number || name == "*" || name == "uniform" {
+            if !word || number || name == "*" || name == "uniform" || KEYWORDS.contains(&name.as_str()) {
                 return not(what, name.clone(), "is a name that a .pomdp file cannot hold");
             }
         }
@@ -90,7 +93,9 @@ fn write_start(text: &mut String, model: &Model) {
         }
         _ => {
             *text += "start:";
-            start.iter().for_each(|&p| *text += &format!(" {}", number(p)));
+            for &p in start {
+                let _ = write!(text, " {}", number(p));
+            }
             *text += "\n";
         }
     }

@@ -221,7 +221,7 @@ struct Flat<'a> {
 }
 
 fn too_large(TooLarge: TooLarge) -> Fault {
-    Fault::new(0..0, format!("the flat model needs more than {ENTRY_LIMIT} numbers"), "")
+    Fault::new(0..0, format!("the flat model needs more than {ENTRY_LIMIT} numbers"), "multiplied out")
 }
 
 fn circle(functions: &[Function]) -> impl Fn(Circle) -> Fault {

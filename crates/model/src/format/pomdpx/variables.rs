@@ -158,13 +158,11 @@ fn values(node: Node, name: &str, letter: char) -> Result<Values, Fault> {
         (Some(list), None) => words(list).into_iter().map(|word| word.text.into()).collect(),
         (None, Some(count)) => {
             let word = word(count, "a whole number")?;
-            match word.text.parse::<usize>() {
-                Ok(n @ 1..=ROW_LIMIT) => (0..n).map(|i| format!("{letter}{i}")).collect(),
-                _ => {
-                    let message = format!("`{}` is not a number of values", word.text);
-                    return Err(Fault::new(word.at, message, "expected a whole number from 1"));
-                }
-            }
+            let Ok(count @ 1..=ROW_LIMIT) = word.text.parse::<usize>() else {
+                let message = format!("`{}` is not a number of values", word.text);
+                return Err(Fault::new(word.at, message, "expected a whole number from 1"));
+            };
+            (0..count).map(|i| format!("{letter}{i}")).collect()
         }
         _ => {
             let message = format!("variable {name} needs its values once");

@@ -88,10 +88,10 @@ const FAULTS: &[(&str, &str)] = &[
     ("start §here\n{H}{T}{O}", "expected `:` after `start`, found `here`"),
     ("{H}start: here\n§start: there\n{T}{O}", "`start` stands twice"),
     ("{H}E: §heaven\n{T}{O}", "there is no state `heaven`"),
-    ("{H}E §here\n{T}{O}", "expected `:` after `E`"),
+    ("E §here\n{H}{T}{O}", "expected `:` after `E`"),
     ("{H}{T}{O}E: here §2", "there is no state `2`"),
     // ---- transitions ----
-    ("{H}T §stay identity", "expected `:` after `T`, found `stay`"),
+    ("{H}{T}T §stay identity", "expected `:` after `T`, found `stay`"),
     ("{H}{T}{O}T§", "expected `:` after `T`, found the end of the file"),
     ("{H}T: §run identity", "there is no action `run`"),
     ("{H}T: §2 identity", "there is no action `2`"),

@@ -1,5 +1,7 @@
 //! Every form of the `.pomdp` grammar against models worked out by hand.
 
+use std::fmt::Write as _;
+
 use tiresias_model::format::{Format, FormatError, Loaded, ReadOptions, read};
 use tiresias_model::{Kernel, Kind, Model, ModelError, Reward};
 
@@ -150,7 +152,7 @@ fn ind(condition: bool) -> f64 {
 #[test]
 fn every_reward_form() {
     let is = |tables: &str, reward: fn(usize, usize, usize, usize) -> f64| {
-        assert_eq!(rewards(tables), formula(reward), "{tables}")
+        assert_eq!(rewards(tables), formula(reward), "{tables}");
     };
     is("", |_, _, _, _| 0.0);
     is("R: * : * : * : * -2.5", |_, _, _, _| -2.5);
@@ -293,7 +295,7 @@ fn large_files_stay_sparse() {
         String::from("discount: 0.99\nstates: 10000\nactions: 2\nobservations: 3\nT: * identity\nO: * uniform\n");
     text += "R: * : * : 77 : * 1\nR: * : * : * : 2 -1\nR: 1 : * : * : * 5\n";
     for s in 0..9_999 {
-        text += &format!("T: 0 : {s} : {s} 0\nT: 0 : {s} : {} 1\n", s + 1);
+        let _ = writeln!(text, "T: 0 : {s} : {s} 0\nT: 0 : {s} : {} 1", s + 1);
     }
     let model = model(&text);
     assert_eq!(model.dynamics()[0].transition.entries(), 20_000);

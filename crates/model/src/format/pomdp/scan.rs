@@ -59,11 +59,10 @@ impl Token<'_> {
         let numeric = matches!(self.text.first(), Some(b'0'..=b'9' | b'.' | b'-' | b'+'));
         match fast_float2::parse::<f64, _>(self.text) {
             Ok(value) if numeric && value.is_finite() => Ok(value),
-            Ok(_) if numeric => Err(Fault::new(
-                self.range(),
-                format!("{} is too large for a number", self.quoted()),
-                "larger than 1.8e308",
-            )),
+            Ok(_) if numeric && self.text.iter().any(u8::is_ascii_digit) => {
+                let message = format!("{} is too large for a number", self.quoted());
+                Err(Fault::new(self.range(), message, "larger than 1.8e308"))
+            }
             _ => Err(self.expected(what)),
         }
     }

@@ -212,3 +212,26 @@ fn truncated_bytes_are_answered() {
     let json = include_str!("../../../examples/tiger.json");
     (0..json.len()).for_each(|end| answers("a.json", &json.as_bytes()[..end]));
 }
+
+#[test]
+fn broken_json_is_told_where_it_breaks() {
+    let text = include_str!("../../../examples/tiger.json");
+    for (from, to, column_of, message) in [
+        ("\"discount\"", "\"discuont\"", "\"discuont\"", "unknown field `discuont`"),
+        ("\"states\"", "states", "states", "key must be a string"),
+    ] {
+        let broken = text.replacen(from, to, 1);
+        let at = broken.find(column_of).unwrap();
+        let line = 1 + broken[..at].matches('\n').count();
+        let Err(FormatError::Text(fault)) = read("t.json", broken.as_bytes(), &ReadOptions::default()) else {
+            panic!("{to} is refused")
+        };
+        assert_eq!(fault.line, line, "{fault}");
+        assert!(fault.message.contains(message), "{fault}");
+        assert!(fault.to_string().contains(&format!("t.json:{line}:")), "{fault}");
+    }
+    let Err(FormatError::Text(fault)) = read("t.json", b"{\n\"name\": \"\xff\"}", &ReadOptions::default()) else {
+        panic!("not UTF-8")
+    };
+    assert_eq!((fault.line, fault.column), (2, 10));
+}

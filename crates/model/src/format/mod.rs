@@ -116,7 +116,7 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
             let source = Source { file: name, text: text.as_bytes() };
             located(&source, pomdpx::read(&text, options))?
         }
-        Format::Json => json(&source, options).map_err(error)?,
+        Format::Json => json(&source, options)?,
     };
     if builder.name.is_empty() {
         builder.name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
@@ -132,11 +132,33 @@ fn decoded(text: &[u8]) -> Cow<'_, str> {
     }
 }
 
-fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, ModelError> {
-    let text = std::str::from_utf8(source.text).map_err(|e| ModelError::Json(format!("not UTF-8: {e}")))?;
-    let mut builder = ModelBuilder::from_json(text)?;
+fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, FormatError> {
+    let error = |error| FormatError::Model { file: source.file.into(), error };
+    let text = std::str::from_utf8(source.text).map_err(|e| {
+        let at = e.valid_up_to();
+        source.located(Fault::new(at..at + 1, "the text is not UTF-8", "the first byte that is not"))
+    })?;
+    let document = crate::json::parse(text).map_err(|e| source.located(json_fault(text, &e)))?;
+    let mut builder = ModelBuilder::from_document(document).map_err(error)?;
     builder.horizon = options.horizon.or(builder.horizon);
     Ok((builder, Vec::new()))
+}
+
+/// A JSON error under the character where it was noticed.
+fn json_fault(text: &str, error: &serde_json::Error) -> Fault {
+    let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let start = text.floor_char_boundary((line + error.column().saturating_sub(1)).min(text.len()));
+    let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
+    let message = error.to_string();
+    // The library ends its message with the place, which is shown anyway.
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    Fault::new(start..end, format!("not a model in JSON: {message}"), "noticed here")
+}
+
+impl Source<'_> {
+    fn located(&self, fault: Fault) -> FormatError {
+        FormatError::Text(Box::new(self.error(fault)))
+    }
 }
 
 type Parts<W> = (ModelBuilder, Vec<W>);
@@ -144,7 +166,7 @@ type Parts<W> = (ModelBuilder, Vec<W>);
 fn located(source: &Source, parts: Result<Parts<Fault>, Fault>) -> Result<Parts<Diagnostic>, FormatError> {
     match parts {
         Ok((builder, faults)) => Ok((builder, faults.into_iter().map(|fault| source.warning(fault)).collect())),
-        Err(fault) => Err(FormatError::Text(Box::new(source.error(fault)))),
+        Err(fault) => Err(source.located(fault)),
     }
 }
 

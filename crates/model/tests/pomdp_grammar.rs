@@ -254,7 +254,7 @@ fn spaces_are_counts_or_names_and_numbers_work_for_both() {
 #[test]
 fn a_discount_of_one_takes_its_horizon_from_the_options() {
     let text = "discount : 1.0\nstates: 1\nactions: 1\nT: 0 identity";
-    let options = ReadOptions { horizon: Some(7) };
+    let options = ReadOptions { horizon: Some(7), ..ReadOptions::default() };
     assert_eq!(read("a.mdp", text.as_bytes(), &options).unwrap().model.horizon(), Some(7));
     let error = read("a.mdp", text.as_bytes(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("a.mdp:1:12") && error.contains("needs a horizon"), "{error}");
@@ -322,6 +322,8 @@ fn formats_are_told_by_suffix_and_by_content() {
     ] {
         assert_eq!(Format::of(name, text.as_bytes()), format, "{name}");
     }
+    let known = ReadOptions { format: Some(Format::Pomdp), ..ReadOptions::default() };
+    assert_eq!(read("tiger.json", TIGER.as_bytes(), &known).unwrap().format, Format::Pomdp);
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn files_are_read_whatever_their_format() {
     {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let loaded = Model::from_file(&path, &ReadOptions { horizon: Some(3) }).unwrap();
+        let loaded = Model::from_file(&path, &ReadOptions { horizon: Some(3), ..ReadOptions::default() }).unwrap();
         assert_eq!(loaded.model.horizon(), Some(3));
         let mut parts = loaded.model.to_builder();
         (parts.name, parts.horizon) = ("test".into(), None);

@@ -57,6 +57,8 @@ impl Format {
 pub struct ReadOptions {
     /// Number of decisions, in place of what the file says; a `.pomdp` or POMDPX file says nothing. A discount of 1 needs one.
     pub horizon: Option<usize>,
+    /// The format, where it is known; found by [`Format::of`] otherwise.
+    pub format: Option<Format>,
 }
 
 /// A model and what was repaired to get it.
@@ -107,7 +109,7 @@ pub enum FormatError {
 /// ```
 pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, FormatError> {
     let source = Source { file: name, text };
-    let format = Format::of(name, text);
+    let format = options.format.unwrap_or_else(|| Format::of(name, text));
     let error = |error| FormatError::Model { file: name.into(), error };
     let (mut builder, warnings) = match format {
         Format::Pomdp => located(&source, pomdp::read(&source, options))?,
@@ -147,7 +149,8 @@ fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, For
 /// A JSON error under the character where it was noticed.
 fn json_fault(text: &str, error: &serde_json::Error) -> Fault {
     let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let start = text.floor_char_boundary((line + error.column().saturating_sub(1)).min(text.len()));
+    let near = (line + error.column().saturating_sub(1)).min(text.len());
+    let start = (0..=near).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     let message = error.to_string();
     // The library ends its message with the place, which is shown anyway.

@@ -60,6 +60,9 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
     let rewards = one(root, "RewardFunction")?;
     let rewards: Vec<Function> =
         all(rewards, "Func").map(|node| function(node, &variables, &[])).collect::<Result<_, _>>()?;
+    let start_at = tag(one(root, "InitialStateBelief")?);
+    // The flat model needs the memory.
+    drop(document);
 
     let mut flat = Flat { variables: &variables, report: Report::default() };
     let (start, start_tables) = flat.start(&start)?;
@@ -79,7 +82,7 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
         (dynamics, Some(space), seen)
     };
     if observations.is_some() {
-        warnings.extend(unknown_at_first(&start, &variables, tag(one(root, "InitialStateBelief")?)));
+        warnings.extend(unknown_at_first(&start, &variables, start_at));
     }
     let reward = flat.reward(&rewards, &dynamics, &seen)?;
     let builder = ModelBuilder {

@@ -367,3 +367,20 @@ fn the_writer_refuses_what_the_format_cannot_hold() {
         assert!(matches!(error, ModelError::Name { .. }), "{error}");
     }
 }
+
+#[test]
+fn the_example_in_the_documentation_is_read() {
+    let page = include_str!("../../../docs/model-files.md");
+    let example = page.split("```").nth(1).expect("a block of code");
+    let model = model(example);
+    assert_eq!((model.states().len(), model.terminal_states()), (3, vec![2]));
+    let dynamics = &model.dynamics()[0];
+    assert_eq!(dynamics.transition.row(4), (&[0, 2][..], &[0.25, 0.75][..]));
+    assert_eq!(dynamics.observation.as_ref().unwrap().row(1), (&[0, 1][..], &[0.15, 0.85][..]));
+    assert_eq!((model.realised_reward(0, 1, 0, 1), model.realised_reward(1, 0, 1, 0)), (4.0, -1.0));
+    // Its broken line gives the message that the page shows.
+    let message = page.split("```").nth(3).expect("a message").trim();
+    let text = "discount: 0.9\nstates: here there\nactions: stay go\nobservations: dark light\nO: * uniform\n\
+                T: stay : here : theer 1.0\n";
+    assert_eq!(read("f.pomdp", text.as_bytes(), &ReadOptions::default()).unwrap_err().to_string(), message);
+}

@@ -309,6 +309,19 @@ fn large_files_stay_sparse() {
 }
 
 #[test]
+fn rules_said_many_times_are_carried_out_once() {
+    // A hundred thousand assignments to a million cells each would take minutes.
+    let mut text = String::from("discount: 0.9\nstates: 1000000\nactions: 2\nT: * identity\n");
+    for i in 0..100_000 {
+        let _ = writeln!(text, "R: * : * : * {i}\nR: 1 : * : * 5");
+    }
+    text += "R: * : 3 : * 7\n";
+    let model = model(&text);
+    let reward = model.expected_reward(0);
+    assert_eq!([reward[0], reward[3], reward[1_000_000], reward[1_000_003]], [99_999.0, 7.0, 5.0, 7.0]);
+}
+
+#[test]
 fn formats_are_told_by_suffix_and_by_content() {
     for (name, text, format) in [
         ("a.pomdp", "", Format::Pomdp),

@@ -441,3 +441,30 @@ fn latin_1_is_read() {
     bytes.insert(at, 0xe9);
     assert_eq!(read("x.pomdpx", &bytes, &ReadOptions::default()).unwrap().model, load(TIGER).model);
 }
+
+#[test]
+fn deep_nesting_is_answered() {
+    let depth = 200_000;
+    let text = format!("<pomdpx>{}{}</pomdpx>", "<a>".repeat(depth), "</a>".repeat(depth));
+    assert!(read("x.pomdpx", text.as_bytes(), &ReadOptions::default()).is_err());
+    // A chain of templates, and more variables than anybody needs.
+    let chain = (0..20_000).fold(String::from("</DAG>"), |mut text, i| {
+        let _ = write!(
+            text,
+            "<SubDAGTemplate id=\"t{i}\"><SubDAG type=\"template\" idref=\"t{}\"/></SubDAGTemplate>",
+            i + 1
+        );
+        text
+    });
+    let first = "<SubDAG type=\"template\" idref=\"t0\"/>";
+    let text = TIGER.replacen("<SubDAG type=\"persistent\" var=\"tiger_1\"/>", first, 1).replacen("</DAG>", &chain, 1);
+    let error = read("x.pomdpx", text.as_bytes(), &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("deeper than 256"), "{error}");
+    let variables = (0..20_000).fold(String::new(), |mut text, i| {
+        let _ = write!(text, "<StateVar vnamePrev=\"v{i}\" vnameCurr=\"w{i}\"><NumValues>1</NumValues></StateVar>");
+        text
+    });
+    let text = TIGER.replacen("<StateVar", &(variables + "<StateVar"), 1);
+    let error = read("x.pomdpx", text.as_bytes(), &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("20001 variables of one kind"), "{error}");
+}

@@ -45,12 +45,19 @@ pub(super) fn reward(
 
 fn dense(rules: &[Rule], actions: usize, states: usize) -> Vec<f64> {
     let range = |index: u32, len: usize| if index == ALL { 0..len } else { index as usize..index as usize + 1 };
+    let cells = |rule: &Rule| range(rule.cell[0], actions).len() * range(rule.cell[1], states).len();
+    let total = rules.iter().map(cells).fold(0, usize::saturating_add);
+    // A thousand times everything is said once if only the last of equal rules counts.
+    let last: Option<FxHashMap<[u32; 4], usize>> =
+        (total > 8 * actions * states).then(|| rules.iter().enumerate().map(|(age, rule)| (rule.cell, age)).collect());
     let mut reward = vec![0.0; actions * states];
-    for rule in rules {
+    for (age, rule) in rules.iter().enumerate() {
+        if last.as_ref().is_some_and(|last| last[&rule.cell] != age) {
+            continue;
+        }
         for action in range(rule.cell[0], actions) {
-            let states =
-                range(rule.cell[1], states).start + action * states..range(rule.cell[1], states).end + action * states;
-            reward[states].fill(rule.value);
+            let row = range(rule.cell[1], states);
+            reward[action * states + row.start..action * states + row.end].fill(rule.value);
         }
     }
     reward

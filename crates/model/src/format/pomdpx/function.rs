@@ -216,7 +216,7 @@ impl Function {
                 return Err(Fault::new(tag(template), message, "expected another id"));
             }
         }
-        let mut reader = Diagram { function: self, variables, templates };
+        let mut reader = Diagram { function: self, variables, templates, depth: 0 };
         let free = vec![ANY; reader.function.variables.len()];
         let mut open = Vec::new();
         reader.descend(one(parameter, "DAG")?, &free, &mut open)
@@ -228,13 +228,21 @@ struct Diagram<'f, 'a, 't> {
     function: &'f mut Function,
     variables: &'f Variables,
     templates: FxHashMap<&'a str, Node<'a, 't>>,
+    depth: usize,
 }
+
+/// Nodes and templates on a path of a diagram: more than any model that fits in memory has variables, less than a stack holds.
+const DEPTH_LIMIT: usize = 256;
 
 impl<'a, 't> Diagram<'_, 'a, 't> {
     /// Reads the one node, leaf or sub-diagram within `node`, which is reached with `pattern`. `open` are the templates that
     /// it stands in.
     fn descend(&mut self, node: Node<'a, 't>, pattern: &[u32], open: &mut Vec<&'a str>) -> Result<(), Fault> {
         const EXPECTED: &str = "expected one <Node>, <Terminal> or <SubDAG> within";
+        if self.depth == DEPTH_LIMIT {
+            let message = format!("the decision diagram is deeper than {DEPTH_LIMIT}");
+            return Err(Fault::new(tag(node), message, "one too deep"));
+        }
         let mut inner = elements(node);
         let (Some(child), None) = (inner.next(), inner.next()) else {
             let message = format!("<{}> leads to {} nodes", node.tag_name().name(), elements(node).count());
@@ -246,8 +254,15 @@ impl<'a, 't> Diagram<'_, 'a, 't> {
                 let value = self.function.value(&word)?;
                 if value == 0.0 { Ok(()) } else { self.function.push(pattern.to_vec(), value, child.range().start) }
             }
-            "Node" => self.branch(child, pattern, open),
-            "SubDAG" => self.sub_diagram(child, pattern, open),
+            "Node" | "SubDAG" => {
+                self.depth += 1;
+                match child.tag_name().name() {
+                    "Node" => self.branch(child, pattern, open)?,
+                    _ => self.sub_diagram(child, pattern, open)?,
+                }
+                self.depth -= 1;
+                Ok(())
+            }
             other => Err(Fault::new(tag(child), format!("<{other}> in a decision diagram"), EXPECTED)),
         }
     }

@@ -10,6 +10,9 @@ use crate::Space;
 use crate::format::diagnostic::{Fault, some_of};
 use crate::format::sheet::ROW_LIMIT;
 
+/// Variables of a kind; twenty-five of two values each already fill the largest model.
+const VARIABLE_LIMIT: usize = 256;
+
 /// What a variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -110,6 +113,10 @@ impl Variables {
             }
         }
         for list in [&variables.states, &variables.actions, &variables.observations] {
+            if list.len() > VARIABLE_LIMIT {
+                let message = format!("{} variables of one kind", list.len());
+                return Err(Fault::new(tag(node), message, format!("expected at most {VARIABLE_LIMIT}")));
+            }
             let size = list.iter().try_fold(1_usize, |n, values| n.checked_mul(values.len()));
             if size.is_none_or(|n| n > ROW_LIMIT) {
                 let message = "the variables have too many values together";

@@ -65,7 +65,7 @@ fn dense(rules: &[Rule], actions: usize, states: usize) -> Vec<f64> {
 
 fn over_transitions(rules: &[Rule], shape: Shape, transition: &Kernel) -> Result<Kernel, TooLarge> {
     let latest = Latest::new(rules);
-    let named = Named::new(rules, shape, |cell| (cell[0..3] != [ALL; 3] && cell[2] != ALL).then_some(cell[2]));
+    let named = Named::new(rules, shape, |cell| (cell[2] != ALL).then_some(cell[2]));
     build(
         shape,
         shape.states,

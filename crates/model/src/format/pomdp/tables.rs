@@ -224,9 +224,7 @@ fn reward<'t>(scanner: &mut Scanner<'t>, header: &Header<'t>, rules: &mut Vec<Ru
     let last = if observations.is_some() { 3 } else { 2 };
     match (given, observations) {
         _ if given > last => push(cell, value(scanner.next())?),
-        _ if given + 2 <= last && given == 1 && observations.is_some() => {
-            Err(scanner.peek().expected("`:` and a state"))
-        }
+        (1, Some(_)) => Err(scanner.peek().expected("`:` and a state")),
         _ => {
             // All of it is overridden, then what is not 0 is set.
             push(cell, 0.0)?;
@@ -237,7 +235,7 @@ fn reward<'t>(scanner: &mut Scanner<'t>, header: &Header<'t>, rules: &mut Vec<Ru
                     let what = if given == last { "a number" } else { "`:` or a number" };
                     let value = number(scanner, what, column, columns, value)?;
                     if value != 0.0 {
-                        if rows > 1 || given < last {
+                        if given < last {
                             cell[last - 1] = row;
                         }
                         cell[last] = column as u32;

@@ -24,6 +24,11 @@ fn main() {
                     dynamics.transition.entries(),
                     dynamics.observation.as_ref().map_or(0, tiresias_model::Kernel::entries),
                 );
+                let start = Instant::now();
+                if let Some(cells) = tiresias_model::observed_component(model) {
+                    let cells = cells.iter().max().map_or(0, |last| last + 1);
+                    println!("  {cells} observed parts, found in {:.3} s", start.elapsed().as_secs_f64());
+                }
                 loaded.warnings.iter().for_each(|warning| println!("{warning}"));
             }
         }

@@ -15,7 +15,7 @@ mod variables;
 use roxmltree::Node;
 
 use self::document::{all, elements, one, tag, word};
-use self::function::{Function, function};
+use self::function::{ANY, Function, function};
 use self::product::{Circle, Product};
 use self::table::{Digit, Table, digits, table};
 use self::variables::{Role, Values, Variable, Variables, product};
@@ -307,7 +307,6 @@ impl Flat<'_> {
         given: Role,
         adds: Role,
     ) -> Result<Kernel, Fault> {
-        let (mut offsets, mut index, mut values) = (vec![0_u32], Vec::new(), Vec::new());
         let sizes = if adds == Role::Observation { &self.variables.observations } else { &self.variables.states };
         let columns = sizes.iter().map(Values::len).product();
         let rows = self.actions().saturating_mul(self.states());
@@ -317,7 +316,11 @@ impl Flat<'_> {
         if self.report.bad_total > 0 {
             return Ok(Kernel::new(columns));
         }
-        offsets.reserve_exact(rows);
+        // Room for two entries a row: what is not used is never touched, and growing would leave holes behind.
+        let room = (2 * rows).min(1 << 24);
+        let (mut index, mut values) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
         for tables in by_action {
             let product = Product::new(tables, Some(given), adds, self.variables).map_err(circle(functions))?;
             let mut fits = true;
@@ -338,18 +341,17 @@ impl Flat<'_> {
 
     /// The sum of all rewards, in the coarsest form that holds it.
     fn reward(&self, functions: &[Function], dynamics: &Dynamics, seen: &Seen) -> Result<Reward, Fault> {
-        let mut by_action = Vec::new();
-        for action in 0..self.actions() {
+        let tables = |action: usize| -> Result<Vec<Table>, Fault> {
             let (action, _) = self.action(action);
-            let tables: Vec<Table> = functions
-                .iter()
-                .map(|function| table(function, &action, self.variables))
-                .collect::<Result<_, _>>()
-                .map_err(too_large)?;
-            by_action.push(tables);
-        }
+            functions.iter().map(|function| table(function, &action, self.variables).map_err(too_large)).collect()
+        };
+        // All of them before the reward, which needs more memory than they: what making them took is free again by then.
+        let by_action: Vec<Vec<Table>> = (0..self.actions()).map(tables).collect::<Result<_, _>>()?;
         let asks = |role: Role| {
-            by_action.iter().flatten().any(|table| table.columns.iter().any(|digit| digit.variable.role == role))
+            functions.iter().any(|function| {
+                let mut places = (0..function.variables.len()).filter(|&place| function.variables[place].role == role);
+                places.any(|place| function.rules.iter().any(|rule| rule.pattern[place] != ANY))
+            })
         };
         let states = self.states();
         let full = asks(Role::Observation);

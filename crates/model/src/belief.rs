@@ -3,7 +3,7 @@
 use crate::{Model, ModelError, Nature};
 
 /// Propagates `belief` through `P[a]` of model `m` and weighs it by `Q[a][·][o]`, unnormalised:
-/// `out(s') = Q[a][s'][o] · Σ_s b(s) P[a][s][s']`. Returns its sum, `Pr(o | b, a, m)`. O(entries of P[a]).
+/// `out(s') = Q[a][s'][o] · Σ_s b(s) P[a][s][s']`. Returns its sum, `Pr(o | b, a, m)`. O(entries of `P[a]`).
 ///
 /// Without an observation model the "observation" is the next state itself.
 pub fn joint(model: &Model, m: usize, belief: &[f64], action: usize, observation: usize, out: &mut [f64]) -> f64 {

@@ -12,14 +12,16 @@ pub const SCHEMA: &str = "tiresias.model/1";
 
 /// A space: a count or a list of names.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum SpaceFile {
-    Count(usize),
-    Names(Vec<String>),
+    Count(#[cfg_attr(test, schemars(range(min = 1)))] usize),
+    Names(#[cfg_attr(test, schemars(length(min = 1)))] Vec<String>),
 }
 
 /// A row: dense numbers, or an object from column (name or number) to value.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum RowFile {
     Dense(Vec<f64>),
@@ -30,6 +32,7 @@ enum RowFile {
 type RowsFile = Vec<Vec<RowFile>>;
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum RewardFile {
     /// `[a]`
@@ -43,37 +46,62 @@ enum RewardFile {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct DynamicsFile {
+    /// `[action][state]` rows over the next state.
     transition: RowsFile,
+    /// `[action][next state]` rows over observations; exactly when there are observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     observation: Option<RowsFile>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct ModelFile {
+pub(crate) struct ModelFile {
+    /// Where the JSON Schema of this file is, for editors; not read.
+    #[serde(rename = "$schema", default, skip_serializing)]
+    #[allow(dead_code)]
+    json_schema: Option<String>,
+    /// The format and its version: `tiresias.model/1`.
+    #[cfg_attr(test, schemars(regex(pattern = "^tiresias\\.model/1$")))]
     schema: String,
+    /// For people.
     #[serde(default)]
     name: String,
+    /// S: a count or unique names.
     states: SpaceFile,
+    /// A: a count or unique names.
     actions: SpaceFile,
+    /// O: a count or unique names; left out when the state itself is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     observations: Option<SpaceFile>,
+    /// Discount factor; below 1 without a horizon.
     #[serde(default = "one")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 1)))]
     discount: f64,
+    /// Number of decisions; left out for an infinite horizon.
     #[serde(default)]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     horizon: Option<usize>,
+    /// Ambiguity attitude: 1 is max-min, 0 is max-max.
     #[serde(default = "one")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 1)))]
     alpha: f64,
-    /// Uniform when absent.
+    /// Start distribution over the states; uniform when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     start: Option<RowFile>,
+    /// Names or numbers of states that absorb without reward, whatever their rows say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     terminal: Vec<String>,
+    /// S numbers: collected in the state that the last decision leads to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     final_reward: Vec<f64>,
+    /// One of four forms, shared by all models of the cloud.
     reward: RewardFile,
+    /// One object a model of the cloud.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     dynamics: Vec<DynamicsFile>,
 }
 
@@ -81,12 +109,19 @@ fn one() -> f64 {
     1.0
 }
 
-impl Model {
-    /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
+/// The document as it stands, before anything in it is understood.
+pub(crate) fn parse(text: &str) -> serde_json::Result<ModelFile> {
+    // Windows editors put a byte-order mark before the text.
+    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+}
+
+impl ModelBuilder {
+    /// The parts in a `tiresias.model/1` document, to change some before they are checked.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        // Windows editors put a byte-order mark before the text.
-        let text = text.trim_start_matches('\u{feff}');
-        let file: ModelFile = serde_json::from_str(text).map_err(|e| ModelError::Json(e.to_string()))?;
+        Self::from_document(parse(text).map_err(|e| ModelError::Json(e.to_string()))?)
+    }
+
+    pub(crate) fn from_document(file: ModelFile) -> Result<Self, ModelError> {
         if file.schema != SCHEMA {
             return Err(ModelError::Json(format!("schema is {:?}, expected {SCHEMA:?}", file.schema)));
         }
@@ -125,7 +160,7 @@ impl Model {
             }
         };
         let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
-        ModelBuilder {
+        Ok(Self {
             name: file.name,
             reward,
             start,
@@ -138,8 +173,14 @@ impl Model {
             states,
             actions,
             observations,
-        }
-        .build()
+        })
+    }
+}
+
+impl Model {
+    /// Reads a `tiresias.model/1` document. Syntax errors carry line and column, semantic ones the row's name.
+    pub fn from_json(text: &str) -> Result<Self, ModelError> {
+        ModelBuilder::from_json(text)?.build()
     }
 
     /// The canonical JSON document: sparse rows with numeric columns, fields in a fixed order, numbers that read back exactly.
@@ -149,6 +190,7 @@ impl Model {
             (0..a).map(|action| (0..s).map(|state| sparse(kernel.pairs(action * s + state))).collect()).collect()
         };
         let file = ModelFile {
+            json_schema: None,
             schema: SCHEMA.into(),
             name: self.name().into(),
             states: space_file(self.states()),
@@ -288,4 +330,21 @@ fn reward(
             Reward::Full(rows)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    /// The published schema is made from the types that read the file. `TIRESIAS_WRITE_SCHEMA=1 cargo test -p tiresias-model`
+    /// writes it anew.
+    #[test]
+    fn the_published_schema_is_the_one_that_is_read() {
+        let mut schema = schemars::schema_for!(super::ModelFile);
+        schema.insert("title".into(), "A tiresias.model/1 document".into());
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/model.schema.json");
+        if std::env::var_os("TIRESIAS_WRITE_SCHEMA").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
+    }
 }

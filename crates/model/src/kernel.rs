@@ -18,6 +18,13 @@ impl Kernel {
         Self { columns, offsets: vec![0], index: Vec::new(), probability: Vec::new() }
     }
 
+    /// From its parts: row `r` is `index[offsets[r]..offsets[r + 1]]`, ascending, and as much of `values`; none of them 0.
+    pub(crate) fn from_parts(columns: usize, offsets: Vec<u32>, index: Vec<u32>, values: Vec<f64>) -> Self {
+        debug_assert_eq!(offsets.last().map(|&end| end as usize), Some(index.len()));
+        debug_assert_eq!(index.len(), values.len());
+        Self { columns, offsets, index, probability: values }
+    }
+
     /// From a dense row-major matrix of `rows × columns` numbers; zeros are dropped.
     pub fn from_dense(columns: usize, dense: &[f64]) -> Self {
         let mut kernel = Self::new(columns);

@@ -4,15 +4,17 @@
 //! MDP, one with them a POMDP, several an APOMDP (a robust MDP when the state is observed): see [`Kind`]. Everything downstream
 //! — solvers, simulation, encoding — reads this one type.
 //!
-//! Pure: no threads, no files, no clock. Randomness comes from the counter-based generator in [`random`].
+//! Pure: no threads, no clock, and no file but the one that [`Model::from_file`] is given. Randomness comes from the counter-based generator in [`random`].
 #![forbid(unsafe_code)]
 
 pub mod belief;
 mod error;
 pub mod family;
+pub mod format;
 mod json;
 mod kernel;
 mod model;
+mod observed;
 mod policy;
 pub mod random;
 mod reward;
@@ -22,6 +24,7 @@ pub use error::ModelError;
 pub use json::SCHEMA;
 pub use kernel::Kernel;
 pub use model::{Dynamics, Kind, Model, ModelBuilder};
+pub use observed::observed_component;
 pub use policy::{Nature, Policy, Tabular};
 pub use reward::{Reward, SparseRows};
 pub use space::Space;

@@ -77,6 +77,7 @@ pub struct Model {
     actions: Space,
     observations: Option<Space>,
     reward: Reward,
+    /// By model; empty where the reward's own array says it.
     expected: Vec<Vec<f64>>,
     start: Vec<f64>,
     discount: f64,
@@ -278,7 +279,10 @@ impl Model {
 
     /// `E[r | s, a]` under model `m`, index `a * S + s`. The same array for every `m` when the reward is R(a) or R(s,a).
     pub fn expected_reward(&self, m: usize) -> &[f64] {
-        &self.expected[m]
+        match (&self.reward, self.expected[m].as_slice()) {
+            (Reward::StateAction(reward), []) => reward,
+            (_, expected) => expected,
+        }
     }
 
     /// The reward of one realised step; 0 from a terminal state.
@@ -357,7 +361,7 @@ impl Model {
 
     /// Crude bounds on the total reward from any state: `[lowest, highest]` step reward over the (discounted) horizon.
     pub fn value_range(&self) -> (f64, f64) {
-        let rewards = || self.expected.iter().flatten().copied();
+        let rewards = || (0..self.dynamics.len()).flat_map(|m| self.expected_reward(m)).copied();
         let (low, high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max));
         let steps = match self.horizon {
             None => 1.0 / (1.0 - self.discount),
@@ -373,6 +377,11 @@ impl Model {
         let (s, a) = (self.states.len(), self.actions.len());
         let observations = self.observations.as_ref().map_or(1, Space::len);
         let dynamics = &self.dynamics[m];
+        if let Reward::StateAction(reward) = &self.reward
+            && (0..a * s).all(|row| !self.terminal[row % s] || reward[row] == 0.0)
+        {
+            return Vec::new();
+        }
         let one = |row: usize| -> f64 {
             let (action, state) = (row / s, row % s);
             match &self.reward {

@@ -1,13 +1,38 @@
 //! A finite set with optional names for its elements.
 
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashSet;
+
 use crate::ModelError;
 
 /// A finite set `0..len`, its elements named or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Space {
     len: usize,
-    names: Option<Vec<String>>,
+    names: Names,
 }
+
+#[derive(Debug, Clone)]
+enum Names {
+    /// Elements are called by their numbers.
+    Numbers,
+    List(Vec<String>),
+    /// The values of several variables joined by commas, the last changing fastest. A quarter of a million names take no
+    /// memory until somebody asks for all of them.
+    Product {
+        variables: Vec<Vec<String>>,
+        all: OnceLock<Vec<String>>,
+    },
+}
+
+impl PartialEq for Space {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.names() == other.names()
+    }
+}
+
+impl Eq for Space {}
 
 impl Space {
     /// `len` unnamed elements. [`ModelError::Shape`] when `len` is 0.
@@ -19,20 +44,41 @@ impl Space {
         if len > u32::MAX as usize {
             return Err(ModelError::Number { what: what.into(), value: len as f64, expected: "below 2^32" });
         }
-        Ok(Self { len, names: None })
+        Ok(Self { len, names: Names::Numbers })
     }
 
     /// Named elements. Names must be unique and not empty.
     pub fn named<T: Into<String>>(what: &str, names: impl IntoIterator<Item = T>) -> Result<Self, ModelError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = FxHashSet::default();
         for name in &names {
             if name.is_empty() || !seen.insert(name) {
                 let problem = if name.is_empty() { "is empty" } else { "stands twice; names must be unique" };
                 return Err(ModelError::Name { what: what.into(), name: name.clone(), problem: problem.into() });
             }
         }
-        Self::unnamed(what, names.len()).map(|space| Self { names: Some(names), ..space })
+        Self::unnamed(what, names.len()).map(|space| Self { names: Names::List(names), ..space })
+    }
+
+    /// The product of variables, each a list of its values: elements are named by their values joined by commas, the last
+    /// variable changing fastest. Values must be unique within a variable, not empty and without commas.
+    pub fn product(what: &str, variables: Vec<Vec<String>>) -> Result<Self, ModelError> {
+        for values in &variables {
+            Self::named(what, values.iter().map(String::as_str))?;
+            if let Some(name) = values.iter().find(|value| value.contains(',')) {
+                return Err(ModelError::Name {
+                    what: what.into(),
+                    name: name.clone(),
+                    problem: "holds a comma".into(),
+                });
+            }
+        }
+        let len = variables.iter().try_fold(1_usize, |len, values| len.checked_mul(values.len())).unwrap_or(usize::MAX);
+        let space = Self::unnamed(what, len)?;
+        if variables.is_empty() {
+            return Ok(space);
+        }
+        Ok(Self { names: Names::Product { variables, all: OnceLock::new() }, ..space })
     }
 
     /// Number of elements, at least 1.
@@ -43,17 +89,45 @@ impl Space {
 
     /// The name of element `i`, or its number.
     pub fn name(&self, i: usize) -> String {
-        self.names.as_ref().map_or_else(|| i.to_string(), |names| names[i].clone())
+        match &self.names {
+            Names::Numbers => i.to_string(),
+            Names::List(names) => names[i].clone(),
+            Names::Product { variables, .. } => {
+                let mut rest = i;
+                let mut values: Vec<&str> = Vec::with_capacity(variables.len());
+                for variable in variables.iter().rev() {
+                    values.push(&variable[rest % variable.len()]);
+                    rest /= variable.len();
+                }
+                values.reverse();
+                values.join(",")
+            }
+        }
     }
 
     /// The names, when the elements have any.
     pub fn names(&self) -> Option<&[String]> {
-        self.names.as_deref()
+        match &self.names {
+            Names::Numbers => None,
+            Names::List(names) => Some(names),
+            Names::Product { all, .. } => Some(all.get_or_init(|| (0..self.len).map(|i| self.name(i)).collect())),
+        }
     }
 
     /// The element that `name` names: by its name, or by its number in decimal.
     pub fn index(&self, name: &str) -> Option<usize> {
-        let by_name = self.names.as_ref().and_then(|names| names.iter().position(|n| n == name));
+        let by_name = match &self.names {
+            Names::Numbers => None,
+            Names::List(names) => names.iter().position(|n| n == name),
+            Names::Product { variables, .. } => {
+                let mut values = name.split(',');
+                let index = variables.iter().try_fold(0, |index, variable| {
+                    let value = values.next()?;
+                    Some(index * variable.len() + variable.iter().position(|v| v == value)?)
+                });
+                index.filter(|_| values.next().is_none())
+            }
+        };
         by_name.or_else(|| name.parse().ok().filter(|&i| i < self.len))
     }
 }

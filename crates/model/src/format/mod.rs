@@ -1,0 +1,190 @@
+//! Model files: which formats there are, and reading and writing them.
+//!
+//! | format | suffixes | |
+//! | --- | --- | --- |
+//! | [`Format::Pomdp`] | `.pomdp`, `.mdp`, in any case | the text format of pomdp-solve |
+//! | [`Format::Pomdpx`] | `.pomdpx` | the XML format of APPL: factored, some state variables observed |
+//! | [`Format::Json`] | `.json` | this project's own, see `docs/model-format.md` |
+//!
+//! [`Model::from_file`] takes a path, [`read`] a text. What is wrong with a text comes back as a [`Diagnostic`]: file, line,
+//! column, the text under a caret and what was expected there; one message per cause.
+
+mod diagnostic;
+mod pomdp;
+mod pomdpx;
+mod rewards;
+mod sheet;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use thiserror::Error;
+
+pub use self::diagnostic::{Diagnostic, Severity};
+use self::diagnostic::{Fault, Source};
+use crate::{Model, ModelBuilder, ModelError};
+
+/// A format of model files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The text format of pomdp-solve, `.pomdp`, MDP files included.
+    Pomdp,
+    /// The XML format of APPL, `.pomdpx`.
+    Pomdpx,
+    /// `tiresias.model/1`.
+    Json,
+}
+
+impl Format {
+    /// By the suffix of the name, else by how the text begins.
+    pub fn of(name: &str, text: &[u8]) -> Self {
+        let suffix = Path::new(name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
+        match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
+            Some("pomdp" | "mdp") => Self::Pomdp,
+            Some("pomdpx") => Self::Pomdpx,
+            Some("json") => Self::Json,
+            _ => match text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start().first() {
+                Some(b'{') => Self::Json,
+                Some(b'<') => Self::Pomdpx,
+                _ => Self::Pomdp,
+            },
+        }
+    }
+}
+
+/// What a file leaves open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Number of decisions, in place of what the file says; a `.pomdp` or POMDPX file says nothing. A discount of 1 needs one.
+    pub horizon: Option<usize>,
+    /// The format, where it is known; found by [`Format::of`] otherwise.
+    pub format: Option<Format>,
+}
+
+/// A model and what was repaired to get it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The model. Its name is the file's, without folder and suffix, unless the file says another.
+    pub model: Model,
+    /// The format it was in.
+    pub format: Format,
+    /// Repairs of rounding, and what a format says that the model cannot hold.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why a file gives no model.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum FormatError {
+    /// The file could not be read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The path as it was given.
+        path: String,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// The text is wrong at one place.
+    #[error("{0}")]
+    Text(Box<Diagnostic>),
+    /// The text is well formed, the model in it is not.
+    #[error("{file}: {error}")]
+    Model {
+        /// The file's name.
+        file: String,
+        /// What is wrong with the model.
+        error: ModelError,
+    },
+}
+
+/// Reads a text in the format that [`Format::of`] finds. `name` is the file's, for messages.
+///
+/// # Examples
+///
+/// ```
+/// let text = "discount: 0.9\nstates: 2\nactions: stay\nT: stay identity\nR: stay : 1 : * 3";
+/// let loaded = tiresias_model::format::read("two.mdp", text.as_bytes(), &Default::default()).unwrap();
+/// assert_eq!(loaded.model.expected_reward(0), [0.0, 3.0]);
+/// let error = tiresias_model::format::read("two.mdp", b"discount: 2", &Default::default()).unwrap_err();
+/// assert!(error.to_string().contains("two.mdp:1:11"));
+/// ```
+pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, FormatError> {
+    let source = Source { file: name, text };
+    let format = options.format.unwrap_or_else(|| Format::of(name, text));
+    let error = |error| FormatError::Model { file: name.into(), error };
+    let (mut builder, warnings) = match format {
+        Format::Pomdp => located(&source, pomdp::read(&source, options))?,
+        Format::Pomdpx => {
+            let text = decoded(text);
+            let source = Source { file: name, text: text.as_bytes() };
+            located(&source, pomdpx::read(&text, options))?
+        }
+        Format::Json => json(&source, options)?,
+    };
+    if builder.name.is_empty() {
+        builder.name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    }
+    Ok(Loaded { model: builder.build().map_err(error)?, format, warnings })
+}
+
+/// UTF-8, or Latin-1 where it is not: what XML files of this kind declare and seldom use.
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(text.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, FormatError> {
+    let error = |error| FormatError::Model { file: source.file.into(), error };
+    let text = std::str::from_utf8(source.text).map_err(|e| {
+        let at = e.valid_up_to();
+        source.located(Fault::new(at..at + 1, "the text is not UTF-8", "the first byte that is not"))
+    })?;
+    let document = crate::json::parse(text).map_err(|e| source.located(json_fault(text, &e)))?;
+    let mut builder = ModelBuilder::from_document(document).map_err(error)?;
+    builder.horizon = options.horizon.or(builder.horizon);
+    Ok((builder, Vec::new()))
+}
+
+/// A JSON error under the character where it was noticed.
+fn json_fault(text: &str, error: &serde_json::Error) -> Fault {
+    let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let near = (line + error.column().saturating_sub(1)).min(text.len());
+    let start = (0..=near).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
+    let message = error.to_string();
+    // The library ends its message with the place, which is shown anyway.
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    Fault::new(start..end, format!("not a model in JSON: {message}"), "noticed here")
+}
+
+impl Source<'_> {
+    fn located(&self, fault: Fault) -> FormatError {
+        FormatError::Text(Box::new(self.error(fault)))
+    }
+}
+
+type Parts<W> = (ModelBuilder, Vec<W>);
+
+fn located(source: &Source, parts: Result<Parts<Fault>, Fault>) -> Result<Parts<Diagnostic>, FormatError> {
+    match parts {
+        Ok((builder, faults)) => Ok((builder, faults.into_iter().map(|fault| source.warning(fault)).collect())),
+        Err(fault) => Err(source.located(fault)),
+    }
+}
+
+impl Model {
+    /// Reads a model file; the format is found by [`Format::of`].
+    pub fn from_file(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Loaded, FormatError> {
+        let name = path.as_ref().to_string_lossy();
+        let text = std::fs::read(path.as_ref())
+            .map_err(|error| FormatError::Unreadable { path: name.to_string(), reason: error.to_string() })?;
+        read(&name, &text, options)
+    }
+
+    /// The model as a `.pomdp` text: one line an entry, numbers that read back bit for bit. [`ModelError::Name`] when the
+    /// format has no way to say some part of it (several models, a final reward, names with spaces). A horizon is left out.
+    pub fn to_pomdp(&self) -> Result<String, ModelError> {
+        pomdp::write(self)
+    }
+}

@@ -13,6 +13,7 @@ export { loadExperiment, parseExperiment, experimentJsonSchema, type Experiment,
 export type { EpisodesSpec, ShardSpec, TaskSpec } from './spec.js';
 export { makeDataset, type MakeOptions } from './dataset/make.js';
 export { readManifest, type DatasetConfig, type Manifest, type Shard, type Summary } from './dataset/manifest.js';
+export { exampleInWords } from './dataset/words.js';
 export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';

@@ -246,7 +246,8 @@ describe('dataset', () => {
     const mdp = join(folder, 'data', 'mdp');
     expect((await tiresias(['dataset', 'verify', mdp])).stdout).toMatch(/is whole: 1 shards, 6 examples/);
     expect((await tiresias(['dataset', 'stats', mdp])).stdout).toMatch(/examples +6 of 6 tasks/);
-    expect((await tiresias(['dataset', 'show', mdp, '--row', '5'])).stdout).toMatch(/energy train 5.*mdp, horizon 3[^]*mdp\n#\n/);
+    expect((await tiresias(['dataset', 'show', mdp, '--row', '5'])).stdout).toMatch(/^Task 5 of energy, split train, seed 0, as MDP: p_h .*[^]*Query:\n    1\. in state \d+, did /);
+    expect((await tiresias(['dataset', 'show', mdp, '--row', '5', '--text'])).stdout).toMatch(/energy train 5.*mdp, horizon 3[^]*mdp\n#\n/);
     const show = JSON.parse((await tiresias(['dataset', 'show', mdp, '--json'])).stdout) as { inputIds: number[]; labels: number[] };
     expect(show.inputIds).toHaveLength(show.labels.length);
     truncateSync(join(mdp, 'data', 'shard-00000.parquet'), 10);

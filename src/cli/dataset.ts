@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
 import type { ResolveOptions } from '../base-model.js';
 import type { Template, Tokenizer } from '../library.js';
-import type { Summary } from '../dataset/manifest.js';
+import type { DatasetConfig, Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
@@ -132,19 +132,23 @@ function returns({ count, mean, deviation, min, max }: Summary): string {
 }
 
 function showCommand(): Command {
-  return newCommand('show', 'print one example', ['tiresias dataset show data/mdp --row 7'])
+  return newCommand('show', 'tell one example in words', ['tiresias dataset show data/mdp --row 7', 'tiresias dataset show data/mdp --row 7 --text'])
     .argument('<folder>')
     .option('--row <n>', 'which example, from 0', integer(0), 0)
-    .action((folder: string, options: CommonOptions & { row: number }) =>
+    .option('--text', 'as the language model reads it')
+    .action((folder: string, options: CommonOptions & { row: number; text?: true }) =>
       invoke(options, async ({ print }) => {
         const { datasetExample } = await import('../dataset/inspect.js');
+        const { readManifest } = await import('../dataset/manifest.js');
+        const { exampleInWords } = await import('../dataset/words.js');
         const example = await datasetExample(folder, options.row);
         const { family, split, index, seed, regime, horizon, behaviour, prompt, completion, oracleActions, regretBounds } = example;
-        print(
-          { ...example, inputIds: [...example.inputIds], labels: [...example.labels] },
+        const text = () =>
           `${family} ${split} ${index}, seed ${seed}: ${regime}, horizon ${horizon}, ${behaviour}, ${example.inputIds.length} tokens\n\n${prompt}\u2502${completion}\n` +
-            columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map(digits).join(' ')]]),
-        );
+          columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map(digits).join(' ')]]);
+        const { config } = await readManifest(folder);
+        const words = options.text ? text() : exampleInWords(example, config as unknown as DatasetConfig);
+        print({ ...example, inputIds: [...example.inputIds], labels: [...example.labels] }, words);
       }),
     );
 }

@@ -44,7 +44,7 @@ const BATCH_ROWS: usize = 4096;
 
 /// Makes the shard `path` on the current rayon pool. The same specification gives the same bytes for any number of threads
 /// (unless `solver.timeSeconds` cuts a solve short). The file appears under its name only when it is whole. Memory is a row group
-/// and two batches of a few thousand rows, whatever the number of examples.
+/// and two batches of a few thousand rows (or of one task a thread, when a task has more), whatever the number of examples.
 pub fn make_shard(
     spec: &Spec,
     tokenizer: &dyn Tokenizer,
@@ -55,7 +55,7 @@ pub fn make_shard(
     let generator = Generator::new(spec, tokenizer, true)?;
     let progress = TaskProgress::new(hook, spec.tasks);
     let end = spec.first_task + spec.tasks as u64;
-    let tasks_per_batch = (BATCH_ROWS / spec.examples_per_task).max(8 * rayon::current_num_threads()) as u64;
+    let tasks_per_batch = (BATCH_ROWS / spec.examples_per_task).max(rayon::current_num_threads()) as u64;
     let mut output = Output::create(&generator, tokenizer, path)?;
     let mut ready = Vec::new();
     for first in (spec.first_task..end).step_by(tasks_per_batch as usize) {

@@ -72,7 +72,7 @@ const encode = (rate, name) =>
     return { rate: found[rate], floor: found.floor, unit: found.unit, version: versions[rate] };
   });
 // Rows through the addon come from Node where the library has the call, else from the Rust example: both write the peers' texts.
-const encodeBatch = 'compileEncoder' in tiresias ? ours('`encodeBatch`', 'encoding', '--gguf', gguf) : encode('encode', 'encoder (Rust)');
+const encodeBatch = ours('`encodeBatchInto`', 'encoding', '--gguf', gguf);
 const makeShard = (examples, threads) =>
   ours(`\`makeShard\`, ${examples.toLocaleString('en')} examples`, 'dataset', '--gguf', gguf, '--examples', String(examples), '--threads', String(threads));
 const dpt = (name, processes, ...args) => peer(name, 'numpy', 'dpt_style', '--transitions', '60000', '--processes', String(processes), ...args);

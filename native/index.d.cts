@@ -89,6 +89,12 @@ export declare class Encoder {
    * the step if a value does not fit the template; then nothing is returned.
    */
   encodeBatch(batch: TrajectoryBatch, options?: EncodeOptions | undefined | null): EncodedBatch
+  /**
+   * As `encodeBatch`, into arrays of the caller's, which saves touching new memory: fills `ids`, `labels` and `offsets` (examples + 1
+   * entries) and returns the number of ids. Row `i` is `ids[offsets[i]..offsets[i + 1]]`. Throws `INVALID_ARGUMENT` when they are too
+   * short; 8 ids a step and a few dozen an example are enough.
+   */
+  encodeBatchInto(batch: TrajectoryBatch, ids: Uint32Array, labels: Int32Array, offsets: Uint32Array, lossOn?: 'query' | 'query+support'): number
 }
 
 /** Many episodes of one model at the same stage. */

@@ -287,6 +287,22 @@ describe('a batch', () => {
     expect(Array.from(own.labels).filter((label) => label !== -100)).toEqual([2]);
   });
 
+  it('fills arrays of the caller’s with the same', () => {
+    for (const lossOn of ['query', 'query+support'] as const) {
+      const fresh = encoder.encodeBatch(good, { lossOn });
+      const [ids, labels, offsets] = [new Uint32Array(200).fill(9), new Int32Array(200).fill(9), new Uint32Array(2).fill(9)];
+      const count = encoder.encodeBatchInto(good, ids, labels, offsets, lossOn);
+      expect(count).toBe(fresh.ids.length);
+      expect([ids.slice(0, count), labels.slice(0, count), offsets]).toEqual([fresh.ids, fresh.labels, fresh.offsets]);
+    }
+    const refused = (message: RegExp, ids: Uint32Array, labels: Int32Array, offsets: Uint32Array) =>
+      expect(() => encoder.encodeBatchInto(good, ids, labels, offsets)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(message) }));
+    refused(/example 0: .*room for 3 ids and labels, where an example may take \d+/, new Uint32Array(3), new Int32Array(200), new Uint32Array(2));
+    refused(/offsets: 1 entries, where 2/, new Uint32Array(200), new Int32Array(200), new Uint32Array(1));
+    const shared = new ArrayBuffer(800);
+    refused(/views of the same memory/, new Uint32Array(shared), new Int32Array(shared), new Uint32Array(2));
+  });
+
   it('of no examples is empty', () => {
     const nothing = encoder.encodeBatch({ ...good, observations: new Int32Array(), actions: new Uint8Array(), rewards: new Float64Array(), steps: Uint32Array.of(0), examples: Uint32Array.of(0), labels: new Uint8Array() });
     expect([nothing.ids.length, Array.from(nothing.offsets)]).toEqual([0, [0]]);

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Float64Array, Int32Array, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Int32Array, Int32ArraySlice, Uint8Array, Uint32Array, Uint32ArraySlice};
 use napi_derive::napi;
 use rayon::prelude::*;
 use tiresias_encode::{self as core, BpeTokenizer, CompactTokenizer, Dims, ExampleText, LossOn, Template, Trajectory};
 
+use crate::arrays::{Out, apart, place};
 use crate::background::{guarded, pool};
 use crate::errors::{Result, from_encode, invalid, whole};
 use crate::study::Ragged;
@@ -161,12 +162,49 @@ impl Encoder {
     #[napi]
     pub fn encode_batch(&self, batch: TrajectoryBatch, options: Option<EncodeOptions>) -> Result<EncodedBatch> {
         let options = options.unwrap_or_default();
-        let loss_on = match options.loss_on.as_deref() {
-            None | Some("query") => LossOn::Query,
-            Some("query+support") => LossOn::QueryAndSupport,
-            Some(other) => return Err(invalid(format!("lossOn {other:?}: expected query or query+support"))),
-        };
+        let loss_on = loss_on(options.loss_on.as_deref())?;
         guarded(|| encode(&self.0, &batch, loss_on, options.texts.unwrap_or(false)))
+    }
+
+    /// As `encodeBatch`, into arrays of the caller's, which saves touching new memory: fills `ids`, `labels` and `offsets` (examples + 1
+    /// entries) and returns the number of ids. Row `i` is `ids[offsets[i]..offsets[i + 1]]`. Throws `INVALID_ARGUMENT` when they are too
+    /// short; 8 ids a step and a few dozen an example are enough.
+    #[napi]
+    pub fn encode_batch_into(
+        &self,
+        batch: TrajectoryBatch,
+        mut ids: Uint32ArraySlice,
+        mut labels: Int32ArraySlice,
+        mut offsets: Uint32ArraySlice,
+        #[napi(ts_arg_type = "'query' | 'query+support'")] loss_on: Option<String>,
+    ) -> Result<u32> {
+        let loss_on = self::loss_on(loss_on.as_deref())?;
+        if offsets.len() != batch.examples.len() {
+            return Err(invalid(format!(
+                "offsets: {} entries, where {} are needed",
+                offsets.len(),
+                batch.examples.len()
+            )));
+        }
+        let inputs = [place(&batch.observations), place(&batch.actions), place(&batch.rewards), place(&batch.steps)];
+        let others = [place(&batch.examples), place(batch.labels.as_deref().unwrap_or_default())];
+        apart(&[&inputs[..], &others, &[place(&ids), place(&labels), place(&offsets)]].concat())?;
+        guarded(|| {
+            let (ids, labels, offsets) = (ids.out(), labels.out(), offsets.out());
+            let (mut at, mut row) = (0, 0);
+            offsets[0] = 0;
+            each_example(&batch, |support, query, wanted| {
+                let filled = self.0.fill_example(support, query, wanted, loss_on, &mut ids[at..], &mut labels[at..]);
+                at += filled.map_err(|e| match e {
+                    core::Error::Shape { what: "output", .. } => invalid(format!("example {row}: {e}")),
+                    e => from_encode(e),
+                })?;
+                row += 1;
+                offsets[row] = end(at)?;
+                Ok(())
+            })?;
+            end(at)
+        })
     }
 }
 
@@ -174,6 +212,34 @@ impl Encoder {
 const IDS_A_STEP: usize = 8;
 
 fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, texts: bool) -> Result<EncodedBatch> {
+    // About what a step takes; growing step by step would copy everything several times.
+    let room = IDS_A_STEP * (batch.actions.len() + batch.examples.len());
+    let (mut ids, mut labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut offsets = Vec::with_capacity(batch.examples.len());
+    offsets.push(0);
+    let (mut written, mut text) = (Vec::new(), ExampleText::default());
+    each_example(batch, |support, query, wanted| {
+        encoder.push_example(support, query, wanted, loss_on, &mut ids, &mut labels).map_err(from_encode)?;
+        offsets.push(end(ids.len())?);
+        if texts {
+            encoder.write_text(support, query, &mut text).map_err(from_encode)?;
+            written.push(text.whole());
+        }
+        Ok(())
+    })?;
+    Ok(EncodedBatch {
+        ids: Uint32Array::new(ids),
+        labels: Int32Array::new(labels),
+        offsets: Uint32Array::new(offsets),
+        texts: texts.then_some(written),
+    })
+}
+
+/// Calls `work` with the support, the query and the wanted labels of every example, once the batch has been checked.
+fn each_example(
+    batch: &TrajectoryBatch,
+    mut work: impl FnMut(&[Trajectory<'_>], &Trajectory<'_>, &[u8]) -> Result<()>,
+) -> Result<()> {
     let steps = ranges("steps", &batch.steps, batch.actions.len())?;
     let examples = ranges("examples", &batch.examples, steps.len())?;
     let length = batch.actions.len();
@@ -192,13 +258,6 @@ fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, tex
             rewards: &batch.rewards[range],
         })
         .collect();
-    // About what a step takes; growing step by step would copy everything several times.
-    let room = IDS_A_STEP * (length + examples.len());
-    let (mut ids, mut labels) = (Vec::with_capacity(room), Vec::with_capacity(room));
-    let mut offsets = Vec::with_capacity(examples.len() + 1);
-    offsets.push(0);
-    let mut written = Vec::new();
-    let mut text = ExampleText::default();
     let mut oracle = batch.labels.as_deref();
     for (i, example) in examples.into_iter().enumerate() {
         let Some((query, support)) = trajectories[example].split_last() else {
@@ -210,22 +269,20 @@ fn encode(encoder: &core::Encoder, batch: &TrajectoryBatch, loss_on: LossOn, tex
             })?,
             None => query.actions,
         };
-        encoder.push_example(support, query, wanted, loss_on, &mut ids, &mut labels).map_err(from_encode)?;
-        offsets.push(end(ids.len())?);
-        if texts {
-            encoder.write_text(support, query, &mut text).map_err(from_encode)?;
-            written.push(text.whole());
-        }
+        work(support, query, wanted)?;
     }
-    if let Some(rest @ [_, ..]) = oracle {
-        return Err(invalid(format!("{} labels too many; give one a step of each query", rest.len())));
+    match oracle {
+        Some(rest @ [_, ..]) => Err(invalid(format!("{} labels too many; give one a step of each query", rest.len()))),
+        _ => Ok(()),
     }
-    Ok(EncodedBatch {
-        ids: Uint32Array::new(ids),
-        labels: Int32Array::new(labels),
-        offsets: Uint32Array::new(offsets),
-        texts: texts.then_some(written),
-    })
+}
+
+fn loss_on(name: Option<&str>) -> Result<LossOn> {
+    match name {
+        None | Some("query") => Ok(LossOn::Query),
+        Some("query+support") => Ok(LossOn::QueryAndSupport),
+        Some(other) => Err(invalid(format!("lossOn {other:?}: expected query or query+support"))),
+    }
 }
 
 /// The ranges between neighbouring entries of a list of offsets into `length` things.

@@ -173,11 +173,7 @@ impl Encoder {
         ids: &mut Vec<u32>,
         label_out: &mut Vec<i32>,
     ) -> Result<()> {
-        if labels.len() != query.actions.len() {
-            let reason = format!("{} labels for {} query steps", labels.len(), query.actions.len());
-            return Err(Error::Shape { what: "labels", reason });
-        }
-        let room = self.room(support)? + check_shape(query)? * self.longest_step + self.stride;
+        let room = self.example_room(support, query)?;
         let (start, label_start) = (ids.len(), label_out.len());
         ids.resize(start + room, 0);
         label_out.resize(label_start + room, IGNORED);
@@ -187,6 +183,33 @@ impl Encoder {
         ids.truncate(start + written_ids);
         label_out.truncate(label_start + written_ids);
         written
+    }
+
+    /// As [`Encoder::push_example`], to the front of memory that the caller owns: how many ids it took. `ids` and `label_out`
+    /// need [`Encoder::example_room`] elements, of which those behind the ids are left in no particular state.
+    pub fn fill_example(
+        &self,
+        support: &[Trajectory<'_>],
+        query: &Trajectory<'_>,
+        labels: &[u8],
+        loss_on: LossOn,
+        ids: &mut [u32],
+        label_out: &mut [i32],
+    ) -> Result<usize> {
+        let (room, there) = (self.example_room(support, query)?, ids.len().min(label_out.len()));
+        if there < room {
+            let reason = format!("room for {there} ids and labels, where an example may take {room}");
+            return Err(Error::Shape { what: "output", reason });
+        }
+        label_out[..room].fill(IGNORED);
+        let mut cursor = Cursor { ids, labels: label_out, at: 0 };
+        self.write_example(support, query, labels, loss_on, &mut cursor)?;
+        Ok(cursor.at)
+    }
+
+    /// The elements that writing an example may touch: at least as many as it has ids.
+    pub fn example_room(&self, support: &[Trajectory<'_>], query: &Trajectory<'_>) -> Result<usize> {
+        Ok(self.room(support)? + check_shape(query)? * self.longest_step + self.stride)
     }
 
     /// Appends everything up to and including the comma before the query's first action. `first_observation` is -1
@@ -242,6 +265,10 @@ impl Encoder {
         loss_on: LossOn,
         cursor: &mut Cursor<'_>,
     ) -> Result<()> {
+        if labels.len() != query.actions.len() {
+            let reason = format!("{} labels for {} query steps", labels.len(), query.actions.len());
+            return Err(Error::Shape { what: "labels", reason });
+        }
         self.write_support(support, Some(loss_on), cursor)?;
         let lead = if support.is_empty() { Lead::StartQuery } else { Lead::Query };
         self.write_lead(lead, query.observations[0], cursor);

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
-use super::stage::Stage;
 use super::supports::{Supports, holds};
 use super::vectors::{Vectors, dot};
 use crate::belief::backup::Bracket;
@@ -40,9 +39,11 @@ impl ExactBounds {
     }
 
     /// Adds the next stage; values lie between the best vector less `below` and that plus `above`.
-    pub fn push(&mut self, stage: &[Vectors], below: f64, above: f64) {
+    /// Returns the bytes that the stage takes.
+    pub fn push(&mut self, stage: &[Vectors], below: f64, above: f64) -> usize {
         let keep = |set: &Vectors| Set { vectors: set.values.clone(), actions: set.actions.clone() };
         self.stages.push(Kept { sets: stage.iter().map(keep).collect(), below, above });
+        stage.iter().map(|set| 8 * set.values.len() + 4 * set.len()).sum()
     }
 
     /// α-vectors held.
@@ -89,12 +90,5 @@ impl ExactBounds {
         let vectors = kept.sets[support].vectors.chunks_exact(all.len());
         let best = vectors.map(|v| dot(v, &point)).fold(f64::NEG_INFINITY, f64::max);
         Some(Bracket { lower: best - mass * kept.below, estimate: best, upper: best + mass * kept.above })
-    }
-}
-
-impl Stage {
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.sets.iter().map(Vectors::bytes).sum()
     }
 }

@@ -40,6 +40,7 @@ impl Pruner<'_> {
     /// The needed sums `a + b`, with the actions of `a`. Sums are best where `a` is best in its set and `b` in its own, so that
     /// for every `a` only the `b` needed in *its* region are looked for (the restricted-region form of incremental pruning:
     /// Cassandra, Littman, Zhang 1997; Zhang and Liu 1997; Feng and Zilberstein 2004). Regions are independent of each other.
+    /// The result is counted as held by the budget.
     pub fn cross(&self, a: &Vectors, b: &Vectors) -> Pruned {
         let mut seeds = vec![Vec::new(); a.len()];
         (0..a.len()).for_each(|i| seeds[i].push(a.point(i)));
@@ -63,7 +64,6 @@ impl Pruner<'_> {
             .collect();
         let mut out = Pruned { vectors: Vectors::new(a.dim), loss: 0.0 };
         for part in parts {
-            self.budget.free(part.vectors.bytes());
             out.vectors.append(part.vectors);
             out.loss = out.loss.max(part.loss);
         }
@@ -73,7 +73,8 @@ impl Pruner<'_> {
     /// Whether `vector - shift` is nowhere more than the tolerance above all of `set`.
     pub fn below(&self, vector: &[f64], shift: f64, set: &Vectors, game: &mut Game) -> bool {
         let vector: Vec<f64> = vector.iter().map(|v| v - shift).collect();
-        let mut race = Race { region: &[], rivals: &set.values, candidate: &vector, scale: 1.0 };
+        let walls = &mut Vec::new();
+        let mut race = Race { region: &[], walls, rivals: &set.values, candidate: &vector, scale: 1.0 };
         game.point.fill(1.0 / vector.len() as f64);
         matches!(game.test(&mut race, self.tolerance, self.budget), Verdict::Below(_))
     }
@@ -92,6 +93,7 @@ impl Pruner<'_> {
         let mut kept: Vec<(usize, Vec<f64>)> = Vec::new();
         let mut rivals: Vec<f64> = Vec::new();
         let mut game = Game::new(dim);
+        let mut walls = Vec::new();
         let mut loss = 0.0_f64;
         for seed in seeds {
             let best = best_at(candidates, seed, |_| true);
@@ -112,7 +114,7 @@ impl Pruner<'_> {
                 }
                 // A point inside the region to begin from; the last one found is as good as any.
                 game.point.copy_from_slice(kept.last().map_or(&centre, |k| &k.1));
-                let mut race = Race { region, rivals: &rivals, candidate, scale };
+                let mut race = Race { region, walls: &mut walls, rivals: &rivals, candidate, scale };
                 let found = match game.test(&mut race, self.tolerance, self.budget) {
                     Verdict::Below(lost) => {
                         states[i] = State::Dropped;
@@ -160,6 +162,8 @@ fn region(a: &Vectors, i: usize) -> Vec<f64> {
 /// A candidate against its rivals, inside a region.
 struct Race<'a> {
     region: &'a [f64],
+    /// The region's rows that some race entered: nearly always the only ones that matter.
+    walls: &'a mut Vec<usize>,
     rivals: &'a [f64],
     candidate: &'a [f64],
     /// Brings margins to the size of the region's products.
@@ -170,8 +174,8 @@ impl Columns for Race<'_> {
     fn least(&mut self, point: &[f64]) -> Option<(usize, f64)> {
         let dim = point.len();
         let mut least: Option<(usize, f64)> = None;
-        for (k, row) in self.region.chunks_exact(dim).enumerate() {
-            let value = dot(row, point);
+        for &k in self.walls.iter() {
+            let value = dot(&self.region[k * dim..][..dim], point);
             if least.is_none_or(|l| value < l.1) {
                 least = Some((k, value));
             }
@@ -189,6 +193,18 @@ impl Columns for Race<'_> {
                 least = Some((self.region.len() / dim + l, margin));
             }
         }
+        if least.is_some_and(|l| l.1 <= 0.0) {
+            return least;
+        }
+        // Only a point that may be a witness is held against the whole region.
+        let mut wall = None;
+        for (k, row) in self.region.chunks_exact(dim).enumerate() {
+            let value = dot(row, point);
+            if least.is_none_or(|l| value < l.1) {
+                (least, wall) = (Some((k, value)), Some(k));
+            }
+        }
+        self.walls.extend(wall);
         least
     }
 
@@ -210,5 +226,97 @@ impl Columns for Race<'_> {
         }
         out.iter_mut().for_each(|o| *o /= size);
         1.0 / size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Limits;
+
+    const TOLERANCE: f64 = 1e-11;
+
+    fn set(dim: usize, n: usize) -> impl Strategy<Value = Vectors> {
+        // Whole numbers bring duplicates, ties and regions that only touch.
+        let entry = prop_oneof![(-3..4_i32).prop_map(f64::from), -3.0..3.0_f64];
+        prop::collection::vec(entry, dim * n).prop_map(move |values| {
+            let mut set = Vectors::new(dim);
+            values.chunks(dim).for_each(|row| set.push(row.iter().copied(), 0, &vec![1.0 / dim as f64; dim]));
+            set
+        })
+    }
+
+    fn points(dim: usize) -> impl Strategy<Value = Vec<Vec<f64>>> {
+        let weights = prop::collection::vec(prop_oneof![1 => Just(0.0), 2 => 0.01..1.0_f64], dim);
+        let point = weights.prop_map(|w| {
+            let sum: f64 = w.iter().sum();
+            w.iter().map(|v| if sum > 0.0 { v / sum } else { 1.0 / w.len() as f64 }).collect()
+        });
+        prop::collection::vec(point, 50)
+    }
+
+    fn check(full: &Vectors, pruned: &Pruned, points: &[Vec<f64>]) -> Result<(), TestCaseError> {
+        let kept = &pruned.vectors;
+        prop_assert!(pruned.loss <= 2.0 * TOLERANCE);
+        for point in points {
+            let (before, after) = (full.value(point), kept.value(point));
+            prop_assert!(after >= before - pruned.loss - 1e-13 && after <= before + 1e-13, "{before} {after}");
+        }
+        for i in 0..kept.len() {
+            let here = dot(kept.row(i), kept.point(i));
+            prop_assert!(here >= kept.value(kept.point(i)) - 1e-9, "no witness");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn pruning_changes_no_value_and_keeps_witnesses() {
+        let budget = Budget::new(&Limits::default());
+        let pruner = Pruner { budget: &budget, tolerance: TOLERANCE };
+        for dim in [1, 2, 3, 6] {
+            proptest!(ProptestConfig::with_cases(60), |(full in set(dim, 30), points in points(dim))| {
+                check(&full, &pruner.prune(&full), &points)?;
+            });
+        }
+    }
+
+    #[test]
+    fn cross_sums_equal_all_sums() {
+        let budget = Budget::new(&Limits::default());
+        let pruner = Pruner { budget: &budget, tolerance: TOLERANCE };
+        for dim in [1, 2, 3, 6] {
+            proptest!(ProptestConfig::with_cases(60), |(a in set(dim, 10), b in set(dim, 10), points in points(dim))| {
+                let (a, b) = (pruner.prune(&a).vectors, pruner.prune(&b).vectors);
+                let mut all = Vectors::new(dim);
+                for i in 0..a.len() {
+                    for j in 0..b.len() {
+                        all.push(a.row(i).iter().zip(b.row(j)).map(|(x, y)| x + y), 0, &vec![1.0 / dim as f64; dim]);
+                    }
+                }
+                let crossed = pruner.cross(&a, &b);
+                check(&all, &crossed, &points)?;
+                prop_assert!(crossed.vectors.len() <= pruner.prune(&all).vectors.len() + 2, "few needless sums");
+            });
+        }
+    }
+
+    #[test]
+    fn a_maximum_of_tangents_needs_all_of_them_and_no_chord() {
+        let mut full = Vectors::new(2);
+        for k in 0..40 {
+            let x = f64::from(k) / 39.0;
+            full.push([-x * x, 2.0 * x - x * x], k, &[0.5, 0.5]);
+        }
+        for k in 0..39 {
+            // Below the two tangents beside it, above neither.
+            let row: Vec<f64> = (0..2).map(|s| 0.5 * (full.row(k)[s] + full.row(k + 1)[s]) - 1e-7).collect();
+            full.push(row, 99, &[0.5, 0.5]);
+        }
+        let budget = Budget::new(&Limits::default());
+        let pruned = Pruner { budget: &budget, tolerance: TOLERANCE }.prune(&full).vectors;
+        assert_eq!(pruned.len(), 40);
+        assert!(pruned.actions.iter().all(|&a| a != 99));
     }
 }

@@ -57,9 +57,8 @@ impl Solver for Exact {
         let task = Task { model, limits, budget: &budget, corners: &corners, everywhere: self.everywhere };
         let outcome = run_beside(&task, &watch, limits.threads);
         let bounds = BeliefBounds { corners: outcome.corners, refined: Refined::Exact(outcome.bounds) };
-        let (low, high) = bounds.assess(model, 0, model.start()).bounds();
-        let (low, high) = ordered(low, high);
-        let (lower, upper) = (low, high);
+        let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
+        let (lower, upper) = ordered(lower, upper);
         let stopped = match budget.reason() {
             _ if upper - lower <= limits.gap || outcome.complete => Stopped::Converged,
             reason => reason.unwrap_or(Stopped::Exhausted),
@@ -153,10 +152,10 @@ impl Task<'_> {
         while done < last {
             let Some(stage) = backup.stage(&sets) else { break };
             error = stage.error + self.model.discount() * error;
-            self.budget.hold(stage.bytes());
-            sets = stage.sets;
+            let old = std::mem::replace(&mut sets, stage.sets);
+            self.budget.free(if done == 0 { 0 } else { bytes(&old) });
             done += 1;
-            bounds.push(&sets, error, error);
+            self.budget.hold(bounds.push(&sets, error, error));
             let _ = sender.send((f64::NEG_INFINITY, f64::INFINITY, done as u64));
         }
         let mut corners = self.corners.clone();
@@ -186,6 +185,7 @@ impl Task<'_> {
         };
         let mut above = lower.iter().map(beyond).fold(f64::INFINITY, f64::min).max(0.0);
         let (mut below, mut stages, mut complete) = (0.0, 0_u64, false);
+        let mut left = above;
         let exact = |sets: &[Vectors], below: f64, above: f64| {
             let mut bounds = ExactBounds::new(None, supports);
             bounds.push(sets, below, above);
@@ -199,6 +199,7 @@ impl Task<'_> {
             // What is left after this stage, if the sets moved by between `low` and `high` everywhere.
             let factor = discount / (1.0 - discount);
             let rest = stage.error / (1.0 - discount);
+            left *= discount;
             let (low, high) = movement(&stage.sets, &sets);
             // The bounds at the start are those of one more backup, and half the gap is left for what is not measured.
             let pad = 0.25 * self.limits.gap / (factor * discount).max(1e-300);
@@ -207,9 +208,8 @@ impl Task<'_> {
                 below = below.min(rest - factor * (low - pad)).max(-above);
                 above = above.min(factor * (high + pad) + rest);
             }
-            self.budget.hold(stage.bytes());
             let old = std::mem::replace(&mut sets, stage.sets);
-            self.budget.free(old.iter().map(Vectors::bytes).sum());
+            self.budget.free(if stages == 1 { 0 } else { bytes(&old) });
             bounds = exact(&sets, below, above);
             let held = BeliefBounds { corners: self.corners.clone(), refined: Refined::Exact(bounds) };
             let (lower, upper) = held.assess(model, 0, model.start()).bounds();
@@ -217,6 +217,10 @@ impl Task<'_> {
             bounds = again;
             complete = upper - lower <= self.limits.gap;
             let _ = sender.send((lower, upper, stages));
+            if left <= rest {
+                // More stages would change nothing but rounding.
+                break;
+            }
         }
         Outcome { bounds, corners: self.corners.clone(), stages, complete }
     }
@@ -233,6 +237,10 @@ impl Task<'_> {
             below(new, high, old) && below(old, -low, new)
         })
     }
+}
+
+fn bytes(sets: &[Vectors]) -> usize {
+    sets.iter().map(Vectors::bytes).sum()
 }
 
 /// The least and the greatest difference seen between two stages, at the points where their vectors are needed.

@@ -9,7 +9,7 @@ use super::supports::Supports;
 use super::vectors::Vectors;
 
 /// Loss that one pruning may cause, relative to the largest value of the stage.
-const TOLERANCE: f64 = 1e-12;
+const TOLERANCE: f64 = 1e-13;
 
 /// What does not change from stage to stage.
 pub(crate) struct Backup<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct Stage {
 }
 
 impl Backup<'_> {
-    /// The stage before one with the sets `next`, by support. `None` when the budget is spent.
+    /// The stage before one with the sets `next`, by support; its sets are counted as held. `None` when the budget is spent.
     pub fn stage(&self, next: &[Vectors]) -> Option<Stage> {
         let rewards = || (0..self.model.dynamics().len()).flat_map(|m| self.model.expected_reward(m)).copied();
         let scale = next.iter().map(Vectors::scale).fold(0.0, f64::max) + rewards().fold(0.0_f64, |m, r| m.max(r.abs()));
@@ -66,6 +66,8 @@ impl Backup<'_> {
             .into_par_iter()
             .filter_map(|o| self.project(support, branch, o, next).map(|set| pruner.prune(&set)))
             .collect();
+        let projections = projected.iter().map(|p| p.vectors.bytes()).sum();
+        self.budget.hold(projections);
         projected.sort_by_key(|p| p.vectors.len());
         // One pruning a set and one a cross-sum, each of which may lose what it says.
         let mut loss: f64 = projected.iter().map(|p| p.loss).sum();
@@ -73,14 +75,16 @@ impl Backup<'_> {
         let mut sum = Vectors::new(states.len());
         let rewards = &self.model.expected_reward(m)[action * self.model.states().len()..];
         sum.push(states.iter().map(|&s| rewards[s as usize]), action as u32, &centre);
+        self.budget.hold(sum.bytes());
         for set in projected {
             let crossed = pruner.cross(&sum, &set.vectors);
+            self.budget.free(sum.bytes());
             (sum, loss) = (crossed.vectors, loss + crossed.loss);
             if self.budget.spent() {
                 break;
             }
         }
-        self.budget.hold(sum.bytes());
+        self.budget.free(projections);
         Pruned { vectors: sum, loss }
     }
 

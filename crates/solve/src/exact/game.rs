@@ -54,10 +54,6 @@ pub(crate) struct Game {
     direction: Vec<f64>,
     /// The point that the last test ended with.
     pub point: Vec<f64>,
-    /// Games played, pivots made, games without a proof.
-    pub tests: u64,
-    pub pivots: u64,
-    pub unclear: u64,
 }
 
 impl Game {
@@ -74,23 +70,23 @@ impl Game {
             entering: zeros(),
             direction: zeros(),
             point: zeros(),
-            tests: 0,
-            pivots: 0,
-            unclear: 0,
         }
+    }
+
+    /// What a game of this many rows holds.
+    pub fn bytes(rows: usize) -> usize {
+        16 * rows * rows + 64 * rows
     }
 
     /// Plays the game, beginning at [`point`](Self::point). A run that stalls is repeated with unequal right-hand sides, where
     /// ties between rows (which make it stall) are broken; the proofs do not depend on them.
     pub fn test(&mut self, columns: &mut impl Columns, tolerance: f64, budget: &Budget) -> Verdict {
-        self.tests += 1;
         for spread in [0.0, 1e-6] {
             let verdict = self.run(columns, tolerance, spread, budget);
             if verdict != Verdict::Unclear {
                 return verdict;
             }
         }
-        self.unclear += 1;
         Verdict::Unclear
     }
 
@@ -164,7 +160,6 @@ impl Game {
 
     /// Brings the variable with this direction into the basis: a column with its share, or a slack. False when no pivot is safe.
     fn pivot(&mut self, column: Option<f64>) -> bool {
-        self.pivots += 1;
         let rows = self.rows;
         let (mut leave, mut least) = (None::<usize>, f64::INFINITY);
         for r in 0..rows {

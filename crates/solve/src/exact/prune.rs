@@ -44,7 +44,7 @@ impl Pruner<'_> {
     pub fn cross(&self, a: &Vectors, b: &Vectors) -> Pruned {
         let mut seeds = vec![Vec::new(); a.len()];
         (0..a.len()).for_each(|i| seeds[i].push(a.point(i)));
-        for j in 0..b.len() {
+        for j in (0..b.len()).take_while(|_| !self.budget.spent()) {
             let point = b.point(j);
             let value = |i: usize| dot(a.row(i), point);
             let best = (1..a.len()).fold(0, |best, i| if value(i) > value(best) { i } else { best });
@@ -92,10 +92,14 @@ impl Pruner<'_> {
         let mut states = vec![State::Open; n];
         let mut kept: Vec<(usize, Vec<f64>)> = Vec::new();
         let mut rivals: Vec<f64> = Vec::new();
-        let mut game = Game::new(dim);
+        // Sets of one or two vectors often need no game, whose inverse has dim² entries.
+        let mut game: Option<Game> = None;
         let mut walls = Vec::new();
         let mut loss = 0.0_f64;
         for seed in seeds {
+            if self.budget.spent() {
+                return (kept, loss);
+            }
             let best = best_at(candidates, seed, |_| true);
             if states[best] == State::Open {
                 states[best] = State::Kept;
@@ -106,6 +110,9 @@ impl Pruner<'_> {
         let scale = 1.0 / candidates.scale().max(f64::MIN_POSITIVE);
         let centre = vec![1.0 / dim as f64; dim];
         for i in 0..n {
+            if self.budget.spent() {
+                break;
+            }
             while states[i] == State::Open {
                 let candidate = candidates.row(i);
                 if rivals.chunks_exact(dim).any(|rival| rival.iter().zip(candidate).all(|(r, c)| r >= c)) {
@@ -113,6 +120,10 @@ impl Pruner<'_> {
                     break;
                 }
                 // A point inside the region to begin from; the last one found is as good as any.
+                let game = game.get_or_insert_with(|| {
+                    self.budget.hold(Game::bytes(dim));
+                    Game::new(dim)
+                });
                 game.point.copy_from_slice(kept.last().map_or(&centre, |k| &k.1));
                 let mut race = Race { region, walls: &mut walls, rivals: &rivals, candidate, scale };
                 let found = match game.test(&mut race, self.tolerance, self.budget) {
@@ -122,13 +133,16 @@ impl Pruner<'_> {
                         continue;
                     }
                     Verdict::Above => best_at(candidates, &game.point, |k| states[k] == State::Open),
-                    Verdict::Unclear if self.budget.spent() => return (kept, loss),
+                    Verdict::Unclear if self.budget.spent() => break,
                     Verdict::Unclear => i,
                 };
                 states[found] = State::Kept;
                 rivals.extend(candidates.row(found));
                 kept.push((found, game.point.clone()));
             }
+        }
+        if game.is_some() {
+            self.budget.free(Game::bytes(dim));
         }
         (kept, loss)
     }

@@ -22,6 +22,9 @@ use crate::limits::Watch;
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
 
+/// States that an observation may leave possible, at most: a linear program holds the square of it, on every thread.
+const MOST_STATES: usize = 4096;
+
 /// How often the hook is called while a stage is computed.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -52,9 +55,17 @@ impl Solver for Exact {
         }
         let watch = Watch::new(limits, hook);
         let budget = Budget::new(limits);
+        let branches = branches(model);
+        let supports = Supports::new(model, &branches, self.everywhere);
+        let most = supports.states.iter().map(Vec::len).max().unwrap_or(0);
+        if most > MOST_STATES {
+            let expected = "a model whose observations leave at most 4096 states possible";
+            return Err(SolveError::Unsupported { solver: self.name(), expected, found: format!("one with {most}") });
+        }
         let corners = Corners::new(model, &watch);
         budget.hold(8 * corners.len());
-        let task = Task { model, limits, budget: &budget, corners: &corners, everywhere: self.everywhere };
+        let backup = Backup { model, branches: &branches, supports: &supports, budget: &budget };
+        let task = Task { model, limits, budget: &budget, corners: &corners, backup, everywhere: self.everywhere };
         let outcome = run_beside(&task, &watch, limits.threads);
         let bounds = BeliefBounds { corners: outcome.corners, refined: Refined::Exact(outcome.bounds) };
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
@@ -111,6 +122,7 @@ struct Task<'a> {
     limits: &'a Limits,
     budget: &'a Budget,
     corners: &'a Corners,
+    backup: Backup<'a>,
     everywhere: bool,
 }
 
@@ -124,18 +136,14 @@ struct Outcome {
 
 impl Task<'_> {
     fn run(&self, sender: &mpsc::Sender<Message>) -> Outcome {
-        let branches = branches(self.model);
-        let supports = Supports::new(self.model, &branches, self.everywhere);
-        let backup =
-            Backup { model: self.model, branches: &branches, supports: &supports, budget: self.budget };
         match self.model.horizon() {
-            Some(horizon) => self.staged(&backup, horizon, sender),
-            None => self.discounted(&backup, sender),
+            Some(horizon) => self.staged(horizon, sender),
+            None => self.discounted(sender),
         }
     }
 
-    fn staged(&self, backup: &Backup, horizon: usize, sender: &mpsc::Sender<Message>) -> Outcome {
-        let supports = backup.supports;
+    fn staged(&self, horizon: usize, sender: &mpsc::Sender<Message>) -> Outcome {
+        let supports = self.backup.supports;
         let mut bounds = ExactBounds::new(Some(horizon), supports);
         let reward = self.model.final_reward();
         let mut sets: Vec<Vectors> = Vec::new();
@@ -150,7 +158,7 @@ impl Task<'_> {
         let last = if self.everywhere { horizon } else { horizon - 1 };
         let (mut error, mut done) = (0.0, 0);
         while done < last {
-            let Some(stage) = backup.stage(&sets) else { break };
+            let Some(stage) = self.backup.stage(&sets) else { break };
             error = stage.error + self.model.discount() * error;
             let old = std::mem::replace(&mut sets, stage.sets);
             self.budget.free(if done == 0 { 0 } else { bytes(&old) });
@@ -166,8 +174,8 @@ impl Task<'_> {
     }
 
     /// Value iteration from the linear lower bounds: a backup raises them, so that the sets rise towards the value.
-    fn discounted(&self, backup: &Backup, sender: &mpsc::Sender<Message>) -> Outcome {
-        let (model, supports, discount) = (self.model, backup.supports, self.model.discount());
+    fn discounted(&self, sender: &mpsc::Sender<Message>) -> Outcome {
+        let (model, supports, discount) = (self.model, self.backup.supports, self.model.discount());
         let lower: Vec<&[f64]> = self.corners.lower[0].chunks_exact(self.corners.states).collect();
         let mut sets: Vec<Vectors> = Vec::new();
         for states in &supports.states {
@@ -193,7 +201,7 @@ impl Task<'_> {
         };
         let mut bounds = exact(&sets, below, above);
         while !complete {
-            let Some(stage) = backup.stage(&sets) else { break };
+            let Some(stage) = self.backup.stage(&sets) else { break };
             stages += 1;
             (below, above) = (discount * below + stage.error, discount * above + stage.error);
             // What is left after this stage, if the sets moved by between `low` and `high` everywhere.

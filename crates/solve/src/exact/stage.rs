@@ -29,7 +29,8 @@ impl Backup<'_> {
     /// The stage before one with the sets `next`, by support; its sets are counted as held. `None` when the budget is spent.
     pub fn stage(&self, next: &[Vectors]) -> Option<Stage> {
         let rewards = || (0..self.model.dynamics().len()).flat_map(|m| self.model.expected_reward(m)).copied();
-        let scale = next.iter().map(Vectors::scale).fold(0.0, f64::max) + rewards().fold(0.0_f64, |m, r| m.max(r.abs()));
+        let scale =
+            next.iter().map(Vectors::scale).fold(0.0, f64::max) + rewards().fold(0.0_f64, |m, r| m.max(r.abs()));
         let pruner = Pruner { budget: self.budget, tolerance: TOLERANCE * scale.max(f64::MIN_POSITIVE) };
         let parts: Vec<Pruned> = (0..self.supports.states.len())
             .into_par_iter()

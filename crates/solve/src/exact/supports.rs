@@ -45,9 +45,9 @@ impl Supports {
                 }
             }
         }
-        let home = |set: &Vec<u32>| match set.is_empty() {
-            true => None,
-            false => states.iter().position(|support| holds(support, set)),
+        let home = |set: &Vec<u32>| {
+            let found = states.iter().position(|support| holds(support, set));
+            found.filter(|_| !set.is_empty())
         };
         let after = left.iter().map(|sets| sets.iter().map(home).collect()).collect();
         Self { states, after }

@@ -1,11 +1,12 @@
 //! Exact solving of model files: value, vectors and seconds.
 //!
-//! `cargo run --release -p tiresias-solve --example exact_rate -- [--threads N] [--time S] FILE:H…`, each FILE a model's JSON and
-//! H a horizon (or `inf:GAP` for none).
+//! `cargo run --release -p tiresias-solve --example exact_rate -- [--threads N] [--time S] FILE:H…`, each FILE a model file of
+//! any format that is read and H a horizon (or `inf:GAP` for none). A time limit makes a row's bounds wide, never wrong.
 
 use std::time::Duration;
 
 use tiresias_model::Model;
+use tiresias_model::format::ReadOptions;
 use tiresias_solve::{Exact, Limits, Solver, no_hook};
 
 fn main() {
@@ -26,8 +27,7 @@ fn main() {
 
 fn row(task: &str, everywhere: bool, limits: &Limits) {
     let (file, rest) = task.split_once(':').expect("FILE:H");
-    let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{file}: {e}"));
-    let model = Model::from_json(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let model = Model::from_file(file, &ReadOptions::default()).unwrap_or_else(|e| panic!("{file}: {e}")).model;
     let mut builder = model.to_builder();
     let mut limits = limits.clone();
     match rest.strip_prefix("inf:") {

@@ -250,3 +250,22 @@ fn other_kinds_of_models_are_refused() {
         assert!(matches!(error, SolveError::Unsupported { solver: "exact", .. }), "{error}");
     }
 }
+
+#[test]
+fn supports_too_large_for_a_linear_program_are_refused() {
+    let n = 4097;
+    let mut stay = tiresias_model::Kernel::new(n);
+    (0..n).for_each(|s| stay.push_row([(s, 1.0)]));
+    let mut blind = tiresias_model::Kernel::new(1);
+    (0..n).for_each(|_| blind.push_row([(0, 1.0)]));
+    let model = changed(&tiger(Some(2)), |b| {
+        b.states = tiresias_model::Space::unnamed("states", n).unwrap();
+        b.actions = tiresias_model::Space::unnamed("actions", 1).unwrap();
+        b.observations = Some(tiresias_model::Space::unnamed("observations", 1).unwrap());
+        b.reward = Reward::Action(vec![1.0]);
+        b.start = (0..n).map(|s| f64::from(u8::from(s == 0))).collect();
+        b.dynamics = vec![tiresias_model::Dynamics { transition: stay, observation: Some(blind) }];
+    });
+    let error = Exact::default().solve(&model, &limits(0.0), &no_hook).unwrap_err();
+    assert!(error.to_string().contains("4096"), "{error}");
+}

@@ -53,8 +53,11 @@ impl Pruner<'_> {
         let parts: Vec<Pruned> = (0..a.len())
             .into_par_iter()
             .map(|i| {
-                let (kept, loss) = self.filter(b, &region(a, i), &seeds[i]);
                 let mut vectors = Vectors::new(a.dim);
+                if self.budget.spent() {
+                    return Pruned { vectors, loss: 0.0 };
+                }
+                let (kept, loss) = self.filter(b, &region(a, i), &seeds[i]);
                 for (j, point) in kept {
                     vectors.push(a.row(i).iter().zip(b.row(j)).map(|(a, b)| a + b), a.actions[i], &point);
                 }

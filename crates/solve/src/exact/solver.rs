@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tiresias_model::Model;
 
@@ -27,6 +27,9 @@ const MOST_STATES: usize = 4096;
 
 /// How often the hook is called while a stage is computed.
 const TICK: Duration = Duration::from_millis(20);
+
+/// What may be spent on better bounds when the time is up.
+const AFTERWARDS: Duration = Duration::from_millis(50);
 
 /// Exact value functions of a POMDP (or of an APOMDP with α = 0) by incremental pruning: every stage of a horizon; without one,
 /// as many as the gap needs. Uses [`Limits::threads`] threads, with the same result for any number of them.
@@ -168,9 +171,32 @@ impl Task<'_> {
         }
         let mut corners = self.corners.clone();
         if done < last {
-            tighten(self.model, &mut corners, &bounds);
+            (bounds, corners) = self.tighten(bounds, corners);
         }
         Outcome { bounds, corners, stages: done as u64, complete: done == last }
+    }
+
+    /// Lowers the upper bounds of the stages that were not reached, from the last that was: a value is at most linear between the
+    /// corners. Left undone where the time is up and it would take long.
+    fn tighten(&self, bounds: ExactBounds, corners: Corners) -> (ExactBounds, Corners) {
+        let (states, reached) = (corners.states, bounds.reached());
+        let late = self.budget.reason() == Some(Stopped::Time);
+        let stage = self.model.horizon().unwrap_or(0) - reached;
+        let mut held = BeliefBounds { corners, refined: Refined::Exact(bounds) };
+        if reached > 0 && stage > 0 {
+            let start = Instant::now();
+            let corner = |s: usize| -> Vec<f64> { (0..states).map(|t| f64::from(u8::from(s == t))).collect() };
+            // The stage before needs a backup of the one that is exact, at every corner.
+            let top: Vec<f64> = (0..states)
+                .take_while(|_| !late || start.elapsed() < AFTERWARDS)
+                .map(|s| held.assess(self.model, stage - 1, &corner(s)).bounds().1)
+                .collect();
+            if top.len() == states {
+                held.corners.lower_the_top(self.model, stage - 1, &top);
+            }
+        }
+        let Refined::Exact(bounds) = held.refined else { unreachable!("it was put there") };
+        (bounds, held.corners)
     }
 
     /// Value iteration from the linear lower bounds: a backup raises them, so that the sets rise towards the value.
@@ -263,20 +289,4 @@ fn movement(new: &[Vectors], old: &[Vectors]) -> (f64, f64) {
         }
     }
     (low, high)
-}
-
-/// Upper bounds of the stages that were not reached, from the earliest that was: it is at most linear between its corners.
-fn tighten(model: &Model, corners: &mut Corners, bounds: &ExactBounds) {
-    let horizon = model.horizon().unwrap_or(0);
-    let reached = bounds.reached();
-    if reached == 0 || reached >= horizon {
-        return;
-    }
-    let held = BeliefBounds { corners: corners.clone(), refined: Refined::Exact(bounds.clone()) };
-    let states = corners.states;
-    let stage = horizon - reached;
-    let corner = |s: usize| -> Vec<f64> { (0..states).map(|t| f64::from(u8::from(s == t))).collect() };
-    // The stage before needs a backup of the one that is exact, at every corner.
-    let top: Vec<f64> = (0..states).map(|s| held.assess(model, stage - 1, &corner(s)).bounds().1).collect();
-    corners.lower_the_top(model, stage - 1, &top);
 }

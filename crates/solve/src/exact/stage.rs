@@ -90,10 +90,10 @@ impl Backup<'_> {
     }
 
     /// `γ Σ_s' P[a][s][s'] Q[a][s'][o] α(s')` over the support's states `s`, for every `α` of the support that `o` leaves;
-    /// `None` when `o` cannot come from here.
+    /// `None` when `o` cannot come from here, or the budget is spent.
     fn project(&self, support: usize, branch: usize, o: usize, next: &[Vectors]) -> Option<Vectors> {
         let (action, m) = self.branches[branch];
-        let after = self.supports.after[branch][o]?;
+        let after = self.supports.after[branch][o].filter(|_| !self.budget.spent())?;
         let (s, states, there) =
             (self.model.states().len(), &self.supports.states[support], &self.supports.states[after]);
         let dynamics = &self.model.dynamics()[m];

@@ -20,7 +20,8 @@ pub struct Limits {
     /// Stop before the solver's own data exceed this many bytes. A horizon whose tables alone need more (or more than 64 GiB,
     /// without a limit) is refused with [`SolveError::Horizon`].
     pub memory: Option<usize>,
-    /// Threads to use, at least 1. A single task is solved on one thread: [`solve_batch`](crate::solve_batch) spreads tasks.
+    /// Threads to use, at least 1. A single task is solved on one thread, except by [`Exact`](crate::Exact);
+    /// [`solve_batch`](crate::solve_batch) spreads tasks.
     pub threads: usize,
 }
 

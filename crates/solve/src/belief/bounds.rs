@@ -8,6 +8,7 @@ use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
 use super::search::cones::ConeBounds;
 use super::search::vectors::VectorBounds;
+use crate::exact::bounds::ExactBounds;
 use crate::limits::Watch;
 use crate::{Assessment, Hook, Limits, Search};
 
@@ -25,6 +26,7 @@ pub(crate) enum Refined {
     Faces(FaceBounds),
     Vectors(VectorBounds),
     Cones(ConeBounds),
+    Exact(ExactBounds),
 }
 
 impl BeliefBounds {
@@ -38,6 +40,7 @@ impl BeliefBounds {
             Refined::Faces(faces) => faces.shape_problem(model),
             Refined::Vectors(vectors) => vectors.shape_problem(model),
             Refined::Cones(cones) => cones.shape_problem(model),
+            Refined::Exact(exact) => exact.shape_problem(model),
         })
     }
 
@@ -47,6 +50,7 @@ impl BeliefBounds {
             Refined::Faces(_) => "faces",
             Refined::Vectors(_) => "vectors",
             Refined::Cones(_) => "cones",
+            Refined::Exact(_) => "exact",
         }
     }
 
@@ -55,7 +59,7 @@ impl BeliefBounds {
         let watch = Watch::new(limits, hook);
         let from = (stage, sparse(belief));
         match &mut self.refined {
-            Refined::None | Refined::Faces(_) => {}
+            Refined::None | Refined::Faces(_) | Refined::Exact(_) => {}
             Refined::Vectors(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
             Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
         }
@@ -68,6 +72,7 @@ impl BeliefBounds {
             Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
             Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
             Refined::Cones(cones) => (cones.points(), cones.points()),
+            Refined::Exact(exact) => (exact.vectors(), exact.vectors()),
         }
     }
 
@@ -87,6 +92,10 @@ impl ValueBounds for BeliefBounds {
             }
             Refined::Vectors(vectors) => vectors.bracket(stage, belief),
             Refined::Cones(cones) => cones.bracket(stage, belief),
+            // Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
+            Refined::Exact(exact) => {
+                exact.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
+            }
         }
     }
 }

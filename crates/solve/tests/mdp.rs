@@ -120,11 +120,13 @@ fn check_against(model: &Model, exact: &[f64], solver: &dyn Solver, limits: &Lim
 
 #[test]
 fn every_solver_agrees_with_the_best_of_all_policies() {
-    let cases = (observed(FEW), prop_oneof![Just(0.0), Just(0.5), Just(0.95), Just(0.99)]);
+    let cases = (observed(FEW), prop_oneof![Just(0.0), Just(0.5), Just(0.95), Just(0.99), Just(0.9999)]);
     let check = |(model, discount): (Model, f64)| {
         let model = endless(&model, discount);
         let exact = enumerate(&model);
-        for solver in solvers() {
+        // Sweeps alone take some hundred thousand at the last discount.
+        let quick = |solver: &dyn Solver| discount < 0.999 || solver.name() == "policy-iteration";
+        for solver in solvers().into_iter().filter(|solver| quick(&**solver)) {
             for limits in [Limits::with_gap(1e-3), Limits::with_gap(0.0)] {
                 check_against(&model, &exact, &*solver, &limits)?;
             }

@@ -179,16 +179,16 @@ impl<'a> Sweeps<'a> {
             }
             let step =
                 |(i, (value, actions)): (usize, (&mut [f64], &mut [u32]))| block(base + i * BLOCK, value, actions);
-            change = change.and(match &self.pool {
-                Some(pool) => pool.install(|| {
+            let slab = if let Some(pool) = &self.pool {
+                pool.install(|| {
                     let blocks = value.par_chunks_mut(BLOCK).zip(actions.par_chunks_mut(BLOCK));
                     blocks.enumerate().map(step).reduce(|| Change::NONE, Change::and)
-                }),
-                None => {
-                    let blocks = value.chunks_mut(BLOCK).zip(actions.chunks_mut(BLOCK));
-                    blocks.enumerate().map(step).fold(Change::NONE, Change::and)
-                }
-            });
+                })
+            } else {
+                let blocks = value.chunks_mut(BLOCK).zip(actions.chunks_mut(BLOCK));
+                blocks.enumerate().map(step).fold(Change::NONE, Change::and)
+            };
+            change = change.and(slab);
         }
         Ok(change)
     }

@@ -71,7 +71,7 @@ impl Table {
         let levels = self.values.len() / s;
         let fits = self.stationary == model.horizon().is_none()
             && model.observations().is_none()
-            && self.values.len() % s == 0
+            && self.values.len().is_multiple_of(s)
             && self.stages.len() == stages
             && self.stages.iter().all(|stage| (1..levels).contains(&stage.level));
         (!fits).then(|| {

@@ -87,7 +87,7 @@ fn main() {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the peers' scripts draw the same model from it.
+/// `SplitMix64` (Steele, Lea, Flood 2014): the peers' scripts draw the same model from it.
 fn hash(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

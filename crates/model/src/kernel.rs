@@ -34,7 +34,15 @@ impl Kernel {
         kernel
     }
 
+    /// An empty kernel with room for `rows` rows of `entries` entries in all, so that building a large one never copies it.
+    pub fn with_capacity(columns: usize, rows: usize, entries: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { columns, offsets, index: Vec::with_capacity(entries), probability: Vec::with_capacity(entries) }
+    }
+
     /// Appends a row. Entries may come in any order and repeat (they add up); zeros are dropped.
+    /// Panics at 2^32 entries, which offsets of 32 bits cannot name.
     pub fn push_row(&mut self, entries: impl IntoIterator<Item = (usize, f64)>) {
         let start = self.index.len();
         let mut row: Vec<(usize, f64)> = entries.into_iter().filter(|&(_, p)| p != 0.0).collect();
@@ -47,7 +55,7 @@ impl Kernel {
                 self.probability.push(p);
             }
         }
-        self.offsets.push(self.index.len() as u32);
+        self.offsets.push(u32::try_from(self.index.len()).expect("a kernel holds fewer than 2^32 entries"));
     }
 
     /// Number of rows.
@@ -88,7 +96,7 @@ impl Kernel {
 
     /// The same kernel with every row for which `target` names a column replaced by certainty of that column.
     pub(crate) fn with_certain_rows(&self, target: impl Fn(usize) -> Option<usize>) -> Self {
-        let mut kernel = Self::new(self.columns);
+        let mut kernel = Self::with_capacity(self.columns, self.rows(), self.entries());
         for r in 0..self.rows() {
             match target(r) {
                 Some(column) => kernel.push_row([(column, 1.0)]),

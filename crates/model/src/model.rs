@@ -1,5 +1,7 @@
 //! The one validated model type.
 
+use std::sync::Arc;
+
 use crate::kernel::renormalise;
 use crate::{Kernel, ModelError, Reward, Space};
 
@@ -69,7 +71,8 @@ pub struct ModelBuilder {
     pub alpha: f64,
 }
 
-/// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on.
+/// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on. Clones share their
+/// kernels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     name: String,
@@ -84,7 +87,8 @@ pub struct Model {
     horizon: Option<usize>,
     terminal: Vec<bool>,
     final_reward: Vec<f64>,
-    dynamics: Vec<Dynamics>,
+    /// Shared, because every policy holds its model and the kernels are most of what a large one weighs.
+    dynamics: Arc<[Dynamics]>,
     alpha: f64,
 }
 
@@ -227,7 +231,7 @@ impl ModelBuilder {
             horizon: self.horizon,
             terminal,
             final_reward: self.final_reward,
-            dynamics: self.dynamics,
+            dynamics: self.dynamics.into(),
             alpha: self.alpha,
         };
         model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m)).collect();
@@ -348,7 +352,7 @@ impl Model {
             horizon: self.horizon,
             terminal: self.terminal_states(),
             final_reward: self.final_reward.clone(),
-            dynamics: self.dynamics.clone(),
+            dynamics: self.dynamics.to_vec(),
             alpha: self.alpha,
         }
     }
@@ -356,7 +360,7 @@ impl Model {
     /// The same model with only dynamics `m`: what the world is when `m` is true.
     #[must_use]
     pub fn single(&self, m: usize) -> Model {
-        Model { dynamics: vec![self.dynamics[m].clone()], expected: vec![self.expected[m].clone()], ..self.clone() }
+        Model { dynamics: [self.dynamics[m].clone()].into(), expected: vec![self.expected[m].clone()], ..self.clone() }
     }
 
     /// Crude bounds on the total reward from any state: `[lowest, highest]` step reward over the (discounted) horizon.

@@ -8,8 +8,8 @@ use tiresias_model::{Kind, Model};
 
 use crate::belief::backup::ordered;
 use crate::{
-    BackwardInduction, Faces, Hook, Limits, Progress, Search, Solution, SolveError, Solver, Stats, Stopped,
-    ValueIteration,
+    BackwardInduction, Faces, Hook, Limits, ModifiedPolicyIteration, Progress, Search, Solution, SolveError, Solver,
+    Stats, Stopped,
 };
 
 /// Trials with cones after triangulations.
@@ -24,7 +24,7 @@ const MANY_FACES: usize = 10_000;
 pub fn auto(model: &Model) -> Box<dyn Solver> {
     match (model.kind(), model.horizon()) {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
-        (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ValueIteration),
+        (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ModifiedPolicyIteration::default()),
         (Kind::Pomdp | Kind::Apomdp, horizon) => {
             let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
             let small =

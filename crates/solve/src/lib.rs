@@ -30,6 +30,8 @@ pub use evaluate::{random_value, staged_actions_value, staged_policy_value};
 pub use exact::solver::Exact;
 pub use limits::{Hook, Limits, Progress, no_hook};
 pub use mdp::backward::BackwardInduction;
+pub use mdp::modified_policy_iteration::ModifiedPolicyIteration;
+pub use mdp::policy_iteration::PolicyIteration;
 pub use mdp::value_iteration::ValueIteration;
 pub use policy::SolvedPolicy;
 pub use save::POLICY_SCHEMA;

@@ -20,8 +20,8 @@ pub struct Limits {
     /// Stop before the solver's own data exceed this many bytes. A horizon whose tables alone need more (or more than 64 GiB,
     /// without a limit) is refused with [`SolveError::Horizon`].
     pub memory: Option<usize>,
-    /// Threads to use, at least 1. A single task is solved on one thread, except by [`Exact`](crate::Exact);
-    /// [`solve_batch`](crate::solve_batch) spreads tasks.
+    /// Threads to use, at least 1. They share the sweeps over large models with observed states, the stages of
+    /// [`Exact`](crate::Exact), and the tasks of [`solve_batch`](crate::solve_batch); any other single task is solved on one thread.
     pub threads: usize,
 }
 
@@ -53,7 +53,8 @@ impl Limits {
         let Some(horizon) = model.horizon() else { return Ok(()) };
         let (s, a, m) = (model.states().len(), model.actions().len(), model.dynamics().len());
         let numbers = match model.kind() {
-            Kind::Mdp | Kind::RobustMdp => s * a + 1,
+            // A value a state, and where the stage finds them.
+            Kind::Mdp | Kind::RobustMdp => s + 4,
             Kind::Pomdp | Kind::Apomdp => s * (a + m),
         };
         let bytes = horizon.saturating_mul(8 * numbers);

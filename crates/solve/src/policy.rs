@@ -64,7 +64,7 @@ impl SolvedPolicy {
     }
 
     /// Values, bounds and nature's answers for every action at (stage, belief), in one pass.
-    /// O(1) times the entries touched for a table; for beliefs one Bellman backup of the stored bounds.
+    /// One Bellman backup of the stored values or bounds, at the states that the belief holds possible.
     pub fn assess(&self, stage: usize, belief: &[f64]) -> Assessment {
         match &self.body {
             Body::Table(table) => table.assess(&self.model, stage, belief),
@@ -90,7 +90,7 @@ impl SolvedPolicy {
         match &self.body {
             Body::Table(table) => {
                 let value = table.expected_value(&self.model, stage, belief);
-                let band = table.band[if table.stationary { 0 } else { stage }];
+                let band = table.band(stage);
                 (value - band, value + band)
             }
             Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).bounds(),
@@ -103,7 +103,7 @@ impl SolvedPolicy {
     }
 
     /// The action at `stage` when the state is known to be `state`, with its regret bound: what
-    /// [`assess`](Self::assess) says at that vertex, in O(A) and without allocation where the policy is a table.
+    /// [`assess`](Self::assess) says at that vertex, and cheap where the policy is a table: one backup of that state.
     pub fn label_in_state(&self, stage: usize, state: usize) -> (usize, f64) {
         if let Body::Table(table) = &self.body {
             return table.label(&self.model, stage, state);
@@ -166,7 +166,7 @@ impl Policy for SolvedPolicy {
 
     fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
         if let Body::Table(table) = &self.body {
-            return first_best(table.row(&self.model, stage, state));
+            return first_best(&table.row(&self.model, stage, state));
         }
         let mut belief = vec![0.0; states];
         belief[state] = 1.0;

@@ -8,7 +8,7 @@ use crate::SolveError;
 use crate::policy::Body;
 
 /// The value of a policy file's `schema` field.
-pub const POLICY_SCHEMA: &str = "tiresias.policy/1";
+pub const POLICY_SCHEMA: &str = "tiresias.policy/2";
 
 #[derive(Serialize, Deserialize)]
 struct Header {

@@ -96,7 +96,7 @@ fn value_iteration_agrees_with_a_long_horizon() {
         builder.horizon = Some(400);
         let long = builder.build().unwrap();
         let solution = auto(&endless).solve(&endless, &Limits::with_gap(1e-9), &no_hook).unwrap();
-        prop_assert_eq!((solution.stats.solver, solution.stopped), ("value-iteration", Stopped::Converged));
+        prop_assert_eq!((solution.stats.solver, solution.stopped), ("modified-policy-iteration", Stopped::Converged));
         prop_assert!(solution.gap() <= 1e-9);
         let exact = BackwardInduction.solve(&long, &Limits::default(), &no_hook).unwrap().lower;
         prop_assert!(solution.lower <= exact + 1e-9 && exact <= solution.upper + 1e-9);

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use tiresias_model::{Kind, Model};
 
-use super::sweep::{change, sweep};
-use super::table::Table;
+use super::bracket::Bracket;
+use super::sweep::{Change, Sweeps};
+use super::table::{Stage, Table, start_mean};
 use crate::limits::Watch;
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
 
 /// Exact backward induction for an MDP or robust MDP with a horizon: the lower bound equals the upper.
 ///
-/// O(H · entries of all transition kernels) time, O(H·S·A) memory. When a limit cuts it short at stage t, the earlier stages
+/// O(H · entries of all transition kernels) time, O(H·S) memory. When a limit cuts it short at stage t, the earlier stages
 /// take the action values of stage t, shifted into the middle of the band that `min` and `max` of the last change of the values
 /// leave for them (`MacQueen`, 1966), and half the width of that band is their proven error.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,54 +37,78 @@ impl Solver for BackwardInduction {
         let Some(horizon) = model.horizon() else { return Err(unsupported("without a horizon".into())) };
 
         let watch = Watch::new(limits, hook);
-        let (s, a) = (model.states().len(), model.actions().len());
-        let mut next = if model.final_reward().is_empty() { vec![0.0; s] } else { model.final_reward().to_vec() };
-        let mut value = vec![0.0; s];
-        let mut q = vec![0.0; horizon * s * a];
-        let mut band = vec![0.0; horizon];
-        let bytes = 8 * (q.len() + band.len() + 2 * s);
-        let mut stopped = Stopped::Converged;
-        let mut swept = 0;
-        for stage in (0..horizon).rev() {
-            sweep(model, &next, &mut q[stage * s * a..][..s * a], &mut value);
-            let step = change(&value, &next);
-            std::mem::swap(&mut value, &mut next);
-            swept += 1;
-            let (low, high) = if stage == 0 { (0.0, 0.0) } else { drift(step, model.discount(), stage) };
-            let mean: f64 = model.start().iter().zip(&next).map(|(p, v)| p * v).sum();
-            let reason = watch.check(mean + low, mean + high, swept, bytes);
-            if let Some(reason) = reason.filter(|_| stage > 0) {
+        let s = model.states().len();
+        let bytes = 8 * (horizon + 1) * s + 4 * s;
+        let sweeps = Sweeps::new(model, limits.threads);
+        let mut bracket = Bracket::crude(model);
+        let mut actions = vec![0; s];
+        // Room for all stages at once: memory that is never written is never taken, and growing would copy.
+        let mut values: Vec<f64> = Vec::with_capacity((horizon + 1) * s);
+        values.extend(model.final_reward());
+        values.resize(s, 0.0);
+        let (mut stopped, mut last) = (Stopped::Converged, None);
+        for level in 1..=horizon {
+            values.resize((level + 1) * s, 0.0);
+            let (next, value) = values.split_at_mut(level * s);
+            let next = &next[(level - 1) * s..];
+            let mut pause = || watch.check(bracket.lower, bracket.upper, level as u64 - 1, bytes);
+            match sweeps.improve(next, 0.0, value, &mut actions, &mut pause) {
+                Ok(change) => last = Some((level, change)),
+                Err(reason) => {
+                    stopped = reason;
+                    break;
+                }
+            }
+            let (low, high) = drift(last.expect("just set").1, model.discount(), horizon - level);
+            let mean = start_mean(model, value);
+            bracket.tighten(mean + low, mean + high);
+            let reason = watch.check(bracket.lower, bracket.upper, level as u64, bytes);
+            if let Some(reason) = reason.filter(|_| level < horizon) {
                 stopped = reason;
-                extend(&mut q, &mut band, stage, s * a, step, model.discount());
                 break;
             }
         }
-        let table = Table { stationary: false, q, band };
-        let mean = table.expected_value(model, 0, model.start());
+        let table = match last {
+            None => Table::unswept(model),
+            Some((level, change)) => {
+                values.truncate((level + 1) * s);
+                let stage = |t| stage(horizon - t, level, change, model.discount());
+                Table { stationary: false, values, stages: (0..horizon).map(stage).collect() }
+            }
+        };
         let stats = Stats {
             seconds: watch.seconds(),
-            iterations: swept,
-            vectors: table.q.len(),
-            points: table.q.len(),
+            iterations: last.map_or(0, |(level, _)| level as u64),
+            vectors: table.values.len(),
+            points: table.values.len(),
             solver: self.name(),
         };
-        let (lower, upper) = (mean - table.band[0], mean + table.band[0]);
+        if stopped == Stopped::Converged {
+            let value = table.expected_value(model, 0, model.start());
+            bracket = Bracket { lower: value, upper: value };
+        }
+        let (lower, upper) = (bracket.lower, bracket.upper);
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }
 }
 
 /// `V_{t-k} - V_t` lies between these when `V_t - V_{t+1}` lies in `step`: the operator is monotone and `B(V + c) = BV + γc`.
-fn drift(step: (f64, f64), discount: f64, stages: usize) -> (f64, f64) {
-    let sum: f64 = (1..=stages).map(|i| discount.powi(i as i32)).sum();
-    (step.0 * sum, step.1 * sum)
+fn drift(step: Change, discount: f64, stages: usize) -> (f64, f64) {
+    if stages == 0 {
+        return (0.0, 0.0);
+    }
+    let sum: f64 = if discount == 1.0 {
+        stages as f64
+    } else {
+        discount * -(stages as f64 * discount.ln()).exp_m1() / (1.0 - discount)
+    };
+    (step.least * sum, step.greatest * sum)
 }
 
-fn extend(q: &mut [f64], band: &mut [f64], from: usize, width: usize, step: (f64, f64), discount: f64) {
-    let (earlier, known) = q.split_at_mut(from * width);
-    for (stage, row) in earlier.chunks_exact_mut(width).enumerate() {
-        let (low, high) = drift(step, discount, from - stage);
-        row.iter_mut().zip(&known[..width]).for_each(|(q, k)| *q = k + f64::midpoint(low, high));
-        band[stage] = (high - low) / 2.0;
-    }
+/// The stage with `left` decisions to go, when the sweeps got as far as `level`.
+fn stage(left: usize, level: usize, change: Change, discount: f64) -> Stage {
+    let (low, high) = drift(change, discount, left.saturating_sub(level));
+    let shift = f64::midpoint(low, high);
+    Stage { level: left.min(level), value_shift: shift, action_shift: shift, band: (high - low) / 2.0 }
 }

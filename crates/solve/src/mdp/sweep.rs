@@ -1,6 +1,18 @@
-//! One application of the Bellman operator to a value vector.
+//! The Bellman operator: at one state and action, and over all states.
 
-use tiresias_model::{Model, Nature};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use tiresias_model::{Kernel, Model, Nature};
+
+use crate::Stopped;
+
+/// States a task sweeps: few enough that their values stay in the innermost cache while the actions pass over them, enough that
+/// every action reads its rows in long runs.
+const BLOCK: usize = 1024;
+/// Kernel entries a thread reads between two looks at the clock: some milliseconds.
+const ENTRIES_A_LOOK: usize = 1 << 22;
+/// Kernels smaller than this are swept faster than threads are woken.
+const ENTRIES_FOR_THREADS: usize = 1 << 17;
 
 /// The α-MEU aggregate of the models' values: `α min + (1-α) max`.
 #[inline]
@@ -9,12 +21,18 @@ pub(crate) fn blend(alpha: f64, lowest: f64, highest: f64) -> f64 {
     if lowest == highest { lowest } else { alpha * lowest + (1.0 - alpha) * highest }
 }
 
+/// `Σ_s' P(s'|row) V(s')`, always added in the same order: a value is the same number wherever it is computed.
+#[inline]
+fn mean(transition: &Kernel, row: usize, next: &[f64]) -> f64 {
+    let (index, probability) = transition.row(row);
+    index.iter().zip(probability).fold(0.0, |sum, (&s, p)| sum + p * next[s as usize])
+}
+
 /// `r_m(s,a) + γ Σ_s' P_m(s'|s,a) V(s')`.
 #[inline]
 pub(crate) fn backed_up(model: &Model, m: usize, state: usize, action: usize, next: &[f64]) -> f64 {
     let row = action * model.states().len() + state;
-    let mean: f64 = model.dynamics()[m].transition.pairs(row).map(|(s, p)| p * next[s]).sum();
-    model.expected_reward(m)[row] + model.discount() * mean
+    model.expected_reward(m)[row] + model.discount() * mean(&model.dynamics()[m].transition, row, next)
 }
 
 /// Nature's two answers at (state, action) when the next value is `next`, and the α-MEU value of the action.
@@ -33,20 +51,154 @@ pub(crate) fn robust_q(model: &Model, state: usize, action: usize, next: &[f64])
     (blend(model.alpha(), low, high), nature)
 }
 
-/// `Q(s,a) = H^α_m[r_m(s,a) + γ Σ P_m V]` into `q` (index `s * A + a`) and `max_a Q` into `value`. O(entries of all P).
-pub(crate) fn sweep(model: &Model, next: &[f64], q: &mut [f64], value: &mut [f64]) {
-    let actions = model.actions().len();
-    for (state, row) in q.chunks_exact_mut(actions).enumerate() {
-        for (action, q) in row.iter_mut().enumerate() {
-            *q = robust_q(model, state, action, next).0;
-        }
-        value[state] = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+/// The least and the greatest entry of `BV - V`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Change {
+    pub least: f64,
+    pub greatest: f64,
+}
+
+impl Change {
+    const NONE: Self = Self { least: f64::INFINITY, greatest: f64::NEG_INFINITY };
+
+    pub fn span(self) -> f64 {
+        self.greatest - self.least
+    }
+
+    /// Minimum and maximum do not depend on the order, so neither does the result on the number of threads.
+    fn and(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
+    }
+
+    fn with(self, step: f64) -> Self {
+        self.and(Self { least: step, greatest: step })
     }
 }
 
-/// The least and the greatest entry of `new - old`.
-pub(crate) fn change(new: &[f64], old: &[f64]) -> (f64, f64) {
-    new.iter()
-        .zip(old)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (n, o)| (low.min(n - o), high.max(n - o)))
+/// Sweeps over all states of a model, in blocks that threads take and in an order that gives the same bits for any number of them.
+pub(crate) struct Sweeps<'a> {
+    model: &'a Model,
+    pool: Option<ThreadPool>,
+    /// States between two looks at the clock, a multiple of [`BLOCK`].
+    slab: usize,
+}
+
+impl<'a> Sweeps<'a> {
+    pub fn new(model: &'a Model, threads: usize) -> Self {
+        let entries: usize = model.dynamics().iter().map(|d| d.transition.entries()).sum();
+        // Inside somebody's pool the other threads have tasks of their own, and waiting for them would outlast any time limit.
+        let alone = rayon::current_thread_index().is_none();
+        let wanted = threads > 1 && alone && entries >= ENTRIES_FOR_THREADS;
+        // No threads to be had: the caller's own thread does the work.
+        let pool = wanted.then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
+        let states = model.states().len();
+        let share = pool.as_ref().map_or(1, ThreadPool::current_num_threads) * ENTRIES_A_LOOK;
+        let slab = (share as f64 / entries as f64 * states as f64) as usize / BLOCK * BLOCK;
+        Self { model, pool, slab: slab.max(BLOCK) }
+    }
+
+    /// `BV - reference` into `value` and a best action (the first) into `actions`, for `V = next`; how far `BV` is from `V`.
+    /// `pause` is asked between slabs whether to give up. O(entries of all kernels) time, no memory.
+    pub fn improve(
+        &self,
+        next: &[f64],
+        reference: f64,
+        value: &mut [f64],
+        actions: &mut [u32],
+        pause: &mut dyn FnMut() -> Option<Stopped>,
+    ) -> Result<Change, Stopped> {
+        self.all(value, actions, pause, |base, value, actions| {
+            let (mut q, mut high) = ([0.0; BLOCK], [0.0; BLOCK]);
+            value.fill(f64::NEG_INFINITY);
+            for action in 0..self.model.actions().len() {
+                let q = &mut q[..value.len()];
+                self.action_values(action, base, next, q, &mut high);
+                for ((best, chosen), &q) in value.iter_mut().zip(&mut *actions).zip(&*q) {
+                    if q > *best {
+                        (*best, *chosen) = (q, action as u32);
+                    }
+                }
+            }
+            finish(value, &next[base..], reference)
+        })
+    }
+
+    /// `B_π V - reference` into `value` for the policy `actions` and `V = next`; how far `B_π V` is from `V`.
+    pub fn follow(
+        &self,
+        next: &[f64],
+        reference: f64,
+        value: &mut [f64],
+        actions: &mut [u32],
+        pause: &mut dyn FnMut() -> Option<Stopped>,
+    ) -> Result<Change, Stopped> {
+        self.all(value, actions, pause, |base, value, actions| {
+            for (i, (value, &action)) in value.iter_mut().zip(&*actions).enumerate() {
+                *value = robust_q(self.model, base + i, action as usize, next).0;
+            }
+            finish(value, &next[base..], reference)
+        })
+    }
+
+    /// `Q(s, action)` for the states from `base` on. One action after the other, because that is how rows lie in memory.
+    fn action_values(&self, action: usize, base: usize, next: &[f64], q: &mut [f64], high: &mut [f64]) {
+        let (s, discount) = (self.model.states().len(), self.model.discount());
+        let rows = action * s + base;
+        for (m, dynamics) in self.model.dynamics().iter().enumerate() {
+            let reward = &self.model.expected_reward(m)[rows..][..q.len()];
+            let values =
+                reward.iter().enumerate().map(|(i, r)| r + discount * mean(&dynamics.transition, rows + i, next));
+            if m == 0 {
+                q.iter_mut().zip(values).for_each(|(q, value)| *q = value);
+                high[..q.len()].copy_from_slice(q);
+            } else {
+                for ((low, high), value) in q.iter_mut().zip(&mut *high).zip(values) {
+                    (*low, *high) = (low.min(value), high.max(value));
+                }
+            }
+        }
+        if self.model.dynamics().len() > 1 {
+            let alpha = self.model.alpha();
+            q.iter_mut().zip(high).for_each(|(q, high)| *q = blend(alpha, *q, *high));
+        }
+    }
+
+    fn all(
+        &self,
+        value: &mut [f64],
+        actions: &mut [u32],
+        pause: &mut dyn FnMut() -> Option<Stopped>,
+        block: impl Fn(usize, &mut [f64], &mut [u32]) -> Change + Sync,
+    ) -> Result<Change, Stopped> {
+        let mut change = Change::NONE;
+        let slabs = value.chunks_mut(self.slab).zip(actions.chunks_mut(self.slab));
+        for (slab, (value, actions)) in slabs.enumerate() {
+            let base = slab * self.slab;
+            if let Some(reason) = if slab > 0 { pause() } else { None } {
+                return Err(reason);
+            }
+            let step =
+                |(i, (value, actions)): (usize, (&mut [f64], &mut [u32]))| block(base + i * BLOCK, value, actions);
+            let slab = if let Some(pool) = &self.pool {
+                pool.install(|| {
+                    let blocks = value.par_chunks_mut(BLOCK).zip(actions.par_chunks_mut(BLOCK));
+                    blocks.enumerate().map(step).reduce(|| Change::NONE, Change::and)
+                })
+            } else {
+                let blocks = value.chunks_mut(BLOCK).zip(actions.chunks_mut(BLOCK));
+                blocks.enumerate().map(step).fold(Change::NONE, Change::and)
+            };
+            change = change.and(slab);
+        }
+        Ok(change)
+    }
+}
+
+/// The change of a block, and its values less the reference.
+fn finish(value: &mut [f64], next: &[f64], reference: f64) -> Change {
+    value.iter_mut().zip(next).fold(Change::NONE, |change, (value, old)| {
+        let change = change.with(*value - old);
+        *value -= reference;
+        change
+    })
 }

@@ -1,6 +1,4 @@
-//! Policies for observed states: a table of action values per stage.
-
-use std::sync::Arc;
+//! Policies for observed states: value vectors, from which the values of actions are one backup away.
 
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Nature};
@@ -9,80 +7,145 @@ use super::sweep::robust_q;
 use crate::Assessment;
 use crate::assessment::first_best;
 
-/// Action values per stage (or one stationary set), with a proven error band per stage.
+/// Value vectors and what each stage (or the one stationary stage) makes of them, with proven error bands.
+///
+/// The action values are not stored: S numbers a stage instead of S·A, and O(row) work for a value when it is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Table {
-    /// One set of values for all stages.
+    /// One stage for all times.
     pub stationary: bool,
-    /// `[stage][state][action]`.
-    pub q: Vec<f64>,
-    /// Half-width of the band around every value of a stage: 0 when it is exact.
-    pub band: Vec<f64>,
+    /// `[level][state]`: level 0 is given, and level k + 1 is the Bellman operator's image of level k, less a constant.
+    pub values: Vec<f64>,
+    /// By stage.
+    pub stages: Vec<Stage>,
+}
+
+/// Where a stage finds its values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// `V(s) = values[level][s] + value_shift`, and `Q(s,a) = r(s,a) + γ Σ P values[level - 1] + action_shift`.
+    pub level: usize,
+    pub value_shift: f64,
+    pub action_shift: f64,
+    /// Half-width of the band around every value of the stage: 0 when it is exact.
+    pub band: f64,
 }
 
 impl Table {
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
-        let stages = if self.stationary { 1 } else { model.horizon().unwrap_or(0) };
-        let expected = stages * model.states().len() * model.actions().len();
-        let fits = self.stationary == model.horizon().is_none()
-            && model.observations().is_none()
-            && (self.q.len(), self.band.len()) == (expected, stages);
-        (!fits).then(|| format!("a table of {} values does not fit the model, which needs {expected}", self.q.len()))
+    /// What is known before any sweep: the middle of the range of what any policy can collect.
+    pub fn unswept(model: &Model) -> Self {
+        let all = || (0..model.dynamics().len()).flat_map(|m| model.expected_reward(m)).copied();
+        let (least, greatest) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+        let last = |pick: fn(f64, f64) -> f64| model.final_reward().iter().copied().reduce(pick).unwrap_or(0.0);
+        let discount = model.discount();
+        // Values of zero: the backup of those has the middle of the next stage's range still to come.
+        let stage = |ahead: (f64, f64), (low, high): (f64, f64)| Stage {
+            level: 1,
+            value_shift: f64::midpoint(low, high),
+            action_shift: discount * f64::midpoint(ahead.0, ahead.1),
+            band: (high - low) / 2.0,
+        };
+        let stages = match model.horizon() {
+            None => {
+                let range = (least / (1.0 - discount), greatest / (1.0 - discount));
+                vec![stage(range, range)]
+            }
+            Some(horizon) => {
+                let mut stages = Vec::with_capacity(horizon);
+                let mut ahead = (last(f64::min), last(f64::max));
+                for _ in 0..horizon {
+                    let now = (least + discount * ahead.0, greatest + discount * ahead.1);
+                    stages.push(stage(ahead, now));
+                    ahead = now;
+                }
+                stages.reverse();
+                stages
+            }
+        };
+        Self { stationary: model.horizon().is_none(), values: vec![0.0; 2 * model.states().len()], stages }
     }
 
-    /// The values of one state at one stage.
-    pub fn row(&self, model: &Model, stage: usize, state: usize) -> &[f64] {
-        let (s, a) = (model.states().len(), model.actions().len());
-        let stage = if self.stationary { 0 } else { stage };
-        &self.q[(stage * s + state) * a..][..a]
+    /// What keeps the arrays from fitting `model`, in words.
+    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+        let (stages, s) = (if self.stationary { 1 } else { model.horizon().unwrap_or(0) }, model.states().len());
+        let levels = self.values.len() / s;
+        let fits = self.stationary == model.horizon().is_none()
+            && model.observations().is_none()
+            && self.values.len().is_multiple_of(s)
+            && self.stages.len() == stages
+            && self.stages.iter().all(|stage| (1..levels).contains(&stage.level));
+        (!fits).then(|| {
+            format!("a table of {} values and {} stages does not fit the model", self.values.len(), self.stages.len())
+        })
+    }
+
+    fn stage(&self, stage: usize) -> Stage {
+        self.stages[if self.stationary { 0 } else { stage }]
+    }
+
+    /// Half-width of the band around the values of a stage.
+    pub fn band(&self, stage: usize) -> f64 {
+        self.stage(stage).band
+    }
+
+    fn level(&self, model: &Model, level: usize) -> &[f64] {
+        let s = model.states().len();
+        &self.values[level * s..][..s]
+    }
+
+    /// The action values of one state at one stage, and what nature answers to each.
+    fn backups(&self, model: &Model, stage: usize, state: usize) -> impl Iterator<Item = (f64, Nature)> {
+        let Stage { level, action_shift, .. } = self.stage(stage);
+        let next = self.level(model, level - 1);
+        (0..model.actions().len()).map(move |action| {
+            let (q, nature) = robust_q(model, state, action, next);
+            (q + action_shift, nature)
+        })
+    }
+
+    /// The action values of one state at one stage.
+    pub fn row(&self, model: &Model, stage: usize, state: usize) -> Vec<f64> {
+        self.backups(model, stage, state).map(|(q, _)| q).collect()
     }
 
     /// The best action in a state and its regret bound, as [`assess`](Self::assess) gives them at that vertex.
     pub fn label(&self, model: &Model, stage: usize, state: usize) -> (usize, f64) {
         let q = self.row(model, stage, state);
-        let action = first_best(q);
+        let action = first_best(&q);
         let rivals = q.iter().enumerate().filter(|&(a, _)| a != action).map(|(_, &q)| q);
         let rival = rivals.fold(f64::NEG_INFINITY, f64::max);
-        let band = self.band[if self.stationary { 0 } else { stage }];
+        let band = self.band(stage);
         (action, ((rival + band) - (q[action] - band)).max(0.0))
-    }
-
-    fn state_value(&self, model: &Model, stage: usize, state: usize) -> f64 {
-        self.row(model, stage, state).iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// The expected value at `stage` when the state is drawn from `belief` and then seen.
     pub fn expected_value(&self, model: &Model, stage: usize, belief: &[f64]) -> f64 {
-        let support = belief.iter().enumerate().filter(|(_, p)| **p > 0.0);
-        support.map(|(s, p)| p * self.state_value(model, stage, s)).sum()
+        let Stage { level, value_shift, .. } = self.stage(stage);
+        let values = self.level(model, level);
+        let support = belief.iter().zip(values).filter(|(p, _)| **p > 0.0);
+        support.map(|(p, value)| p * (value + value_shift)).sum()
     }
 
-    pub fn assess(&self, model: &Arc<Model>, stage: usize, belief: &[f64]) -> Assessment {
+    pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
         let actions = model.actions().len();
-        let band = self.band[if self.stationary { 0 } else { stage }];
         let (mut q, mut nature) = (vec![0.0; actions], vec![Nature { minimiser: 0, maximiser: 0 }; actions]);
+        // Nature answers in the state that is seen; a belief that is not a vertex is answered at its likeliest state.
+        let likeliest = (0..belief.len()).fold(0, |best, s| if belief[s] > belief[best] { s } else { best });
         for (state, &p) in belief.iter().enumerate().filter(|(_, p)| **p > 0.0) {
-            q.iter_mut().zip(self.row(model, stage, state)).for_each(|(q, v)| *q += p * v);
-        }
-        if model.dynamics().len() > 1 {
-            // Nature answers in the state that is seen; a belief that is not a vertex is answered at its likeliest state.
-            let likeliest = (0..belief.len()).fold(0, |best, s| if belief[s] > belief[best] { s } else { best });
-            let next = self.next_values(model, stage);
-            for (action, nature) in nature.iter_mut().enumerate() {
-                *nature = robust_q(model, likeliest, action, &next).1;
+            for (action, (value, answer)) in self.backups(model, stage, state).enumerate() {
+                q[action] += p * value;
+                if state == likeliest {
+                    nature[action] = answer;
+                }
             }
         }
+        let band = self.band(stage);
         let shifted = |by: f64| q.iter().map(|q| q + by).collect();
         Assessment { lower: shifted(-band), upper: shifted(band), q_values: q, nature }
     }
+}
 
-    fn next_values(&self, model: &Model, stage: usize) -> Vec<f64> {
-        let s = model.states().len();
-        if !self.stationary && Some(stage + 1) == model.horizon() {
-            let last = model.final_reward();
-            return if last.is_empty() { vec![0.0; s] } else { last.to_vec() };
-        }
-        (0..s).map(|state| self.state_value(model, stage + 1, state)).collect()
-    }
+/// `Σ_s start(s) V(s)`.
+pub(crate) fn start_mean(model: &Model, value: &[f64]) -> f64 {
+    model.start().iter().zip(value).map(|(p, v)| p * v).sum()
 }

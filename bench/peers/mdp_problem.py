@@ -1,0 +1,53 @@
+"""The large MDP that `crates/solve/examples/mdp_rate.rs` draws, as NumPy arrays; and what the MDP peers' scripts share."""
+
+import argparse
+import json
+import resource
+import time
+
+import numpy as np
+
+ACTIONS, SUCCESSORS = 10, 10
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--states", type=int, default=1_000_000)
+    parser.add_argument("--discount", type=float, default=0.95)
+    parser.add_argument("--gap", type=float, default=1e-3)
+    return parser.parse_args()
+
+
+def splitmix64(x):
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def rows(states, action):
+    """Columns (int32) and probabilities of the rows of one action, both of shape (states, SUCCESSORS)."""
+    first = action * states * SUCCESSORS
+    draws = splitmix64(np.arange(first, first + states * SUCCESSORS, dtype=np.uint64)).reshape(states, SUCCESSORS)
+    share = states // SUCCESSORS
+    columns = (draws >> np.uint64(32)) % np.uint64(share) + np.arange(SUCCESSORS, dtype=np.uint64) * np.uint64(share)
+    weights = (draws & np.uint64(1023)).astype(np.float64) + 1.0
+    return columns.astype(np.int32), weights / weights.sum(axis=1, keepdims=True)
+
+
+def rewards(states):
+    """R[a][s]."""
+    first = ACTIONS * states * SUCCESSORS
+    draws = splitmix64(np.arange(first, first + ACTIONS * states, dtype=np.uint64)) >> np.uint64(11)
+    return (draws.astype(np.float64) / 2.0**53).reshape(ACTIONS, states)
+
+
+def timed(work):
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def report(peer, version, **measured):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"peer": peer, "version": version, "peakBytes": peak, **measured}))

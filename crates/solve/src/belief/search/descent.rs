@@ -9,14 +9,15 @@ use crate::limits::Watch;
 const DEEPEST: usize = 2_000;
 
 /// Runs a trial from `root` at `stage` that aims at bounds `wanted` apart there (Smith and Simmons 2004). The action is the one
-/// with the highest upper bound, or `forced` at the first steps; the observation is the one that adds most to the gap.
+/// with the highest upper bound, or `forced` at the first steps; the observation is the one that adds most to the gap and leads to
+/// no belief that this trial, the `number`-th, has been at.
 pub(crate) fn descend(
     model: &Model,
     graph: &mut Graph,
     root: u32,
     stage: usize,
     mut wanted: f64,
-    forced: &[usize],
+    (number, forced): (u64, &[usize]),
     watch: &Watch,
 ) {
     let mut path = vec![root];
@@ -26,9 +27,9 @@ pub(crate) fn descend(
             break;
         }
         let node = path[depth];
-        let branch = graph.descend(node, forced.get(depth).copied());
+        let branch = graph.descend(node, number, forced.get(depth).copied());
         wanted /= model.discount().max(1e-9);
-        match graph.widest(node, branch, wanted) {
+        match graph.widest(node, branch, wanted, number) {
             Some(next) => path.push(next),
             None => break,
         }

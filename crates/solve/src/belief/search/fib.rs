@@ -3,12 +3,13 @@
 use tiresias_model::Model;
 
 use super::vectors::Branches;
+use crate::belief::corners::leap;
 use crate::limits::Watch;
 
 /// How many sweeps an infinite horizon gets at most.
 const MOST_SWEEPS: usize = 1_000;
-/// A sweep that changes less than this share of the largest value is the last one. What is left is the search's to find.
-const ENOUGH: f64 = 1e-7;
+/// Sweeps go on until less than this share of the largest value may be left. That is the search's to find.
+const ENOUGH: f64 = 1e-4;
 
 /// One sweep: for every branch, `f_b(s) = r_b(s) + γ Σ_o max_b' Σ_s' P(s'|s) Q(o|s') f'_b'(s')`. `next` is `[branch][state]`.
 /// O(branches² · entries of the kernels); `None` when the time is up before its end.
@@ -79,10 +80,10 @@ pub(crate) fn tighten(model: &Model, branches: &Branches, tops: &mut [Vec<f64>],
     } else {
         let span = bound.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         for _ in 0..MOST_SWEEPS {
-            let Some(next) = sweep(model, branches, &bound, watch) else { break };
-            let moved = next.iter().zip(&bound).fold(0.0_f64, |m, (n, b)| m.max((n - b).abs()));
+            let Some(mut next) = sweep(model, branches, &bound, watch) else { break };
+            let moved = leap(&bound, &mut next, model.discount(), -1.0);
             bound = next;
-            if moved < ENOUGH * span {
+            if moved * model.discount() < ENOUGH * (1.0 - model.discount()) * span {
                 break;
             }
         }

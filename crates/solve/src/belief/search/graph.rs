@@ -6,7 +6,6 @@
 use rustc_hash::FxHashMap;
 use tiresias_model::Model;
 
-use super::sawtooth::{Point, deepest};
 use super::vectors::{Branches, VectorBounds, branches};
 use crate::belief::backup::{Scratch, Sparse, expected_reward};
 use crate::belief::corners::dot;
@@ -34,6 +33,7 @@ pub(crate) struct Graph<'a> {
     bytes: usize,
     /// Improvements smaller than this are not kept.
     least: f64,
+    full: bool,
     pub backups: u64,
     /// Whether any node's bounds changed since the search last asked.
     pub changed: bool,
@@ -55,6 +55,8 @@ struct Node {
     points_seen: u32,
     /// This node's own point.
     point: u32,
+    /// The last trial that came by.
+    trial: u64,
     /// Empty until the node is first looked into.
     branches: Box<[Branch]>,
 }
@@ -104,6 +106,7 @@ impl<'a> Graph<'a> {
             calls: 0,
             bytes,
             least,
+            full: std::env::var("FULL").is_ok(),
             backups: 0,
             changed: false,
             bounds,
@@ -117,7 +120,7 @@ impl<'a> Graph<'a> {
             for cell in 0..self.bounds.cells.members.len() {
                 let shelf = self.shelf(stage, cell);
                 for i in 0..self.bounds.stages[stage].parts[cell].points.len() {
-                    let belief = self.bounds.stages[stage].parts[cell].points[i].belief();
+                    let belief = self.bounds.stages[stage].parts[cell].points.belief(i);
                     let node = self.node(stage, cell, &belief);
                     self.shelves[shelf].owners.push(node);
                     self.nodes[node as usize].point = i as u32;
@@ -166,21 +169,24 @@ impl<'a> Graph<'a> {
             self.known.insert(hash, next);
         }
         let members = &self.bounds.cells.members[cell];
-        let top = &self.bounds.stages[stage].top;
-        let top = belief.iter().map(|&(s, p)| p * top[members[s as usize] as usize]).sum();
+        let bound = &self.bounds.stages[stage];
+        let global: Sparse = belief.iter().map(|&(s, p)| (members[s as usize], p)).collect();
+        let top = dot(&bound.top, &global);
+        let upper = top.min(bound.best_branch(&global, self.model.states().len()));
         self.bytes += size_of::<Node>() + 16 * belief.len() + 32;
         self.nodes.push(Node {
             stage: stage as u32,
             cell: cell as u32,
             belief: belief.into(),
             lower: f64::NEG_INFINITY,
-            upper: top,
+            upper,
             top,
             best: NONE,
             held: f64::NEG_INFINITY,
             vectors_seen: 0,
             points_seen: 0,
             point: NONE,
+            trial: 0,
             branches: Box::default(),
         });
         let shelf = self.shelf(stage, cell);
@@ -201,10 +207,10 @@ impl<'a> Graph<'a> {
             }
             node.vectors_seen = vectors as u32;
         }
-        let points = &part.points[node.points_seen as usize..];
-        if !points.is_empty() {
+        if (node.points_seen as usize) < part.points.len() {
             node.belief.iter().for_each(|&(s, p)| self.dense[s as usize] = p);
-            let below = deepest(points, &self.dense, 1.0 + SAME, (node.upper - node.top).min(0.0));
+            let best = (node.upper - node.top).min(0.0);
+            let below = part.points.deepest(node.points_seen as usize, &self.dense, 1.0 + SAME, best);
             node.belief.iter().for_each(|&(s, _)| self.dense[s as usize] = 0.0);
             node.upper = node.upper.min(node.top + below);
             node.points_seen = part.points.len() as u32;
@@ -261,16 +267,25 @@ impl<'a> Graph<'a> {
     fn evaluate(&mut self, node: u32, branch: usize) {
         let children = self.nodes[node as usize].branches[branch].children.take();
         let children = children.unwrap_or_else(|| self.expand(node, branch));
-        let (mut low, mut high) = (0.0, 0.0);
+        let (mut low, mut high, mut back) = (0.0, 0.0, 0.0);
         for child in &children {
-            self.refresh(child.node);
+            if child.node != node {
+                self.refresh(child.node);
+            }
             let next = &self.nodes[child.node as usize];
+            if child.node == node {
+                back += child.probability;
+                low += child.probability * next.lower;
+                continue;
+            }
             low += child.probability * next.lower;
             high += child.probability * next.upper;
         }
         let branch = &mut self.nodes[node as usize].branches[branch];
         branch.lower = branch.lower.max(branch.reward + self.model.discount() * low);
-        branch.upper = branch.upper.min(branch.reward + self.model.discount() * high);
+        // What comes back to this very belief is worth no more than the branch, if the branch is the best.
+        let high = (branch.reward + self.model.discount() * high) / (1.0 - self.model.discount() * back);
+        branch.upper = branch.upper.min(high);
         branch.children = Some(children);
     }
 
@@ -294,7 +309,8 @@ impl<'a> Graph<'a> {
     }
 
     /// The branch to follow from a node: the one with the highest upper bound, of the forced action if there is one.
-    pub fn descend(&mut self, node: u32, forced: Option<usize>) -> usize {
+    pub fn descend(&mut self, node: u32, trial: u64, forced: Option<usize>) -> usize {
+        self.nodes[node as usize].trial = trial;
         if let Some(action) = forced {
             let of = |b: usize| b / self.model.dynamics().len() == action;
             return self.highest(node, of);
@@ -302,14 +318,15 @@ impl<'a> Graph<'a> {
         self.highest(node, |_| true)
     }
 
-    /// The successor that adds most to the gap beyond `wanted`; `None` when no gap exceeds it.
-    pub fn widest(&self, node: u32, branch: usize, wanted: f64) -> Option<u32> {
+    /// The successor that adds most to the gap beyond `wanted`, among those that the trial has not been at; `None` when no gap
+    /// exceeds it.
+    pub fn widest(&self, node: u32, branch: usize, wanted: f64, trial: u64) -> Option<u32> {
         let children = self.nodes[node as usize].branches[branch].children.as_deref().unwrap_or_default();
         let mut found = (0.0, None);
         for child in children {
             let (lower, upper) = self.bounds_at(child.node);
             let excess = child.probability * (upper - lower - wanted);
-            if excess > found.0 {
+            if excess > found.0 && self.nodes[child.node as usize].trial != trial {
                 found = (excess, Some(child.node));
             }
         }
@@ -334,6 +351,10 @@ impl<'a> Graph<'a> {
             let better = |best: usize, b: usize| if branches[b].lower > branches[best].lower { b } else { best };
             (0..branches.len()).fold(0, better)
         };
+        if self.full {
+            let lower = self.nodes[node as usize].lower;
+            for b in 0..self.branches.len() { if self.nodes[node as usize].branches[b].upper > lower { self.evaluate(node, b); } }
+        }
         let first = best(self);
         self.evaluate(node, first);
         let chosen = best(self);
@@ -381,12 +402,11 @@ impl<'a> Graph<'a> {
         let shelf = stage * self.bounds.cells.members.len() + cell;
         let points = &mut self.bounds.stages[stage].parts[cell].points;
         if here.point != NONE {
-            points[here.point as usize].below = 0.0;
+            points.drop(here.point as usize);
         }
         here.point = points.len() as u32;
-        let point = Point::new(&here.belief, upper - here.top);
-        self.bytes += point.bytes() + 4;
-        points.push(point);
+        points.push(&here.belief, upper - here.top);
+        self.bytes += 44 + 16 * here.belief.len();
         self.shelves[shelf].owners.push(node);
         if self.shelves[shelf].owners.len() > self.shelves[shelf].most_points {
             self.prune_points(stage, cell);
@@ -480,20 +500,19 @@ impl<'a> Graph<'a> {
         for (i, &owner) in owners.iter().enumerate() {
             self.refresh(owner);
             let node = &mut self.nodes[owner as usize];
-            let point = &mut self.bounds.stages[stage].parts[cell].points[i];
-            if node.upper - node.top < point.below {
-                point.below = 0.0;
+            let points = &mut self.bounds.stages[stage].parts[cell].points;
+            if node.upper - node.top < points.below(i) {
+                points.drop(i);
             }
-            if point.below == 0.0 && node.point == i as u32 {
+            if points.below(i) >= 0.0 && node.point == i as u32 {
                 node.point = NONE;
             }
         }
         let points = &mut self.bounds.stages[stage].parts[cell].points;
-        let keep: Vec<bool> = points.iter().map(|point| point.below < 0.0).collect();
-        let before = prefix(&keep);
-        self.bytes -= points.iter().filter(|p| p.below == 0.0).map(|p| p.bytes() + 4).sum::<usize>();
-        points.retain(|point| point.below < 0.0);
-        let kept = points.len();
+        let before_bytes = points.bytes();
+        let keep = points.compact();
+        self.bytes -= before_bytes - points.bytes() + 4 * (keep.len() - points.len());
+        let (kept, before) = (points.len(), prefix(&keep));
         for &node in &self.shelves[shelf].nodes {
             let node = &mut self.nodes[node as usize];
             node.points_seen = before[node.points_seen as usize];

@@ -127,6 +127,8 @@ impl Search {
         // What all backups of a trial leave out, together, is a small share of the gap asked for.
         let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
         let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps);
+        let aim: f64 = std::env::var("AIM").ok().and_then(|x| x.parse().ok()).unwrap_or(AIM);
+        eprintln!("init {}", watch.seconds());
         let root = graph.enter(*stage, start);
         let (mut trials, mut idle) = (0, 0);
         loop {
@@ -144,8 +146,8 @@ impl Search {
                 return Run { lower, upper, trials, backups: graph.backups, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it.
-            let wanted = (limits.gap / 2.0).max((upper - lower) * AIM);
-            descend(model, &mut graph, root, *stage, wanted, &self.forced(model, trials), watch);
+            let wanted = (limits.gap / 2.0).max((upper - lower) * aim);
+            descend(model, &mut graph, root, *stage, wanted, (trials + 1, &self.forced(model, trials)), watch);
             trials += 1;
         }
     }

@@ -5,7 +5,7 @@ use tiresias_model::Model;
 
 use super::cells::Cells;
 use super::fib;
-use super::sawtooth::{Point, deepest};
+use super::sawtooth::Sawtooth;
 use crate::belief::backup::{Bracket, ValueBounds};
 use crate::belief::corners::{Corners, dot};
 use crate::limits::Watch;
@@ -40,7 +40,7 @@ pub(crate) struct Stage {
 pub(crate) struct Part {
     /// α-vectors, `[state of the cell][vector]`: a belief's inner products with all of them run along the rows of its support.
     pub rows: Vec<Vec<f64>>,
-    pub points: Vec<Point>,
+    pub points: Sawtooth,
 }
 
 impl VectorBounds {
@@ -54,7 +54,7 @@ impl VectorBounds {
         let branch_tops = fib::tighten(model, &branches(model), &mut tops, watch);
         let part = |lower: &[f64], members: &Vec<u32>| Part {
             rows: members.iter().map(|&i| lower.iter().skip(i as usize).step_by(s).copied().collect()).collect(),
-            points: Vec::new(),
+            points: Sawtooth::default(),
         };
         let stage = |((lower, top), branch_top): ((&Vec<f64>, Vec<f64>), Vec<f64>)| Stage {
             top,
@@ -102,19 +102,26 @@ impl VectorBounds {
     }
 }
 
+impl Stage {
+    /// The best branch's linear upper bound at a belief over the model's states: what the fast informed bound says there.
+    pub fn best_branch(&self, belief: &[(u32, f64)], states: usize) -> f64 {
+        self.branch_top.chunks_exact(states).map(|top| dot(top, belief)).fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
 impl Part {
     pub fn vectors(&self) -> usize {
         self.rows.first().map_or(0, Vec::len)
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.iter().map(|row| 24 + 8 * row.len()).sum::<usize>() + self.points.iter().map(Point::bytes).sum::<usize>()
+        self.rows.iter().map(|row| 24 + 8 * row.len()).sum::<usize>() + self.points.bytes()
     }
 
     fn fits(&self, states: usize) -> bool {
         self.rows.len() == states
             && self.rows.iter().all(|row| !row.is_empty() && row.len() == self.rows[0].len())
-            && self.points.iter().all(|point| point.fits(states))
+            && self.points.fits(states)
     }
 
     /// The best of the vectors from number `from` on at a belief over the cell's own indices, and its value; the oldest of
@@ -149,16 +156,17 @@ impl ValueBounds for VectorBounds {
         cells.dedup();
         for cell in cells {
             let part = &stage.parts[cell];
-            if !part.points.is_empty() {
+            if part.points.len() > 0 {
                 let mut dense = vec![0.0; part.rows.len()];
                 let mut mass = 0.0;
                 for &(s, p) in belief.iter().filter(|(s, _)| self.cells.cell_of(*s as usize) == cell) {
                     dense[self.cells.index(cell, s as usize)] = p;
                     mass += p;
                 }
-                upper += deepest(&part.points, &dense, mass * (1.0 + 1e-12), 0.0);
+                upper += part.points.deepest(0, &dense, mass * (1.0 + 1e-12), 0.0);
             }
         }
+        let upper = upper.min(stage.best_branch(belief, self.cells.members[self.cells.whole()].len()));
         Bracket { lower, estimate: lower, upper }
     }
 }

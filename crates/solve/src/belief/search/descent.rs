@@ -9,15 +9,15 @@ use crate::limits::Watch;
 const DEEPEST: usize = 2_000;
 
 /// Runs a trial from `root` at `stage` that aims at bounds `wanted` apart there (Smith and Simmons 2004). The action is the one
-/// with the highest upper bound, or `forced` at the first steps; the observation is the one that adds most to the gap and leads to
-/// no belief that this trial, the `number`-th, has been at.
+/// with the highest upper bound, or `forced` at the first steps; the observation is the one that adds most to the gap and, unless
+/// `again`, leads to no belief that this trial, the `number`-th, has been at.
 pub(crate) fn descend(
     model: &Model,
     graph: &mut Graph,
     root: u32,
     stage: usize,
     mut wanted: f64,
-    (number, forced): (u64, &[usize]),
+    (number, again, forced): (u64, bool, &[usize]),
     watch: &Watch,
 ) {
     let mut path = vec![root];
@@ -29,7 +29,7 @@ pub(crate) fn descend(
         let node = path[depth];
         let branch = graph.descend(node, number, forced.get(depth).copied());
         wanted /= model.discount().max(1e-9);
-        match graph.widest(node, branch, wanted, number) {
+        match graph.widest(node, branch, wanted, (number, again)) {
             Some(next) => path.push(next),
             None => break,
         }

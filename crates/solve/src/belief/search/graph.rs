@@ -33,8 +33,6 @@ pub(crate) struct Graph<'a> {
     bytes: usize,
     /// Improvements smaller than this are not kept.
     least: f64,
-    full: bool,
-    pub backups: u64,
     /// Whether any node's bounds changed since the search last asked.
     pub changed: bool,
 }
@@ -106,8 +104,6 @@ impl<'a> Graph<'a> {
             calls: 0,
             bytes,
             least,
-            full: std::env::var("FULL").is_ok(),
-            backups: 0,
             changed: false,
             bounds,
         };
@@ -318,15 +314,16 @@ impl<'a> Graph<'a> {
         self.highest(node, |_| true)
     }
 
-    /// The successor that adds most to the gap beyond `wanted`, among those that the trial has not been at; `None` when no gap
-    /// exceeds it.
-    pub fn widest(&self, node: u32, branch: usize, wanted: f64, trial: u64) -> Option<u32> {
+    /// The successor that adds most to the gap beyond `wanted`, other than the node itself and, unless `again`, those that the
+    /// trial has been at; `None` when no gap exceeds it.
+    pub fn widest(&self, node: u32, branch: usize, wanted: f64, (trial, again): (u64, bool)) -> Option<u32> {
         let children = self.nodes[node as usize].branches[branch].children.as_deref().unwrap_or_default();
         let mut found = (0.0, None);
         for child in children {
             let (lower, upper) = self.bounds_at(child.node);
             let excess = child.probability * (upper - lower - wanted);
-            if excess > found.0 && self.nodes[child.node as usize].trial != trial {
+            let open = child.node != node && (again || self.nodes[child.node as usize].trial != trial);
+            if open && excess > found.0 {
                 found = (excess, Some(child.node));
             }
         }
@@ -335,7 +332,6 @@ impl<'a> Graph<'a> {
 
     /// A point-based backup (Pineau, Gordon, Thrun 2003) below and a Bellman backup above.
     pub fn improve(&mut self, node: u32) {
-        self.backups += 1;
         self.refresh(node);
         let top = self.highest(node, |_| true);
         self.lift(node);
@@ -351,10 +347,6 @@ impl<'a> Graph<'a> {
             let better = |best: usize, b: usize| if branches[b].lower > branches[best].lower { b } else { best };
             (0..branches.len()).fold(0, better)
         };
-        if self.full {
-            let lower = self.nodes[node as usize].lower;
-            for b in 0..self.branches.len() { if self.nodes[node as usize].branches[b].upper > lower { self.evaluate(node, b); } }
-        }
         let first = best(self);
         self.evaluate(node, first);
         let chosen = best(self);
@@ -459,7 +451,7 @@ impl<'a> Graph<'a> {
         out
     }
 
-    /// Drops the vectors that are best at no node that was looked into (Kurniawati et al. 2008, at sampled beliefs).
+    /// Drops the vectors that are best at no node (dominance at sampled beliefs: Kurniawati et al. 2008).
     fn prune_vectors(&mut self, stage: usize, cell: usize) {
         let shelf = self.shelf(stage, cell);
         let nodes = std::mem::take(&mut self.shelves[shelf].nodes);
@@ -471,16 +463,21 @@ impl<'a> Graph<'a> {
                 keep[self.nodes[node as usize].best as usize] = true;
             }
         }
-        // The one just made.
+        // The one just made, and those without which a leaf would fall back below the bound it had.
         keep[count - 1] = true;
+        for &node in &nodes {
+            let best = |graph: &Self| graph.nodes[node as usize].best;
+            if best(self) != NONE && !keep[best(self) as usize] {
+                self.refresh(node);
+                keep[best(self) as usize] = true;
+            }
+        }
         let before = prefix(&keep);
         for &node in &nodes {
             let node = &mut self.nodes[node as usize];
-            if node.best != NONE && keep[node.best as usize] {
+            if node.best != NONE {
                 node.best = before[node.best as usize];
                 node.vectors_seen = before[node.vectors_seen as usize];
-            } else {
-                (node.best, node.held, node.vectors_seen) = (NONE, f64::NEG_INFINITY, 0);
             }
         }
         let part = &mut self.bounds.stages[stage].parts[cell];

@@ -9,6 +9,7 @@ pub(crate) mod cones;
 mod descent;
 mod fib;
 mod graph;
+mod plans;
 mod sawtooth;
 pub(crate) mod solver;
 mod trial;

@@ -78,7 +78,6 @@ pub(crate) struct Run {
     lower: f64,
     upper: f64,
     trials: u64,
-    pub backups: u64,
     stopped: Stopped,
 }
 
@@ -106,7 +105,7 @@ impl Search {
                 watch.check(lower, upper, trials, bounds.bytes())
             };
             if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, backups: trials, stopped };
+                return Run { lower, upper, trials, stopped };
             }
             let forced = self.forced(model, trials);
             // Half the gap asked for, so that the last trials do not stop a hair above it.
@@ -127,8 +126,6 @@ impl Search {
         // What all backups of a trial leave out, together, is a small share of the gap asked for.
         let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
         let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps);
-        let aim: f64 = std::env::var("AIM").ok().and_then(|x| x.parse().ok()).unwrap_or(AIM);
-        eprintln!("init {}", watch.seconds());
         let root = graph.enter(*stage, start);
         let (mut trials, mut idle) = (0, 0);
         loop {
@@ -143,11 +140,13 @@ impl Search {
                 watch.check(lower, upper, trials, graph.bytes())
             };
             if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, backups: graph.backups, stopped };
+                return Run { lower, upper, trials, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it.
+            // Where trials change nothing they go deeper, and around in circles: a gap that comes back on itself needs that.
+            let aim = AIM * 0.5_f64.powi(i32::try_from(idle).unwrap_or(i32::MAX));
             let wanted = (limits.gap / 2.0).max((upper - lower) * aim);
-            descend(model, &mut graph, root, *stage, wanted, (trials + 1, &self.forced(model, trials)), watch);
+            descend(model, &mut graph, root, *stage, wanted, (trials + 1, idle > 0, &self.forced(model, trials)), watch);
             trials += 1;
         }
     }

@@ -5,6 +5,7 @@ use tiresias_model::Model;
 
 use super::cells::Cells;
 use super::fib;
+use super::plans;
 use super::sawtooth::Sawtooth;
 use crate::belief::backup::{Bracket, ValueBounds};
 use crate::belief::corners::{Corners, dot};
@@ -61,7 +62,14 @@ impl VectorBounds {
             branch_top,
             parts: cells.members.iter().map(|members| part(lower, members)).collect(),
         };
-        let stages = corners.lower.iter().zip(tops).zip(branch_tops).map(stage).collect();
+        let mut stages: Vec<Stage> = corners.lower.iter().zip(tops).zip(branch_tops).map(stage).collect();
+        if cells.members.len() > 1 {
+            for (stage, plan) in stages.iter_mut().zip(plans::by_cell(model, &cells, corners, watch)) {
+                for (part, members) in stage.parts.iter_mut().zip(&cells.members).take(cells.whole()) {
+                    part.rows.iter_mut().zip(members).for_each(|(row, &state)| row.push(plan[state as usize]));
+                }
+            }
+        }
         Self { stationary: corners.stationary, cells, stages }
     }
 

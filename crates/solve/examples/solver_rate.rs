@@ -53,7 +53,9 @@ fn main() {
     }
     let folder = folder.expect("the first argument is the folder of the model files");
     if !json {
-        println!("problem                      lower        upper         gap    wall    cpu   trials  vectors  points  stopped");
+        println!(
+            "problem                      lower        upper         gap    wall    cpu   trials  vectors  points  stopped"
+        );
     }
     for name in CLOSED.iter().chain(&OPEN) {
         let path = folder.join(name);

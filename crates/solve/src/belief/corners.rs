@@ -161,7 +161,7 @@ impl ValueBounds for Corners {
 /// returns the greatest change.
 ///
 /// A sweep turns V + c into TV + γ c. So if every value moved by at least `d`, V shifted by `d / (1 - γ)` is moved in the same
-/// direction or not at all, hence still a bound, and so is its sweep (MacQueen 1966).
+/// direction or not at all, hence still a bound, and so is its sweep (`MacQueen` 1966).
 pub(crate) fn leap(old: &[f64], new: &mut [f64], discount: f64, sign: f64) -> f64 {
     let moves = || new.iter().zip(old).map(|(n, o)| sign * (n - o));
     let size = new.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
@@ -216,9 +216,10 @@ fn upper_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
     for (m, next) in next.chunks_exact(s).enumerate() {
         if model.dynamics().len() == 1 {
             let value = |state: usize, action: usize| backed_up(model, 0, state, action, next);
-            out.extend((0..s).map(|state| {
-                (0..model.actions().len()).map(|a| value(state, a)).fold(f64::NEG_INFINITY, f64::max)
-            }));
+            out.extend(
+                (0..s)
+                    .map(|state| (0..model.actions().len()).map(|a| value(state, a)).fold(f64::NEG_INFINITY, f64::max)),
+            );
             continue;
         }
         let best = |state: usize| {

@@ -141,8 +141,7 @@ impl<'a> Graph<'a> {
     /// The node of a normalised belief over the model's states.
     pub fn enter(&mut self, stage: usize, belief: &[(u32, f64)]) -> u32 {
         let cell = self.bounds.cells.place(belief);
-        let own: Sparse =
-            belief.iter().map(|&(s, p)| (self.bounds.cells.index(cell, s as usize) as u32, p)).collect();
+        let own: Sparse = belief.iter().map(|&(s, p)| (self.bounds.cells.index(cell, s as usize) as u32, p)).collect();
         let node = self.node(self.bounds.stage(stage), cell, &own);
         self.refresh(node);
         node

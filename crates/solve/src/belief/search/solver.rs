@@ -146,7 +146,15 @@ impl Search {
             // Where trials change nothing they go deeper, and around in circles: a gap that comes back on itself needs that.
             let aim = AIM * 0.5_f64.powi(i32::try_from(idle).unwrap_or(i32::MAX));
             let wanted = (limits.gap / 2.0).max((upper - lower) * aim);
-            descend(model, &mut graph, root, *stage, wanted, (trials + 1, idle > 0, &self.forced(model, trials)), watch);
+            descend(
+                model,
+                &mut graph,
+                root,
+                *stage,
+                wanted,
+                (trials + 1, idle > 0, &self.forced(model, trials)),
+                watch,
+            );
             trials += 1;
         }
     }

@@ -156,7 +156,8 @@ impl ValueBounds for VectorBounds {
             return Bracket { lower: upper, estimate: upper, upper };
         }
         let cell = self.cells.place(belief);
-        let own: Vec<(u32, f64)> = belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
+        let own: Vec<(u32, f64)> =
+            belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
         let lower = stage.parts[cell].best(0, &own, &mut Vec::new()).1;
         // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
         let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();

@@ -408,16 +408,15 @@ impl<'a> Graph<'a> {
     fn vector(&mut self, node: u32, branch: usize) -> Vec<f64> {
         let (action, m) = self.branches[branch];
         let here = &self.nodes[node as usize];
+        let cell = here.cell as usize;
         let next_stage = here.stage as usize + usize::from(!self.bounds.stationary);
-        let next = &self.bounds.stages[next_stage];
         let states = self.model.states().len();
         let dynamics = &self.model.dynamics()[m];
         let kernel = dynamics.observation.as_ref().expect("checked: the model has observations");
-        let children = here.branches[branch].children.as_deref().unwrap_or_default();
         let mut chosen = vec![NONE; kernel.columns()];
         // An observation that cannot come from here still needs a vector: the one best at the likeliest successor in its cell.
         let mut fallback: FxHashMap<u32, (f64, u32)> = FxHashMap::default();
-        for child in children {
+        for child in here.branches[branch].children.as_deref().unwrap_or_default() {
             let after = &self.nodes[child.node as usize];
             chosen[child.observation as usize] = after.best;
             let entry = fallback.entry(after.cell).or_insert((0.0, 0));
@@ -425,10 +424,21 @@ impl<'a> Graph<'a> {
                 *entry = (child.probability, after.best);
             }
         }
+        // Other states of this cell may lead to cells that the belief itself does not: there, the one best on the cell's mean.
+        for i in 0..self.bounds.cells.members[cell].len() {
+            let from = self.bounds.cells.members[cell][i] as usize;
+            for (to, _) in dynamics.transition.pairs(action * states + from) {
+                let cell = self.bounds.cells.cell_of(to);
+                if !fallback.contains_key(&(cell as u32)) {
+                    fallback.insert(cell as u32, (0.0, self.best_on_mean(next_stage, cell)));
+                }
+            }
+        }
+        let next = &self.bounds.stages[next_stage];
         self.calls += 1;
         let rewards = &self.model.expected_reward(m)[action * states..][..states];
-        let mut out = Vec::with_capacity(self.bounds.cells.members[here.cell as usize].len());
-        for &from in &self.bounds.cells.members[here.cell as usize] {
+        let mut out = Vec::with_capacity(self.bounds.cells.members[cell].len());
+        for &from in &self.bounds.cells.members[cell] {
             let mut mean = 0.0;
             for (to, p) in dynamics.transition.pairs(action * states + from as usize) {
                 if self.ahead[to].0 != self.calls {
@@ -437,7 +447,7 @@ impl<'a> Graph<'a> {
                     let mut value = 0.0;
                     for (o, q) in kernel.pairs(action * states + to) {
                         if chosen[o] == NONE {
-                            chosen[o] = fallback.get(&(cell as u32)).map_or(0, |f| f.1);
+                            chosen[o] = fallback[&(cell as u32)].1;
                         }
                         value += q * row[chosen[o] as usize];
                     }
@@ -448,6 +458,15 @@ impl<'a> Graph<'a> {
             out.push(rewards[from as usize] + self.model.discount() * mean);
         }
         out
+    }
+
+    /// The vector that is best on the mean of a cell's states.
+    fn best_on_mean(&mut self, stage: usize, cell: usize) -> u32 {
+        let states = self.bounds.cells.members[cell].len() as u32;
+        let mean: Sparse = (0..states).map(|s| (s, 1.0 / f64::from(states))).collect();
+        let node = self.node(stage, cell, &mean);
+        self.refresh(node);
+        self.nodes[node as usize].best
     }
 
     /// Drops the vectors that are best at no node (dominance at sampled beliefs: Kurniawati et al. 2008).

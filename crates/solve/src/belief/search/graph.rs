@@ -429,9 +429,7 @@ impl<'a> Graph<'a> {
             let from = self.bounds.cells.members[cell][i] as usize;
             for (to, _) in dynamics.transition.pairs(action * states + from) {
                 let cell = self.bounds.cells.cell_of(to);
-                if !fallback.contains_key(&(cell as u32)) {
-                    fallback.insert(cell as u32, (0.0, self.best_on_mean(next_stage, cell)));
-                }
+                fallback.entry(cell as u32).or_insert_with(|| (0.0, self.best_on_mean(next_stage, cell)));
             }
         }
         let next = &self.bounds.stages[next_stage];

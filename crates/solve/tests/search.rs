@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger};
 use proptest::prelude::*;
-use tiresias_model::Model;
+use tiresias_model::{Kernel, Model, Reward, Space, observed_component};
 use tiresias_solve::{Limits, Search, Solution, Solver, Stopped, no_hook};
 
 fn solve(model: &Model, gap: f64, trials: u64) -> Solution {
@@ -32,6 +32,74 @@ fn convex_models_converge_to_the_enumerated_value() {
         };
         runner(cases).run(&strategy, run).unwrap();
     }
+}
+
+/// The same model, except that every observation also tells which half of the states it is in: mixed observability.
+fn with_observed_halves(model: &Model) -> Model {
+    let mut builder = model.to_builder();
+    let (states, observations) = (model.states().len(), model.observations().unwrap().len());
+    let half = |row: usize| row % states * 2 / states;
+    for dynamics in &mut builder.dynamics {
+        let before = dynamics.observation.take().unwrap();
+        let mut after = Kernel::new(2 * observations);
+        (0..before.rows()).for_each(|r| after.push_row(before.pairs(r).map(|(o, q)| (half(r) * observations + o, q))));
+        dynamics.observation = Some(after);
+    }
+    builder.observations = Some(Space::unnamed("observations", 2 * observations).unwrap());
+    // The reward's own shape may have observations in it.
+    builder.reward = Reward::StateAction(model.expected_reward(0).to_vec());
+    builder.build().unwrap()
+}
+
+#[test]
+fn observed_parts_keep_the_bounds_sound_and_tight() {
+    let size = Size { states: 4, actions: 2, observations: 2, models: 1, horizon: 4 };
+    let strategy = (hidden(size), prop::collection::vec(belief(4), 4));
+    let split = Cell::new(0);
+    runner(60)
+        .run(&strategy, |(model, beliefs)| {
+            let model = with_observed_halves(&model);
+            split.set(split.get() + u32::from(observed_component(&model).is_some()));
+            let solution = solve(&model, 1e-6, 5_000);
+            prop_assert_eq!(solution.stopped, Stopped::Converged);
+            check_solution(&model, &solution, &beliefs)?;
+            check_solution(&model, &solve(&model, 0.0, 3), &beliefs)
+        })
+        .unwrap();
+    assert!(split.get() > 20, "{} of the models are split", split.get());
+}
+
+#[test]
+fn without_a_horizon_bounds_agree_with_a_long_one() {
+    let size = Size { states: 4, actions: 3, observations: 2, models: 1, horizon: 1 };
+    let check = |model: Model| {
+        for model in [with_observed_halves(&model), model] {
+            let mut builder = model.to_builder();
+            (builder.discount, builder.final_reward, builder.alpha) = (0.7, Vec::new(), 1.0);
+            builder.horizon = Some(40);
+            let long = solve(&builder.clone().build().unwrap(), 1e-4, 400);
+            builder.horizon = None;
+            let endless = builder.build().unwrap();
+            // What the stages after the fortieth can add.
+            let rest = 0.7_f64.powi(40) * 3.0 / 0.3;
+            for trials in [1, 10, 400] {
+                let last = Cell::new((f64::NEG_INFINITY, f64::INFINITY));
+                let hook = |p: &tiresias_solve::Progress| {
+                    assert!(p.lower >= last.get().0 && p.upper <= last.get().1);
+                    last.set((p.lower, p.upper));
+                    ControlFlow::Continue(())
+                };
+                let solver = Search { most_trials: trials, ..Search::default() };
+                let solution = solver.solve(&endless, &Limits::with_gap(1e-4), &hook).unwrap();
+                prop_assert!(solution.lower <= long.upper + rest + 1e-9 && long.lower - rest - 1e-9 <= solution.upper);
+                let (lower, upper) = solution.policy.bounds(0, endless.start());
+                prop_assert!(lower <= long.upper + rest + 1e-9 && long.lower - rest - 1e-9 <= upper);
+                prop_assert!(lower >= solution.lower - 1e-9, "the policy is worth less than was said");
+            }
+        }
+        Ok(())
+    };
+    runner(30).run(&hidden(size), check).unwrap();
 }
 
 #[test]

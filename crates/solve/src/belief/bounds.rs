@@ -60,7 +60,7 @@ impl BeliefBounds {
         let from = (stage, sparse(belief));
         match &mut self.refined {
             Refined::None | Refined::Faces(_) | Refined::Exact(_) => {}
-            Refined::Vectors(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
+            Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
             Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
         }
     }

@@ -81,14 +81,18 @@ impl Corners {
         let forever = 1.0 / (1.0 - model.discount());
         let mut lower = vec![worst * forever; s * model.actions().len()];
         let mut upper = vec![best * forever; s * model.dynamics().len()];
-        let small = 1e-9 * (best - worst).max(1e-300) * forever;
+        // With one model the search goes on from here with finer means; with several this is its floor.
+        let share = if model.dynamics().len() == 1 { 1e-4 * (1.0 - model.discount()) } else { 1e-9 };
+        let small = share * (best - worst).max(1e-300) * forever;
         for _ in 0..MOST_SWEEPS {
             if watch.late() {
                 break;
             }
-            let (low, high) = (lower_sweep(model, &lower), upper_sweep(model, &upper));
-            let moved = |new: &[f64], old: &[f64]| new.iter().zip(old).fold(0.0_f64, |m, (n, o)| m.max((n - o).abs()));
-            let change = moved(&low, &lower).max(moved(&high, &upper));
+            let (mut low, mut high) = (lower_sweep(model, &lower), upper_sweep(model, &upper));
+            let mut change = leap(&upper, &mut high, model.discount(), -1.0);
+            for (old, new) in lower.chunks_exact(s).zip(low.chunks_exact_mut(s)) {
+                change = change.max(leap(old, new, model.discount(), 1.0));
+            }
             (lower, upper) = (low, high);
             if change <= small {
                 break;
@@ -153,6 +157,21 @@ impl ValueBounds for Corners {
     }
 }
 
+/// Takes a sound bound `old` and its sweep `new` further in the direction in which the sweep moves it (`sign` 1 is up), and
+/// returns the greatest change.
+///
+/// A sweep turns V + c into TV + γ c. So if every value moved by at least `d`, V shifted by `d / (1 - γ)` is moved in the same
+/// direction or not at all, hence still a bound, and so is its sweep (`MacQueen` 1966).
+pub(crate) fn leap(old: &[f64], new: &mut [f64], discount: f64, sign: f64) -> f64 {
+    let moves = || new.iter().zip(old).map(|(n, o)| sign * (n - o));
+    let size = new.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    // A move must be more than rounding to be told from none.
+    let least = moves().fold(f64::INFINITY, f64::min) - 1e-14 * size;
+    let shift = if least > 0.0 { discount * least / (1.0 - discount) } else { 0.0 };
+    new.iter_mut().for_each(|value| *value += sign * shift);
+    new.iter().zip(old).fold(0.0, |most, (n, o)| most.max((n - o).abs()))
+}
+
 /// `vector · belief`.
 #[inline]
 pub(crate) fn dot(vector: &[f64], belief: &[(u32, f64)]) -> f64 {
@@ -178,6 +197,10 @@ fn lower_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
     for (action, next) in next.chunks_exact(s).enumerate() {
         // Any one model bounds the maximum over models from below, as long as it is the same for all states.
         let alpha = model.alpha();
+        if model.dynamics().len() == 1 {
+            out.extend((0..s).map(|state| backed_up(model, 0, state, action, next)));
+            continue;
+        }
         out.extend(
             (0..s).map(|state| {
                 blend(alpha, ends(model, state, action, next).0, backed_up(model, 0, state, action, next))
@@ -191,6 +214,14 @@ fn upper_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
     let s = model.states().len();
     let mut out = Vec::with_capacity(next.len());
     for (m, next) in next.chunks_exact(s).enumerate() {
+        if model.dynamics().len() == 1 {
+            let value = |state: usize, action: usize| backed_up(model, 0, state, action, next);
+            out.extend(
+                (0..s)
+                    .map(|state| (0..model.actions().len()).map(|a| value(state, a)).fold(f64::NEG_INFINITY, f64::max)),
+            );
+            continue;
+        }
         let best = |state: usize| {
             (0..model.actions().len())
                 .map(|a| blend(model.alpha(), backed_up(model, m, state, a, next), ends(model, state, a, next).1))

@@ -4,8 +4,12 @@
 //! horizon. The trials ([`trial`]) know nothing of how bounds are kept: vectors and a sawtooth where the value is convex
 //! ([`vectors`], [`sawtooth`], [`fib`]), cones around stored points where it is not ([`cones`]).
 
+mod cells;
 pub(crate) mod cones;
+mod descent;
 mod fib;
+mod graph;
+mod plans;
 mod sawtooth;
 pub(crate) mod solver;
 mod trial;

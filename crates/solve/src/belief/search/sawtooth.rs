@@ -2,96 +2,106 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::belief::backup::Sparse;
-use crate::belief::corners::dot;
-
-/// One stage's upper bound: values at the corners of the simplex and at beliefs inside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Beliefs at which the function is known to be lower than the mixture of the corners.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sawtooth {
-    /// Upper bounds at the corners.
-    pub top: Vec<f64>,
-    points: Vec<Point>,
-    /// Points at the last pruning; the next comes when there are twice as many.
-    pruned: usize,
+    heads: Vec<Head>,
+    /// States and one over their masses, the largest mass first, by point: what the heads have no room for.
+    entries: Vec<(u32, f64)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Point {
-    belief: Sparse,
-    /// The value less the corners' mixture; negative.
+/// What most comparisons end with: kept apart, so that they run through memory in order.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Head {
+    /// The value less the corners' mixture; negative, or 0 once the point is dropped.
     below: f64,
+    /// One over the two largest masses; the same one twice where there is only one.
+    inverse: [f64; 2],
+    state: [u32; 2],
+    /// All entries, the head's included.
+    from: u32,
+    to: u32,
 }
 
 impl Sawtooth {
-    pub fn new(top: Vec<f64>) -> Self {
-        Self { top, points: Vec::new(), pruned: 16 }
-    }
-
-    /// The bound at an unnormalised belief: of every point as much as fits under it, the rest at the corners. O(points · support).
-    pub fn at(&self, belief: &[(u32, f64)]) -> f64 {
-        dot(&self.top, belief) + deepest(&self.points, belief, usize::MAX)
-    }
-
-    /// Adds a point unless it lowers nothing.
-    pub fn add(&mut self, belief: &[(u32, f64)], value: f64) {
-        let below = value - dot(&self.top, belief);
-        if below >= deepest(&self.points, belief, usize::MAX) {
-            return;
-        }
-        self.points.push(Point { belief: belief.to_vec(), below });
-        if self.points.len() > 2 * self.pruned {
-            self.prune();
-        }
-    }
-
-    /// Drops the points that the others make superfluous.
-    fn prune(&mut self) {
-        let mut i = 0;
-        while i < self.points.len() {
-            if deepest(&self.points, &self.points[i].belief, i) <= self.points[i].below {
-                self.points.remove(i);
-            } else {
-                i += 1;
-            }
-        }
-        self.pruned = self.points.len().max(16);
-    }
-
     pub fn len(&self) -> usize {
-        self.points.len()
+        self.heads.len()
     }
 
     pub fn bytes(&self) -> usize {
-        8 * self.top.len() + self.points.iter().map(|p| 40 + 16 * p.belief.len()).sum::<usize>()
+        size_of::<Head>() * self.heads.len() + 16 * self.entries.len()
     }
 
-    /// Whether the arrays fit a model with `states` states.
+    pub fn push(&mut self, belief: &[(u32, f64)], below: f64) {
+        let from = self.entries.len();
+        self.entries.extend(belief.iter().map(|&(s, p)| (s, p.recip())));
+        self.entries[from..].sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+        let first = self.entries[from];
+        let second = *self.entries.get(from + 1).unwrap_or(&first);
+        let (from, to) = (from as u32, self.entries.len() as u32);
+        self.heads.push(Head { below, inverse: [first.1, second.1], state: [first.0, second.0], from, to });
+    }
+
+    /// The belief of a point, ascending in the states.
+    pub fn belief(&self, point: usize) -> Vec<(u32, f64)> {
+        let entries = &self.entries[self.heads[point].from as usize..self.heads[point].to as usize];
+        let mut belief: Vec<(u32, f64)> = entries.iter().map(|&(s, inverse)| (s, inverse.recip())).collect();
+        belief.sort_unstable_by_key(|entry| entry.0);
+        belief
+    }
+
+    /// How far a point is below the corners' mixture; 0 when it was dropped.
+    pub fn below(&self, point: usize) -> f64 {
+        self.heads[point].below
+    }
+
+    /// Makes a point without effect; its number stays taken until [`compact`](Self::compact).
+    pub fn drop(&mut self, point: usize) {
+        self.heads[point].below = 0.0;
+    }
+
+    /// Forgets the dropped points, and returns which were kept.
+    pub fn compact(&mut self) -> Vec<bool> {
+        let keep: Vec<bool> = self.heads.iter().map(|head| head.below < 0.0).collect();
+        let heads = std::mem::take(&mut self.heads);
+        let entries = std::mem::take(&mut self.entries);
+        for head in heads.into_iter().filter(|head| head.below < 0.0) {
+            let from = self.entries.len() as u32;
+            self.entries.extend_from_slice(&entries[head.from as usize..head.to as usize]);
+            self.heads.push(Head { from, to: self.entries.len() as u32, ..head });
+        }
+        keep
+    }
+
+    /// The lowest of `best` and what one of the points from number `from` on takes off the corners' mixture at a belief of at
+    /// most this mass, given densely. A point takes its own depth times the largest multiple of it that is nowhere above the
+    /// belief.
+    pub fn deepest(&self, from: usize, dense: &[f64], mass: f64, mut best: f64) -> f64 {
+        for head in &self.heads[from..] {
+            let [first, second] = [0, 1].map(|i| dense[head.state[i] as usize] * head.inverse[i]);
+            let mut ratio = mass.min(first).min(second);
+            if ratio * head.below >= best {
+                continue;
+            }
+            let enough = best / head.below;
+            for &(s, inverse) in self.entries[head.from as usize..head.to as usize].iter().skip(2) {
+                ratio = ratio.min(dense[s as usize] * inverse);
+                if ratio <= enough {
+                    break;
+                }
+            }
+            // An interrupted ratio is at most `enough`, and changes nothing.
+            best = best.min(ratio * head.below);
+        }
+        best
+    }
+
+    /// Whether it has only states below `states`, and its parts fit together.
     pub fn fits(&self, states: usize) -> bool {
-        self.top.len() == states && self.points.iter().flat_map(|p| &p.belief).all(|&(s, _)| (s as usize) < states)
+        let inside = |s: u32| (s as usize) < states;
+        self.entries.iter().all(|&(s, _)| inside(s))
+            && self.heads.iter().all(|head| {
+                head.state.into_iter().all(inside) && head.from < head.to && head.to as usize <= self.entries.len()
+            })
     }
-}
-
-/// The lowest of 0 and what the points take off the corners' mixture.
-fn deepest(points: &[Point], belief: &[(u32, f64)], except: usize) -> f64 {
-    let mut best = 0.0_f64;
-    for (i, point) in points.iter().enumerate() {
-        if i != except {
-            best = best.min(fit(&point.belief, belief, best / point.below) * point.below);
-        }
-    }
-    best
-}
-
-/// The largest multiple of `point` that is nowhere above `belief`; stops early, with some smaller number, below `enough`.
-fn fit(point: &[(u32, f64)], belief: &[(u32, f64)], enough: f64) -> f64 {
-    let mut ratio = f64::INFINITY;
-    let mut rest = belief.iter();
-    for &(s, p) in point {
-        let Some(&(_, mass)) = rest.find(|(t, _)| *t >= s).filter(|(t, _)| *t == s) else { return 0.0 };
-        ratio = ratio.min(mass / p);
-        if ratio <= enough {
-            return 0.0;
-        }
-    }
-    ratio
 }

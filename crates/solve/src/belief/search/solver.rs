@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tiresias_model::Model;
 
 use super::cones::ConeBounds;
+use super::descent::descend;
+use super::graph::Graph;
 use super::trial::{SearchBounds, trial};
 use super::vectors::VectorBounds;
 use crate::belief::backup::{Sparse, backup, ordered, sparse};
@@ -17,6 +19,10 @@ use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Sto
 
 /// Trials in a row that change nothing at the start before the search gives up: rounding is all that is left.
 const MOST_IDLE: u64 = 200;
+/// The share of the gap asked for that improvements too small to be kept may add up to.
+const LEFT_OUT: f64 = 0.01;
+/// A trial goes down to where the gap is this share of the start's: deeper ones pay only once that is closed (SARSOP's too).
+const AIM: f64 = 0.5;
 
 /// Trial-based search with two-sided bounds for any POMDP or APOMDP, with a horizon (bounds per stage) or discounted.
 ///
@@ -52,7 +58,7 @@ impl Solver for Search {
         let start = (0, sparse(model.start()));
         let (refined, run) = if convex {
             let mut bounds = VectorBounds::new(model, &corners, &watch);
-            let run = self.run(model, &mut bounds, &start, limits, &watch);
+            let run = self.run_vectors(model, &mut bounds, &start, limits, &watch);
             (Refined::Vectors(bounds), run)
         } else {
             let mut bounds = ConeBounds::new(model, &corners, &watch);
@@ -104,6 +110,51 @@ impl Search {
             let forced = self.forced(model, trials);
             // Half the gap asked for, so that the last trials do not stop a hair above it.
             trial(model, bounds, *stage, start, limits.gap / 2.0, &forced, watch);
+            trials += 1;
+        }
+    }
+
+    /// Trials over α-vectors and a sawtooth from (stage, belief) until a limit is reached.
+    pub(crate) fn run_vectors(
+        &self,
+        model: &Model,
+        bounds: &mut VectorBounds,
+        (stage, start): &(usize, Sparse),
+        limits: &Limits,
+        watch: &Watch,
+    ) -> Run {
+        // What all backups of a trial leave out, together, is a small share of the gap asked for.
+        let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
+        let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps);
+        let root = graph.enter(*stage, start);
+        let (mut trials, mut idle) = (0, 0);
+        loop {
+            let (lower, upper) = graph.bounds_at(root);
+            let (lower, upper) = ordered(lower, upper);
+            idle = if std::mem::take(&mut graph.changed) { 0 } else { idle + 1 };
+            let stopped = if upper - lower <= limits.gap {
+                Some(Stopped::Converged)
+            } else if trials >= self.most_trials || idle > MOST_IDLE {
+                Some(Stopped::Exhausted)
+            } else {
+                watch.check(lower, upper, trials, graph.bytes())
+            };
+            if let Some(stopped) = stopped {
+                return Run { lower, upper, trials, stopped };
+            }
+            // Half the gap asked for, so that the last trials do not stop a hair above it.
+            // Where trials change nothing they go deeper, and around in circles: a gap that comes back on itself needs that.
+            let aim = AIM * 0.5_f64.powi(i32::try_from(idle).unwrap_or(i32::MAX));
+            let wanted = (limits.gap / 2.0).max((upper - lower) * aim);
+            descend(
+                model,
+                &mut graph,
+                root,
+                *stage,
+                wanted,
+                (trials + 1, idle > 0, &self.forced(model, trials)),
+                watch,
+            );
             trials += 1;
         }
     }

@@ -1,12 +1,13 @@
-//! Bounds on a convex value function: α-vectors below, a sawtooth above, one of each a stage.
+//! Bounds on a convex value function: α-vectors below, a sawtooth above, a set of each for every stage and cell.
 
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
+use super::cells::Cells;
 use super::fib;
+use super::plans;
 use super::sawtooth::Sawtooth;
-use super::trial::SearchBounds;
-use crate::belief::backup::{Bracket, Scratch, ValueBounds, expected_reward};
+use crate::belief::backup::{Bracket, ValueBounds};
 use crate::belief::corners::{Corners, dot};
 use crate::limits::Watch;
 
@@ -21,42 +22,76 @@ pub(crate) fn branches(model: &Model) -> Branches {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct VectorBounds {
     pub stationary: bool,
-    stages: Vec<Stage>,
+    pub cells: Cells,
+    pub stages: Vec<Stage>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Stage {
-    /// `[vector][state]`.
-    vectors: Vec<Vec<f64>>,
-    upper: Sawtooth,
+pub(crate) struct Stage {
+    /// Upper bounds at the corners.
+    pub top: Vec<f64>,
+    /// Linear upper bounds on the value of each branch, `[branch][state]`.
+    pub branch_top: Vec<f64>,
+    /// By cell.
+    pub parts: Vec<Part>,
+}
+
+/// The bounds of one stage over the beliefs of one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// α-vectors, `[state of the cell][vector]`: a belief's inner products with all of them run along the rows of its support.
+    pub rows: Vec<Vec<f64>>,
+    pub points: Sawtooth,
 }
 
 impl VectorBounds {
     pub fn new(model: &Model, corners: &Corners, watch: &Watch) -> Self {
         let s = corners.states;
+        let cells = Cells::new(model);
         let smallest = |upper: &Vec<f64>| -> Vec<f64> {
             (0..s).map(|i| upper.iter().skip(i).step_by(s).copied().fold(f64::INFINITY, f64::min)).collect()
         };
         let mut tops: Vec<Vec<f64>> = corners.upper.iter().map(smallest).collect();
-        fib::tighten(model, &branches(model), &mut tops, watch);
-        let stage = |(lower, top): (&Vec<f64>, Vec<f64>)| {
-            let mut stage = Stage { vectors: Vec::new(), upper: Sawtooth::new(top) };
-            lower.chunks_exact(s).for_each(|v| stage.add(v.to_vec()));
-            stage
+        let branch_tops = fib::tighten(model, &branches(model), &mut tops, watch);
+        let part = |lower: &[f64], members: &Vec<u32>| Part {
+            rows: members.iter().map(|&i| lower.iter().skip(i as usize).step_by(s).copied().collect()).collect(),
+            points: Sawtooth::default(),
         };
-        Self { stationary: corners.stationary, stages: corners.lower.iter().zip(tops).map(stage).collect() }
+        let stage = |((lower, top), branch_top): ((&Vec<f64>, Vec<f64>), Vec<f64>)| Stage {
+            top,
+            branch_top,
+            parts: cells.members.iter().map(|members| part(lower, members)).collect(),
+        };
+        let mut stages: Vec<Stage> = corners.lower.iter().zip(tops).zip(branch_tops).map(stage).collect();
+        if cells.members.len() > 1 {
+            for (stage, plan) in stages.iter_mut().zip(plans::by_cell(model, &cells, corners, watch)) {
+                for (part, members) in stage.parts.iter_mut().zip(&cells.members).take(cells.whole()) {
+                    part.rows.iter_mut().zip(members).for_each(|(row, &state)| row.push(plan[state as usize]));
+                }
+            }
+        }
+        Self { stationary: corners.stationary, cells, stages }
     }
 
-    fn stage(&self, stage: usize) -> usize {
+    pub fn stage(&self, stage: usize) -> usize {
         if self.stationary { 0 } else { stage }
     }
 
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.stages.iter().flat_map(|s| &s.parts)
+    }
+
     pub fn vectors(&self) -> usize {
-        self.stages.iter().map(|s| s.vectors.len()).sum()
+        self.parts().map(Part::vectors).sum()
     }
 
     pub fn points(&self) -> usize {
-        self.stages.iter().map(|s| s.upper.len()).sum()
+        self.parts().map(|p| p.points.len()).sum()
+    }
+
+    pub fn bytes(&self) -> usize {
+        let stage = |s: &Stage| 8 * (s.top.len() + s.branch_top.len()) + s.parts.iter().map(Part::bytes).sum::<usize>();
+        self.stages.iter().map(stage).sum()
     }
 
     /// What keeps the arrays from fitting `model`, in words.
@@ -64,109 +99,83 @@ impl VectorBounds {
         let s = model.states().len();
         let fits = self.stationary == model.horizon().is_none()
             && self.stages.len() == model.horizon().map_or(1, |h| h + 1)
+            && self.cells == Cells::new(model)
             && self.stages.iter().all(|stage| {
-                !stage.vectors.is_empty() && stage.vectors.iter().all(|v| v.len() == s) && stage.upper.fits(s)
+                stage.top.len() == s
+                    && stage.branch_top.len() == s * branches(model).len()
+                    && stage.parts.len() == self.cells.members.len()
+                    && stage.parts.iter().zip(&self.cells.members).all(|(part, members)| part.fits(members.len()))
             });
         (!fits).then(|| "the α-vectors do not fit the model's stages and states".into())
     }
 }
 
 impl Stage {
-    /// The best vector at an unnormalised belief, and its value. Ties go to the oldest.
-    fn best(&self, belief: &[(u32, f64)]) -> (usize, f64) {
-        let mut best = (0, f64::NEG_INFINITY);
-        for (i, vector) in self.vectors.iter().enumerate() {
-            let value = dot(vector, belief);
-            if value > best.1 {
-                best = (i, value);
-            }
-        }
-        best
+    /// The best branch's linear upper bound at a belief over the model's states: what the fast informed bound says there.
+    pub fn best_branch(&self, belief: &[(u32, f64)], states: usize) -> f64 {
+        self.branch_top.chunks_exact(states).map(|top| dot(top, belief)).fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+impl Part {
+    pub fn vectors(&self) -> usize {
+        self.rows.first().map_or(0, Vec::len)
     }
 
-    /// Adds a vector unless one is above it everywhere, and drops those it is above everywhere.
-    fn add(&mut self, vector: Vec<f64>) {
-        let above = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a >= b);
-        if !self.vectors.iter().any(|v| above(v, &vector)) {
-            self.vectors.retain(|v| !above(&vector, v));
-            self.vectors.push(vector);
+    pub fn bytes(&self) -> usize {
+        self.rows.iter().map(|row| 24 + 8 * row.len()).sum::<usize>() + self.points.bytes()
+    }
+
+    fn fits(&self, states: usize) -> bool {
+        self.rows.len() == states
+            && self.rows.iter().all(|row| !row.is_empty() && row.len() == self.rows[0].len())
+            && self.points.fits(states)
+    }
+
+    /// The best of the vectors from number `from` on at a belief over the cell's own indices, and its value; the oldest of
+    /// equals. `sums` is scratch.
+    pub fn best(&self, from: usize, belief: &[(u32, f64)], sums: &mut Vec<f64>) -> (usize, f64) {
+        sums.clear();
+        sums.resize(self.vectors() - from, 0.0);
+        for &(s, p) in belief {
+            for (sum, value) in sums.iter_mut().zip(&self.rows[s as usize][from..]) {
+                *sum += p * value;
+            }
         }
+        let better = |best: (usize, f64), (i, &value): (usize, &f64)| if value > best.1 { (i, value) } else { best };
+        let (i, value) = sums.iter().enumerate().fold((0, f64::NEG_INFINITY), better);
+        (from + i, value)
     }
 }
 
 impl ValueBounds for VectorBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         let stage = &self.stages[self.stage(stage)];
-        let lower = stage.best(belief).1;
-        Bracket { lower, estimate: lower, upper: stage.upper.at(belief) }
-    }
-}
-
-impl SearchBounds for VectorBounds {
-    /// A point-based backup (Pineau, Gordon, Thrun 2003) below and a Bellman backup above.
-    fn improve(&mut self, model: &Model, stage: usize, belief: &[(u32, f64)]) {
-        let next = &self.stages[self.stage(stage + 1)];
-        let mut scratch = Scratch::new(model);
-        let (mut best, mut upper) = ((f64::NEG_INFINITY, (0, 0)), f64::NEG_INFINITY);
-        for (action, m) in branches(model) {
-            let (mut low, mut high) = (0.0, 0.0);
-            scratch.successors(model, m, belief, action, |_, joint| {
-                low += next.best(joint).1;
-                high += next.upper.at(joint);
-            });
-            let reward = expected_reward(model, m, belief, action);
-            let (low, high) = (reward + model.discount() * low, reward + model.discount() * high);
-            if low > best.0 {
-                best = (low, (action, m));
+        let mut upper = dot(&stage.top, belief);
+        if belief.is_empty() {
+            return Bracket { lower: upper, estimate: upper, upper };
+        }
+        let cell = self.cells.place(belief);
+        let own: Vec<(u32, f64)> =
+            belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
+        let lower = stage.parts[cell].best(0, &own, &mut Vec::new()).1;
+        // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
+        let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        for cell in cells {
+            let part = &stage.parts[cell];
+            if part.points.len() > 0 {
+                let mut dense = vec![0.0; part.rows.len()];
+                let mut mass = 0.0;
+                for &(s, p) in belief.iter().filter(|(s, _)| self.cells.cell_of(*s as usize) == cell) {
+                    dense[self.cells.index(cell, s as usize)] = p;
+                    mass += p;
+                }
+                upper += part.points.deepest(0, &dense, mass * (1.0 + 1e-12), 0.0);
             }
-            upper = upper.max(high);
         }
-        let vector = self.backed_up(model, stage, belief, best.1, &mut scratch);
-        let now = self.stage(stage);
-        if dot(&vector, belief) > self.stages[now].best(belief).1 {
-            self.stages[now].add(vector);
-        }
-        self.stages[now].upper.add(belief, upper);
-    }
-
-    fn bytes(&self) -> usize {
-        let vectors = |s: &Stage| s.vectors.iter().map(|v| 24 + 8 * v.len()).sum::<usize>();
-        self.stages.iter().map(|s| vectors(s) + s.upper.bytes()).sum()
-    }
-}
-
-impl VectorBounds {
-    /// The vector of taking `branch` at `stage` and then, for each observation, the vector that is best after it.
-    fn backed_up(
-        &self,
-        model: &Model,
-        stage: usize,
-        belief: &[(u32, f64)],
-        (action, m): (usize, usize),
-        scratch: &mut Scratch,
-    ) -> Vec<f64> {
-        let s = model.states().len();
-        let next = &self.stages[self.stage(stage + 1)];
-        let dynamics = &model.dynamics()[m];
-        let kernel = dynamics.observation.as_ref().expect("checked: the model has observations");
-        // An observation that cannot come from here still needs a vector: the one best at the mean of those that can.
-        let mut predicted = vec![0.0; s];
-        let mut chosen = vec![usize::MAX; kernel.columns()];
-        scratch.successors(model, m, belief, action, |o, joint| {
-            chosen[o] = next.best(joint).0;
-            joint.iter().for_each(|&(to, p)| predicted[to as usize] += p);
-        });
-        let fallback = next.best(&crate::belief::backup::sparse(&predicted)).0;
-        chosen.iter_mut().filter(|c| **c == usize::MAX).for_each(|c| *c = fallback);
-        let ahead: Vec<f64> = (0..s)
-            .map(|to| kernel.pairs(action * s + to).map(|(o, q)| q * next.vectors[chosen[o]][to]).sum())
-            .collect();
-        let rewards = &model.expected_reward(m)[action * s..][..s];
-        (0..s)
-            .map(|from| {
-                let mean: f64 = dynamics.transition.pairs(action * s + from).map(|(to, p)| p * ahead[to]).sum();
-                rewards[from] + model.discount() * mean
-            })
-            .collect()
+        let upper = upper.min(stage.best_branch(belief, self.cells.members[self.cells.whole()].len()));
+        Bracket { lower, estimate: lower, upper }
     }
 }

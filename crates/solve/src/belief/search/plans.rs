@@ -1,0 +1,75 @@
+//! Lower bounds from plans that look at nothing but the cell.
+
+use tiresias_model::Model;
+
+use super::cells::Cells;
+use crate::belief::corners::Corners;
+use crate::limits::Watch;
+use crate::mdp::sweep::backed_up;
+
+/// How many sweeps an infinite horizon gets at most.
+const MOST_SWEEPS: usize = 500;
+/// A sweep that raises no cell's mean by this share of the largest value is the last one.
+const ENOUGH: f64 = 1e-5;
+
+/// For every stage (0 to H, or one) and state, the value of a plan that knows the cell and sees no more: in each cell it takes the
+/// action that is best on the mean of the cell's states. Every cell's values are an α-vector for beliefs within the cell, as the
+/// cell is known after every action; where it need not be, in cells that are not closed, they stay what the corners have.
+///
+/// Blind plans (Hauskrecht 2000) are the case of one cell. O(sweeps · entries of the transition kernels).
+pub(crate) fn by_cell(model: &Model, cells: &Cells, corners: &Corners, watch: &Watch) -> Vec<Vec<f64>> {
+    // Each cell starts with the blind plan that is best on its mean.
+    let mut plans: Vec<Vec<f64>> = corners.lower.iter().map(|lower| best_blind(cells, lower, corners.states)).collect();
+    if corners.stationary {
+        let size = plans[0].iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        for _ in 0..MOST_SWEEPS {
+            let next = plans[0].clone();
+            if sweep(model, cells, &next, &mut plans[0], watch) <= ENOUGH * size {
+                break;
+            }
+        }
+    } else {
+        for stage in (0..plans.len() - 1).rev() {
+            let (before, after) = plans.split_at_mut(stage + 1);
+            sweep(model, cells, &after[0], &mut before[stage], watch);
+        }
+    }
+    plans
+}
+
+fn mean(values: impl Iterator<Item = f64>, members: &[u32]) -> f64 {
+    values.sum::<f64>() / members.len() as f64
+}
+
+fn best_blind(cells: &Cells, lower: &[f64], states: usize) -> Vec<f64> {
+    let mut plan = vec![0.0; states];
+    for members in &cells.members[..cells.whole()] {
+        let of = |vector: &[f64]| mean(members.iter().map(|&s| vector[s as usize]), members);
+        let best = lower.chunks_exact(states).max_by(|a, b| of(a).total_cmp(&of(b))).expect("there is an action");
+        members.iter().for_each(|&s| plan[s as usize] = best[s as usize]);
+    }
+    plan
+}
+
+/// Replaces the values of the cells where a better action is found, and returns by how much a cell's mean rose at most.
+fn sweep(model: &Model, cells: &Cells, next: &[f64], now: &mut [f64], watch: &Watch) -> f64 {
+    let mut risen = 0.0_f64;
+    for (cell, members) in cells.members.iter().enumerate().take(cells.whole()) {
+        if !cells.is_closed(cell) || watch.late() {
+            continue;
+        }
+        let mut best = mean(members.iter().map(|&s| now[s as usize]), members);
+        for m in 0..model.dynamics().len() {
+            for action in 0..model.actions().len() {
+                let value = |&s: &u32| backed_up(model, m, s as usize, action, next);
+                let found = mean(members.iter().map(value), members);
+                if found > best {
+                    risen = risen.max(found - best);
+                    best = found;
+                    members.iter().for_each(|s| now[*s as usize] = value(s));
+                }
+            }
+        }
+    }
+    risen
+}

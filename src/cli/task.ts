@@ -50,6 +50,16 @@ export async function chosenModel(file: string | undefined, options: TaskOptions
 
 /** A model file of any format, with the horizon given in place of its own. */
 export async function readModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+  try {
+    return await readAnyModel(file, horizon);
+  } catch (error) {
+    // The reader speaks of files; on the command line there is an option.
+    if (!(error instanceof TiresiasError && horizon === undefined && /discount[^\n]* horizon/.test(error.message))) throw error;
+    throw new TiresiasError(error.code, `${error.message}\npass the number of decisions with --horizon`, { details: error.details, cause: error });
+  }
+}
+
+async function readAnyModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   const { Model } = await import('../library.js');
   if (/\.json$/i.test(file)) {
     const text = await readText(file);

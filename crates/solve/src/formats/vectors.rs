@@ -98,9 +98,17 @@ impl AlphaPolicy {
     /// The first vector whose product with `belief` is the largest, and the product. O(vectors · positive entries).
     fn best(&self, belief: &[f64]) -> (usize, f64) {
         let mut products = vec![0.0; self.len()];
-        for (row, &mass) in self.values.chunks_exact(self.len()).zip(belief).filter(|(_, mass)| **mass > 0.0) {
-            products.iter_mut().zip(row).for_each(|(product, value)| *product += mass * value);
-        }
+        // The loop is compiled for each SIMD level; sums run over states in the same order at all of them.
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (row, &mass) in self.values.chunks_exact(self.len()).zip(belief) {
+                    if mass > 0.0 {
+                        products.iter_mut().zip(row).for_each(|(product, value)| *product += mass * value);
+                    }
+                }
+            },
+        );
         let start = (0, f64::NEG_INFINITY);
         products.into_iter().enumerate().fold(start, |best, (i, value)| if value > best.1 { (i, value) } else { best })
     }

@@ -101,11 +101,11 @@ fn a_hook_stops_it() {
 fn what_is_cut_off_is_bounded() {
     let model = patrol(PATROL, None);
     let cut = |model: &Model, steps| Simulation { model, actor: Actor::Random, key: Key(1), steps }.truncation();
-    // Expected rewards reach 10 and fall to -3 · 0.3 · 0.9; a share of 0.9^20 is left of at most ten times as much.
-    let (low, high) = cut(&model, 20);
+    // Going from the last room earns 10 unless it shows the wall of room 2, 0.3 · 0.3 of all times, and then -3; going from room 1
+    // meets that wall 0.9 · 0.3 of all times. A share of 0.9^20 is left of at most ten times as much.
     let left = 0.9_f64.powi(20) * 10.0;
-    assert!((high - left * 10.0).abs() < 1e-9, "{high}");
-    assert!(low < 0.0 && low >= -3.0 * left, "{low}");
+    assert!((high - left * (0.91 * 10.0 - 0.09 * 3.0)).abs() < 1e-9, "{high}");
+    assert!((low + left * 0.9 * 0.3 * 3.0).abs() < 1e-9, "{low}");
     assert_eq!(cut(&patrol(PATROL, Some(20)), 20), (0.0, 0.0));
 }
 

@@ -11,16 +11,24 @@ use crate::SolvedPolicy;
 pub struct AlphaPolicy {
     states: usize,
     actions: Vec<u32>,
-    /// Index `state * vectors + vector`, so that a sparse belief reads whole rows.
-    values: Vec<f64>,
+    /// Blocks of [`WIDTH`] vectors, `[block][state][lane]`: the products of a block stay in registers, and a sparse belief reads
+    /// whole rows. Places without a vector hold -∞, which never is the largest.
+    blocks: Vec<[f64; WIDTH]>,
 }
+
+/// Vectors a block.
+const WIDTH: usize = 32;
 
 impl AlphaPolicy {
     /// From pairs of an action and a vector, at least one, all vectors of one length.
     pub(super) fn from_pairs(pairs: &[(u32, Vec<f64>)]) -> Self {
         let states = pairs[0].1.len();
-        let values = (0..states).flat_map(|s| pairs.iter().map(move |(_, vector)| vector[s])).collect();
-        Self { states, actions: pairs.iter().map(|&(action, _)| action).collect(), values }
+        let mut blocks = vec![[f64::NEG_INFINITY; WIDTH]; pairs.len().div_ceil(WIDTH) * states];
+        for (i, (_, vector)) in pairs.iter().enumerate() {
+            let rows = &mut blocks[i / WIDTH * states..][..states];
+            rows.iter_mut().zip(vector).for_each(|(row, &value)| row[i % WIDTH] = value);
+        }
+        Self { states, actions: pairs.iter().map(|&(action, _)| action).collect(), blocks }
     }
 
     /// The α-vectors behind a solved policy, each with an action that attains it.
@@ -87,7 +95,8 @@ impl AlphaPolicy {
 
     /// Action and entries of vector `i`.
     pub fn vector(&self, i: usize) -> (usize, impl Iterator<Item = f64> + '_) {
-        (self.actions[i] as usize, self.values[i..].iter().step_by(self.len()).copied())
+        let rows = &self.blocks[i / WIDTH * self.states..][..self.states];
+        (self.actions[i] as usize, rows.iter().map(move |row| row[i % WIDTH]))
     }
 
     /// The largest product of a vector with `belief` (length S).
@@ -97,20 +106,33 @@ impl AlphaPolicy {
 
     /// The first vector whose product with `belief` is the largest, and the product. O(vectors · positive entries).
     fn best(&self, belief: &[f64]) -> (usize, f64) {
-        let mut products = vec![0.0; self.len()];
+        let support: Vec<(usize, f64)> = belief.iter().copied().enumerate().filter(|(_, mass)| *mass > 0.0).collect();
+        let (mut best, mut block_of) = ([f64::NEG_INFINITY; WIDTH], [0; WIDTH]);
         // The loop is compiled for each SIMD level; sums run over states in the same order at all of them.
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                for (row, &mass) in self.values.chunks_exact(self.len()).zip(belief) {
-                    if mass > 0.0 {
-                        products.iter_mut().zip(row).for_each(|(product, value)| *product += mass * value);
+                for (number, block) in self.blocks.chunks_exact(self.states).enumerate() {
+                    let mut products = [0.0; WIDTH];
+                    for &(state, mass) in &support {
+                        let row = &block[state];
+                        for lane in 0..WIDTH {
+                            products[lane] += mass * row[lane];
+                        }
+                    }
+                    for lane in 0..WIDTH {
+                        let better = products[lane] > best[lane];
+                        best[lane] = if better { products[lane] } else { best[lane] };
+                        block_of[lane] = if better { number as u64 } else { block_of[lane] };
                     }
                 }
             },
         );
-        let start = (0, f64::NEG_INFINITY);
-        products.into_iter().enumerate().fold(start, |best, (i, value)| if value > best.1 { (i, value) } else { best })
+        let candidates = (0..WIDTH).map(|lane| (block_of[lane] as usize * WIDTH + lane, best[lane]));
+        // Lanes are not in the order of the vectors.
+        candidates.fold((usize::MAX, f64::NEG_INFINITY), |best, next| {
+            if next.1 > best.1 || (next.1 == best.1 && next.0 < best.0) { next } else { best }
+        })
     }
 }
 

@@ -161,6 +161,9 @@ impl Simulation<'_> {
 /// Episodes between two looks at the hook.
 const PIECE: usize = 16;
 
+/// Where an observation can be made in this many times more states than a belief reaches, the states of the belief are looked up.
+const MUCH: usize = 8;
+
 /// No successor yet.
 const NONE: u32 = u32::MAX;
 
@@ -178,6 +181,8 @@ struct Mind<'a> {
     known: FxHashMap<u64, u32>,
     bytes: usize,
     dense: Vec<f64>,
+    /// States in which an observation can be made after an action and how likely it is then, by `action * symbols + observation`.
+    likely: Vec<Sparse>,
 }
 
 struct Node {
@@ -190,9 +195,18 @@ struct Node {
 impl<'a> Mind<'a> {
     fn new(simulation: &'a Simulation<'a>) -> Self {
         let model = simulation.model;
+        let (s, symbols) = (model.states().len(), model.observations().map_or(model.states().len(), Space::len));
+        let mut likely = Vec::new();
+        if let (Some(kernel), Actor::Policy { .. }) = (&model.dynamics()[0].observation, simulation.actor) {
+            likely.resize(model.actions().len() * symbols, Sparse::new());
+            for row in 0..kernel.rows() {
+                kernel.pairs(row).for_each(|(o, q)| likely[row / s * symbols + o].push(((row % s) as u32, q)));
+            }
+        }
         Self {
             simulation,
-            symbols: model.observations().map_or(model.states().len(), Space::len),
+            symbols,
+            likely,
             nodes: Vec::new(),
             after: Vec::new(),
             known: FxHashMap::default(),
@@ -288,16 +302,18 @@ impl<'a> Mind<'a> {
                 self.dense[next] += mass * p;
             }
         }
-        support.sort_unstable();
-        support.dedup();
-        let likely = |next: u32, mass: f64| mass * observation.get(action * s + next as usize, seen);
-        let mut belief: Sparse = support
-            .iter()
-            .map(|&next| (next, likely(next, self.dense[next as usize])))
-            .filter(|(_, p)| *p > 0.0)
-            .collect();
+        let likely = &self.likely[action * self.symbols + seen];
+        let mut belief: Sparse = if likely.len() <= MUCH * support.len() {
+            likely.iter().map(|&(next, q)| (next, self.dense[next as usize] * q)).filter(|(_, p)| *p > 0.0).collect()
+        } else {
+            support.sort_unstable();
+            let weighed = |next: u32| self.dense[next as usize] * observation.get(action * s + next as usize, seen);
+            support.iter().map(|&next| (next, weighed(next))).filter(|(_, p)| *p > 0.0).collect()
+        };
         if belief.is_empty() {
             // Only where a probability fell below the smallest number: what was predicted is the best guess.
+            support.sort_unstable();
+            support.dedup();
             belief = support.iter().map(|&next| (next, self.dense[next as usize])).collect();
         }
         support.iter().for_each(|&next| self.dense[next as usize] = 0.0);

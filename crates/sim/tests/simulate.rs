@@ -101,6 +101,7 @@ fn a_hook_stops_it() {
 fn what_is_cut_off_is_bounded() {
     let model = patrol(PATROL, None);
     let cut = |model: &Model, steps| Simulation { model, actor: Actor::Random, key: Key(1), steps }.truncation();
+    let (low, high) = cut(&model, 20);
     // Going from the last room earns 10 unless it shows the wall of room 2, 0.3 · 0.3 of all times, and then -3; going from room 1
     // meets that wall 0.9 · 0.3 of all times. A share of 0.9^20 is left of at most ten times as much.
     let left = 0.9_f64.powi(20) * 10.0;

@@ -30,8 +30,9 @@ pub struct SolveOptions {
     pub horizon: Option<f64>,
     /// Another ambiguity attitude than the model's.
     pub alpha: Option<f64>,
-    /// `auto` (default), `point`: trial-based search with α-vectors, or `faces`: triangulations, for small models.
-    #[napi(ts_type = "'auto' | 'point' | 'faces'")]
+    /// `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
+    /// small models.
+    #[napi(ts_type = "'auto' | 'exact' | 'point' | 'faces'")]
     pub solver: Option<String>,
 }
 
@@ -220,7 +221,8 @@ fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solv
         None | Some("auto") => Ok(core::auto(model)),
         Some("point") => Ok(Box::new(core::Search::default())),
         Some("faces") => Ok(Box::new(core::Faces::default())),
-        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, point or faces"))),
+        Some("exact") => Ok(Box::new(core::Exact::default())),
+        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, exact, point or faces"))),
     }
 }
 

@@ -10,7 +10,7 @@ interface SolveCommandOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
-  solver: 'auto' | 'point' | 'faces';
+  solver: 'auto' | 'exact' | 'point' | 'faces';
   policyOut?: string;
   boundsPlot?: string;
 }
@@ -25,7 +25,7 @@ export function solveCommand(): Command {
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
     .option('--time <seconds>', 'stop after this long', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
-    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'point', 'faces']).default('auto'))
+    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'exact', 'point', 'faces']).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .action((file: string | undefined, options: SolveCommandOptions, command: Command) =>

@@ -665,8 +665,11 @@ export interface SolveOptions {
   horizon?: number
   /** Another ambiguity attitude than the model's. */
   alpha?: number
-  /** `auto` (default), `point`: trial-based search with α-vectors, or `faces`: triangulations, for small models. */
-  solver?: 'auto' | 'point' | 'faces'
+  /**
+   * `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
+   * small models.
+   */
+  solver?: 'auto' | 'exact' | 'point' | 'faces'
 }
 
 /** Where a solve stands. */

@@ -270,14 +270,14 @@ impl<'a> Mind<'a> {
                 return known;
             }
         }
-        let action = match (self.simulation.model.observations(), belief.as_slice()) {
-            (None, &[(state, _)]) => policy.action_in_state(stage, state as usize, self.dense.len()),
-            _ => {
-                belief.iter().for_each(|&(s, p)| self.dense[s as usize] = p);
-                let action = policy.action(stage, &self.dense);
-                belief.iter().for_each(|&(s, _)| self.dense[s as usize] = 0.0);
-                action
-            }
+        let seen = self.simulation.model.observations().is_none();
+        let action = if seen && let &[(state, _)] = belief.as_slice() {
+            policy.action_in_state(stage, state as usize, self.dense.len())
+        } else {
+            belief.iter().for_each(|&(s, p)| self.dense[s as usize] = p);
+            let action = policy.action(stage, &self.dense);
+            belief.iter().for_each(|&(s, _)| self.dense[s as usize] = 0.0);
+            action
         };
         let number = self.nodes.len() as u32;
         self.bytes += 64 + 16 * belief.len() + 4 * self.symbols;

@@ -58,8 +58,8 @@ fn simulated(simulation: &Simulation, episodes: usize, threads: usize) -> (Vec<f
 fn returns_are_those_of_the_reference_for_any_number_of_threads() {
     let key = Key::named(5, &["simulate"], &[]);
     let seen = PATROL.lines().filter(|line| !line.starts_with("observations") && !line.starts_with("O:"));
-    let seen: String = seen.filter(|line| !line.starts_with("0.8")).map(|line| format!("{line}\n")).collect();
-    let seen = seen
+    let seen: Vec<&str> = seen.filter(|line| !line.starts_with("0.8")).collect();
+    let seen = format!("{}\n", seen.join("\n"))
         .replace("0.7 0.3\n0.3 0.7\n0.2 0.8\n0.5 0.5\n", "")
         .replace(": * : * 10", ": * 10")
         .replace("2 : wall", "2")

@@ -27,17 +27,11 @@ pub(super) fn read(source: &Source) -> Result<Vec<(u32, Vec<f64>)>, PolicyFileEr
         match action {
             None => {
                 let place = first.start..range.start + text[range.clone()].trim_end().len();
-                match text[place.clone()].parse::<u32>() {
-                    Ok(number) => action = Some((number, place)),
-                    Err(_) => {
-                        let message = format!("`{}` is not an action", &text[first]);
-                        return Err(source.error(
-                            place,
-                            message,
-                            "expected the number of an action, alone on its line",
-                        ));
-                    }
-                }
+                let Ok(number) = text[place.clone()].parse::<u32>() else {
+                    let message = format!("`{}` is not an action", &text[first]);
+                    return Err(source.error(place, message, "expected the number of an action, alone on its line"));
+                };
+                action = Some((number, place));
             }
             Some((number, _)) => {
                 let expected = pairs.first().map(|(_, vector)| vector.len());

@@ -78,13 +78,11 @@ pub(super) fn read(source: &Source) -> Result<Vec<(u32, Vec<f64>)>, PolicyFileEr
 /// A whole number in an attribute, where there is one.
 fn number(source: &Source, node: Node, name: &str) -> Result<Option<usize>, PolicyFileError> {
     let Some(attribute) = node.attribute_node(name) else { return Ok(None) };
-    match attribute.value().trim().parse::<u32>() {
-        Ok(number) => Ok(Some(number as usize)),
-        Err(_) => {
-            let message = format!("{name}: `{}` is not a whole number", attribute.value());
-            Err(source.error(attribute.range_value(), message, "expected a number"))
-        }
+    if let Ok(number) = attribute.value().trim().parse::<u32>() {
+        return Ok(Some(number as usize));
     }
+    let message = format!("{name}: `{}` is not a whole number", attribute.value());
+    Err(source.error(attribute.range_value(), message, "expected a number"))
 }
 
 fn dense(source: &Source, node: Node, length: Option<usize>) -> Result<Vec<f64>, PolicyFileError> {

@@ -24,7 +24,7 @@ fn pairs(policy: &AlphaPolicy) -> Vec<(usize, Vec<f64>)> {
 /// The `.alpha` text of the vectors, by its definition and not by the writer.
 fn alpha_text(vectors: &[(usize, Vec<f64>)]) -> String {
     let line = |v: &Vec<f64>| v.iter().map(|x| format!("{x:e}")).collect::<Vec<_>>().join(" ");
-    vectors.iter().map(|(action, vector)| format!("{action}\n{}\n\n", line(vector))).collect()
+    vectors.iter().map(|(action, vector)| format!("{action}\n{}\n", line(vector))).collect::<Vec<_>>().join("\n")
 }
 
 proptest! {

@@ -22,7 +22,7 @@ impl Model {
         core::Model::from_json(&text).map(|model| Self(Arc::new(model))).map_err(from_model)
     }
 
-    /// Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): INVALID_MODEL_FILE with file, line and column in its details
+    /// Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
     /// when there is no model in it.
     #[napi]
     pub fn from_file(path: String, options: Option<ModelFileOptions>) -> Result<LoadedModel> {
@@ -38,7 +38,7 @@ impl Model {
         core::format::read(&name, text.as_bytes(), &options.read()?).map(LoadedModel::new).map_err(from_format)
     }
 
-    /// The model in pomdp-solve's text format, without its horizon. INVALID_ARGUMENT when the format cannot hold some part of it.
+    /// The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it.
     #[napi]
     pub fn to_pomdp(&self) -> Result<String> {
         self.0.to_pomdp().map_err(|error| invalid(format!("not as .pomdp: {error}")))

@@ -37,7 +37,7 @@ impl AlphaPolicy {
 
 #[napi]
 impl AlphaPolicy {
-    /// Reads a policy file for a model. INVALID_POLICY, with file, line and column in its details where the text is wrong.
+    /// Reads a policy file for a model. `INVALID_POLICY`, with file, line and column in its details where the text is wrong.
     #[napi(factory)]
     pub fn parse(text: String, model: &Model, options: Option<PolicyFileOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();

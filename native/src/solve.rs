@@ -147,7 +147,7 @@ impl Solution {
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
     }
 
-    /// The α-vectors of the policy, each with its action: what other tools read. INVALID_ARGUMENT when the policy is of another
+    /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
     /// form; solve a POMDP without a horizon with the solver `point`.
     #[napi]
     pub fn alpha_policy(&self) -> Result<AlphaPolicy> {

@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.AlphaPolicy = nativeBinding.AlphaPolicy
 module.exports.BeliefBatch = nativeBinding.BeliefBatch
 module.exports.BeliefTracker = nativeBinding.BeliefTracker
 module.exports.CancelToken = nativeBinding.CancelToken
@@ -843,6 +844,7 @@ module.exports.Encoder = nativeBinding.Encoder
 module.exports.Environments = nativeBinding.Environments
 module.exports.Episodes = nativeBinding.Episodes
 module.exports.ExampleSource = nativeBinding.ExampleSource
+module.exports.LoadedModel = nativeBinding.LoadedModel
 module.exports.Model = nativeBinding.Model
 module.exports.Solution = nativeBinding.Solution
 module.exports.Tokenizer = nativeBinding.Tokenizer
@@ -857,6 +859,7 @@ module.exports.rollout = nativeBinding.rollout
 module.exports.rolloutIntoSync = nativeBinding.rolloutIntoSync
 module.exports.rolloutSync = nativeBinding.rolloutSync
 module.exports.scanShards = nativeBinding.scanShards
+module.exports.simulate = nativeBinding.simulate
 module.exports.solve = nativeBinding.solve
 module.exports.solveSync = nativeBinding.solveSync
 module.exports.version = nativeBinding.version

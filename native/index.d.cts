@@ -9,6 +9,20 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
+export declare class AlphaPolicy {
+  /** Reads a policy file for a model. INVALID_POLICY, with file, line and column in its details where the text is wrong. */
+  static parse(text: string, model: Model, options?: PolicyFileOptions | undefined | null): AlphaPolicy
+  /** Number of vectors. */
+  get size(): number
+  /** The action for a belief (length S); ties go to the vector that comes first. */
+  action(belief: Float64Array): number
+  /** The largest product of a vector with a belief: for vectors below the optimal value, what the policy is worth at least. */
+  value(belief: Float64Array): number
+  /** The policy as a text: `alpha` (pomdp-solve) or `sarsop` (APPL's XML). */
+  write(to: 'alpha' | 'sarsop'): string
+}
+
 /** Many beliefs over one model's states, updated together. */
 export declare class BeliefBatch {
   /** `count` copies of the start belief b0. */
@@ -173,10 +187,31 @@ export declare class ExampleSource {
   batch(firstTask: number, tasks: number, cancel?: CancelToken | undefined | null): Promise<ExampleBatch>
 }
 
+/** A model read from a file. */
+export declare class LoadedModel {
+  /** The model. */
+  get model(): Model
+  /** The format it was in. */
+  get format(): 'pomdp' | 'pomdpx' | 'json'
+  /** Repairs of rounding, and what a format says that the model cannot hold. */
+  get warnings(): Array<ModelWarning>
+}
+
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
   /** Reads a `tiresias.model/1` JSON document. */
   static fromJson(text: string): Model
+  /**
+   * Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): INVALID_MODEL_FILE with file, line and column in its details
+   * when there is no model in it.
+   */
+  static fromFile(path: string, options?: ModelFileOptions | undefined | null): LoadedModel
+  /** Reads the text of a model file. */
+  static parse(text: string, options?: ModelFileOptions | undefined | null): LoadedModel
+  /** The model in pomdp-solve's text format, without its horizon. INVALID_ARGUMENT when the format cannot hold some part of it. */
+  toPomdp(): string
+  /** Number of values of the part of the state that is always known after the first action; 1 when there is no such part. */
+  observedParts(): number
   /** The canonical JSON document. */
   toJson(): string
   /** SHA-256 of the canonical JSON, in hexadecimal. */
@@ -241,6 +276,11 @@ export declare class Solution {
   optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
   worstModel(stage: number, belief: Float64Array, action: number): number
+  /**
+   * The α-vectors of the policy, each with its action: what other tools read. INVALID_ARGUMENT when the policy is of another
+   * form; solve a POMDP without a horizon with the solver `point`.
+   */
+  alphaPolicy(): AlphaPolicy
   /** The policy as a checksummed file that remembers its model. */
   savePolicy(): Buffer
 }
@@ -381,6 +421,28 @@ export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 /** Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole. */
 export declare function makeShard(spec: string, tokenizer: Tokenizer, path: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<ShardReport>
 
+/** What a model file leaves open. */
+export interface ModelFileOptions {
+  /** The file's name, for messages and for the format, when a text is parsed. */
+  name?: string
+  /** `pomdp`, `pomdpx` or `json` (default: by the suffix of the name, else by how the text begins). */
+  format?: 'pomdp' | 'pomdpx' | 'json'
+  /** Number of decisions, in place of what the file says. A discount of 1 needs one. */
+  horizon?: number
+}
+
+/** Something that was repaired or left out in reading a model file. */
+export interface ModelWarning {
+  message: string
+  file: string
+  /** From 1. */
+  line: number
+  /** In characters, from 1. */
+  column: number
+  /** The whole message, with the line and a caret under the text. */
+  text: string
+}
+
 /** What a method did in a batch of episodes; per row unless said otherwise. */
 export interface Outcome {
   tasks: number
@@ -414,6 +476,14 @@ export interface Outcome {
 export interface Parameter {
   name: string
   value: number
+}
+
+/** How to read a policy file. */
+export interface PolicyFileOptions {
+  /** The file's name, for messages and for the format. */
+  name?: string
+  /** `alpha` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left out. */
+  format?: 'alpha' | 'sarsop'
 }
 
 /** Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`. */
@@ -544,6 +614,40 @@ export interface ShardReport {
   labelCounts: Array<number>
 }
 
+/** Simulates a policy, or random actions without one. */
+export declare function simulate(model: Model, options: SimulateOptions, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
+
+/** The discounted returns of a policy, summed up. */
+export interface Simulated {
+  episodes: number
+  /** Decisions an episode at most. */
+  steps: number
+  mean: number
+  /** Standard deviation of one episode's return. */
+  deviation: number
+  /** Ends of the 95 % interval of the mean, by the normal approximation. */
+  low: number
+  high: number
+  /** What the decisions that were cut off might add to the mean, at least and at most. */
+  truncationLow: number
+  truncationHigh: number
+  /** Decisions made, over all episodes. */
+  decisions: number
+  seconds: number
+}
+
+/** Which episodes to simulate. */
+export interface SimulateOptions {
+  /** Number of episodes. */
+  episodes: number
+  /** Decisions an episode (default: the model's horizon, or as many as leave less than 1e-6 of the discount). */
+  steps?: number
+  /** Seed of the random stream (default 0). */
+  seed?: number
+  /** Threads (default: one a core). The same numbers for any. */
+  threads?: number
+}
+
 /** Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`. */
 export declare function solve(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<Solution>
 
@@ -561,6 +665,11 @@ export interface SolveOptions {
   horizon?: number
   /** Another ambiguity attitude than the model's. */
   alpha?: number
+  /**
+   * `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
+   * small models.
+   */
+  solver?: 'auto' | 'exact' | 'point' | 'faces'
 }
 
 /** Where a solve stands. */

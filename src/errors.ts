@@ -23,6 +23,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   INVALID_EXPERIMENT: EXIT.usage,
   INVALID_RESULTS: EXIT.usage,
   INVALID_MODEL: EXIT.usage,
+  INVALID_MODEL_FILE: EXIT.usage,
   INVALID_POLICY: EXIT.usage,
   UNKNOWN_NAME: EXIT.usage,
   ENCODE_FAILED: EXIT.usage,
@@ -108,11 +109,17 @@ function ioCode(message: string): string {
   return 'IO';
 }
 
+/** File, line and column of a message that shows a place of a text. */
+function placeIn(message: string): Record<string, unknown> {
+  const place = /^ *--> (.*):(\d+):(\d+)$/m.exec(message);
+  return place ? { file: place[1], line: Number(place[2]), column: Number(place[3]) } : {};
+}
+
 /** Turns an error of the addon, whose message reads `CODE: text`, into a {@link TiresiasError}; leaves all others alone. */
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TiresiasError) return error;
   const match = NATIVE_MESSAGE.exec(error.message);
-  if (match) return new TiresiasError(match[1] === 'IO' ? ioCode(match[2]!) : match[1]!, match[2]!, { cause: error });
+  if (match) return new TiresiasError(match[1] === 'IO' ? ioCode(match[2]!) : match[1]!, match[2]!, { cause: error, details: placeIn(match[2]!) });
   // napi's own complaint about an argument of the wrong type.
   const status = (error as { code?: unknown }).code;
   if (typeof status === 'string' && /^(InvalidArg|.*Expected)$/.test(status)) {

@@ -97,6 +97,11 @@ export async function readText(path: string): Promise<string> {
   return io(`read ${path}`, () => readFile(path, 'utf8'));
 }
 
+/** Throws as {@link readText} would, for files that the addon reads. */
+export async function checkReadable(path: string): Promise<void> {
+  await io(`read ${path}`, async () => (await open(path, 'r')).close());
+}
+
 export async function readJson(path: string): Promise<unknown> {
   return parseJson(await readText(path), path);
 }

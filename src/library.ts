@@ -1,5 +1,5 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
+import { CALL_OPTIONS, checkModel, checkOptions, checkTokenizer, invalid, type Kind } from './check.js';
 import { cancellable, native, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';
@@ -7,7 +7,7 @@ import type * as Addon from '../native/index.cjs';
 export type { CallOptions } from './native.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
-  TrajectoryBatch, EncodeOptions, EncodedBatch,
+  TrajectoryBatch, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, SimulateOptions, Simulated,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
@@ -19,6 +19,9 @@ export type Model = Addon.Model;
 /** Bounds on the optimal value and a policy that attains the lower one. */
 export const Solution = native.Solution;
 export type Solution = Addon.Solution;
+/** α-vectors with their actions: the policies of pomdp-solve (`.alpha`) and of APPL (XML). */
+export const AlphaPolicy = native.AlphaPolicy;
+export type AlphaPolicy = Addon.AlphaPolicy;
 /** Bayes filter of one acting decision-maker. */
 export const BeliefTracker = native.BeliefTracker;
 export type BeliefTracker = Addon.BeliefTracker;
@@ -62,7 +65,7 @@ export function drawTask(family: string, request: TaskRequest): Addon.DrawnTask 
 }
 
 const SOLVE = {
-  gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number',
+  gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number', solver: 'string',
 } as const satisfies Record<keyof Addon.SolveOptions, Kind>;
 
 /**
@@ -75,12 +78,45 @@ export function solveSync(model: Model, options: Addon.SolveOptions = {}): Solut
   return native.solveSync(model, options);
 }
 
+/** What only `solve` takes. */
+export interface StopOption {
+  /** Ends the solve early with what it has: it resolves, with `stopped: 'cancelled'`, where an aborted `signal` makes it reject. */
+  stop?: AbortSignal | undefined;
+}
+
 /** Solves a model on a worker thread. */
-export async function solve(model: Model, options: Addon.SolveOptions & CallOptions<Addon.SolveProgress> = {}): Promise<Solution> {
+export async function solve(model: Model, options: Addon.SolveOptions & CallOptions<Addon.SolveProgress> & StopOption = {}): Promise<Solution> {
   checkModel('solve', model);
-  checkOptions('solve', options, { ...SOLVE, ...CALL_OPTIONS });
+  checkOptions('solve', options, { ...SOLVE, ...CALL_OPTIONS, stop: 'signal' });
+  const { signal, onProgress = () => {}, stop, ...rest } = options;
+  return cancellable({ signal, onProgress }, async (token, report) => {
+    const cancel = () => token?.cancel();
+    if (stop?.aborted) cancel();
+    stop?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await native.solve(model, rest, token, report);
+    } finally {
+      stop?.removeEventListener('abort', cancel);
+    }
+  });
+}
+
+const SIMULATE = { episodes: 'number', steps: 'number', seed: 'number', threads: 'number' } as const satisfies Record<keyof Addon.SimulateOptions, Kind>;
+
+/**
+ * The mean discounted return of a policy with its 95 % interval, over many episodes; of `'random'`, of actions drawn uniformly. The
+ * same numbers for any number of threads. INVALID_POLICY when the policy is of another model.
+ */
+export async function simulate(
+  model: Model, policy: Solution | AlphaPolicy | 'random', options: Addon.SimulateOptions & CallOptions<Addon.StageProgress>,
+): Promise<Addon.Simulated> {
+  checkModel('simulate', model);
+  checkOptions('simulate', options, { ...SIMULATE, ...CALL_OPTIONS });
+  if (options.episodes === undefined) invalid('simulate: the option episodes is needed');
+  const [solution, vectors] = [policy instanceof Solution ? policy : undefined, policy instanceof AlphaPolicy ? policy : undefined];
+  if (!solution && !vectors && policy !== 'random') invalid("simulate: the policy is a Solution, an AlphaPolicy or 'random'");
   const { signal, onProgress, ...rest } = options;
-  return cancellable({ signal, onProgress }, (token, report) => native.solve(model, rest, token, report));
+  return cancellable({ signal, onProgress }, (token, report) => native.simulate(model, rest, solution, vectors, token, report));
 }
 
 /** The family's few-shot template for a regime. */

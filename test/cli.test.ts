@@ -6,7 +6,7 @@ import { Model, drawTask, loadPolicy } from '../src/index.js';
 import { digits } from '../src/cli/common.js';
 import { baseModel, root, scratch, tiresias } from './support.js';
 
-const COMMANDS = ['families', 'solve', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor'];
+const COMMANDS = ['families', 'check', 'convert', 'solve', 'simulate', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor'];
 
 describe('help', () => {
   it.each(COMMANDS)('of %s shows an example and the common options', async (command) => {

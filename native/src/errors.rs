@@ -3,7 +3,9 @@
 use napi::{Error, Status};
 use tiresias_encode as encode;
 use tiresias_model::ModelError;
+use tiresias_model::format::FormatError;
 use tiresias_solve::SolveError;
+use tiresias_solve::formats::PolicyFileError;
 use tiresias_study::StudyError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,6 +45,16 @@ pub fn from_model(error: ModelError) -> Error {
         ModelError::Name { .. } => "UNKNOWN_NAME",
         _ => "INVALID_MODEL",
     };
+    coded(code, error)
+}
+
+pub fn from_format(error: FormatError) -> Error {
+    let code = if matches!(error, FormatError::Unreadable { .. }) { "IO" } else { "INVALID_MODEL_FILE" };
+    coded(code, error)
+}
+
+pub fn from_policy_file(error: PolicyFileError) -> Error {
+    let code = if matches!(error, PolicyFileError::Unsupported(_)) { "INVALID_ARGUMENT" } else { "INVALID_POLICY" };
     coded(code, error)
 }
 

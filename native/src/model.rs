@@ -5,8 +5,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 use tiresias_model as core;
+use tiresias_model::format::{Diagnostic, Format, Loaded, ReadOptions};
 
-use crate::errors::{Result, from_model, invalid, whole};
+use crate::errors::{Result, from_format, from_model, invalid, whole};
 
 /// A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable.
 #[napi]
@@ -19,6 +20,34 @@ impl Model {
     #[napi(factory)]
     pub fn from_json(text: String) -> Result<Self> {
         core::Model::from_json(&text).map(|model| Self(Arc::new(model))).map_err(from_model)
+    }
+
+    /// Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
+    /// when there is no model in it.
+    #[napi]
+    pub fn from_file(path: String, options: Option<ModelFileOptions>) -> Result<LoadedModel> {
+        let options = options.unwrap_or_default().read()?;
+        core::Model::from_file(&path, &options).map(LoadedModel::new).map_err(from_format)
+    }
+
+    /// Reads the text of a model file.
+    #[napi]
+    pub fn parse(text: String, options: Option<ModelFileOptions>) -> Result<LoadedModel> {
+        let options = options.unwrap_or_default();
+        let name = options.name.clone().unwrap_or_else(|| "model".into());
+        core::format::read(&name, text.as_bytes(), &options.read()?).map(LoadedModel::new).map_err(from_format)
+    }
+
+    /// The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it.
+    #[napi]
+    pub fn to_pomdp(&self) -> Result<String> {
+        self.0.to_pomdp().map_err(|error| invalid(format!("not as .pomdp: {error}")))
+    }
+
+    /// Number of values of the part of the state that is always known after the first action; 1 when there is no such part.
+    #[napi]
+    pub fn observed_parts(&self) -> u32 {
+        core::observed_component(&self.0).map_or(1, |cells| cells.into_iter().max().map_or(1, |last| last + 1))
     }
 
     /// The canonical JSON document.
@@ -118,6 +147,95 @@ impl Model {
     #[napi]
     pub fn start(&self) -> Float64Array {
         Float64Array::new(self.0.start().to_vec())
+    }
+}
+
+/// What a model file leaves open.
+#[napi(object)]
+#[derive(Default)]
+pub struct ModelFileOptions {
+    /// The file's name, for messages and for the format, when a text is parsed.
+    pub name: Option<String>,
+    /// `pomdp`, `pomdpx` or `json` (default: by the suffix of the name, else by how the text begins).
+    #[napi(ts_type = "'pomdp' | 'pomdpx' | 'json'")]
+    pub format: Option<String>,
+    /// Number of decisions, in place of what the file says. A discount of 1 needs one.
+    pub horizon: Option<f64>,
+}
+
+impl ModelFileOptions {
+    fn read(&self) -> Result<ReadOptions> {
+        let format = match self.format.as_deref() {
+            None => None,
+            Some("pomdp") => Some(Format::Pomdp),
+            Some("pomdpx") => Some(Format::Pomdpx),
+            Some("json") => Some(Format::Json),
+            Some(other) => return Err(invalid(format!("format {other:?}: expected pomdp, pomdpx or json"))),
+        };
+        let horizon = self.horizon.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?;
+        Ok(ReadOptions { horizon, format })
+    }
+}
+
+/// Something that was repaired or left out in reading a model file.
+#[napi(object)]
+#[derive(Clone)]
+pub struct ModelWarning {
+    pub message: String,
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+    /// The whole message, with the line and a caret under the text.
+    pub text: String,
+}
+
+/// A model read from a file.
+#[napi]
+pub struct LoadedModel {
+    model: Model,
+    format: Format,
+    warnings: Vec<Diagnostic>,
+}
+
+impl LoadedModel {
+    fn new(loaded: Loaded) -> Self {
+        let Loaded { model, format, warnings } = loaded;
+        Self { model: Model(Arc::new(model)), format, warnings }
+    }
+}
+
+#[napi]
+impl LoadedModel {
+    /// The model.
+    #[napi(getter)]
+    pub fn model(&self) -> Model {
+        self.model.clone()
+    }
+
+    /// The format it was in.
+    #[napi(getter, ts_return_type = "'pomdp' | 'pomdpx' | 'json'")]
+    pub fn format(&self) -> String {
+        match self.format {
+            Format::Pomdp => "pomdp",
+            Format::Pomdpx => "pomdpx",
+            Format::Json => "json",
+        }
+        .into()
+    }
+
+    /// Repairs of rounding, and what a format says that the model cannot hold.
+    #[napi(getter)]
+    pub fn warnings(&self) -> Vec<ModelWarning> {
+        let warning = |w: &Diagnostic| ModelWarning {
+            message: w.message.clone(),
+            file: w.file.clone(),
+            line: w.line as u32,
+            column: w.column as u32,
+            text: w.to_string(),
+        };
+        self.warnings.iter().map(warning).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use tiresias_solve as core;
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
 use crate::errors::{Result, coded, from_solve, invalid, whole};
 use crate::model::{Model, check_action, check_belief};
+use crate::policy_files::AlphaPolicy;
 
 /// Limits and choices of a solve.
 #[napi(object)]
@@ -29,6 +30,10 @@ pub struct SolveOptions {
     pub horizon: Option<f64>,
     /// Another ambiguity attitude than the model's.
     pub alpha: Option<f64>,
+    /// `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
+    /// small models.
+    #[napi(ts_type = "'auto' | 'exact' | 'point' | 'faces'")]
+    pub solver: Option<String>,
 }
 
 /// Where a solve stands.
@@ -142,6 +147,13 @@ impl Solution {
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
     }
 
+    /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
+    /// form; solve a POMDP without a horizon with the solver `point`.
+    #[napi]
+    pub fn alpha_policy(&self) -> Result<AlphaPolicy> {
+        AlphaPolicy::of(&self.inner.policy, &self.model)
+    }
+
     /// The policy as a checksummed file that remembers its model.
     #[napi]
     pub fn save_policy(&self) -> Buffer {
@@ -203,8 +215,24 @@ fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, 
     Ok((model.0, limits))
 }
 
-fn run(model: Arc<model::Model>, limits: &core::Limits, hook: &core::Hook) -> Result<Solution> {
-    let inner = core::auto(&model).solve(&model, limits, hook).map_err(from_solve)?;
+/// The solver that the option names.
+fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solver>> {
+    match name {
+        None | Some("auto") => Ok(core::auto(model)),
+        Some("point") => Ok(Box::new(core::Search::default())),
+        Some("faces") => Ok(Box::new(core::Faces::default())),
+        Some("exact") => Ok(Box::new(core::Exact::default())),
+        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, exact, point or faces"))),
+    }
+}
+
+fn run(
+    model: Arc<model::Model>,
+    solver: &dyn core::Solver,
+    limits: &core::Limits,
+    hook: &core::Hook,
+) -> Result<Solution> {
+    let inner = solver.solve(&model, limits, hook).map_err(from_solve)?;
     Ok(Solution { model, inner: Arc::new(inner) })
 }
 
@@ -213,8 +241,9 @@ fn run(model: Arc<model::Model>, limits: &core::Limits, hook: &core::Hook) -> Re
 pub fn solve_sync(model: &Model, options: Option<SolveOptions>) -> Result<Solution> {
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
+    let solver = solver(options.solver.as_deref(), &model)?;
     let pool = pool(threads(options.threads)?)?;
-    guarded(|| pool.install(|| run(model, &limits, &core::no_hook)))
+    guarded(|| pool.install(|| run(model, &*solver, &limits, &core::no_hook)))
 }
 
 /// Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`.
@@ -227,9 +256,10 @@ pub fn solve(
 ) -> Result<AsyncTask<Background<Solution>>> {
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
+    let solver = solver(options.solver.as_deref(), &model)?;
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     Ok(background(threads(options.threads)?, move || {
-        run(model, &limits, &|p: &core::Progress| {
+        run(model, &*solver, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;
             reporter.report(false, || SolveProgress { lower: p.lower, upper: p.upper, iterations, seconds });

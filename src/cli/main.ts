@@ -2,7 +2,9 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, TiresiasError } from '../errors.js';
 import { version } from '../version.js';
+import { checkCommand } from './check.js';
 import { printErrorDocument } from './common.js';
+import { convertCommand } from './convert.js';
 import { datasetCommand } from './dataset.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
@@ -10,6 +12,7 @@ import { familiesCommand } from './families.js';
 import { reportCommand } from './report.js';
 import { rolloutCommand } from './rollout.js';
 import { runCommand } from './run.js';
+import { simulateCommand } from './simulate.js';
 import { solveCommand } from './solve.js';
 import { trainCommand } from './train.js';
 
@@ -20,7 +23,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), solveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -1,53 +1,76 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { TiresiasError, exitCodeOf } from '../errors.js';
 import { writeAtomic } from '../files.js';
+import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
+import { policyBytes, policyFormat } from './policy.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface SolveCommandOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
+  solver: 'auto' | 'exact' | 'point' | 'faces';
   policyOut?: string;
+  boundsPlot?: string;
 }
 
 export function solveCommand(): Command {
   return withTaskOptions(
     newCommand('solve', 'solve a model: certified bounds on its value, and the first action', [
-      'tiresias solve model.json --gap 0.001',
+      'tiresias solve hallway.pomdp --gap 0.001 --time 30 --policy-out hallway.alpha',
       'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10',
     ]),
   )
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
     .option('--time <seconds>', 'stop after this long', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
-    .option('--policy-out <file>', 'write the policy to a file')
+    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'exact', 'point', 'faces']).default('auto'))
+    .option('--policy-out <file>', 'write the policy: .alpha (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
+    .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .action((file: string | undefined, options: SolveCommandOptions, command: Command) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { solve } = await import('../library.js');
+        const begin = performance.now();
+        const { policyOut, gap, time, memory, horizon } = options;
+        const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(file, options, command);
-        const { gap, time, memory, horizon } = options;
+        if (vectorsAsked && (model.kind !== 'pomdp' || model.horizon !== null)) {
+          throw new TiresiasError('USAGE', `${policyOut}: a file of α-vectors holds a policy of a POMDP without a horizon, and this is ${describeModel(model)}; give the file another suffix for Tiresias' own format`);
+        }
+        const load = (performance.now() - begin) / 1000;
+        const history: BoundsAt[] = [];
         const solution = await solve(model, {
-          signal, gap,
+          // Ctrl-C keeps what there is.
+          stop: signal, gap,
+          solver: options.solver === 'auto' && vectorsAsked ? 'point' : options.solver,
           threads: threadsOf(options),
           ...(time !== undefined && { timeSeconds: time }),
           ...(memory !== undefined && { memoryBytes: memory * 2 ** 20 }),
           ...(horizon !== undefined && { horizon }),
-          onProgress: (p) => progress.show({ stage: 'solve', done: p.seconds, total: Math.max(time ?? 0, p.seconds + 1), detail: `value in [${p.lower.toFixed(4)}, ${p.upper.toFixed(4)}]` }),
+          onProgress: (p) => {
+            history.push({ seconds: p.seconds, lower: p.lower, upper: p.upper });
+            progress.show({ stage: 'solve', done: p.seconds, total: Math.max(time ?? 0, p.seconds + 1), detail: `value in [${p.lower.toFixed(4)}, ${p.upper.toFixed(4)}], gap ${digits(p.upper - p.lower)}` });
+          },
         });
         progress.close();
         const start = model.start();
         const action = solution.action(0, start);
         const qValues = [...solution.qValues(0, start)];
-        if (options.policyOut !== undefined) await writeAtomic(options.policyOut, solution.savePolicy());
-        const { lower, upper, value, stopped, solver, seconds, iterations } = solution;
+        const { lower, upper, value, stopped, solver, seconds, iterations, size } = solution;
+        if (policyOut !== undefined) await writeAtomic(policyOut, policyBytes(solution, policyOut));
+        if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
+        // The first report comes when the first bounds stand.
+        const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
           {
             model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models },
             lower, upper, value, gap: upper - lower,
             action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
-            q_values: qValues, stopped, solver, seconds, iterations,
-            ...(options.policyOut !== undefined && { policy: options.policyOut }),
+            q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, vectors: size,
+            ...(policyOut !== undefined && { policy: policyOut }),
+            ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
           },
           columns([
             ['model', `${name} (${describeModel(model)})`],
@@ -55,9 +78,14 @@ export function solveCommand(): Command {
             ['first action', `${model.actionName(action)} (loses at most ${digits(solution.regretBound(0, start, action))})`],
             ['action values', named.join(', ')],
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
-            ...(options.policyOut !== undefined ? [['policy', options.policyOut] as const] : []),
+            ...(policyOut !== undefined ? [['policy', policyOut] as const] : []),
+            ...(options.boundsPlot !== undefined ? [['bounds plot', options.boundsPlot] as const] : []),
           ]),
         );
+        if (signal.aborted) {
+          process.stderr.write(`stopped early: the bounds are what was proven so far${policyOut === undefined ? '' : `, and ${policyOut} holds the best policy so far`}\n`);
+          process.exitCode = exitCodeOf(signal.reason);
+        }
       }),
     );
 }

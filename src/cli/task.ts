@@ -1,9 +1,9 @@
 // The model that a command works on: a file, or a task drawn from a family.
 import type { Command } from 'commander';
 import { TiresiasError } from '../errors.js';
-import { readText } from '../files.js';
+import { checkReadable, readText } from '../files.js';
 import { parseJson } from '../json.js';
-import type { Model } from '../library.js';
+import type { Model, ModelWarning } from '../library.js';
 import { integer, number, type CommonOptions } from './common.js';
 
 export interface TaskOptions extends CommonOptions {
@@ -19,7 +19,7 @@ export interface TaskOptions extends CommonOptions {
 /** Adds `[model]` and the options that draw a task instead. */
 export function withTaskOptions(command: Command): Command {
   return command
-    .argument('[model]', 'a model file (tiresias.model/1 JSON); or draw a task with --family')
+    .argument('[model]', 'a model file (.pomdp, .mdp, .pomdpx or .json); or draw a task with --family')
     .option('--family <name>', 'draw a task of this family')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
@@ -34,20 +34,43 @@ const DRAWN_ONLY = ['split', 'index', 'regime', 'models'];
 
 /** The model and a name for it. `command` knows which options were given. */
 export async function chosenModel(file: string | undefined, options: TaskOptions, command: Command): Promise<{ model: Model; name: string }> {
-  const { Model, drawTask } = await import('../library.js');
+  const { drawTask } = await import('../library.js');
   if (file !== undefined && options.family !== undefined) throw new TiresiasError('USAGE', 'name a model file or a --family, not both');
   if (file !== undefined) {
     const needless = DRAWN_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli').map((name) => `--${name}`);
     if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: only for a task drawn with --family, not for a model file`);
-    const text = await readText(file);
-    // Parsed here first for an error with line and column.
-    parseJson(text, file);
-    const model = Model.fromJson(text);
+    const { model, warnings } = await readModel(file, options.horizon);
+    for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
     return { model: options.alpha === undefined ? model : model.with(undefined, options.alpha), name: file };
   }
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
   const { family, split, index, regime, models, alpha = 1, seed = 0, horizon = 10 } = options;
   return { model: drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model, name: `${family} ${split} ${index}, seed ${seed}` };
+}
+
+/** A model file of any format, with the horizon given in place of its own. */
+export async function readModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+  try {
+    return await readAnyModel(file, horizon);
+  } catch (error) {
+    // The reader speaks of files; on the command line there is an option.
+    if (!(error instanceof TiresiasError && horizon === undefined && /discount[^\n]* horizon/.test(error.message))) throw error;
+    throw new TiresiasError(error.code, `${error.message}\npass the number of decisions with --horizon`, { details: error.details, cause: error });
+  }
+}
+
+async function readAnyModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+  const { Model } = await import('../library.js');
+  if (/\.json$/i.test(file)) {
+    const text = await readText(file);
+    // Parsed here first for an error with line and column.
+    parseJson(text, file);
+    const model = Model.fromJson(text);
+    return { model: horizon === undefined ? model : model.with(horizon), format: 'json', warnings: [] };
+  }
+  await checkReadable(file);
+  const { model, format, warnings } = Model.fromFile(file, horizon === undefined ? {} : { horizon });
+  return { model, format, warnings };
 }
 
 /** One line that says what kind of model it is. */

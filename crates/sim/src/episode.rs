@@ -196,7 +196,7 @@ fn point(len: usize, at: usize) -> Vec<f64> {
 
 /// The outcome at which the cumulative probability passes `u`; the last possible one when rounding leaves a sliver.
 #[inline]
-fn sample_row(kernel: &Kernel, row: usize, u: f64) -> usize {
+pub(crate) fn sample_row(kernel: &Kernel, row: usize, u: f64) -> usize {
     let (index, probability) = kernel.row(row);
     let mut cumulative = 0.0;
     for (&i, &p) in index.iter().zip(probability) {
@@ -208,7 +208,7 @@ fn sample_row(kernel: &Kernel, row: usize, u: f64) -> usize {
     index[index.len() - 1] as usize
 }
 
-fn sample_dense(probability: &[f64], u: f64) -> usize {
+pub(crate) fn sample_dense(probability: &[f64], u: f64) -> usize {
     let mut cumulative = 0.0;
     let mut last = 0;
     for (i, &p) in probability.iter().enumerate().filter(|&(_, &p)| p > 0.0) {

@@ -44,6 +44,7 @@ mod record;
 mod registers;
 mod rollout;
 mod rows;
+mod simulate;
 mod stream;
 
 pub use behaviour::{Behaviour, BehaviourError};
@@ -53,3 +54,4 @@ pub use episode::{Episode, NatureRule, Step, World};
 pub use filter::{BeliefFilter, Real};
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
 pub use rollout::{Batch, Columns, Record, RolloutSpec, Simulator, rollout, rollout_into};
+pub use simulate::{Actor, Simulation, Summary};

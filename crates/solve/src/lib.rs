@@ -14,6 +14,7 @@ mod belief;
 mod error;
 mod evaluate;
 mod exact;
+pub mod formats;
 mod limits;
 mod mdp;
 mod policy;

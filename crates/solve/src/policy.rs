@@ -63,6 +63,14 @@ impl SolvedPolicy {
         }
     }
 
+    /// The α-vectors of a stationary lower bound, where it is made of such; `floor` is below the value of any plan.
+    pub(crate) fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
+        match &self.body {
+            Body::Belief(bounds) => bounds.stationary_lower(floor),
+            Body::Table(_) => None,
+        }
+    }
+
     /// Values, bounds and nature's answers for every action at (stage, belief), in one pass.
     /// One Bellman backup of the stored values or bounds, at the states that the belief holds possible.
     pub fn assess(&self, stage: usize, belief: &[f64]) -> Assessment {

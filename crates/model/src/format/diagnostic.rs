@@ -39,6 +39,19 @@ pub struct Diagnostic {
     span: Range<usize>,
 }
 
+impl Diagnostic {
+    /// An error at a byte range of `text`: for readers of other files than models, such as policies.
+    pub fn error(
+        file: &str,
+        text: &[u8],
+        at: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        Source { file, text }.error(Fault::new(at, message, label))
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.severity {

@@ -65,6 +65,14 @@ impl BeliefBounds {
         }
     }
 
+    /// The α-vectors of a stationary lower bound, where it is made of such; `floor` is below the value of any plan.
+    pub fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
+        match &self.refined {
+            Refined::Vectors(vectors) => vectors.stationary_lower(floor),
+            _ => None,
+        }
+    }
+
     /// Carriers of lower and of upper bounds.
     pub fn sizes(&self) -> (usize, usize) {
         match &self.refined {

@@ -73,6 +73,20 @@ impl VectorBounds {
         Self { stationary: corners.stationary, cells, stages }
     }
 
+    /// The vectors of a stationary lower bound, over all states; `None` where every stage has its own. A cell's vectors say nothing
+    /// of other states, where any plan is worth at least `floor`.
+    pub fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
+        let states = self.stages[0].top.len();
+        let widened = |(part, members): (&Part, &Vec<u32>), i: usize| {
+            let mut vector = vec![floor; states];
+            members.iter().zip(&part.rows).for_each(|(&state, row)| vector[state as usize] = row[i]);
+            vector
+        };
+        let parts = self.stages[0].parts.iter().zip(&self.cells.members);
+        let all = parts.flat_map(|part| (0..part.0.vectors()).map(move |i| widened(part, i)));
+        self.stationary.then(|| all.collect())
+    }
+
     pub fn stage(&self, stage: usize) -> usize {
         if self.stationary { 0 } else { stage }
     }

@@ -1,0 +1,143 @@
+//! A set of α-vectors that acts.
+
+use tiresias_model::{Model, Policy};
+
+use super::{PolicyFileError, PolicyFormat, Source, alpha, label, sarsop};
+use crate::SolvedPolicy;
+
+/// A stationary policy of a POMDP as pairs of an action and an α-vector: at belief b it takes the action of the vector whose
+/// product with b is the largest, the first such vector on ties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlphaPolicy {
+    states: usize,
+    actions: Vec<u32>,
+    /// Blocks of [`WIDTH`] vectors, `[block][state][lane]`: the products of a block stay in registers, and a sparse belief reads
+    /// whole rows. Places without a vector hold -∞, which never is the largest.
+    blocks: Vec<[f64; WIDTH]>,
+}
+
+/// Vectors a block.
+const WIDTH: usize = 32;
+
+impl AlphaPolicy {
+    /// From pairs of an action and a vector, at least one, all vectors of one length.
+    pub(super) fn from_pairs(pairs: &[(u32, Vec<f64>)]) -> Self {
+        let states = pairs[0].1.len();
+        let mut blocks = vec![[f64::NEG_INFINITY; WIDTH]; pairs.len().div_ceil(WIDTH) * states];
+        for (i, (_, vector)) in pairs.iter().enumerate() {
+            let rows = &mut blocks[i / WIDTH * states..][..states];
+            rows.iter_mut().zip(vector).for_each(|(row, &value)| row[i % WIDTH] = value);
+        }
+        Self { states, actions: pairs.iter().map(|&(action, _)| action).collect(), blocks }
+    }
+
+    /// The α-vectors behind a solved policy, each with an action that attains it.
+    ///
+    /// The solver's set Γ is backed up once more at beliefs the policy is likely to meet (at most 2,000, those with the largest
+    /// γ^t·Pr first). A vector that is the backup of Γ under an action is no larger than that action's value under Γ, so where
+    /// the new set is as good as Γ the policy improves on it; at the start that is so by construction.
+    ///
+    /// Errors: [`PolicyFileError::Unsupported`] when the policy is not one set of α-vectors for a single model: tables of
+    /// observed states, a set a stage, triangulations, clouds.
+    pub fn from_solved(policy: &SolvedPolicy) -> Result<Self, PolicyFileError> {
+        label::labelled(policy).map(|pairs| Self::from_pairs(&pairs))
+    }
+
+    /// Reads a policy file; `name` is the file's, for messages and for its suffix. A name without a known suffix is told by
+    /// how the text begins.
+    pub fn read(name: &str, text: &str, format: Option<PolicyFormat>) -> Result<Self, PolicyFileError> {
+        let begins = || {
+            if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+                PolicyFormat::Sarsop
+            } else {
+                PolicyFormat::Alpha
+            }
+        };
+        let source = Source { file: name, text };
+        let pairs = match format.or_else(|| PolicyFormat::of(name)).unwrap_or_else(begins) {
+            PolicyFormat::Alpha => alpha::read(&source)?,
+            PolicyFormat::Sarsop => sarsop::read(&source)?,
+        };
+        Ok(Self::from_pairs(&pairs))
+    }
+
+    /// The policy as a text that reads back bit for bit. `model` names the model, for the format that says it.
+    pub fn write(&self, format: PolicyFormat, model: &str) -> String {
+        match format {
+            PolicyFormat::Alpha => alpha::write(self),
+            PolicyFormat::Sarsop => sarsop::write(self, model),
+        }
+    }
+
+    /// Checks that the policy can act in `model`.
+    pub fn check(&self, model: &Model) -> Result<(), PolicyFileError> {
+        let (states, actions) = (model.states().len(), model.actions().len());
+        let problem = if self.states != states {
+            format!("its vectors have {} entries, the model has {states} states", self.states)
+        } else if let Some(action) = self.actions.iter().find(|&&action| action as usize >= actions) {
+            format!("it takes action {action}, the model has {actions} actions, numbered from 0")
+        } else {
+            return Ok(());
+        };
+        Err(PolicyFileError::OtherModel { model: model.name().into(), problem })
+    }
+
+    /// The number of vectors, at least 1.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// The length of a vector.
+    pub fn states(&self) -> usize {
+        self.states
+    }
+
+    /// Action and entries of vector `i`.
+    pub fn vector(&self, i: usize) -> (usize, impl Iterator<Item = f64> + '_) {
+        let rows = &self.blocks[i / WIDTH * self.states..][..self.states];
+        (self.actions[i] as usize, rows.iter().map(move |row| row[i % WIDTH]))
+    }
+
+    /// The largest product of a vector with `belief` (length S).
+    pub fn value(&self, belief: &[f64]) -> f64 {
+        self.best(belief).1
+    }
+
+    /// The first vector whose product with `belief` is the largest, and the product. O(vectors · positive entries).
+    fn best(&self, belief: &[f64]) -> (usize, f64) {
+        let support: Vec<(usize, f64)> = belief.iter().copied().enumerate().filter(|(_, mass)| *mass > 0.0).collect();
+        let (mut best, mut block_of) = ([f64::NEG_INFINITY; WIDTH], [0; WIDTH]);
+        // The loop is compiled for each SIMD level; sums run over states in the same order at all of them.
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (number, block) in self.blocks.chunks_exact(self.states).enumerate() {
+                    let mut products = [0.0; WIDTH];
+                    for &(state, mass) in &support {
+                        let row = &block[state];
+                        for lane in 0..WIDTH {
+                            products[lane] += mass * row[lane];
+                        }
+                    }
+                    for lane in 0..WIDTH {
+                        let better = products[lane] > best[lane];
+                        best[lane] = if better { products[lane] } else { best[lane] };
+                        block_of[lane] = if better { number as u64 } else { block_of[lane] };
+                    }
+                }
+            },
+        );
+        let candidates = (0..WIDTH).map(|lane| (block_of[lane] as usize * WIDTH + lane, best[lane]));
+        // Lanes are not in the order of the vectors.
+        candidates.fold((usize::MAX, f64::NEG_INFINITY), |best, next| {
+            if next.1 > best.1 || (next.1 == best.1 && next.0 < best.0) { next } else { best }
+        })
+    }
+}
+
+impl Policy for AlphaPolicy {
+    fn action(&self, _stage: usize, belief: &[f64]) -> usize {
+        self.actions[self.best(belief).0] as usize
+    }
+}

@@ -1,0 +1,200 @@
+// Model files and policy files, through the library and the command line.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { AlphaPolicy, Model, TiresiasError, drawTask, loadPolicy, simulate, solve, solveSync } from '../src/index.js';
+import { scratch, tiresias } from './support.js';
+
+/** The tiger problem of Kaelbling, Littman and Cassandra (1998) with discount 0.95, whose optimal value from 50:50 is 19.3714. */
+const TIGER = `discount: 0.95
+states: left right
+actions: listen open-left open-right
+observations: hear-left hear-right
+T: listen identity
+T: open-left uniform
+T: open-right uniform
+O: listen
+0.85 0.15
+0.15 0.85
+O: open-left uniform
+O: open-right uniform
+R: listen : * : * : * -1
+R: open-left : left : * : * -100
+R: open-left : right : * : * 10
+R: open-right : left : * : * 10
+R: open-right : right : * : * -100
+`;
+const VALUE = 19.3714;
+
+function file(name: string, text: string): string {
+  const path = join(scratch(), name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const thrown = (call: () => unknown): TiresiasError => {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof TiresiasError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+};
+
+describe('a model file', () => {
+  it('is read by its path or as a text, with its warnings', () => {
+    const { model, format, warnings } = Model.fromFile(file('tiger.pomdp', TIGER));
+    expect([model.name, model.kind, model.states, model.actions, model.observations, format, warnings]).toEqual(['tiger', 'pomdp', 2, 3, 2, 'pomdp', []]);
+    const rough = Model.parse(TIGER.replace('0.85 0.15', '0.85 0.150004'), { name: 'rough.pomdp', horizon: 3 });
+    expect(rough.model.horizon).toBe(3);
+    expect(rough.warnings).toMatchObject([{ file: 'rough.pomdp', text: expect.stringContaining('warning') }]);
+    const back = Model.parse(model.toPomdp(), { format: 'pomdp', name: 'tiger' });
+    expect(back.model.sha256()).toBe(model.sha256());
+    expect(model.observedParts()).toBe(1);
+  });
+
+  it('that is wrong says where, as fields too', () => {
+    const path = file('broken.pomdp', TIGER.replace('T: open-left uniform', 'T: open-lft uniform'));
+    const error = thrown(() => Model.fromFile(path));
+    expect(error).toMatchObject({ code: 'INVALID_MODEL_FILE', exitCode: 2, details: { file: path, line: 6, column: 4 } });
+    expect(error.message).toContain('open-lft');
+    expect(thrown(() => Model.fromFile('/nonexistent/m.pomdp')).code).toBe('FILE_NOT_FOUND');
+    expect(thrown(() => Model.parse(TIGER, { format: 'xml' as 'json' })).code).toBe('INVALID_ARGUMENT');
+  });
+});
+
+describe('a policy', () => {
+  it('of α-vectors is written, read and simulated: the interval holds the value', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
+    const solution = solveSync(model, { gap: 1e-3, solver: 'point' });
+    expect(Math.abs(solution.value - VALUE)).toBeLessThan(2e-3);
+    for (const format of ['alpha', 'sarsop'] as const) {
+      const policy = AlphaPolicy.parse(solution.alphaPolicy().write(format), model);
+      expect(policy.value(model.start())).toBeGreaterThanOrEqual(solution.lower - 1e-9);
+      expect([[0.5, 0.5], [0.99, 0.01], [0.01, 0.99]].map((belief) => policy.action(Float64Array.from(belief)))).toEqual([0, 2, 1]);
+      const result = await simulate(model, policy, { episodes: 20_000, seed: 1 });
+      expect(result.low + result.truncationLow).toBeLessThan(VALUE);
+      expect(result.high + result.truncationHigh).toBeGreaterThan(VALUE);
+      expect(await simulate(model, policy, { episodes: 20_000, seed: 1, threads: 1 })).toMatchObject({ mean: result.mean });
+    }
+    const own = await simulate(model, solution, { episodes: 20_000, seed: 2 });
+    expect(own.low + own.truncationLow).toBeLessThan(VALUE);
+    expect(own.high + own.truncationHigh).toBeGreaterThan(VALUE);
+    // Random actions: a third listens, the doors are worth -45 each on average.
+    const random = await simulate(model, 'random', { episodes: 20_000, seed: 3, steps: 100 });
+    const expected = ((-1 - 45 - 45) / 3) * ((1 - 0.95 ** 100) / 0.05);
+    expect(random.low).toBeLessThan(expected);
+    expect(random.high).toBeGreaterThan(expected);
+  });
+
+  it('of another model or a broken one is an error', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
+    expect(thrown(() => AlphaPolicy.parse('0\n1 2 3\n', model))).toMatchObject({ code: 'INVALID_POLICY', message: expect.stringContaining('3 entries, the model has 2 states') });
+    expect(thrown(() => AlphaPolicy.parse('0\n1 x\n', model, { name: 'p.alpha' }))).toMatchObject({ code: 'INVALID_POLICY', details: { file: 'p.alpha', line: 2, column: 3 } });
+    const staged = solveSync(model, { horizon: 3 });
+    expect(thrown(() => staged.alphaPolicy()).code).toBe('INVALID_ARGUMENT');
+    await expect(simulate(model, {} as 'random', { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const { model: one } = Model.parse('discount: 0.5\nstates: 1\nactions: 1\nobservations: 1\nT: * identity\nO: * uniform\n', { format: 'pomdp' });
+    await expect(simulate(one, AlphaPolicy.parse('0\n1 2\n', model), { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_POLICY' });
+  });
+
+  it('that a stop leaves is the best so far', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
+    const solution = await solve(model, { gap: 0, solver: 'point', stop: AbortSignal.abort() });
+    expect(solution.stopped).toBe('cancelled');
+    expect(solution.lower).toBeLessThan(VALUE);
+    expect(solution.upper).toBeGreaterThan(VALUE);
+  });
+});
+
+describe('check', () => {
+  it('sums up what is in a file', async () => {
+    const path = file('tiger.pomdp', TIGER);
+    const { code, stdout, stderr } = await tiresias(['check', path]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/pomdp: 2 states, 3 actions, 2 observations, discount 0\.95\nobserved part +none\nwarnings +none/);
+    expect(JSON.parse((await tiresias(['check', path, '--json'])).stdout)).toMatchObject([{ file: path, ok: true, kind: 'pomdp', observed_parts: 1, warnings: [] }]);
+  });
+
+  it('shows every fault on standard error and ends with its code', async () => {
+    const good = file('good.pomdp', TIGER);
+    const bad = file('bad.pomdp', TIGER.replace('R: listen', 'R: lissen'));
+    const { code, stdout, stderr } = await tiresias(['check', bad, good]);
+    expect([code, stdout]).toEqual([2, expect.stringContaining('good.pomdp')]);
+    expect(stderr).toMatch(/^error: [^\n]*lissen[^]*bad\.pomdp:13:4/);
+    expect((await tiresias(['check', '/nonexistent.pomdp'])).code).toBe(4);
+  });
+
+  it('lets warnings pass, but not with --strict', async () => {
+    const path = file('rough.pomdp', TIGER.replace('0.85 0.15', '0.85 0.150004'));
+    const lenient = await tiresias(['check', path]);
+    expect([lenient.code, lenient.stderr]).toEqual([0, expect.stringContaining('warning')]);
+    expect((await tiresias(['check', path, '--strict'])).code).toBe(2);
+  });
+
+  it('asks for a horizon where the discount is 1', async () => {
+    const path = file('sum.pomdp', TIGER.replace('0.95', '1'));
+    const { code, stderr } = await tiresias(['solve', path]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--horizon')]);
+    expect((await tiresias(['check', path, '--horizon', '3'])).code).toBe(0);
+  });
+});
+
+describe('convert', () => {
+  it('goes from .pomdp to JSON and back', async () => {
+    const folder = scratch();
+    const path = file('tiger.pomdp', TIGER);
+    const [json, back] = [join(folder, 'tiger.json'), join(folder, 'back')];
+    expect((await tiresias(['convert', path, json])).code).toBe(0);
+    const { sha256 } = JSON.parse((await tiresias(['convert', json, back, '--to', 'pomdp', '--json'])).stdout) as { sha256: string };
+    expect(sha256).toBe(Model.fromFile(path).model.sha256());
+    expect(Model.parse(readFileSync(back, 'utf8'), { name: 'tiger' }).model.sha256()).toBe(sha256);
+    expect((await tiresias(['convert', path, join(folder, 'tiger.xyz')])).code).toBe(2);
+  });
+});
+
+describe('solve and simulate', () => {
+  it('hand on a policy in every format', async () => {
+    const folder = scratch();
+    const path = file('tiger.pomdp', TIGER);
+    for (const name of ['p.alpha', 'p.policy', 'p.tiresias']) {
+      const out = join(folder, name);
+      const plot = join(folder, 'bounds.svg');
+      const solved = await tiresias(['solve', path, '--gap', '0.001', '--policy-out', out, '--bounds-plot', plot, '--json']);
+      expect(solved.code, solved.stderr).toBe(0);
+      const json = JSON.parse(solved.stdout) as { lower: number; upper: number; phases: Record<string, number>; seconds: number };
+      expect(json).toMatchObject({ stopped: 'converged', policy: out, bounds_plot: plot });
+      expect(json.lower).toBeLessThanOrEqual(VALUE + 1e-4);
+      expect(json.upper).toBeGreaterThanOrEqual(VALUE - 1e-4);
+      expect(json.phases['init']! + json.phases['solve']!).toBeCloseTo(json.seconds, 9);
+      expect(readFileSync(plot, 'utf8')).toMatch(/^<svg[^]*Seconds[^]*<\/svg>\n$/);
+      const simulated = await tiresias(['simulate', path, '--policy', out, '--episodes', '5000', '--json']);
+      expect(simulated.code, simulated.stderr).toBe(0);
+      const { mean_return_ci95: [low, high], truncation } = JSON.parse(simulated.stdout) as { mean_return_ci95: [number, number]; truncation: [number, number] };
+      expect(low + truncation[0]).toBeLessThan(VALUE);
+      expect(high + truncation[1]).toBeGreaterThan(VALUE);
+    }
+    expect((await tiresias(['simulate', path, '--policy', 'random', '--episodes', '100', '--steps', '5'])).stdout).toMatch(/mean return .*95 % interval/);
+    const staged = await tiresias(['solve', path, '--horizon', '3', '--policy-out', join(folder, 'q.alpha')]);
+    expect([staged.code, staged.stderr]).toEqual([2, expect.stringContaining('without a horizon')]);
+    const missing = await tiresias(['simulate', path, '--policy', join(folder, 'none.alpha')]);
+    expect(missing.code).toBe(4);
+  });
+
+  it('keep the best policy at Ctrl-C', async () => {
+    const out = join(scratch(), 'policy');
+    const args = ['solve', '--family', 'energy', '--regime', 'apomdp', '--horizon', '40', '--gap', '0', '--time', '60', '--policy-out', out];
+    let killed = false;
+    const { code, stdout, stderr } = await tiresias(args, {
+      onStderr: (text, kill) => {
+        if (killed || !text.includes('value in')) return;
+        killed = true;
+        kill('SIGINT');
+      },
+    });
+    expect([code, stdout, stderr]).toEqual([130, expect.stringMatching(/stopped +cancelled/), expect.stringContaining('best policy so far')]);
+    const { model } = drawTask('energy', { index: 0, regime: 'apomdp', horizon: 40 });
+    expect(loadPolicy(readFileSync(out), model).lower).toBeLessThanOrEqual(loadPolicy(readFileSync(out), model).upper);
+  });
+});

@@ -11,7 +11,7 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
 export declare class AlphaPolicy {
-  /** Reads a policy file for a model. INVALID_POLICY, with file, line and column in its details where the text is wrong. */
+  /** Reads a policy file for a model. `INVALID_POLICY`, with file, line and column in its details where the text is wrong. */
   static parse(text: string, model: Model, options?: PolicyFileOptions | undefined | null): AlphaPolicy
   /** Number of vectors. */
   get size(): number
@@ -202,13 +202,13 @@ export declare class Model {
   /** Reads a `tiresias.model/1` JSON document. */
   static fromJson(text: string): Model
   /**
-   * Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): INVALID_MODEL_FILE with file, line and column in its details
+   * Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
    * when there is no model in it.
    */
   static fromFile(path: string, options?: ModelFileOptions | undefined | null): LoadedModel
   /** Reads the text of a model file. */
   static parse(text: string, options?: ModelFileOptions | undefined | null): LoadedModel
-  /** The model in pomdp-solve's text format, without its horizon. INVALID_ARGUMENT when the format cannot hold some part of it. */
+  /** The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it. */
   toPomdp(): string
   /** Number of values of the part of the state that is always known after the first action; 1 when there is no such part. */
   observedParts(): number
@@ -277,7 +277,7 @@ export declare class Solution {
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
   worstModel(stage: number, belief: Float64Array, action: number): number
   /**
-   * The α-vectors of the policy, each with its action: what other tools read. INVALID_ARGUMENT when the policy is of another
+   * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
    * form; solve a POMDP without a horizon with the solver `point`.
    */
   alphaPolicy(): AlphaPolicy

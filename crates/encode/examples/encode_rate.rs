@@ -43,26 +43,27 @@ struct Options {
     export: Option<PathBuf>,
 }
 
-fn options() -> Options {
+fn options() -> Result<Options, String> {
     let mut options = Options::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut path = || Some(PathBuf::from(arguments.next().expect("a path follows")));
+        let mut path = || arguments.next().map(PathBuf::from).ok_or_else(|| format!("{argument}: a path must follow"));
         match argument.as_str() {
             "--json" => options.json = true,
             "--tokenizers" => options.tokenizers = true,
-            "--gguf" => options.gguf = path(),
-            "--export" => options.export = path(),
+            "--gguf" => options.gguf = Some(path()?),
+            "--export" => options.export = Some(path()?),
             other => {
-                panic!("unknown argument {other:?}: expected --json, --gguf MODEL, --tokenizers or --export FOLDER")
+                let expected = "--json, --gguf MODEL, --tokenizers or --export FOLDER";
+                return Err(format!("unknown argument {other:?}: expected {expected}"));
             }
         }
     }
-    options
+    Ok(options)
 }
 
-fn main() -> tiresias_encode::Result<()> {
-    let options = options();
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let options = options()?;
     let template = Template::default();
     let dims = Dims { observations: 10, actions: 3 };
     let pretrained = options.gguf.as_deref().map(BpeTokenizer::from_gguf).transpose()?;
@@ -131,7 +132,7 @@ fn main() -> tiresias_encode::Result<()> {
         median((0..TOKENIZER_ROUNDS).map(|_| seconds(all)).collect())
     });
     if let Some(folder) = &options.export {
-        export(folder, &texts, &encoded).expect("the folder can be written");
+        export(folder, &texts, &encoded)?;
     }
 
     let rate = |seconds: f64| count as f64 / seconds;

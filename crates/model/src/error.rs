@@ -43,6 +43,16 @@ pub enum ModelError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A member of a cloud differs from the first in something that all members share.
+    #[error("model {model} of the cloud{}: {problem}", if .name.is_empty() { String::new() } else { format!(" ({name})") })]
+    Cloud {
+        /// Index of the member.
+        model: usize,
+        /// Its name; may be empty.
+        name: String,
+        /// What differs, in words.
+        problem: String,
+    },
     /// No model of the cloud gives the observation a positive probability.
     #[error("observation {observation} is impossible after action {action} under every one of the {models} models")]
     ImpossibleObservation {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod belief;
+mod cloud;
 mod error;
 pub mod family;
 pub mod format;

@@ -133,6 +133,16 @@ impl SolvedPolicy {
         self.assess(stage, belief).nature[action].minimiser
     }
 
+    /// Point estimates of what `action` gives at (stage, belief) if this step follows model m and every later one the model that
+    /// nature picks: `X_{a,m}(b)` of docs/apomdp.md, one a model. `H^α` of them is the action's value where the state is hidden
+    /// or the belief a vertex.
+    pub fn model_values(&self, stage: usize, belief: &[f64], action: usize) -> Vec<f64> {
+        match &self.body {
+            Body::Table(table) => table.model_values(&self.model, stage, belief, action),
+            Body::Belief(bounds) => bounds.model_values(&self.model, stage, belief, action),
+        }
+    }
+
     /// Point estimate of the value at the start distribution.
     pub fn start_value(&self) -> f64 {
         self.value(0, self.model.start())

@@ -264,3 +264,48 @@ fn a_label_in_a_state_is_the_assessment_of_that_vertex() {
         }
     }
 }
+
+#[test]
+fn values_under_each_model_make_up_the_action_values() {
+    for policy in policies() {
+        let model = policy.model();
+        let states = model.states().len();
+        let mut vertex = vec![0.0; states];
+        vertex[states - 1] = 1.0;
+        let start = model.start().to_vec();
+        // Where the state is seen nature answers in each state, so only a vertex has one answer.
+        let beliefs = if model.observations().is_some() { vec![start, vertex] } else { vec![vertex] };
+        for (stage, belief) in (0..model.horizon().unwrap_or(1)).flat_map(|t| beliefs.iter().map(move |b| (t, b))) {
+            let q_values = policy.q_values(stage, belief);
+            for (action, q) in q_values.iter().enumerate() {
+                let values = policy.model_values(stage, belief, action);
+                assert_eq!(values.len(), model.dynamics().len());
+                let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let mixed = model.alpha() * low + (1.0 - model.alpha()) * high;
+                assert!((mixed - q).abs() < 1e-9 * (1.0 + q.abs()), "{}: {values:?} against {q}", policy.form());
+                assert_eq!(values[policy.worst_model(stage, belief, action)], low);
+            }
+        }
+    }
+}
+
+#[test]
+fn at_the_last_stage_a_model_gives_its_reward_and_the_final_one() {
+    let mut parts = energy(Regime::Apomdp, 2, 4).to_builder();
+    parts.final_reward = (0..parts.states.len()).map(|s| s as f64).collect();
+    let model = parts.build().unwrap();
+    let policy = Faces::default().solve(&model, &Limits::with_gap(0.5), &no_hook).unwrap().policy;
+    let (states, belief) = (model.states().len(), model.start());
+    for action in 0..model.actions().len() {
+        for (m, value) in policy.model_values(3, belief, action).into_iter().enumerate() {
+            let from = |s: usize| {
+                let row = action * states + s;
+                let next: f64 = model.dynamics()[m].transition.pairs(row).map(|(next, p)| p * next as f64).sum();
+                model.expected_reward(m)[row] + model.discount() * next
+            };
+            let expected: f64 = (0..states).map(|s| belief[s] * from(s)).sum();
+            assert!((value - expected).abs() < 1e-9, "action {action}, model {m}: {value} against {expected}");
+        }
+    }
+}

@@ -129,6 +129,24 @@ pub(crate) fn backup(model: &Model, belief: &[(u32, f64)], stage: usize, next: &
     out
 }
 
+/// Point estimates of what `action` gives under each model of the cloud, when the models of later stages are nature's choice.
+pub(crate) fn model_values(
+    model: &Model,
+    belief: &[(u32, f64)],
+    action: usize,
+    stage: usize,
+    next: &impl ValueBounds,
+) -> Vec<f64> {
+    let mut scratch = Scratch::new(model);
+    let mut value = |m: usize| {
+        let mut continuation = 0.0;
+        let add = |_: usize, joint: &[(u32, f64)]| continuation += next.bracket(stage, joint).estimate;
+        scratch.successors(model, m, belief, action, add);
+        expected_reward(model, m, belief, action) + model.discount() * continuation
+    };
+    (0..model.dynamics().len()).map(&mut value).collect()
+}
+
 /// Two bounds that meet can cross by rounding: the smaller is then the lower.
 pub(crate) fn ordered(lower: f64, upper: f64) -> (f64, f64) {
     (lower.min(upper), lower.max(upper))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
-use super::backup::{Bracket, ValueBounds, backup, sparse};
+use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
 use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
 use super::search::cones::ConeBounds;
@@ -87,6 +87,11 @@ impl BeliefBounds {
     /// One backup of the next stage's bounds.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
         backup(model, &sparse(belief), stage + 1, self)
+    }
+
+    /// What `action` gives under each model.
+    pub fn model_values(&self, model: &Model, stage: usize, belief: &[f64], action: usize) -> Vec<f64> {
+        model_values(model, &sparse(belief), action, stage + 1, self)
     }
 }
 

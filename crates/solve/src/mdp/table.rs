@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Nature};
 
-use super::sweep::robust_q;
+use super::sweep::{backed_up, robust_q};
 use crate::Assessment;
 use crate::assessment::first_best;
 
@@ -124,6 +124,15 @@ impl Table {
         let values = self.level(model, level);
         let support = belief.iter().zip(values).filter(|(p, _)| **p > 0.0);
         support.map(|(p, value)| p * (value + value_shift)).sum()
+    }
+
+    /// What `action` gives under each model.
+    pub fn model_values(&self, model: &Model, stage: usize, belief: &[f64], action: usize) -> Vec<f64> {
+        let Stage { level, action_shift, .. } = self.stage(stage);
+        let next = self.level(model, level - 1);
+        let support = || belief.iter().enumerate().filter(|(_, p)| **p > 0.0);
+        let value = |m| support().map(|(s, p)| p * (backed_up(model, m, s, action, next) + action_shift)).sum();
+        (0..model.dynamics().len()).map(value).collect()
     }
 
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {

@@ -208,6 +208,11 @@ export declare class Model {
   static fromFile(path: string, options?: ModelFileOptions | undefined | null): LoadedModel
   /** Reads the text of a model file. */
   static parse(text: string, options?: ModelFileOptions | undefined | null): LoadedModel
+  /**
+   * The ambiguous model whose cloud are all of `models`, which agree in everything but transitions and observations. `alpha` is
+   * the ambiguity attitude: 1 is max-min (default), 0 max-max. `INVALID_MODEL` names the first that differs, and in what.
+   */
+  static cloud(models: Array<Model>, alpha?: number | undefined | null): Model
   /** The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it. */
   toPomdp(): string
   /** Number of values of the part of the state that is always known after the first action; 1 when there is no such part. */
@@ -242,6 +247,12 @@ export declare class Model {
   actionName(i: number): string
   /** Name (or number) of observation `i`. */
   observationName(i: number): string
+  /**
+   * What may follow an action at a belief (length S) under model `model` of the cloud (default 0): the likeliest `most` (default
+   * 16) observations, in falling order of probability, with the beliefs after them. Where the state is seen, the observation is
+   * the next state.
+   */
+  successors(belief: Float64Array, action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
   /** The start distribution b0, length S. */
   start(): Float64Array
 }
@@ -270,6 +281,8 @@ export declare class Solution {
   qValues(stage: number, belief: Float64Array): Float64Array
   /** `[lower, upper]` on the optimal value at a stage for a belief. */
   bounds(stage: number, belief: Float64Array): Array<number>
+  /** Everything about a decision at once: action values with bounds, nature's answers, and what each model would give. */
+  assess(stage: number, belief: Float64Array): Assessment
   /** Upper bound on `V*(b) - Q*(b, action)`. */
   regretBound(stage: number, belief: Float64Array, action: number): number
   /** Every action whose value is within `epsilon` of the best. */
@@ -283,6 +296,14 @@ export declare class Solution {
   alphaPolicy(): AlphaPolicy
   /** The policy as a checksummed file that remembers its model. */
   savePolicy(): Buffer
+}
+
+/** Solutions in the order of their models. */
+export declare class SolvedBatch {
+  /** Number of models. */
+  get length(): number
+  /** The solution of model `i`; throws the error that it ended with. */
+  solution(i: number): Solution
 }
 
 /** A tokenizer. Adds no special tokens. */
@@ -311,6 +332,22 @@ export declare class Tokenizer {
   get sha256(): string
   /** How many ids there are; every id is smaller. */
   get vocabularySize(): number
+}
+
+/** All that a policy knows about one decision. Arrays have one entry an action. */
+export interface Assessment {
+  /** Point estimates of the actions' values. */
+  qValues: Float64Array
+  /** Proven lower bounds on them. */
+  lower: Float64Array
+  /** Proven upper bounds on them. */
+  upper: Float64Array
+  /** The model that gives least. */
+  minimisers: Array<number>
+  /** The model that gives most. */
+  maximisers: Array<number>
+  /** By action: the estimate under each model of the cloud for this step, when nature picks the models of later ones. */
+  modelValues: Array<Float64Array>
 }
 
 /** How a batch of beliefs is kept. */
@@ -651,6 +688,9 @@ export interface SimulateOptions {
 /** Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`. */
 export declare function solve(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<Solution>
 
+/** Solves every model with the same options; limits hold for each. A cancelled batch resolves with what every model had so far. */
+export declare function solveBatch(models: Array<Model>, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<SolvedBatch>
+
 /** Limits and choices of a solve. */
 export interface SolveOptions {
   /** Certified gap to stop at, in reward units (default 0.001). */
@@ -694,6 +734,14 @@ export interface StageProgress {
   done: number
   total: number
   phase: string
+}
+
+/** What may follow a decision. */
+export interface Successor {
+  observation: number
+  probability: number
+  /** Length S. */
+  belief: Float64Array
 }
 
 /** What a column of numbers is like; `min` and `max` are null when it is empty. */

@@ -20,6 +20,7 @@ mod policy_files;
 mod rollout;
 mod simulate;
 mod solve;
+mod solve_batch;
 mod study;
 mod tokenizer;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::Float64Array;
+use napi::bindgen_prelude::{ClassInstance, Float64Array};
 use napi_derive::napi;
 use tiresias_model as core;
 use tiresias_model::format::{Diagnostic, Format, Loaded, ReadOptions};
@@ -36,6 +36,14 @@ impl Model {
         let options = options.unwrap_or_default();
         let name = options.name.clone().unwrap_or_else(|| "model".into());
         core::format::read(&name, text.as_bytes(), &options.read()?).map(LoadedModel::new).map_err(from_format)
+    }
+
+    /// The ambiguous model whose cloud are all of `models`, which agree in everything but transitions and observations. `alpha` is
+    /// the ambiguity attitude: 1 is max-min (default), 0 max-max. `INVALID_MODEL` names the first that differs, and in what.
+    #[napi(factory)]
+    pub fn cloud(models: Vec<ClassInstance<'_, Model>>, alpha: Option<f64>) -> Result<Self> {
+        let members: Vec<core::Model> = models.iter().map(|model| (*model.0).clone()).collect();
+        core::Model::cloud(&members, alpha.unwrap_or(1.0)).map(|model| Self(Arc::new(model))).map_err(from_model)
     }
 
     /// The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it.
@@ -143,11 +151,51 @@ impl Model {
         name(self.0.observations(), "observation", i)
     }
 
+    /// What may follow an action at a belief (length S) under model `model` of the cloud (default 0): the likeliest `most` (default
+    /// 16) observations, in falling order of probability, with the beliefs after them. Where the state is seen, the observation is
+    /// the next state.
+    #[napi]
+    pub fn successors(
+        &self,
+        belief: &[f64],
+        action: f64,
+        model: Option<f64>,
+        most: Option<f64>,
+    ) -> Result<Vec<Successor>> {
+        let (belief, action) = (check_belief(&self.0, belief)?, check_action(&self.0, action)?);
+        let m = whole("model", model.unwrap_or(0.0), 0, self.models() - 1)?;
+        let most = whole("most", most.unwrap_or(16.0), 1, u32::MAX)?;
+        let mut all = core::belief::successors(&self.0, m, belief, action);
+        all.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        all.truncate(most);
+        let states = self.0.states().len();
+        let dense = |sparse: &[(usize, f64)]| {
+            let mut dense = vec![0.0; states];
+            sparse.iter().for_each(|&(s, p)| dense[s] = p);
+            Float64Array::new(dense)
+        };
+        let told = |next: &core::belief::Successor| Successor {
+            observation: next.observation as u32,
+            probability: next.probability,
+            belief: dense(&next.belief),
+        };
+        Ok(all.iter().map(told).collect())
+    }
+
     /// The start distribution b0, length S.
     #[napi]
     pub fn start(&self) -> Float64Array {
         Float64Array::new(self.0.start().to_vec())
     }
+}
+
+/// What may follow a decision.
+#[napi(object, object_from_js = false)]
+pub struct Successor {
+    pub observation: u32,
+    pub probability: f64,
+    /// Length S.
+    pub belief: Float64Array,
 }
 
 /// What a model file leaves open.

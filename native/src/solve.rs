@@ -45,6 +45,23 @@ pub struct SolveProgress {
     pub seconds: f64,
 }
 
+/// All that a policy knows about one decision. Arrays have one entry an action.
+#[napi(object, object_from_js = false)]
+pub struct Assessment {
+    /// Point estimates of the actions' values.
+    pub q_values: Float64Array,
+    /// Proven lower bounds on them.
+    pub lower: Float64Array,
+    /// Proven upper bounds on them.
+    pub upper: Float64Array,
+    /// The model that gives least.
+    pub minimisers: Vec<u32>,
+    /// The model that gives most.
+    pub maximisers: Vec<u32>,
+    /// By action: the estimate under each model of the cloud for this step, when nature picks the models of later ones.
+    pub model_values: Vec<Float64Array>,
+}
+
 /// A solved model: bounds, and a policy with a bound on the regret of every action it names.
 #[napi]
 #[derive(Clone)]
@@ -125,6 +142,23 @@ impl Solution {
         Ok(vec![lower, upper])
     }
 
+    /// Everything about a decision at once: action values with bounds, nature's answers, and what each model would give.
+    #[napi]
+    pub fn assess(&self, stage: f64, belief: &[f64]) -> Result<Assessment> {
+        let (stage, belief) = self.at(stage, belief)?;
+        let policy = &self.inner.policy;
+        let assessed = policy.assess(stage, belief);
+        let actions = 0..assessed.q_values.len();
+        Ok(Assessment {
+            minimisers: assessed.nature.iter().map(|nature| nature.minimiser as u32).collect(),
+            maximisers: assessed.nature.iter().map(|nature| nature.maximiser as u32).collect(),
+            model_values: actions.map(|a| Float64Array::new(policy.model_values(stage, belief, a))).collect(),
+            q_values: Float64Array::new(assessed.q_values),
+            lower: Float64Array::new(assessed.lower),
+            upper: Float64Array::new(assessed.upper),
+        })
+    }
+
     /// Upper bound on `V*(b) - Q*(b, action)`.
     #[napi]
     pub fn regret_bound(&self, stage: f64, belief: &[f64], action: f64) -> Result<f64> {
@@ -193,7 +227,7 @@ impl Solution {
     }
 }
 
-fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, core::Limits)> {
+pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, core::Limits)> {
     let changed = options.horizon.is_some() || options.alpha.is_some();
     let model = if changed { model.with(options.horizon, options.alpha)? } else { model.clone() };
     let default = core::Limits::default();
@@ -216,7 +250,7 @@ fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, 
 }
 
 /// The solver that the option names.
-fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solver>> {
+pub(crate) fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solver>> {
     match name {
         None | Some("auto") => Ok(core::auto(model)),
         Some("point") => Ok(Box::new(core::Search::default())),
@@ -226,7 +260,7 @@ fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solv
     }
 }
 
-fn run(
+pub(crate) fn run(
     model: Arc<model::Model>,
     solver: &dyn core::Solver,
     limits: &core::Limits,

@@ -1,5 +1,7 @@
 //! Bayes' rule on one belief; batches live in `tiresias-sim`.
 
+use std::collections::BTreeMap;
+
 use crate::{Model, ModelError, Nature};
 
 /// Propagates `belief` through `P[a]` of model `m` and weighs it by `Q[a][·][o]`, unnormalised:
@@ -73,4 +75,39 @@ pub fn update_under_ambiguity(
         return Ok(best);
     }
     Err(ModelError::ImpossibleObservation { action, observation, models })
+}
+
+/// What may follow a decision: an observation, its probability, and the belief after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Successor {
+    /// The observation; the next state where the state is seen.
+    pub observation: usize,
+    /// `Pr(o | b, a, m)`, positive.
+    pub probability: f64,
+    /// The belief after it: ascending states with their positive probabilities.
+    pub belief: Vec<(usize, f64)>,
+}
+
+/// All that may follow `action` at `belief` under model `m`, in order of observations. O(entries of the rows that the belief reaches).
+pub fn successors(model: &Model, m: usize, belief: &[f64], action: usize) -> Vec<Successor> {
+    let s = model.states().len();
+    let mut predicted = vec![0.0; s];
+    predict(model, m, belief, action, &mut predicted);
+    let reached = predicted.into_iter().enumerate().filter(|(_, mass)| *mass > 0.0);
+    let Some(kernel) = &model.dynamics()[m].observation else {
+        let seen = |(next, mass)| Successor { observation: next, probability: mass, belief: vec![(next, 1.0)] };
+        return reached.map(seen).collect();
+    };
+    let mut joint: BTreeMap<usize, Vec<(usize, f64)>> = BTreeMap::new();
+    for (next, mass) in reached {
+        for (observation, q) in kernel.pairs(action * s + next) {
+            joint.entry(observation).or_default().push((next, mass * q));
+        }
+    }
+    let normalised = |(observation, mut belief): (usize, Vec<(usize, f64)>)| {
+        let probability: f64 = belief.iter().map(|(_, p)| p).sum();
+        belief.iter_mut().for_each(|(_, p)| *p /= probability);
+        Successor { observation, probability, belief }
+    };
+    joint.into_iter().map(normalised).filter(|successor| successor.probability > 0.0).collect()
 }

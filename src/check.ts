@@ -1,12 +1,18 @@
 // What callers got wrong, said before the addon sees it: which option or argument, and what was meant.
 import { native } from './native.js';
 import { TiresiasError } from './errors.js';
+import type { SolveOptions } from '../native/index.cjs';
 
 /** What an option's value must be; `any of` a list of words is written as the list. */
 export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | 'object' | readonly string[];
 
 /** Options that every asynchronous call takes. */
 export const CALL_OPTIONS = { signal: 'signal', onProgress: 'function' } as const satisfies Record<string, Kind>;
+
+/** Options of every solve. */
+export const SOLVE_OPTIONS = {
+  gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number', solver: 'string',
+} as const satisfies Record<keyof SolveOptions, Kind>;
 
 /** Throws INVALID_ARGUMENT. */
 export function invalid(message: string, details: Record<string, unknown> = {}): never {

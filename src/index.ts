@@ -6,6 +6,8 @@
  * `onProgress` callback and leaves the event loop free. Whatever fails throws a {@link TiresiasError} with a stable `code`.
  */
 export * from './library.js';
+export { solveBatch, solveEach, type BatchOptions, type Solved } from './solve-batch.js';
+export { explain, explanationInWords, type Explanation } from './explain.js';
 export { TiresiasError } from './errors.js';
 export { version } from './version.js';
 export { resolveBaseModel, type BaseModel, type ResolveOptions } from './base-model.js';

@@ -1,13 +1,13 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, checkModel, checkOptions, checkTokenizer, invalid, type Kind } from './check.js';
-import { cancellable, native, type CallOptions } from './native.js';
+import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, invalid, type Kind } from './check.js';
+import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';
 
 export type { CallOptions } from './native.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
-  TrajectoryBatch, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, SimulateOptions, Simulated,
+  TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, SimulateOptions, Simulated,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
@@ -64,17 +64,13 @@ export function drawTask(family: string, request: TaskRequest): Addon.DrawnTask 
   return native.drawTask(family, JSON.stringify({ split, index, seed, regime, horizon, models, alpha }));
 }
 
-const SOLVE = {
-  gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number', solver: 'string',
-} as const satisfies Record<keyof Addon.SolveOptions, Kind>;
-
 /**
  * Solves a model on the calling thread: blocks until it converges or meets a limit.
  * Values are in units of reward, summed (and discounted) over the horizon.
  */
 export function solveSync(model: Model, options: Addon.SolveOptions = {}): Solution {
   checkModel('solveSync', model);
-  checkOptions('solveSync', options, SOLVE);
+  checkOptions('solveSync', options, SOLVE_OPTIONS);
   return native.solveSync(model, options);
 }
 
@@ -87,18 +83,9 @@ export interface StopOption {
 /** Solves a model on a worker thread. */
 export async function solve(model: Model, options: Addon.SolveOptions & CallOptions<Addon.SolveProgress> & StopOption = {}): Promise<Solution> {
   checkModel('solve', model);
-  checkOptions('solve', options, { ...SOLVE, ...CALL_OPTIONS, stop: 'signal' });
+  checkOptions('solve', options, { ...SOLVE_OPTIONS, ...CALL_OPTIONS, stop: 'signal' });
   const { signal, onProgress = () => {}, stop, ...rest } = options;
-  return cancellable({ signal, onProgress }, async (token, report) => {
-    const cancel = () => token?.cancel();
-    if (stop?.aborted) cancel();
-    stop?.addEventListener('abort', cancel, { once: true });
-    try {
-      return await native.solve(model, rest, token, report);
-    } finally {
-      stop?.removeEventListener('abort', cancel);
-    }
-  });
+  return cancellable({ signal, onProgress }, (token, report) => stoppable(stop, token, () => native.solve(model, rest, token, report)));
 }
 
 const SIMULATE = { episodes: 'number', steps: 'number', seed: 'number', threads: 'number' } as const satisfies Record<keyof Addon.SimulateOptions, Kind>;

@@ -115,3 +115,15 @@ export async function cancellable<T, Progress = never>(
     signal?.removeEventListener('abort', cancel);
   }
 }
+
+/** Runs a call whose token `stop` cancels without making it reject: it resolves with what it has. */
+export async function stoppable<T>(stop: AbortSignal | undefined, token: { cancel(): void } | undefined, call: () => Promise<T>): Promise<T> {
+  const cancel = () => token?.cancel();
+  if (stop?.aborted) cancel();
+  stop?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await call();
+  } finally {
+    stop?.removeEventListener('abort', cancel);
+  }
+}

@@ -24,11 +24,11 @@ export function rolloutCommand(): Command {
     .option('--nature <rule>', 'fixed:m, resampled or adversarial, in an APOMDP')
     .option('--gap <x>', "the oracle's certified gap, in units of reward", number(0), 0.01)
     .option('--out <file>', 'write the episodes as JSON lines')
-    .action((file: string | undefined, options: RolloutCommandOptions, command: Command) =>
+    .action((files: string[], options: RolloutCommandOptions, command: Command) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { rollout, solve } = await import('../library.js');
         const { bcaInterval, mean } = await import('../evaluate/bootstrap.js');
-        const { model, name } = await chosenModel(file, options, command);
+        const { model, name } = await chosenModel(files, options, command);
         const { behaviour, episodes, nature, horizon, seed = 0 } = options;
         const threads = threadsOf(options);
         const needsOracle = /oracle|epsilon/.test(behaviour) || nature === 'adversarial' || model.models > 1;

@@ -19,10 +19,10 @@ export function simulateCommand(): Command {
     .requiredOption('--policy <file>', 'a policy file (.alpha, APPL’s .policy, or of `tiresias solve`), or random')
     .option('--episodes <n>', 'number of episodes', integer(1, 2 ** 30), 10_000)
     .option('--steps <n>', "decisions an episode; the model's horizon, or until less than a millionth of the discount is left", integer(1, 2 ** 30))
-    .action((file: string | undefined, options: SimulateCommandOptions, command: Command) =>
+    .action((files: string[], options: SimulateCommandOptions, command: Command) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { simulate } = await import('../library.js');
-        const { model, name } = await chosenModel(file, options, command);
+        const { model, name } = await chosenModel(files, options, command);
         const policy = options.policy === 'random' ? 'random' as const : await readPolicy(options.policy, model);
         const { episodes, steps, seed = 0 } = options;
         const result = await simulate(model, policy, {

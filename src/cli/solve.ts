@@ -4,6 +4,7 @@ import { writeAtomic } from '../files.js';
 import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { policyBytes, policyFormat } from './policy.js';
+import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface SolveCommandOptions extends TaskOptions {
@@ -13,13 +14,17 @@ interface SolveCommandOptions extends TaskOptions {
   solver: 'auto' | 'exact' | 'point' | 'faces';
   policyOut?: string;
   boundsPlot?: string;
+  explain?: true;
+  tasks?: number;
 }
 
 export function solveCommand(): Command {
   return withTaskOptions(
     newCommand('solve', 'solve a model: certified bounds on its value, and the first action', [
       'tiresias solve hallway.pomdp --gap 0.001 --time 30 --policy-out hallway.alpha',
-      'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10',
+      'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10 --explain',
+      'tiresias solve --family energy --regime apomdp --tasks 1000 --gap 0.1 --json',
+      'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',
     ]),
   )
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
@@ -28,13 +33,23 @@ export function solveCommand(): Command {
     .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'exact', 'point', 'faces']).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
-    .action((file: string | undefined, options: SolveCommandOptions, command: Command) =>
-      invoke(options, async ({ signal, progress, print }) => {
+    .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
+    .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
+    .action((files: string[], options: SolveCommandOptions, command: Command) =>
+      invoke(options, async (invocation) => {
+        const { signal, progress, print } = invocation;
+        const { tasks } = options;
+        if (tasks !== undefined) {
+          const needless = (['policyOut', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
+          if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --bounds-plot or --explain');
+          return solveTasks({ ...options, tasks }, invocation);
+        }
         const { solve } = await import('../library.js');
+        const { explain, explanationInWords } = await import('../explain.js');
         const begin = performance.now();
         const { policyOut, gap, time, memory, horizon } = options;
         const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
-        const { model, name } = await chosenModel(file, options, command);
+        const { model, name } = await chosenModel(files, options, command);
         if (vectorsAsked && (model.kind !== 'pomdp' || model.horizon !== null)) {
           throw new TiresiasError('USAGE', `${policyOut}: a file of α-vectors holds a policy of a POMDP without a horizon, and this is ${describeModel(model)}; give the file another suffix for Tiresias' own format`);
         }
@@ -61,6 +76,7 @@ export function solveCommand(): Command {
         if (policyOut !== undefined) await writeAtomic(policyOut, policyBytes(solution, policyOut));
         if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
+        const explanation = options.explain && explain(horizon === undefined ? model : model.with(horizon), solution);
         // The first report comes when the first bounds stand.
         const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
@@ -71,6 +87,7 @@ export function solveCommand(): Command {
             q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, vectors: size,
             ...(policyOut !== undefined && { policy: policyOut }),
             ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
+            ...(explanation && { explanation }),
           },
           columns([
             ['model', `${name} (${describeModel(model)})`],
@@ -80,7 +97,7 @@ export function solveCommand(): Command {
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
             ...(policyOut !== undefined ? [['policy', policyOut] as const] : []),
             ...(options.boundsPlot !== undefined ? [['bounds plot', options.boundsPlot] as const] : []),
-          ]),
+          ]) + (explanation ? `\n\n${explanationInWords(explanation)}` : ''),
         );
         if (signal.aborted) {
           process.stderr.write(`stopped early: the bounds are what was proven so far${policyOut === undefined ? '' : `, and ${policyOut} holds the best policy so far`}\n`);

@@ -16,16 +16,16 @@ export interface TaskOptions extends CommonOptions {
   horizon?: number;
 }
 
-/** Adds `[model]` and the options that draw a task instead. */
+/** Adds `[models...]` and the options that draw a task instead. */
 export function withTaskOptions(command: Command): Command {
   return command
-    .argument('[model]', 'a model file (.pomdp, .mdp, .pomdpx or .json); or draw a task with --family')
+    .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json); several are the cloud of an ambiguous model; or draw a task with --family')
     .option('--family <name>', 'draw a task of this family')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
     .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
     .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
-    .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for a drawn task", number(0, 1))
+    .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for several files and for a drawn task", number(0, 1))
     .option('--horizon <n>', 'number of decisions; 10 for a drawn task', integer(1));
 }
 
@@ -33,19 +33,42 @@ export function withTaskOptions(command: Command): Command {
 const DRAWN_ONLY = ['split', 'index', 'regime', 'models'];
 
 /** The model and a name for it. `command` knows which options were given. */
-export async function chosenModel(file: string | undefined, options: TaskOptions, command: Command): Promise<{ model: Model; name: string }> {
+export async function chosenModel(files: readonly string[], options: TaskOptions, command: Command): Promise<{ model: Model; name: string }> {
   const { drawTask } = await import('../library.js');
-  if (file !== undefined && options.family !== undefined) throw new TiresiasError('USAGE', 'name a model file or a --family, not both');
-  if (file !== undefined) {
+  if (files.length > 0 && options.family !== undefined) throw new TiresiasError('USAGE', 'name model files or a --family, not both');
+  if (files.length > 0) {
     const needless = DRAWN_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli').map((name) => `--${name}`);
     if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: only for a task drawn with --family, not for a model file`);
-    const { model, warnings } = await readModel(file, options.horizon);
-    for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
-    return { model: options.alpha === undefined ? model : model.with(undefined, options.alpha), name: file };
+    const { model } = await readCloud(files, options.horizon, options.alpha);
+    return { model, name: files.join(' + ') };
   }
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
   const { family, split, index, regime, models, alpha = 1, seed = 0, horizon = 10 } = options;
   return { model: drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model, name: `${family} ${split} ${index}, seed ${seed}` };
+}
+
+/** The model of one file, or the cloud of several; warnings go to standard error. */
+export async function readCloud(files: readonly string[], horizon?: number, alpha?: number): Promise<{ model: Model; formats: string[]; warnings: ModelWarning[] }> {
+  const { Model } = await import('../library.js');
+  const members = [];
+  for (const file of files) members.push(await readModel(file, horizon));
+  const warnings = members.flatMap((member) => member.warnings);
+  for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
+  const formats = members.map(({ format }) => format);
+  if (members.length > 1) return { model: cloud(Model, files, members, alpha), formats, warnings };
+  const { model } = members[0]!;
+  return { model: alpha === undefined ? model : model.with(undefined, alpha), formats, warnings };
+}
+
+function cloud(models: typeof Model, files: readonly string[], members: readonly { model: Model }[], alpha?: number): Model {
+  try {
+    return models.cloud(members.map(({ model }) => model), alpha);
+  } catch (error) {
+    if (!(error instanceof TiresiasError)) throw error;
+    // The core counts members; here they have names.
+    const message = error.message.replace(/^model (\d+) of the cloud( \([^)]*\))?: /, (whole, index: string) => `${files[Number(index)] ?? whole}: `).replaceAll('model 0', files[0]!);
+    throw new TiresiasError(error.code, `${message}\nmodels of one cloud differ in transitions and observations only`, { details: error.details, cause: error });
+  }
 }
 
 /** A model file of any format, with the horizon given in place of its own. */

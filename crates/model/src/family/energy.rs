@@ -1,6 +1,6 @@
 //! Energy management: a device that harvests, conserves or spends a finite store of energy.
 
-use super::{Family, Regime, RewardGrid, Task, TaskRequest};
+use super::{Family, Regime, RewardGrid, Task, TaskRequest, check_request};
 use crate::random::{Key, Sequence};
 use crate::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
 
@@ -69,18 +69,8 @@ impl Family for Energy {
     }
 
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError> {
+        check_request(self, request)?;
         let split = request.split.as_str();
-        if !SPLITS.iter().any(|(name, _)| *name == split) {
-            let names: Vec<_> = SPLITS.iter().map(|(name, _)| *name).collect();
-            return Err(ModelError::Name {
-                what: "split of family energy".into(),
-                name: split.into(),
-                problem: format!("is not one of {}", names.join(", ")),
-            });
-        }
-        if request.models == 0 {
-            return Err(ModelError::Number { what: "models in the cloud".into(), value: 0.0, expected: "at least 1" });
-        }
         let mut draw = Key::named(request.seed, &["energy", split, "task"], &[request.index]).sequence();
         let nominal = Parameters::draw(split, &mut draw);
         let spread = if split == "ood-ambiguity" { draw.between(0.2, 0.35) } else { draw.between(0.05, 0.2) };

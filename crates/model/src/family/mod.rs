@@ -1,6 +1,8 @@
 //! Task families: distributions over models. A task is a draw, reproducible from (family, split, index, seed).
 
+mod clinical;
 mod energy;
+mod patient;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Model, ModelError};
 
+pub use clinical::Clinical;
 pub use energy::Energy;
 
 /// Which kind of model a task becomes.
@@ -111,7 +114,7 @@ pub struct RewardGrid {
 
 /// All families, by name.
 pub fn families() -> Vec<Box<dyn Family>> {
-    vec![Box::new(Energy)]
+    vec![Box::new(Energy), Box::new(Clinical)]
 }
 
 /// The family called `name`; the error lists those that exist.
@@ -121,4 +124,20 @@ pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
         name: name.into(),
         problem: format!("is not one of {}", families().iter().map(|f| f.name()).collect::<Vec<_>>().join(", ")),
     })
+}
+
+/// What every family refuses: an unknown split, an empty cloud.
+fn check_request(family: &dyn Family, request: &TaskRequest) -> Result<(), ModelError> {
+    if !family.splits().iter().any(|(name, _)| *name == request.split) {
+        let names: Vec<_> = family.splits().iter().map(|(name, _)| *name).collect();
+        return Err(ModelError::Name {
+            what: format!("split of family {}", family.name()),
+            name: request.split.clone(),
+            problem: format!("is not one of {}", names.join(", ")),
+        });
+    }
+    if request.models == 0 {
+        return Err(ModelError::Number { what: "models in the cloud".into(), value: 0.0, expected: "at least 1" });
+    }
+    Ok(())
 }

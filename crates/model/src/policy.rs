@@ -30,6 +30,20 @@ pub trait Policy: Send + Sync {
         self.action(stage, &belief)
     }
 
+    /// The action for a belief given by its positive entries, states ascending, over `states` states. Policies that read a belief
+    /// entry by entry answer without writing the zeros.
+    fn action_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> usize {
+        self.action(stage, &dense(belief, states))
+    }
+
+    /// The action and nature's answer to it, for a belief as in [`action_on`](Self::action_on): what a simulator of a cloud asks at
+    /// each belief that it meets. Policies for which both are one computation make it once.
+    fn decision_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> (usize, Nature) {
+        let belief = dense(belief, states);
+        let action = self.action(stage, &belief);
+        (action, self.nature(stage, &belief, action))
+    }
+
     /// Whether [`action_in_state`](Self::action_in_state) is a table that may be asked for every state: batched simulation then
     /// reads it once instead of asking at each step.
     fn tabular(&self) -> Option<Tabular> {
@@ -40,4 +54,11 @@ pub trait Policy: Send + Sync {
     fn nature(&self, _stage: usize, _belief: &[f64], _action: usize) -> Nature {
         Nature { minimiser: 0, maximiser: 0 }
     }
+}
+
+/// A belief with its zeros.
+fn dense(belief: &[(u32, f64)], states: usize) -> Vec<f64> {
+    let mut dense = vec![0.0; states];
+    belief.iter().for_each(|&(state, mass)| dense[state as usize] = mass);
+    dense
 }

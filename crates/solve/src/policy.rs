@@ -191,6 +191,23 @@ impl Policy for SolvedPolicy {
         self.action(stage, &belief)
     }
 
+    fn action_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> usize {
+        self.decision_on(stage, belief, states).0
+    }
+
+    fn decision_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> (usize, Nature) {
+        let assessment = match &self.body {
+            Body::Belief(bounds) => bounds.assess_on(&self.model, stage, belief),
+            Body::Table(table) => {
+                let mut dense = vec![0.0; states];
+                belief.iter().for_each(|&(state, mass)| dense[state as usize] = mass);
+                table.assess(&self.model, stage, &dense)
+            }
+        };
+        let action = assessment.action();
+        (action, assessment.nature[action])
+    }
+
     fn tabular(&self) -> Option<Tabular> {
         match &self.body {
             Body::Table(table) if table.stationary => Some(Tabular::Stationary),

@@ -86,7 +86,12 @@ impl BeliefBounds {
 
     /// One backup of the next stage's bounds.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
-        backup(model, &sparse(belief), stage + 1, self)
+        self.assess_on(model, stage, &sparse(belief))
+    }
+
+    /// [`assess`](Self::assess) of a belief given by its positive entries, states ascending.
+    pub fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)]) -> Assessment {
+        backup(model, belief, stage + 1, self)
     }
 
     /// What `action` gives under each model.

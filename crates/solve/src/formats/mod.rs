@@ -11,6 +11,7 @@
 mod alpha;
 mod label;
 mod sarsop;
+mod screen;
 mod vectors;
 
 use std::ops::Range;

@@ -2,8 +2,11 @@
 
 use tiresias_model::{Model, Policy};
 
+use super::screen::Screen;
 use super::{PolicyFileError, PolicyFormat, Source, alpha, label, sarsop};
 use crate::SolvedPolicy;
+use crate::belief::backup::sparse;
+use crate::belief::corners::dot;
 
 /// A stationary policy of a POMDP as pairs of an action and an α-vector: at belief b it takes the action of the vector whose
 /// product with b is the largest, the first such vector on ties.
@@ -11,24 +14,18 @@ use crate::SolvedPolicy;
 pub struct AlphaPolicy {
     states: usize,
     actions: Vec<u32>,
-    /// Blocks of [`WIDTH`] vectors, `[block][state][lane]`: the products of a block stay in registers, and a sparse belief reads
-    /// whole rows. Places without a vector hold -∞, which never is the largest.
-    blocks: Vec<[f64; WIDTH]>,
+    /// The vectors, one after the other.
+    entries: Vec<f64>,
+    screen: Screen,
 }
-
-/// Vectors a block.
-const WIDTH: usize = 32;
 
 impl AlphaPolicy {
     /// From pairs of an action and a vector, at least one, all vectors of one length.
     pub(super) fn from_pairs(pairs: &[(u32, Vec<f64>)]) -> Self {
         let states = pairs[0].1.len();
-        let mut blocks = vec![[f64::NEG_INFINITY; WIDTH]; pairs.len().div_ceil(WIDTH) * states];
-        for (i, (_, vector)) in pairs.iter().enumerate() {
-            let rows = &mut blocks[i / WIDTH * states..][..states];
-            rows.iter_mut().zip(vector).for_each(|(row, &value)| row[i % WIDTH] = value);
-        }
-        Self { states, actions: pairs.iter().map(|&(action, _)| action).collect(), blocks }
+        let entries: Vec<f64> = pairs.iter().flat_map(|(_, vector)| vector).copied().collect();
+        let screen = Screen::new(states, &entries);
+        Self { states, actions: pairs.iter().map(|&(action, _)| action).collect(), entries, screen }
     }
 
     /// The α-vectors behind a solved policy, each with an action that attains it.
@@ -95,49 +92,34 @@ impl AlphaPolicy {
 
     /// Action and entries of vector `i`.
     pub fn vector(&self, i: usize) -> (usize, impl Iterator<Item = f64> + '_) {
-        let rows = &self.blocks[i / WIDTH * self.states..][..self.states];
-        (self.actions[i] as usize, rows.iter().map(move |row| row[i % WIDTH]))
+        (self.actions[i] as usize, self.entries[i * self.states..][..self.states].iter().copied())
     }
 
     /// The largest product of a vector with `belief` (length S).
     pub fn value(&self, belief: &[f64]) -> f64 {
-        self.best(belief).1
+        self.best(&sparse(belief)).1
     }
 
-    /// The first vector whose product with `belief` is the largest, and the product. O(vectors · positive entries).
-    fn best(&self, belief: &[f64]) -> (usize, f64) {
-        let support: Vec<(usize, f64)> = belief.iter().copied().enumerate().filter(|(_, mass)| *mass > 0.0).collect();
-        let (mut best, mut block_of) = ([f64::NEG_INFINITY; WIDTH], [0; WIDTH]);
-        // The loop is compiled for each SIMD level; sums run over states in the same order at all of them.
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (number, block) in self.blocks.chunks_exact(self.states).enumerate() {
-                    let mut products = [0.0; WIDTH];
-                    for &(state, mass) in &support {
-                        let row = &block[state];
-                        for lane in 0..WIDTH {
-                            products[lane] += mass * row[lane];
-                        }
-                    }
-                    for lane in 0..WIDTH {
-                        let better = products[lane] > best[lane];
-                        best[lane] = if better { products[lane] } else { best[lane] };
-                        block_of[lane] = if better { number as u64 } else { block_of[lane] };
-                    }
-                }
-            },
-        );
-        let candidates = (0..WIDTH).map(|lane| (block_of[lane] as usize * WIDTH + lane, best[lane]));
-        // Lanes are not in the order of the vectors.
-        candidates.fold((usize::MAX, f64::NEG_INFINITY), |best, next| {
-            if next.1 > best.1 || (next.1 == best.1 && next.0 < best.0) { next } else { best }
-        })
+    /// The first vector whose product with the belief is the largest, and the product. O(vectors · positive entries) in single
+    /// precision; in double precision only for those vectors that single precision cannot tell from the best.
+    fn best(&self, belief: &[(u32, f64)]) -> (usize, f64) {
+        let mut best = (0, f64::NEG_INFINITY);
+        self.screen.candidates(belief, |i| {
+            let value = dot(&self.entries[i * self.states..][..self.states], belief);
+            if value > best.1 {
+                best = (i, value);
+            }
+        });
+        best
     }
 }
 
 impl Policy for AlphaPolicy {
-    fn action(&self, _stage: usize, belief: &[f64]) -> usize {
+    fn action(&self, stage: usize, belief: &[f64]) -> usize {
+        self.action_on(stage, &sparse(belief), self.states)
+    }
+
+    fn action_on(&self, _stage: usize, belief: &[(u32, f64)], _states: usize) -> usize {
         self.actions[self.best(belief).0] as usize
     }
 }

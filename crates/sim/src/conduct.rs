@@ -1,0 +1,145 @@
+//! What a decision-maker with a policy does, as rules: the decision at a belief, and the belief after an observation.
+
+use tiresias_model::{Model, ModelError, Nature, Policy};
+
+use crate::sparse_filter::{Scratch, Sparse, SparseFilter, normalise};
+
+/// Model 0 at both ends: nature's answer where nobody gives another.
+pub(crate) const NO_ANSWER: Nature = Nature { minimiser: 0, maximiser: 0 };
+
+/// A policy, and who answers for nature.
+#[derive(Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub policy: &'a dyn Policy,
+    /// The policy itself when it is `None`.
+    pub adversary: Option<&'a dyn Policy>,
+    /// Whether neither minds the stage.
+    pub stationary: bool,
+}
+
+/// The action at a belief, and what nature answers to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub action: usize,
+    pub nature: Nature,
+}
+
+/// The rules, made ready to be asked often; shared between threads.
+pub(crate) struct Conduct<'a> {
+    pub model: &'a Model,
+    pub sides: Sides<'a>,
+    /// One a model of the cloud; empty where the state is seen.
+    filters: Vec<SparseFilter<'a>>,
+    /// Whether nature's answers are asked for.
+    answered: bool,
+}
+
+impl<'a> Conduct<'a> {
+    /// `adversarial` when nature plays its answers; where states are hidden they also say which model updates beliefs.
+    pub fn new(model: &'a Model, sides: Sides<'a>, adversarial: bool) -> Self {
+        let models = model.dynamics().len();
+        let filters: Vec<_> = (0..models).filter_map(|m| SparseFilter::new(model, m)).collect();
+        let answered = models > 1 && (adversarial || !filters.is_empty());
+        Self { model, sides, filters, answered }
+    }
+
+    /// Whether the decision-maker sees the state.
+    pub fn sees(&self) -> bool {
+        self.filters.is_empty()
+    }
+
+    /// How many things can be seen.
+    pub fn symbols(&self) -> usize {
+        self.model.observations().map_or(self.model.states().len(), tiresias_model::Space::len)
+    }
+
+    /// The stage as far as it matters.
+    pub fn stage(&self, stage: usize) -> usize {
+        if self.sides.stationary { 0 } else { stage }
+    }
+
+    /// The belief before the first decision.
+    pub fn start(&self) -> Sparse {
+        self.model.start().iter().enumerate().filter(|(_, p)| **p > 0.0).map(|(s, &p)| (s as u32, p)).collect()
+    }
+
+    /// The decision at a belief.
+    pub fn decide(&self, stage: usize, belief: &[(u32, f64)]) -> Decision {
+        let (Sides { policy, adversary, .. }, states) = (self.sides, self.model.states().len());
+        let stage = self.stage(stage);
+        if self.answered && adversary.is_none() {
+            let (action, nature) = policy.decision_on(stage, belief, states);
+            return Decision { action, nature };
+        }
+        let action = match belief {
+            &[(state, _)] if self.sees() => policy.action_in_state(stage, state as usize, states),
+            _ => policy.action_on(stage, belief, states),
+        };
+        let nature = match adversary {
+            Some(adversary) if self.answered => {
+                let mut dense = vec![0.0; states];
+                belief.iter().for_each(|&(state, p)| dense[state as usize] = p);
+                adversary.nature(stage, &dense, action)
+            }
+            _ => NO_ANSWER,
+        };
+        Decision { action, nature }
+    }
+
+    /// The belief after a decision and what was then seen, to `out`. It is updated by the model that nature was seen to choose
+    /// (`told`), else by the one that `H^α` selects; where that one rules the observation out, by the model under which it is the
+    /// most likely, the first of several. `ImpossibleObservation` when every model of a cloud rules it out.
+    pub fn update(
+        &self,
+        belief: &[(u32, f64)],
+        decision: Decision,
+        told: Option<usize>,
+        seen: usize,
+        scratch: &mut Scratch,
+        out: &mut Sparse,
+    ) -> Result<(), ModelError> {
+        if self.sees() {
+            out.clear();
+            out.push((seen as u32, 1.0));
+            return Ok(());
+        }
+        let Decision { action, nature } = decision;
+        let selected = if self.model.alpha() >= 0.5 { nature.minimiser } else { nature.maximiser };
+        let updates = told.unwrap_or(selected);
+        let mut sum = self.filters[updates].joint(belief, action, seen, scratch, out);
+        if sum <= 0.0 {
+            sum = self.fall_back(belief, action, seen, scratch, out)?;
+        }
+        normalise(out, sum);
+        Ok(())
+    }
+
+    /// Writes the joint of the model that explains an observation best, and returns its sum.
+    fn fall_back(
+        &self,
+        belief: &[(u32, f64)],
+        action: usize,
+        seen: usize,
+        scratch: &mut Scratch,
+        out: &mut Sparse,
+    ) -> Result<f64, ModelError> {
+        let models = self.filters.len();
+        if models == 1 {
+            // The world moves by this model: only a probability below the smallest number leads here, and what was predicted is
+            // the best guess.
+            self.filters[0].predict(belief, action, scratch, out);
+            return Ok(out.iter().map(|(_, p)| p).sum());
+        }
+        let mut best = (0.0, 0);
+        for (m, filter) in self.filters.iter().enumerate() {
+            let likelihood = filter.joint(belief, action, seen, scratch, out);
+            if likelihood > best.0 {
+                best = (likelihood, m);
+            }
+        }
+        if best.0 > 0.0 {
+            return Ok(self.filters[best.1].joint(belief, action, seen, scratch, out));
+        }
+        Err(ModelError::ImpossibleObservation { action, observation: seen, models })
+    }
+}

@@ -1,0 +1,177 @@
+//! Bayes' rule over sparse beliefs, compiled for one model of the cloud.
+
+use tiresias_model::{Kernel, Model};
+
+/// A belief: states ascending, with positive masses.
+pub(crate) type Sparse = Vec<(u32, f64)>;
+
+/// The kernels of one model and what turns them around.
+///
+/// A belief can be pushed forward through its states' rows, or each state that may have made the observation can pull from its
+/// predecessors. Sums run over the same states in the same order, so both give the same bits and the cheaper one is taken.
+#[derive(Debug)]
+pub(crate) struct SparseFilter<'a> {
+    states: usize,
+    symbols: usize,
+    transition: &'a Kernel,
+    observation: &'a Kernel,
+    /// By `action * symbols + observation`: the states in which it can be made, and how likely it is there.
+    likely: Lists,
+    /// By `action * states + next`: the states that lead there, and how likely.
+    before: Lists,
+    /// By `action * symbols + observation`: entries of `before` that pulling reads.
+    pulled: Vec<usize>,
+}
+
+/// Working memory of a filter.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    /// Zeros between two updates.
+    dense: Vec<f64>,
+    /// A bit a state: where `dense` was written.
+    touched: Vec<u64>,
+}
+
+impl Scratch {
+    pub fn new(states: usize) -> Self {
+        Self { dense: vec![0.0; states], touched: vec![0; states.div_ceil(64)] }
+    }
+}
+
+/// Writing and finding a place of a pushed belief costs about as much as reading this many entries.
+const PUSH: usize = 3;
+
+impl<'a> SparseFilter<'a> {
+    /// The filter of model `m`, whose states are hidden. O(entries of its kernels).
+    pub fn new(model: &'a Model, m: usize) -> Option<Self> {
+        let dynamics = &model.dynamics()[m];
+        let observation = dynamics.observation.as_ref()?;
+        let (transition, states) = (&dynamics.transition, model.states().len());
+        let (symbols, actions) = (observation.columns(), model.actions().len());
+        let likely = Lists::turned(observation, actions, symbols);
+        let before = Lists::turned(transition, actions, states);
+        let cost = |at: usize| -> usize {
+            let action = at / symbols;
+            likely.of(at).iter().map(|&(next, _)| before.of(action * states + next as usize).len()).sum()
+        };
+        let pulled = (0..actions * symbols).map(cost).collect();
+        Some(Self { states, symbols, transition, observation, likely, before, pulled })
+    }
+
+    /// `out(s') = Q[a][s'][o] · Σ_s b(s) P[a][s][s']`, unnormalised, where it is positive; returns its sum.
+    pub fn joint(
+        &self,
+        belief: &[(u32, f64)],
+        action: usize,
+        seen: usize,
+        scratch: &mut Scratch,
+        out: &mut Sparse,
+    ) -> f64 {
+        out.clear();
+        let at = action * self.symbols + seen;
+        let rows = belief.iter().map(|&(state, _)| self.transition.row(action * self.states + state as usize).0.len());
+        if self.pulled[at] <= PUSH * rows.sum::<usize>() {
+            belief.iter().for_each(|&(state, mass)| scratch.dense[state as usize] = mass);
+            for &(next, q) in self.likely.of(at) {
+                let before = self.before.of(action * self.states + next as usize);
+                let mass = before.iter().fold(0.0, |sum, &(state, p)| sum + scratch.dense[state as usize] * p);
+                if mass * q > 0.0 {
+                    out.push((next, mass * q));
+                }
+            }
+            belief.iter().for_each(|&(state, _)| scratch.dense[state as usize] = 0.0);
+        } else {
+            self.push(belief, action, scratch, |next, mass| {
+                let weighed = mass * self.observation.get(action * self.states + next as usize, seen);
+                if weighed > 0.0 {
+                    out.push((next, weighed));
+                }
+            });
+        }
+        out.iter().map(|(_, mass)| mass).sum()
+    }
+
+    /// `Σ_s b(s) P[a][s][s']`, to `out`.
+    pub fn predict(&self, belief: &[(u32, f64)], action: usize, scratch: &mut Scratch, out: &mut Sparse) {
+        out.clear();
+        self.push(belief, action, scratch, |next, mass| out.push((next, mass)));
+    }
+
+    /// Visits the states that `action` may lead to, ascending.
+    fn push(
+        &self,
+        belief: &[(u32, f64)],
+        action: usize,
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(u32, f64),
+    ) {
+        let (mut first, mut last) = (usize::MAX, 0);
+        for &(state, mass) in belief {
+            for (next, p) in self.transition.pairs(action * self.states + state as usize) {
+                scratch.dense[next] += mass * p;
+                scratch.touched[next / 64] |= 1 << (next % 64);
+                (first, last) = (first.min(next / 64), last.max(next / 64));
+            }
+        }
+        for word in first..=last {
+            let mut bits = std::mem::take(&mut scratch.touched[word]);
+            while bits != 0 {
+                let next = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                visit(next as u32, std::mem::take(&mut scratch.dense[next]));
+            }
+        }
+    }
+}
+
+/// Divides by the sum and rounds to 33 significant bits, so that beliefs which differ by rounding only are one; positive
+/// probabilities stay positive.
+pub(crate) fn normalise(belief: &mut Sparse, sum: f64) {
+    let factor = 1.0 / sum;
+    if factor.is_finite() {
+        belief.iter_mut().for_each(|(_, p)| *p = rounded(*p * factor));
+    } else {
+        belief.iter_mut().for_each(|(_, p)| *p = rounded(*p / sum));
+    }
+}
+
+fn rounded(p: f64) -> f64 {
+    f64::from_bits((p.to_bits() + (1 << 19)) & !((1 << 20) - 1)).max(f64::MIN_POSITIVE)
+}
+
+/// Lists of pairs, end to end.
+#[derive(Debug)]
+struct Lists {
+    offsets: Vec<usize>,
+    pairs: Vec<(u32, f64)>,
+}
+
+impl Lists {
+    /// Each action's rows of `kernel` turned: list `action * columns + column` holds the rows with that column, ascending.
+    fn turned(kernel: &Kernel, actions: usize, columns: usize) -> Self {
+        let rows = kernel.rows() / actions;
+        let mut offsets = vec![0; actions * columns + 1];
+        let list = |row: usize, column: usize| row / rows * columns + column;
+        for row in 0..kernel.rows() {
+            kernel.pairs(row).for_each(|(column, _)| offsets[list(row, column) + 1] += 1);
+        }
+        for i in 1..offsets.len() {
+            offsets[i] += offsets[i - 1];
+        }
+        let mut free = offsets.clone();
+        let mut pairs = vec![(0, 0.0); kernel.entries()];
+        for row in 0..kernel.rows() {
+            for (column, p) in kernel.pairs(row) {
+                let place = &mut free[list(row, column)];
+                pairs[*place] = ((row % rows) as u32, p);
+                *place += 1;
+            }
+        }
+        Self { offsets, pairs }
+    }
+
+    #[inline]
+    fn of(&self, list: usize) -> &[(u32, f64)] {
+        &self.pairs[self.offsets[list]..self.offsets[list + 1]]
+    }
+}

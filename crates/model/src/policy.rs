@@ -36,12 +36,16 @@ pub trait Policy: Send + Sync {
         self.action(stage, &dense(belief, states))
     }
 
-    /// The action and nature's answer to it, for a belief as in [`action_on`](Self::action_on): what a simulator of a cloud asks at
-    /// each belief that it meets. Policies for which both are one computation make it once.
+    /// Nature's answer to `action` at a belief as in [`action_on`](Self::action_on).
+    fn nature_on(&self, stage: usize, belief: &[(u32, f64)], states: usize, action: usize) -> Nature {
+        self.nature(stage, &dense(belief, states), action)
+    }
+
+    /// [`action_on`](Self::action_on) and nature's answer to that action: what a simulator of a cloud asks at each belief that it
+    /// meets. Policies for which both are one computation make it once.
     fn decision_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> (usize, Nature) {
-        let belief = dense(belief, states);
-        let action = self.action(stage, &belief);
-        (action, self.nature(stage, &belief, action))
+        let action = self.action_on(stage, belief, states);
+        (action, self.nature_on(stage, belief, states, action))
     }
 
     /// Whether [`action_in_state`](Self::action_in_state) is a table that may be asked for every state: batched simulation then

@@ -31,7 +31,8 @@ fn main() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
     let mut returns = vec![0.0; episodes];
     let (start, before) = (Instant::now(), cpu_seconds());
-    let decisions = pool.install(|| simulation.run(0, &mut returns, &|_| ControlFlow::Continue(()))).expect("nothing stops it");
+    let decisions =
+        pool.install(|| simulation.run(0, &mut returns, &|_| ControlFlow::Continue(()))).expect("nothing stops it");
     let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - before);
     let Summary { mean, half_width, .. } = Summary::of(&returns);
     println!(

@@ -11,7 +11,7 @@ pub(crate) const NO_ANSWER: Nature = Nature { minimiser: 0, maximiser: 0 };
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'a> {
     pub policy: &'a dyn Policy,
-    /// The policy itself when it is `None`.
+    /// May be the policy itself; nature's answer is model 0 when it is `None`.
     pub adversary: Option<&'a dyn Policy>,
     /// Whether neither minds the stage.
     pub stationary: bool,
@@ -30,8 +30,10 @@ pub(crate) struct Conduct<'a> {
     pub sides: Sides<'a>,
     /// One a model of the cloud; empty where the state is seen.
     filters: Vec<SparseFilter<'a>>,
-    /// Whether nature's answers are asked for.
-    answered: bool,
+    /// Who is asked for nature's answers, if they are needed.
+    adversary: Option<&'a dyn Policy>,
+    /// Whether that is the policy itself.
+    same: bool,
 }
 
 impl<'a> Conduct<'a> {
@@ -39,8 +41,10 @@ impl<'a> Conduct<'a> {
     pub fn new(model: &'a Model, sides: Sides<'a>, adversarial: bool) -> Self {
         let models = model.dynamics().len();
         let filters: Vec<_> = (0..models).filter_map(|m| SparseFilter::new(model, m)).collect();
-        let answered = models > 1 && (adversarial || !filters.is_empty());
-        Self { model, sides, filters, answered }
+        let needed = models > 1 && (adversarial || !filters.is_empty());
+        let adversary = sides.adversary.filter(|_| needed);
+        let same = adversary.is_some_and(|adversary| std::ptr::addr_eq(adversary, sides.policy));
+        Self { model, sides, filters, adversary, same }
     }
 
     /// Whether the decision-maker sees the state.
@@ -65,9 +69,9 @@ impl<'a> Conduct<'a> {
 
     /// The decision at a belief.
     pub fn decide(&self, stage: usize, belief: &[(u32, f64)]) -> Decision {
-        let (Sides { policy, adversary, .. }, states) = (self.sides, self.model.states().len());
+        let (policy, states) = (self.sides.policy, self.model.states().len());
         let stage = self.stage(stage);
-        if self.answered && adversary.is_none() {
+        if self.same {
             let (action, nature) = policy.decision_on(stage, belief, states);
             return Decision { action, nature };
         }
@@ -75,14 +79,7 @@ impl<'a> Conduct<'a> {
             &[(state, _)] if self.sees() => policy.action_in_state(stage, state as usize, states),
             _ => policy.action_on(stage, belief, states),
         };
-        let nature = match adversary {
-            Some(adversary) if self.answered => {
-                let mut dense = vec![0.0; states];
-                belief.iter().for_each(|&(state, p)| dense[state as usize] = p);
-                adversary.nature(stage, &dense, action)
-            }
-            _ => NO_ANSWER,
-        };
+        let nature = self.adversary.map_or(NO_ANSWER, |adversary| adversary.nature_on(stage, belief, states, action));
         Decision { action, nature }
     }
 

@@ -162,7 +162,9 @@ impl Memory {
         decide: impl FnOnce() -> Decision,
     ) -> (u32, Decision) {
         let known = self.known.get(&hash).copied();
-        if let Some(node) = known.filter(|&node| self.places[node as usize].0 as usize == stage && self.belief(node) == belief) {
+        if let Some(node) =
+            known.filter(|&node| self.places[node as usize].0 as usize == stage && self.belief(node) == belief)
+        {
             return (node, self.decision(node));
         }
         let decision = decide();

@@ -44,7 +44,7 @@ pub struct Simulation<'a> {
     /// How nature picks the model of a cloud at each step.
     pub nature: NatureRule,
     /// Who answers for nature in a cloud: plays it under [`NatureRule::Oracle`], and selects the model that updates beliefs under
-    /// the other rules. `None`: the policy that acts; random actions update no beliefs.
+    /// the other rules. A solution is its own adversary. `None`: the answer is model 0, and beliefs are updated by it.
     pub adversary: Option<&'a dyn Policy>,
     /// Stream of the random numbers.
     pub key: Key,
@@ -62,8 +62,8 @@ pub enum SimulateError {
     /// and rules out its state.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Adversarial nature against random actions has nobody who answers for nature.
-    #[error("adversarial nature against random actions needs an adversary: a solution of the cloud")]
+    /// Adversarial nature, and nobody who answers for it.
+    #[error("adversarial nature needs an adversary: a solution of the cloud, which answers for nature")]
     NoAdversary,
 }
 
@@ -77,14 +77,7 @@ impl Simulation<'_> {
     /// # Panics
     /// When the cloud has no model that `nature` names, or the policy is made for a model of another shape.
     pub fn run(&self, first: u64, returns: &mut [f64], hook: &EpisodesHook) -> Result<u64, SimulateError> {
-        let conduct = match self.actor {
-            Actor::Random if self.nature == NatureRule::Oracle && self.model.dynamics().len() > 1 => {
-                self.adversary.ok_or(SimulateError::NoAdversary)?;
-                None
-            }
-            Actor::Random => None,
-            Actor::Policy { .. } => self.conduct(),
-        };
+        let conduct = self.conduct()?;
         let threads = rayon::current_num_threads();
         let part = returns.len().div_ceil(threads).max(1);
         let stopped = AtomicBool::new(false);
@@ -134,10 +127,13 @@ impl Simulation<'_> {
     }
 
     /// The rules of the policy that acts; `None` for random actions.
-    pub(crate) fn conduct(&self) -> Option<Conduct<'_>> {
-        let Actor::Policy { policy, stationary } = self.actor else { return None };
+    pub(crate) fn conduct(&self) -> Result<Option<Conduct<'_>>, SimulateError> {
+        if self.told() && self.adversary.is_none() {
+            return Err(SimulateError::NoAdversary);
+        }
+        let Actor::Policy { policy, stationary } = self.actor else { return Ok(None) };
         let sides = Sides { policy, adversary: self.adversary, stationary };
-        Some(Conduct::new(self.model, sides, self.told()))
+        Ok(Some(Conduct::new(self.model, sides, self.told())))
     }
 
     /// Whether nature's choice is known to the belief tracker.

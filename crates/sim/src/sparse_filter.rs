@@ -98,13 +98,7 @@ impl<'a> SparseFilter<'a> {
     }
 
     /// Visits the states that `action` may lead to, ascending.
-    fn push(
-        &self,
-        belief: &[(u32, f64)],
-        action: usize,
-        scratch: &mut Scratch,
-        mut visit: impl FnMut(u32, f64),
-    ) {
+    fn push(&self, belief: &[(u32, f64)], action: usize, scratch: &mut Scratch, mut visit: impl FnMut(u32, f64)) {
         let (mut first, mut last) = (usize::MAX, 0);
         for &(state, mass) in belief {
             for (next, p) in self.transition.pairs(action * self.states + state as usize) {

@@ -856,6 +856,7 @@ module.exports.fileSha256 = nativeBinding.fileSha256
 module.exports.loadPolicy = nativeBinding.loadPolicy
 module.exports.makeShard = nativeBinding.makeShard
 module.exports.readExample = nativeBinding.readExample
+module.exports.robustness = nativeBinding.robustness
 module.exports.rollout = nativeBinding.rollout
 module.exports.rolloutIntoSync = nativeBinding.rolloutIntoSync
 module.exports.rolloutSync = nativeBinding.rolloutSync

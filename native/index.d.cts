@@ -289,6 +289,8 @@ export declare class Solution {
   optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
   worstModel(stage: number, belief: Float64Array, action: number): number
+  /** Nature's two answers to an action: the model with the smallest and the one with the largest continuation value. */
+  nature(stage: number, belief: Float64Array, action: number): NatureAnswer
   /**
    * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
    * form; solve a POMDP without a horizon with the solver `point`.
@@ -458,6 +460,18 @@ export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 /** Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole. */
 export declare function makeShard(spec: string, tokenizer: Tokenizer, path: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<ShardReport>
 
+/** A mean return against one nature. */
+export interface MeanReturn {
+  mean: number
+  /** Standard deviation of one episode's return. */
+  deviation: number
+  /** Ends of the 95 % interval of the mean, by the normal approximation. */
+  low: number
+  high: number
+  /** The mean itself, computed, where the beliefs that the policy can meet are few enough. */
+  exact?: number
+}
+
 /** What a model file leaves open. */
 export interface ModelFileOptions {
   /** The file's name, for messages and for the format, when a text is parsed. */
@@ -478,6 +492,14 @@ export interface ModelWarning {
   column: number
   /** The whole message, with the line and a caret under the text. */
   text: string
+}
+
+/** Which models of the cloud nature answers an action with. */
+export interface NatureAnswer {
+  /** The model with the smallest continuation value. */
+  minimiser: number
+  /** The model with the largest one. */
+  maximiser: number
 }
 
 /** What a method did in a batch of episodes; per row unless said otherwise. */
@@ -532,6 +554,44 @@ export interface Ragged {
 
 /** Reads row `row` of a shard (Parquet or JSON lines). */
 export declare function readExample(path: string, row: number): ShardExample
+
+/**
+ * Simulates a policy, or random actions without one, against every nature, and computes what can be computed with at most
+ * `exact_updates` belief updates a value.
+ */
+export declare function robustness(model: Model, options: SimulateOptions, exactUpdates: number, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Robustness>
+
+/** What a policy earns in a cloud, nature by nature. */
+export interface Robustness {
+  /** Episodes a nature; all natures meet the same random numbers. */
+  episodes: number
+  /** Decisions an episode at most. */
+  steps: number
+  /** `J_m` by model: it moves the world at every step, and the decision-maker is not told so. */
+  fixed: Array<MeanReturn>
+  /** `min_m J_m`. */
+  worst: StaticWorstCase
+  /** The mean of the `J_m`: a model drawn uniformly and kept. */
+  average: MeanReturn
+  /** A model drawn uniformly at each step. */
+  resampled: MeanReturn
+  /**
+   * The adversary's own answers: the minimiser with probability α, the maximiser otherwise, known to the decision-maker. Left out
+   * without an adversary.
+   */
+  adversarial?: MeanReturn
+  /**
+   * The α-maxmin value of the policy itself: its return against nature's best response to it. Left out where too many beliefs
+   * can be met, and for random actions.
+   */
+  response?: number
+  /** What the decisions that were cut off might add to each mean, at least and at most. */
+  truncationLow: number
+  truncationHigh: number
+  /** Decisions made, over all natures and episodes. */
+  decisions: number
+  seconds: number
+}
 
 /**
  * Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in
@@ -651,8 +711,8 @@ export interface ShardReport {
   labelCounts: Array<number>
 }
 
-/** Simulates a policy, or random actions without one. */
-export declare function simulate(model: Model, options: SimulateOptions, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
+/** Simulates a policy, or random actions without one. `adversary` answers for nature; without one a solution is its own. */
+export declare function simulate(model: Model, options: SimulateOptions, rule?: string | undefined | null, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
 
 /** The discounted returns of a policy, summed up. */
 export interface Simulated {

@@ -7,11 +7,13 @@ import type * as Addon from '../native/index.cjs';
 export type { CallOptions } from './native.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
-  TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, SimulateOptions, Simulated,
+  TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
+  Robustness, StaticWorstCase,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
 export { rollout, rolloutSync, type AsyncPolicy, type Column, type Columns, type DefaultColumn, type Policy, type PolicyBatch, type RolloutOptions, type Rollouts } from './simulation/rollout.js';
+export { robustness, simulate, type ActingPolicy, type PlayOptions, type RobustnessOptions, type SimulationOptions } from './simulation/simulate.js';
 
 /** A validated MDP, POMDP or APOMDP. Immutable. */
 export const Model = native.Model;
@@ -86,24 +88,6 @@ export async function solve(model: Model, options: Addon.SolveOptions & CallOpti
   checkOptions('solve', options, { ...SOLVE_OPTIONS, ...CALL_OPTIONS, stop: 'signal' });
   const { signal, onProgress = () => {}, stop, ...rest } = options;
   return cancellable({ signal, onProgress }, (token, report) => stoppable(stop, token, () => native.solve(model, rest, token, report)));
-}
-
-const SIMULATE = { episodes: 'number', steps: 'number', seed: 'number', threads: 'number' } as const satisfies Record<keyof Addon.SimulateOptions, Kind>;
-
-/**
- * The mean discounted return of a policy with its 95 % interval, over many episodes; of `'random'`, of actions drawn uniformly. The
- * same numbers for any number of threads. INVALID_POLICY when the policy is of another model.
- */
-export async function simulate(
-  model: Model, policy: Solution | AlphaPolicy | 'random', options: Addon.SimulateOptions & CallOptions<Addon.StageProgress>,
-): Promise<Addon.Simulated> {
-  checkModel('simulate', model);
-  checkOptions('simulate', options, { ...SIMULATE, ...CALL_OPTIONS });
-  if (options.episodes === undefined) invalid('simulate: the option episodes is needed');
-  const [solution, vectors] = [policy instanceof Solution ? policy : undefined, policy instanceof AlphaPolicy ? policy : undefined];
-  if (!solution && !vectors && policy !== 'random') invalid("simulate: the policy is a Solution, an AlphaPolicy or 'random'");
-  const { signal, onProgress, ...rest } = options;
-  return cancellable({ signal, onProgress }, (token, report) => native.simulate(model, rest, solution, vectors, token, report));
 }
 
 /** The family's few-shot template for a regime. */

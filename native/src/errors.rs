@@ -4,6 +4,7 @@ use napi::{Error, Status};
 use tiresias_encode as encode;
 use tiresias_model::ModelError;
 use tiresias_model::format::FormatError;
+use tiresias_sim::SimulateError;
 use tiresias_solve::SolveError;
 use tiresias_solve::formats::PolicyFileError;
 use tiresias_study::StudyError;
@@ -78,6 +79,14 @@ pub fn from_study(error: StudyError) -> Error {
         StudyError::Solve { .. } => coded("SOLVE_FAILED", error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Cancelled => cancelled(),
+    }
+}
+
+pub fn from_simulate(error: SimulateError) -> Error {
+    match error {
+        SimulateError::Cancelled => cancelled(),
+        SimulateError::Model(error) => from_model(error),
+        SimulateError::NoAdversary => invalid(error),
     }
 }
 

@@ -8,13 +8,16 @@ use std::time::Instant;
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 use tiresias_model::random::Key;
-use tiresias_model::{Kind, Policy};
-use tiresias_sim::{Actor, Simulation, Summary};
+use tiresias_model::{Model as CoreModel, Policy};
+use tiresias_sim as sim;
+use tiresias_sim::{Actor, NatureRule, Simulation, Summary};
+use tiresias_solve::SolvedPolicy;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, threads};
-use crate::errors::{Result, cancelled, from_policy_file, index, invalid, whole};
+use crate::errors::{Result, from_policy_file, from_simulate, index, invalid, whole};
 use crate::model::Model;
 use crate::policy_files::AlphaPolicy;
+use crate::rollout::nature;
 use crate::solve::Solution;
 use crate::study::StageProgress;
 
@@ -52,64 +55,169 @@ pub struct Simulated {
     pub seconds: f64,
 }
 
+/// A mean return against one nature.
+#[napi(object)]
+pub struct MeanReturn {
+    pub mean: f64,
+    /// Standard deviation of one episode's return.
+    pub deviation: f64,
+    /// Ends of the 95 % interval of the mean, by the normal approximation.
+    pub low: f64,
+    pub high: f64,
+    /// The mean itself, computed, where the beliefs that the policy can meet are few enough.
+    pub exact: Option<f64>,
+}
+
+/// The fixed model against which a policy earns the least.
+#[napi(object)]
+pub struct StaticWorstCase {
+    pub model: u32,
+    /// Ends of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni).
+    pub low: f64,
+    pub high: f64,
+    /// The smallest of the models' mean returns, where all are computed.
+    pub exact: Option<f64>,
+}
+
+/// What a policy earns in a cloud, nature by nature.
+#[napi(object)]
+pub struct Robustness {
+    /// Episodes a nature; all natures meet the same random numbers.
+    pub episodes: f64,
+    /// Decisions an episode at most.
+    pub steps: f64,
+    /// `J_m` by model: it moves the world at every step, and the decision-maker is not told so.
+    pub fixed: Vec<MeanReturn>,
+    /// `min_m J_m`.
+    pub worst: StaticWorstCase,
+    /// The mean of the `J_m`: a model drawn uniformly and kept.
+    pub average: MeanReturn,
+    /// A model drawn uniformly at each step.
+    pub resampled: MeanReturn,
+    /// The adversary's own answers: the minimiser with probability α, the maximiser otherwise, known to the decision-maker. Left out
+    /// without an adversary.
+    pub adversarial: Option<MeanReturn>,
+    /// The α-maxmin value of the policy itself: its return against nature's best response to it. Left out where too many beliefs
+    /// can be met, and for random actions.
+    pub response: Option<f64>,
+    /// What the decisions that were cut off might add to each mean, at least and at most.
+    pub truncation_low: f64,
+    pub truncation_high: f64,
+    /// Decisions made, over all natures and episodes.
+    pub decisions: f64,
+    pub seconds: f64,
+}
+
 /// The most episodes and the most decisions of one.
 const MOST: u32 = 1 << 30;
 
-/// Simulates a policy, or random actions without one.
+/// Who acts, who answers for nature, and for how long.
+struct Play {
+    model: Arc<CoreModel>,
+    policy: Option<Arc<dyn Policy>>,
+    adversary: Option<Arc<SolvedPolicy>>,
+    /// Whether the adversary is the policy.
+    own: bool,
+    stationary: bool,
+    episodes: usize,
+    steps: usize,
+    key: Key,
+}
+
+impl Play {
+    fn new(
+        model: &Model,
+        options: &SimulateOptions,
+        solution: Option<&Solution>,
+        vectors: Option<&AlphaPolicy>,
+        adversary: Option<&Solution>,
+    ) -> Result<Self> {
+        let model = model.0.clone();
+        for solution in [solution, adversary].into_iter().flatten() {
+            solution.check_solves(&model)?;
+        }
+        if let Some(vectors) = vectors {
+            vectors.inner.check(&model).map_err(from_policy_file)?;
+        }
+        let own = adversary.is_none();
+        let answers = adversary.or(solution);
+        let longest = [Some(&model), solution.map(|s| &s.model), answers.map(|s| &s.model)];
+        let longest = longest.into_iter().flatten().filter_map(|m| m.horizon()).min();
+        let steps = match options.steps {
+            Some(steps) => whole("steps", steps, 1, longest.map_or(MOST, |h| (h as u32).min(MOST)))?,
+            None => longest.unwrap_or_else(|| long_enough(model.discount())),
+        };
+        let solved = |solution: &Solution| Arc::new(solution.inner.policy.clone());
+        let policy = solution.map(solved);
+        Ok(Self {
+            adversary: if own { policy.clone() } else { adversary.map(solved) },
+            own,
+            stationary: [solution, answers].into_iter().flatten().all(|s| s.model.horizon().is_none()),
+            policy: match vectors {
+                Some(vectors) => Some(vectors.inner.clone()),
+                None => policy.map(|policy| policy as Arc<dyn Policy>),
+            },
+            episodes: whole("episodes", options.episodes, 1, MOST)?,
+            steps,
+            key: Key::named(index("seed", options.seed.unwrap_or(0.0))?, &["rollout"], &[]),
+            model,
+        })
+    }
+
+    fn simulation(&self, nature: NatureRule) -> Simulation<'_> {
+        let policy = self.policy.as_deref();
+        let adversary: Option<&dyn Policy> = match &self.adversary {
+            // The same object, so that it is asked once for both.
+            Some(_) if self.own => policy,
+            Some(adversary) => Some(&**adversary),
+            None => None,
+        };
+        let stationary = self.stationary;
+        let actor = policy.map_or(Actor::Random, |policy| Actor::Policy { policy, stationary });
+        Simulation { model: &self.model, actor, nature, adversary, key: self.key, steps: self.steps }
+    }
+}
+
+/// Counts episodes for whoever watches, and stops them when they are cancelled.
+fn watch(total: usize, cancel: CancelToken, reporter: Reporter<StageProgress>) -> impl Fn(usize) -> ControlFlow<()> {
+    let done = AtomicUsize::new(0);
+    move |finished| {
+        let done = done.fetch_add(finished, Ordering::Relaxed) + finished;
+        reporter.report(done == total && finished > 0, || StageProgress {
+            done: done.min(u32::MAX as usize) as u32,
+            total: total.min(u32::MAX as usize) as u32,
+            phase: "simulate".into(),
+        });
+        if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Simulates a policy, or random actions without one. `adversary` answers for nature; without one a solution is its own.
 #[napi(ts_return_type = "Promise<Simulated>")]
+#[allow(clippy::too_many_arguments)]
 pub fn simulate(
     model: &Model,
     options: SimulateOptions,
+    rule: Option<String>,
     solution: Option<&Solution>,
     vectors: Option<&AlphaPolicy>,
+    adversary: Option<&Solution>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
 ) -> Result<AsyncTask<Background<Simulated>>> {
-    let model = model.0.clone();
-    if !matches!(model.kind(), Kind::Mdp | Kind::Pomdp) {
-        return Err(invalid("a model of several is simulated by rollout, where nature picks one"));
-    }
-    let policy: Option<Arc<dyn Policy>> = match (solution, vectors) {
-        (Some(solution), None) => {
-            solution.check_solves(&model)?;
-            Some(Arc::new(solution.inner.policy.clone()))
-        }
-        (None, Some(vectors)) => {
-            vectors.inner.check(&model).map_err(from_policy_file)?;
-            Some(vectors.inner.clone())
-        }
-        _ => None,
-    };
-    let stationary = vectors.is_some() || solution.is_some_and(|s| s.model.horizon().is_none());
-    let episodes = whole("episodes", options.episodes, 1, MOST)?;
-    let longest = [&model].into_iter().chain(solution.map(|s| &s.model)).filter_map(|m| m.horizon()).min();
-    let steps = match options.steps {
-        Some(steps) => whole("steps", steps, 1, longest.map_or(MOST, |h| (h as u32).min(MOST)))?,
-        None => longest.unwrap_or_else(|| long_enough(model.discount())),
-    };
-    let key = Key::named(index("seed", options.seed.unwrap_or(0.0))?, &["rollout"], &[]);
-    let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    let play = Play::new(model, &options, solution, vectors, adversary)?;
+    let rule = nature(rule.as_deref(), play.model.dynamics().len())?;
+    let hook = watch(play.episodes, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     Ok(background(threads(options.threads)?, move || {
         let start = Instant::now();
-        let actor = policy.as_deref().map_or(Actor::Random, |policy| Actor::Policy { policy, stationary });
-        let simulation = Simulation { model: &model, actor, key, steps };
-        let mut returns = vec![0.0; episodes];
-        let done = AtomicUsize::new(0);
-        let hook = |finished| {
-            let done = done.fetch_add(finished, Ordering::Relaxed) + finished;
-            reporter.report(done == episodes, || StageProgress {
-                done: done as u32,
-                total: episodes as u32,
-                phase: "simulate".into(),
-            });
-            if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let decisions = simulation.run(0, &mut returns, &hook).ok_or_else(cancelled)?;
+        let simulation = play.simulation(rule);
+        let mut returns = vec![0.0; play.episodes];
+        let decisions = simulation.run(0, &mut returns, &hook).map_err(from_simulate)?;
         let Summary { mean, deviation, half_width } = Summary::of(&returns);
         let (truncation_low, truncation_high) = simulation.truncation();
         Ok(Simulated {
-            episodes: episodes as f64,
-            steps: steps as f64,
+            episodes: play.episodes as f64,
+            steps: play.steps as f64,
             mean,
             deviation,
             low: mean - half_width,
@@ -120,6 +228,60 @@ pub fn simulate(
             seconds: start.elapsed().as_secs_f64(),
         })
     }))
+}
+
+/// Simulates a policy, or random actions without one, against every nature, and computes what can be computed with at most
+/// `exact_updates` belief updates a value.
+#[napi(ts_return_type = "Promise<Robustness>")]
+#[allow(clippy::too_many_arguments)]
+pub fn robustness(
+    model: &Model,
+    options: SimulateOptions,
+    exact_updates: f64,
+    solution: Option<&Solution>,
+    vectors: Option<&AlphaPolicy>,
+    adversary: Option<&Solution>,
+    cancel: Option<&CancelToken>,
+    #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
+) -> Result<AsyncTask<Background<Robustness>>> {
+    let play = Play::new(model, &options, solution, vectors, adversary)?;
+    let most = whole("exactUpdates", exact_updates, 0, MOST)?;
+    let natures = play.model.dynamics().len() + 1 + usize::from(play.adversary.is_some());
+    let hook = watch(play.episodes * natures, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    if play.episodes.saturating_mul(natures) > u32::MAX as usize {
+        return Err(invalid(format!("{} episodes against each of {natures} natures are too many", play.episodes)));
+    }
+    Ok(background(threads(options.threads)?, move || {
+        let start = Instant::now();
+        let simulation = play.simulation(NatureRule::Fixed(0));
+        let found = simulation.robustness(play.episodes, most, &hook).map_err(from_simulate)?;
+        let (truncation_low, truncation_high) = simulation.truncation();
+        Ok(Robustness {
+            episodes: play.episodes as f64,
+            steps: play.steps as f64,
+            fixed: found.fixed.into_iter().map(mean_return).collect(),
+            worst: StaticWorstCase {
+                model: found.worst_model as u32,
+                low: found.worst.0,
+                high: found.worst.1,
+                exact: found.worst_exact,
+            },
+            average: mean_return(found.average),
+            resampled: mean_return(found.resampled),
+            adversarial: found.adversarial.map(mean_return),
+            response: found.response,
+            truncation_low,
+            truncation_high,
+            decisions: found.decisions as f64,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }))
+}
+
+fn mean_return(
+    sim::Valuation { sampled: Summary { mean, deviation, half_width }, exact }: sim::Valuation,
+) -> MeanReturn {
+    MeanReturn { mean, deviation, low: mean - half_width, high: mean + half_width, exact }
 }
 
 /// Decisions after which less than 1e-6 of the discount is left.

@@ -196,3 +196,71 @@ fn hash(stage: usize, belief: &[(u32, f64)]) -> u64 {
     let terms = belief.iter().map(|&(state, p)| mixed(p.to_bits() ^ u64::from(state + 1).wrapping_mul(ODD)));
     mixed(terms.fold(stage as u64, u64::wrapping_add))
 }
+
+#[cfg(test)]
+mod tests {
+    use tiresias_model::format::{ReadOptions, read};
+    use tiresias_model::random::Key;
+    use tiresias_model::{Model, Policy};
+
+    use super::*;
+    use crate::conduct::Sides;
+
+    /// Two rooms, five readings, and a reset: beliefs recur after it and hardly otherwise.
+    const MODEL: &str = "discount: 0.9\nstates: 3\nactions: 2\nobservations: 4\nstart: 0.5 0.5 0\n\
+        T: 0\n0.7 0.3 0\n0.2 0.7 0.1\n0.5 0.5 0\nT: 1\n0.9 0.05 0.05\n0.1 0.9 0\n0.5 0.5 0\n\
+        O: *\n0.5 0.3 0.2 0\n0.2 0.3 0.5 0\n0 0 0 1\n";
+
+    fn model() -> Model {
+        read("rooms.pomdp", MODEL.as_bytes(), &ReadOptions::default()).unwrap().model
+    }
+
+    struct Rule;
+
+    impl Policy for Rule {
+        fn action(&self, stage: usize, belief: &[f64]) -> usize {
+            usize::from(belief[0] > 0.45) ^ (stage % 2)
+        }
+    }
+
+    #[test]
+    fn what_is_stored_changes_nothing() {
+        let model = model();
+        for stationary in [true, false] {
+            let sides = Sides { policy: &Rule, adversary: None, stationary };
+            let conduct = Conduct::new(&model, sides, false);
+            // Nothing but the start, little, and everything that recurs.
+            let mut minds = [0, 2000, 1 << 20].map(|most| Mind::new(&conduct, false, most));
+            let mut draw = Key::named(2, &["minds"], &[]).sequence();
+            for _ in 0..300 {
+                let first = minds.each_mut().map(|mind| mind.start(0));
+                assert!(first.iter().all(|decision| *decision == first[0]));
+                for _ in 0..20 {
+                    let seen = draw.integer(0, 3) as usize;
+                    let next = minds.each_mut().map(|mind| mind.after(0, seen).unwrap());
+                    assert!(next.iter().all(|decision| *decision == next[0]));
+                }
+            }
+            let stored = minds.each_ref().map(|mind| mind.memory.places.len());
+            assert_eq!(stored[0], 1);
+            assert!(1 < stored[1] && stored[1] < stored[2], "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_belief_needs_no_second_thought() {
+        let model = model();
+        let sides = Sides { policy: &Rule, adversary: None, stationary: true };
+        let conduct = Conduct::new(&model, sides, false);
+        let mut mind = Mind::new(&conduct, false, 1 << 20);
+        for _ in 0..3 {
+            mind.start(0);
+            for _ in 0..5 {
+                mind.after(0, 1).unwrap();
+            }
+        }
+        // Met for the second time each of the five was stored, and the third time found.
+        assert_eq!(mind.memory.places.len(), 6);
+        assert_eq!(mind.node, 5);
+    }
+}

@@ -169,3 +169,98 @@ impl Lists {
         &self.pairs[self.offsets[list]..self.offsets[list + 1]]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tiresias_model::random::Key;
+    use tiresias_model::{Dynamics, ModelBuilder, Reward, Space, belief};
+
+    use super::*;
+
+    /// A random model of 70 states, so that a belief reaches over more than one word of bits.
+    fn model(outcomes: usize) -> Model {
+        let mut draw = Key::named(3, &["sparse filter"], &[]).sequence();
+        let (s, a, o) = (70, 2, 6);
+        let mut kernel = |columns: usize| {
+            let mut kernel = Kernel::new(columns);
+            for _ in 0..s * a {
+                let row: Vec<f64> = (0..outcomes).map(|_| draw.between(0.1, 1.0)).collect();
+                let sum: f64 = row.iter().sum();
+                kernel.push_row(row.iter().map(|p| (draw.integer(0, columns as u32 - 1) as usize, p / sum)));
+            }
+            kernel
+        };
+        let dynamics = vec![Dynamics { transition: kernel(s), observation: Some(kernel(o)) }];
+        ModelBuilder {
+            name: "random".into(),
+            states: Space::unnamed("states", s).unwrap(),
+            actions: Space::unnamed("actions", a).unwrap(),
+            observations: Some(Space::unnamed("observations", o).unwrap()),
+            reward: Reward::Action(vec![0.0; a]),
+            start: vec![1.0 / s as f64; s],
+            discount: 0.9,
+            horizon: None,
+            terminal: Vec::new(),
+            final_reward: Vec::new(),
+            dynamics,
+            alpha: 1.0,
+        }
+        .build()
+        .unwrap()
+    }
+
+    #[test]
+    fn pushed_and_pulled_beliefs_are_bayes_rule_bit_for_bit() {
+        for outcomes in [1, 3, 20] {
+            let model = model(outcomes);
+            let filter = SparseFilter::new(&model, 0).unwrap();
+            let pushes =
+                SparseFilter { pulled: vec![usize::MAX; filter.pulled.len()], ..SparseFilter::new(&model, 0).unwrap() };
+            let pulls = SparseFilter { pulled: vec![0; filter.pulled.len()], ..SparseFilter::new(&model, 0).unwrap() };
+            let (mut scratch, mut dense) = (Scratch::new(70), vec![0.0; 70]);
+            let mut belief: Sparse = vec![(2, 0.25), (40, 0.5), (69, 0.25)];
+            for step in 0..20 {
+                let (action, mut followed) = (step % 2, false);
+                let whole = |belief: &Sparse| {
+                    let mut whole = vec![0.0; 70];
+                    belief.iter().for_each(|&(state, p)| whole[state as usize] = p);
+                    whole
+                };
+                let before = belief.clone();
+                for seen in 0..6 {
+                    let sum = belief::joint(&model, 0, &whole(&before), action, seen, &mut dense);
+                    let expected: Sparse = (0..70).filter(|&s| dense[s] > 0.0).map(|s| (s as u32, dense[s])).collect();
+                    for filter in [&filter, &pushes, &pulls] {
+                        let mut out = vec![(7, 7.0)];
+                        let found = filter.joint(&before, action, seen, &mut scratch, &mut out);
+                        assert_eq!(out, expected);
+                        assert!((found - sum).abs() < 1e-15);
+                    }
+                    if sum > 0.0 && !followed {
+                        (belief, followed) = (expected, true);
+                        normalise(&mut belief, sum);
+                        assert!((belief.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9);
+                    }
+                }
+                let mut predicted = Sparse::new();
+                filter.predict(&before, action, &mut scratch, &mut predicted);
+                belief::predict(&model, 0, &whole(&before), action, &mut dense);
+                assert_eq!(whole(&predicted), dense);
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_keeps_33_bits_and_what_is_positive() {
+        let mut belief: Sparse =
+            vec![(0, 1.0 + 2.0_f64.powi(-32)), (1, 1.0 + 2.0_f64.powi(-40)), (2, 1e-320), (3, 0.1)];
+        normalise(&mut belief, 1.0);
+        assert_eq!((belief[0].1, belief[1].1), (1.0 + 2.0_f64.powi(-32), 1.0));
+        assert!(belief[2].1 > 0.0);
+        assert!((belief[3].1 - 0.1).abs() < 0.1 * 2.0_f64.powi(-33));
+        // Sums below the smallest normal number have no finite inverse.
+        let mut tiny: Sparse = vec![(0, 3e-310), (1, 1e-310)];
+        normalise(&mut tiny, 4e-310);
+        assert!((tiny[0].1 - 0.75).abs() < 1e-9 && (tiny[1].1 - 0.25).abs() < 1e-9);
+    }
+}

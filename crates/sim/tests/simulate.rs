@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use tiresias_model::format::{ReadOptions, read};
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Policy};
-use tiresias_sim::{Actor, Episode, NatureRule, Simulation, Summary, World};
+use tiresias_sim::{Actor, Episode, NatureRule, SimulateError, Simulation, Summary, World};
 
 /// A patrol on a ring of five rooms that starts anew at the end; walls are seen with noise.
 const PATROL: &str = "discount: 0.9\nstates: 5\nactions: go stay\nobservations: wall gap\nstart: 0.4 0.3 0.3 0 0\n\
@@ -47,6 +47,11 @@ fn reference(model: &Model, policy: Option<&dyn Policy>, key: Key, steps: usize,
     (0..episodes).map(one).collect()
 }
 
+/// In a model by itself.
+fn single<'a>(model: &'a Model, actor: Actor<'a>, key: Key, steps: usize) -> Simulation<'a> {
+    Simulation { model, actor, nature: NatureRule::Fixed(0), adversary: None, key, steps }
+}
+
 fn simulated(simulation: &Simulation, episodes: usize, threads: usize) -> (Vec<f64>, u64) {
     let mut returns = vec![f64::NAN; episodes];
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -74,7 +79,7 @@ fn returns_are_those_of_the_reference_for_any_number_of_threads() {
             let rule = Rule { stationary };
             let actor = Actor::Policy { policy: &rule, stationary };
             let expected = reference(&model, Some(&rule), key, steps, 100);
-            let simulation = Simulation { model: &model, actor, key, steps };
+            let simulation = single(&model, actor, key, steps);
             let (returns, made) = simulated(&simulation, 100, 1);
             for (found, expected) in returns.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-12, "{found} {expected}");
@@ -82,7 +87,7 @@ fn returns_are_those_of_the_reference_for_any_number_of_threads() {
             assert_eq!(simulated(&simulation, 100, 3), (returns, made));
             assert!(made <= 100 * steps as u64);
         }
-        let simulation = Simulation { model: &model, actor: Actor::Random, key, steps };
+        let simulation = single(&model, Actor::Random, key, steps);
         let expected = reference(&model, None, key, steps, 50);
         let (returns, _) = simulated(&simulation, 50, 2);
         assert!(returns.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12));
@@ -93,14 +98,14 @@ fn returns_are_those_of_the_reference_for_any_number_of_threads() {
 fn a_hook_stops_it() {
     let (model, rule) = (patrol(PATROL, None), Rule { stationary: true });
     let actor = Actor::Policy { policy: &rule, stationary: true };
-    let simulation = Simulation { model: &model, actor, key: Key(1), steps: 10 };
-    assert_eq!(simulation.run(0, &mut [0.0; 100], &|_| ControlFlow::Break(())), None);
+    let simulation = single(&model, actor, Key(1), 10);
+    assert_eq!(simulation.run(0, &mut [0.0; 100], &|_| ControlFlow::Break(())), Err(SimulateError::Cancelled));
 }
 
 #[test]
 fn what_is_cut_off_is_bounded() {
     let model = patrol(PATROL, None);
-    let cut = |model: &Model, steps| Simulation { model, actor: Actor::Random, key: Key(1), steps }.truncation();
+    let cut = |model: &Model, steps| single(model, Actor::Random, Key(1), steps).truncation();
     let (low, high) = cut(&model, 20);
     // Going from the last room earns 10 unless it shows the wall of room 2, 0.3 · 0.3 of all times, and then -3; going from room 1
     // meets that wall 0.9 · 0.3 of all times. A share of 0.9^20 is left of at most ten times as much.

@@ -124,3 +124,53 @@ impl Screen {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tiresias_model::random::{Key, Sequence};
+
+    use super::*;
+
+    fn product(vector: &[f64], belief: &[(u32, f64)]) -> f64 {
+        belief.iter().map(|&(state, p)| p * vector[state as usize]).sum()
+    }
+
+    /// Masses that fall by `decay` from one state to the next, some states left out.
+    fn belief(draw: &mut Sequence, states: usize, decay: f64) -> Vec<(u32, f64)> {
+        let mut masses: Vec<f64> = (0..states).map(|i| decay.powi(i as i32) * draw.between(0.1, 1.0)).collect();
+        (1..states).rev().for_each(|i| masses.swap(i, draw.integer(0, i as u32) as usize));
+        let sum: f64 = masses.iter().sum();
+        let kept = masses.into_iter().enumerate().filter(|_| draw.uniform() < 0.8);
+        kept.map(|(state, mass)| (state as u32, mass / sum)).collect()
+    }
+
+    #[test]
+    fn the_best_vector_is_always_a_candidate_and_candidates_come_in_order() {
+        let mut draw = Key::named(1, &["screen"], &[]).sequence();
+        let (mut visited, mut all) = (0, 0);
+        for case in 0..300 {
+            let (states, vectors) = (1 + case % 40, 1 + (case * 7) % 200);
+            // Values of every size, with ties and near ties; beyond single precision in the last.
+            let size = [1.0, 1e-20, 1e12, 1e36][case % 4];
+            let shift = if case % 3 == 0 { 100.0 * size } else { 0.0 };
+            let mut entries: Vec<f64> = (0..states * vectors).map(|_| shift + size * draw.between(-1.0, 1.0)).collect();
+            for i in (3..vectors).step_by(3) {
+                entries.copy_within((i - 1) * states..i * states, i * states);
+                entries[i * states] *= if i % 2 == 0 { 1.0 + 1e-12 } else { 1.0 };
+            }
+            let screen = Screen::new(states, &entries);
+            for decay in [1.0, 0.7, 0.1] {
+                let belief = belief(&mut draw, states, decay);
+                let products: Vec<f64> = entries.chunks(states).map(|vector| product(vector, &belief)).collect();
+                let best = (0..vectors).fold(0, |best, i| if products[i] > products[best] { i } else { best });
+                let mut candidates = Vec::new();
+                screen.candidates(&belief, |i| candidates.push(i));
+                assert!(candidates.is_sorted() && candidates.contains(&best), "{best} in {candidates:?}");
+                assert!(candidates.iter().all(|&i| i < vectors));
+                (visited, all) = (visited + candidates.len(), all + vectors);
+            }
+        }
+        // It would be no screen if it let everything through.
+        assert!(visited * 3 < all, "{visited} of {all}");
+    }
+}

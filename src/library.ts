@@ -1,5 +1,5 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, invalid, type Kind } from './check.js';
+import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';

@@ -146,27 +146,27 @@ struct Histories<'a> {
 }
 
 impl Histories<'_> {
-    fn from_start(&self) -> f64 {
+    fn value(&self) -> f64 {
         let s = self.model.states().len();
         let at = |state: usize| {
             let mut seen = vec![0.0; s];
             seen[state] = 1.0;
             let hidden = self.model.observations().is_some();
-            self.from(0, state, if hidden { self.model.start().to_vec() } else { seen })
+            self.from(0, state, if hidden { self.model.start() } else { &seen })
         };
         (0..s).map(|state| self.model.start()[state] * at(state)).sum()
     }
 
-    fn from(&self, stage: usize, state: usize, belief: Vec<f64>) -> f64 {
+    fn from(&self, stage: usize, state: usize, belief: &[f64]) -> f64 {
         let (model, s) = (self.model, self.model.states().len());
         if stage == self.steps {
             let ends = model.horizon() == Some(stage) && !model.final_reward().is_empty();
             return if ends { model.final_reward()[state] } else { 0.0 };
         }
-        let action = self.policy.action(stage, &belief);
+        let action = self.policy.action(stage, belief);
         let answer = match model.dynamics().len() {
             1 => Nature { minimiser: 0, maximiser: 0 },
-            _ => self.policy.nature(stage, &belief, action),
+            _ => self.policy.nature(stage, belief, action),
         };
         let all = model.dynamics().len();
         let choices = match self.nature {
@@ -186,9 +186,9 @@ impl Histories<'_> {
                 };
                 for (seen, q) in observed {
                     let mut after = vec![0.0; s];
-                    assert!(belief::update(model, updates, &belief, action, seen, &mut after) > 0.0);
+                    assert!(belief::update(model, updates, belief, action, seen, &mut after) > 0.0);
                     let reward = model.realised_reward(state, action, next, seen);
-                    total += share * p * q * (reward + model.discount() * self.from(stage + 1, next, after));
+                    total += share * p * q * (reward + model.discount() * self.from(stage + 1, next, &after));
                 }
             }
         }
@@ -234,7 +234,7 @@ fn exact_returns_are_those_of_all_histories_and_lie_in_the_intervals() {
         for nature in natures(&model) {
             let simulation = Simulation { model: &model, actor, nature, adversary: Some(&policy), key, steps: 4 };
             let exact = simulation.exact(MOST, &go_on).unwrap().unwrap();
-            let expected = Histories { model: &model, policy: &policy, nature, steps: 4 }.from_start();
+            let expected = Histories { model: &model, policy: &policy, nature, steps: 4 }.value();
             assert!((exact - expected).abs() < 1e-8, "{nature:?} of seed {seed}: {exact}, not {expected}");
             let (returns, _) = on(2, &simulation, 4000);
             let summary = tiresias_sim::Summary::of(&returns);
@@ -364,18 +364,21 @@ fn a_fixed_model_that_nobody_tells_of_can_be_worse_than_natures_best_response() 
     assert_eq!((table.average.exact, table.resampled.exact, table.adversarial), (Some(0.0), Some(0.0), None));
 }
 
+/// Reads the sign, again and again.
+struct Reader;
+
+impl Policy for Reader {
+    fn action(&self, _: usize, _: &[f64]) -> usize {
+        0
+    }
+}
+
 #[test]
 fn what_no_model_explains_is_an_error() {
     // Seen twice, the sign contradicts itself when nature switches: no model gives the second one any probability.
     let mut parts = liar(1.0).to_builder();
     parts.horizon = Some(4);
     let model = parts.build().unwrap();
-    struct Reader;
-    impl Policy for Reader {
-        fn action(&self, _: usize, _: &[f64]) -> usize {
-            0
-        }
-    }
     let actor = Actor::Policy { policy: &Reader, stationary: true };
     let with = |nature| Simulation { model: &model, actor, nature, adversary: None, key: Key(3), steps: 4 };
     // Model 1 explains what model 0 does not: the largest likelihood rules.

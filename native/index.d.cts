@@ -289,8 +289,6 @@ export declare class Solution {
   optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
   worstModel(stage: number, belief: Float64Array, action: number): number
-  /** Nature's two answers to an action: the model with the smallest and the one with the largest continuation value. */
-  nature(stage: number, belief: Float64Array, action: number): NatureAnswer
   /**
    * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
    * form; solve a POMDP without a horizon with the solver `point`.
@@ -492,14 +490,6 @@ export interface ModelWarning {
   column: number
   /** The whole message, with the line and a caret under the text. */
   text: string
-}
-
-/** Which models of the cloud nature answers an action with. */
-export interface NatureAnswer {
-  /** The model with the smallest continuation value. */
-  minimiser: number
-  /** The model with the largest one. */
-  maximiser: number
 }
 
 /** What a method did in a batch of episodes; per row unless said otherwise. */
@@ -794,6 +784,16 @@ export interface StageProgress {
   done: number
   total: number
   phase: string
+}
+
+/** The fixed model against which a policy earns the least. */
+export interface StaticWorstCase {
+  model: number
+  /** Ends of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni). */
+  low: number
+  high: number
+  /** The smallest of the models' mean returns, where all are computed. */
+  exact?: number
 }
 
 /** What may follow a decision. */

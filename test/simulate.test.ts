@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AlphaPolicy, Model, TiresiasError, drawTask, robustness, rolloutSync, simulate, solveSync } from '../src/index.js';
+import { AlphaPolicy, Model, drawTask, robustness, rolloutSync, simulate, solveSync } from '../src/index.js';
 import { scratch, tiresias } from './support.js';
 
 const { model } = drawTask('energy', { index: 2, regime: 'apomdp', horizon: 3 });
@@ -90,15 +90,6 @@ describe('robustness', () => {
     await robustness(model, solution, { episodes: 100, onProgress: ({ done, total }) => seenByUs.push(done / total) });
     expect(seenByUs.at(-1)).toBe(1);
   });
-});
-
-it('a solution says what nature answers with', () => {
-  for (const action of [0, 1, 2]) {
-    const { minimiser, maximiser } = solution.nature(0, model.start(), action);
-    expect(solution.worstModel(0, model.start(), action)).toBe(minimiser);
-    expect([minimiser, maximiser].every((m) => m < 3)).toBe(true);
-  }
-  expect(() => solution.nature(0, model.start(), 3)).toThrow(TiresiasError);
 });
 
 describe('tiresias simulate', () => {

@@ -80,6 +80,11 @@ impl Kernel {
         (&self.index[range.clone()], &self.probability[range])
     }
 
+    /// The values of row `r`.
+    pub(crate) fn row_mut(&mut self, r: usize) -> &mut [f64] {
+        &mut self.probability[self.offsets[r] as usize..self.offsets[r + 1] as usize]
+    }
+
     /// Row `r` as pairs.
     #[inline]
     pub fn pairs(&self, r: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
@@ -109,8 +114,7 @@ impl Kernel {
     /// Makes every row sum to 1 up to rounding.
     pub(crate) fn renormalise(&mut self) {
         for r in 0..self.rows() {
-            let range = self.offsets[r] as usize..self.offsets[r + 1] as usize;
-            renormalise(&mut self.probability[range]);
+            renormalise(self.row_mut(r));
         }
     }
 }

@@ -5,6 +5,7 @@ mod bracket;
 mod evaluate;
 mod iterate;
 pub(crate) mod modified_policy_iteration;
+mod nature;
 pub(crate) mod policy_iteration;
 pub(crate) mod sweep;
 pub(crate) mod table;

@@ -85,6 +85,20 @@ impl Kernel {
         &mut self.probability[self.offsets[r] as usize..self.offsets[r + 1] as usize]
     }
 
+    /// The rows from `first` on, one after the other: cheaper than [`row`](Self::row) for each.
+    #[inline]
+    pub fn rows_from(&self, first: usize) -> impl Iterator<Item = (&[u32], &[f64])> {
+        let start = self.offsets[first] as usize;
+        let (mut index, mut probability) = (&self.index[start..], &self.probability[start..]);
+        self.offsets[first..].windows(2).map(move |ends| {
+            let (i, p);
+            let entries = (ends[1] - ends[0]) as usize;
+            (i, index) = index.split_at(entries);
+            (p, probability) = probability.split_at(entries);
+            (i, p)
+        })
+    }
+
     /// Row `r` as pairs.
     #[inline]
     pub fn pairs(&self, r: usize) -> impl Iterator<Item = (usize, f64)> + '_ {

@@ -2,6 +2,7 @@
 
 pub(crate) mod backward;
 mod bracket;
+mod drain;
 mod evaluate;
 mod iterate;
 pub(crate) mod modified_policy_iteration;

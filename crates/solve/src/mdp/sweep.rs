@@ -4,6 +4,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use tiresias_model::{Ambiguity, Kernel, Model, Nature as Answers};
 
+use super::drain::{LANES, Lane};
 use super::nature::{End, Nature, Room};
 use crate::Stopped;
 
@@ -24,8 +25,7 @@ pub(crate) fn blend(alpha: f64, lowest: f64, highest: f64) -> f64 {
 
 /// `Σ_s' P(s'|row) V(s')`, always added in the same order: a value is the same number wherever it is computed.
 #[inline]
-fn mean(transition: &Kernel, row: usize, next: &[f64]) -> f64 {
-    let (index, probability) = transition.row(row);
+fn mean((index, probability): (&[u32], &[f64]), next: &[f64]) -> f64 {
     index.iter().zip(probability).fold(0.0, |sum, (&s, p)| sum + p * next[s as usize])
 }
 
@@ -33,7 +33,7 @@ fn mean(transition: &Kernel, row: usize, next: &[f64]) -> f64 {
 #[inline]
 pub(crate) fn backed_up(model: &Model, m: usize, state: usize, action: usize, next: &[f64]) -> f64 {
     let row = action * model.states().len() + state;
-    model.expected_reward(m)[row] + model.discount() * mean(&model.dynamics()[m].transition, row, next)
+    model.expected_reward(m)[row] + model.discount() * mean(model.dynamics()[m].transition.row(row), next)
 }
 
 /// The values of actions in one state after another, all with the same next values.
@@ -53,7 +53,7 @@ impl<'a> Backups<'a> {
         let model = self.model;
         let mut answers = Answers { minimiser: 0, maximiser: 0 };
         if let Some(nature) = &self.nature {
-            return (ambiguous_q(model, nature, action * model.states().len() + state, room), answers);
+            return (ambiguous(model, nature, &[action * model.states().len() + state], room)[0], answers);
         }
         let first = backed_up(model, 0, state, action, self.next);
         let (mut low, mut high) = (first, first);
@@ -89,14 +89,16 @@ impl<'a> Backups<'a> {
     }
 }
 
-/// The α-MEU value of row `a * S + s` over its ambiguity set.
-#[inline]
-fn ambiguous_q(model: &Model, nature: &Nature, row: usize, room: &mut Room) -> f64 {
-    let mut at = |end| nature.value(row, end, room);
+/// The α-MEU values of at most `LANES` rows `a * S + s` over their ambiguity sets.
+fn ambiguous(model: &Model, nature: &Nature, rows: &[usize], room: &mut Room) -> Lane {
+    let mut at = |end| nature.values(rows, end, room);
     match model.alpha() {
         1.0 => at(End::Least),
         0.0 => at(End::Greatest),
-        alpha => blend(alpha, at(End::Least), at(End::Greatest)),
+        alpha => {
+            let (low, high) = (at(End::Least), at(End::Greatest));
+            std::array::from_fn(|l| blend(alpha, low[l], high[l]))
+        }
     }
 }
 
@@ -167,7 +169,11 @@ impl<'a> Sweeps<'a> {
                 let q = &mut q[..value.len()];
                 if let Some(nature) = &nature {
                     let rows = action * next.len() + base;
-                    q.iter_mut().zip(rows..).for_each(|(q, row)| *q = ambiguous_q(self.model, nature, row, &mut room));
+                    for (k, q) in q.chunks_mut(LANES).enumerate() {
+                        let rows: [usize; LANES] = std::array::from_fn(|l| rows + k * LANES + l);
+                        let values = ambiguous(self.model, nature, &rows[..q.len()], &mut room);
+                        q.copy_from_slice(&values[..q.len()]);
+                    }
                 } else {
                     self.action_values(action, base, next, q, &mut high);
                 }
@@ -206,8 +212,8 @@ impl<'a> Sweeps<'a> {
         let rows = action * s + base;
         for (m, dynamics) in self.model.dynamics().iter().enumerate() {
             let reward = &self.model.expected_reward(m)[rows..][..q.len()];
-            let values =
-                reward.iter().enumerate().map(|(i, r)| r + discount * mean(&dynamics.transition, rows + i, next));
+            let kernel = dynamics.transition.rows_from(rows);
+            let values = reward.iter().zip(kernel).map(|(r, row)| r + discount * mean(row, next));
             if m == 0 {
                 q.iter_mut().zip(values).for_each(|(q, value)| *q = value);
                 high[..q.len()].copy_from_slice(q);

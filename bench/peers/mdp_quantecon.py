@@ -4,7 +4,7 @@ import warnings
 from importlib.metadata import version
 
 import numpy as np
-from mdp_problem import ACTIONS, SUCCESSORS, arguments, report, rewards, rows, timed
+from mdp_problem import ACTIONS, SUCCESSORS, arguments, report, rewards, rows, sweep_seconds, timed
 from quantecon.markov import DiscreteDP
 from scipy.sparse import csr_matrix
 
@@ -25,12 +25,14 @@ def build():
     return DiscreteDP(rewards(s).T.ravel(), transition, args.discount, *pairs)
 
 
-seconds, model = timed(build)
+seconds, _, model = timed(build)
 value, out = np.zeros(s), np.empty(s)
 model.bellman_operator(value, Tv=out)  # compiles
-sweep = min(timed(lambda: model.bellman_operator(value, Tv=out))[0] for _ in range(5))
+sweep = sweep_seconds(lambda: model.bellman_operator(value, Tv=out))
 solves = []
-for method in ["value_iteration", "modified_policy_iteration"]:
-    took, result = timed(lambda: model.solve(method, epsilon=args.gap, max_iter=10_000))
-    solves.append({"solver": method, "seconds": took, "iterations": int(result.num_iter), "value": float(result.v[0])})
-report("quantecon", version("quantecon"), buildSeconds=seconds, sweepSeconds=sweep, solves=solves)
+# Its tolerance is a proven distance from the optimal values, half the gap.
+for method in ["modified_policy_iteration", "value_iteration"]:
+    wall, processor, result = timed(lambda: model.solve(method, epsilon=args.gap, max_iter=10_000))
+    solves.append({"solver": method, "seconds": wall, "processorSeconds": processor, "iterations": int(result.num_iter),
+                   "value": float(result.v[0])})
+report("quantecon", version("quantecon"), buildSeconds=seconds, sweepProcessorSeconds=sweep, solves=solves)

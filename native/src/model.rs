@@ -133,6 +133,12 @@ impl Model {
         self.0.alpha()
     }
 
+    /// What nature may choose in place of each transition row: `l1` or `interval`; `null` for nothing beyond the cloud.
+    #[napi(getter, ts_return_type = "'l1' | 'interval' | null")]
+    pub fn ambiguity(&self) -> Option<String> {
+        self.0.ambiguity().map(|sets| sets.name().into())
+    }
+
     /// Name (or number) of state `i`.
     #[napi]
     pub fn state_name(&self, i: u32) -> Result<String> {

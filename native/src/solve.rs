@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array};
+use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array, Uint32Array};
 use napi_derive::napi;
 use tiresias_model as model;
 use tiresias_solve as core;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
-use crate::errors::{Result, coded, from_solve, invalid, whole};
+use crate::errors::{Result, coded, from_model, from_solve, invalid, whole};
 use crate::model::{Model, check_action, check_belief};
 use crate::policy_files::AlphaPolicy;
 
@@ -60,6 +60,14 @@ pub struct Assessment {
     pub maximisers: Vec<u32>,
     /// By action: the estimate under each model of the cloud for this step, when nature picks the models of later ones.
     pub model_values: Vec<Float64Array>,
+}
+
+/// A distribution over next states.
+#[napi(object)]
+pub struct NatureRow {
+    /// Ascending.
+    pub states: Uint32Array,
+    pub probabilities: Float64Array,
 }
 
 /// A solved model: bounds, and a policy with a bound on the regret of every action it names.
@@ -181,6 +189,27 @@ impl Solution {
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
     }
 
+    /// Nature's answer to an action in a state, where states are observed: the next states and their probabilities, α of the distribution
+    /// that is worst for the action and 1-α of the best. `INVALID_ARGUMENT` where the state is hidden.
+    #[napi]
+    pub fn nature_row(&self, stage: f64, state: f64, action: f64) -> Result<NatureRow> {
+        let (stage, action) = (self.stage(stage)?, check_action(&self.model, action)?);
+        let state = whole("state", state, 0, self.model.states().len() as u32 - 1)?;
+        let row = self.inner.policy.nature_row(stage, state, action).ok_or_else(hidden)?;
+        let (states, probabilities) = row.into_iter().map(|(s, p)| (s as u32, p)).unzip::<u32, f64, Vec<_>, Vec<_>>();
+        Ok(NatureRow { states: Uint32Array::new(states), probabilities: Float64Array::new(probabilities) })
+    }
+
+    /// The MDP whose transitions are nature's answers at a stage to every action in every state. Without a horizon it is worth what
+    /// the robust model is worth. `INVALID_ARGUMENT` where the state is hidden.
+    #[napi]
+    pub fn nature_model(&self, stage: f64) -> Result<Model> {
+        let kernel = self.inner.policy.nature_kernel(self.stage(stage)?).ok_or_else(hidden)?;
+        let mut parts = self.model.single(0).to_builder();
+        parts.dynamics[0].transition = kernel;
+        parts.build().map(|model| Model(Arc::new(model))).map_err(from_model)
+    }
+
     /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
     /// form; solve a POMDP without a horizon with the solver `point`.
     #[napi]
@@ -222,8 +251,11 @@ impl Solution {
 
     /// Checks a stage and a belief.
     fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, &'a [f64])> {
-        let last = self.model.horizon().map_or(u32::MAX, |h| h as u32 - 1);
-        Ok((whole("stage", stage, 0, last)?, check_belief(&self.model, belief)?))
+        Ok((self.stage(stage)?, check_belief(&self.model, belief)?))
+    }
+
+    fn stage(&self, stage: f64) -> Result<usize> {
+        whole("stage", stage, 0, self.model.horizon().map_or(u32::MAX, |h| h as u32 - 1))
     }
 }
 
@@ -310,4 +342,8 @@ pub fn load_policy(bytes: &[u8], model: &Model) -> Result<Solution> {
     let stats = core::Stats { seconds: 0.0, iterations: 0, vectors: 0, points: 0, solver: "file" };
     let inner = core::Solution { lower, upper, policy, stats, stopped: core::Stopped::Converged };
     Ok(Solution { model: model.0.clone(), inner: Arc::new(inner) })
+}
+
+fn hidden() -> napi::Error {
+    invalid("nature's distributions over next states are known where states are observed; this model's are hidden")
 }

@@ -81,7 +81,7 @@ export function solveCommand(): Command {
         const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
           {
-            model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models },
+            model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
             lower, upper, value, gap: upper - lower,
             action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
             q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, vectors: size,

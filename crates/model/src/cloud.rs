@@ -18,6 +18,10 @@ impl Model {
         };
         let mut parts = first.to_builder();
         parts.alpha = alpha;
+        if let Some(i) = models.iter().position(|model| model.ambiguity().is_some()) {
+            let problem = "has an ambiguity set of its own; a model has a set or a cloud, not both".into();
+            return Err(ModelError::Cloud { model: i, name: models[i].name().into(), problem });
+        }
         for (i, other) in others.iter().enumerate() {
             let problem = |problem| ModelError::Cloud { model: i + 1, name: other.name().into(), problem };
             check_shared(first, other).map_err(problem)?;

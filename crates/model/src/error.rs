@@ -63,6 +63,9 @@ pub enum ModelError {
         /// Size of the cloud.
         models: usize,
     },
+    /// A set of transition distributions is empty, leaves out the nominal one, or stands where there can be none.
+    #[error("{0}")]
+    Ambiguity(String),
     /// The JSON text is not a model file.
     #[error("model JSON: {0}")]
     Json(String),

@@ -1,10 +1,13 @@
 //! The JSON file format of models (`tiresias.model/1`) and the hash that identifies a model.
 
+mod ambiguity;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::ambiguity::AmbiguityFile;
 use crate::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
 
 /// The value of a model file's `schema` field.
@@ -103,6 +106,9 @@ pub(crate) struct ModelFile {
     /// One object a model of the cloud.
     #[cfg_attr(test, schemars(length(min = 1)))]
     dynamics: Vec<DynamicsFile>,
+    /// What nature may choose in place of each transition row; left out for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ambiguity: Option<AmbiguityFile>,
 }
 
 fn one() -> f64 {
@@ -160,6 +166,7 @@ impl ModelBuilder {
             }
         };
         let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
+        let ambiguity = file.ambiguity.map(|sets| sets.read(&actions, &states)).transpose()?;
         Ok(Self {
             name: file.name,
             reward,
@@ -170,6 +177,7 @@ impl ModelBuilder {
             final_reward: file.final_reward,
             dynamics,
             alpha: file.alpha,
+            ambiguity,
             states,
             actions,
             observations,
@@ -186,9 +194,6 @@ impl Model {
     /// The canonical JSON document: sparse rows with numeric columns, fields in a fixed order, numbers that read back exactly.
     pub fn to_json(&self) -> String {
         let (s, a) = (self.states().len(), self.actions().len());
-        let rows = |kernel: &Kernel| -> RowsFile {
-            (0..a).map(|action| (0..s).map(|state| sparse(kernel.pairs(action * s + state))).collect()).collect()
-        };
         let file = ModelFile {
             json_schema: None,
             schema: SCHEMA.into(),
@@ -205,7 +210,7 @@ impl Model {
             reward: match self.reward() {
                 Reward::Action(r) => RewardFile::Action(r.clone()),
                 Reward::StateAction(r) => RewardFile::StateAction(r.chunks(s).map(<[f64]>::to_vec).collect()),
-                Reward::Transition(r) => RewardFile::Transition(rows(r)),
+                Reward::Transition(r) => RewardFile::Transition(rows(r, s)),
                 Reward::Full(r) => {
                     let o = self.observations().map_or(1, Space::len);
                     let row = |row: usize, next: usize| {
@@ -222,10 +227,11 @@ impl Model {
                 .dynamics()
                 .iter()
                 .map(|d| DynamicsFile {
-                    transition: rows(&d.transition),
-                    observation: d.observation.as_ref().map(rows),
+                    transition: rows(&d.transition, s),
+                    observation: d.observation.as_ref().map(|kernel| rows(kernel, s)),
                 })
                 .collect(),
+            ambiguity: self.ambiguity().map(|sets| AmbiguityFile::of(sets, s)),
         };
         serde_json::to_string(&file).expect("a validated model holds only finite numbers and string keys")
     }
@@ -249,6 +255,13 @@ fn space_file(space: &Space) -> SpaceFile {
 
 fn sparse(pairs: impl Iterator<Item = (usize, f64)>) -> RowFile {
     RowFile::Sparse(pairs.map(|(i, p)| (i.to_string(), p)).collect())
+}
+
+/// `[action][state]` rows of a kernel.
+fn rows(kernel: &Kernel, states: usize) -> RowsFile {
+    (0..kernel.rows() / states)
+        .map(|action| (0..states).map(|state| sparse(kernel.pairs(action * states + state))).collect())
+        .collect()
 }
 
 fn unknown(what: &str, name: &str) -> ModelError {

@@ -7,6 +7,7 @@
 //! Pure: no threads, no clock, and no file but the one that [`Model::from_file`] is given. Randomness comes from the counter-based generator in [`random`].
 #![forbid(unsafe_code)]
 
+mod ambiguity;
 pub mod belief;
 mod cloud;
 mod error;
@@ -21,6 +22,7 @@ pub mod random;
 mod reward;
 mod space;
 
+pub use ambiguity::{Ambiguity, Support};
 pub use error::ModelError;
 pub use json::SCHEMA;
 pub use kernel::Kernel;

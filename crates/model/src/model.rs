@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kernel::renormalise;
-use crate::{Kernel, ModelError, Reward, Space};
+use crate::{Ambiguity, Kernel, ModelError, Reward, Space};
 
 /// How far a row may be from summing to 1 before it is an error; within it, rows are divided by their sum.
 const ROW_TOLERANCE: f64 = 1e-6;
@@ -22,7 +22,7 @@ pub struct Dynamics {
 pub enum Kind {
     /// One dynamics, state observed.
     Mdp,
-    /// Several dynamics, state observed.
+    /// Several dynamics, or an ambiguity set around one; state observed.
     RobustMdp,
     /// One dynamics with observations.
     Pomdp,
@@ -69,6 +69,8 @@ pub struct ModelBuilder {
     pub dynamics: Vec<Dynamics>,
     /// Ambiguity attitude α in [0, 1]: 1 is max-min, 0 is max-max.
     pub alpha: f64,
+    /// What nature may choose in place of each transition row; `None` for nothing else. Only for one dynamics and observed states.
+    pub ambiguity: Option<Ambiguity>,
 }
 
 /// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on. Clones share their
@@ -90,6 +92,7 @@ pub struct Model {
     /// Shared, because every policy holds its model and the kernels are most of what a large one weighs.
     dynamics: Arc<[Dynamics]>,
     alpha: f64,
+    ambiguity: Option<Arc<Ambiguity>>,
 }
 
 impl ModelBuilder {
@@ -135,6 +138,9 @@ impl ModelBuilder {
         }
         self.check_reward()?;
         self.check_rows()?;
+        if let Some(ambiguity) = &self.ambiguity {
+            ambiguity.check(&self)?;
+        }
         self.finish()
     }
 
@@ -219,6 +225,7 @@ impl ModelBuilder {
                 dynamics.transition = dynamics.transition.with_certain_rows(|row| terminal[row % s].then_some(row % s));
             }
         }
+        let ambiguity = self.ambiguity.map(|sets| Arc::new(sets.settle(s, &terminal)));
         let mut model = Model {
             name: self.name,
             states: self.states,
@@ -233,6 +240,7 @@ impl ModelBuilder {
             final_reward: self.final_reward,
             dynamics: self.dynamics.into(),
             alpha: self.alpha,
+            ambiguity,
         };
         model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m)).collect();
         let (low, high) = model.value_range();
@@ -248,7 +256,7 @@ impl ModelBuilder {
 impl Model {
     /// MDP, robust MDP, POMDP or APOMDP.
     pub fn kind(&self) -> Kind {
-        match (self.dynamics.len() > 1, self.observations.is_some()) {
+        match (self.dynamics.len() > 1 || self.ambiguity.is_some(), self.observations.is_some()) {
             (false, false) => Kind::Mdp,
             (true, false) => Kind::RobustMdp,
             (false, true) => Kind::Pomdp,
@@ -339,6 +347,11 @@ impl Model {
         self.alpha
     }
 
+    /// What nature may choose in place of each transition row, beyond the cloud.
+    pub fn ambiguity(&self) -> Option<&Ambiguity> {
+        self.ambiguity.as_deref()
+    }
+
     /// Back to parts, to change some and build again.
     pub fn to_builder(&self) -> ModelBuilder {
         ModelBuilder {
@@ -354,19 +367,32 @@ impl Model {
             final_reward: self.final_reward.clone(),
             dynamics: self.dynamics.to_vec(),
             alpha: self.alpha,
+            ambiguity: self.ambiguity.as_deref().cloned(),
         }
     }
 
-    /// The same model with only dynamics `m`: what the world is when `m` is true.
+    /// The same model with only dynamics `m` and no ambiguity: what the world is when `m` is true.
     #[must_use]
     pub fn single(&self, m: usize) -> Model {
-        Model { dynamics: [self.dynamics[m].clone()].into(), expected: vec![self.expected[m].clone()], ..self.clone() }
+        let (dynamics, expected) = ([self.dynamics[m].clone()].into(), vec![self.expected[m].clone()]);
+        Model { dynamics, expected, ambiguity: None, ..self.clone() }
+    }
+
+    /// The lowest and the highest expected reward of any step, whatever nature chooses.
+    pub fn reward_range(&self) -> (f64, f64) {
+        let expected = (0..self.dynamics.len()).flat_map(|m| self.expected_reward(m));
+        // Where nature chooses the next state, no more is known than what each transition can pay.
+        let realised = match (&self.ambiguity, &self.reward) {
+            (Some(_), Reward::Transition(rows)) => Some((0..rows.rows()).flat_map(|r| rows.row(r).1).chain(&[0.0])),
+            _ => None,
+        };
+        let all = expected.chain(realised.into_iter().flatten());
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| (low.min(r), high.max(r)))
     }
 
     /// Crude bounds on the total reward from any state: `[lowest, highest]` step reward over the (discounted) horizon.
     pub fn value_range(&self) -> (f64, f64) {
-        let rewards = || (0..self.dynamics.len()).flat_map(|m| self.expected_reward(m)).copied();
-        let (low, high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) = self.reward_range();
         let steps = match self.horizon {
             None => 1.0 / (1.0 - self.discount),
             Some(h) if self.discount == 1.0 => h as f64,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_model::format::{ReadOptions, read};
-use tiresias_model::{Model, ModelError, Reward};
+use tiresias_model::{Ambiguity, Model, ModelError, Reward, Support};
 
 /// A walk of two states. `P(move)` and what the reward is given for are the caller's.
 fn walk(stay: f64, rewards: &str) -> Model {
@@ -13,6 +13,10 @@ fn walk(stay: f64, rewards: &str) -> Model {
         1.0 - stay
     );
     read("walk.pomdp", text.as_bytes(), &ReadOptions::default()).unwrap().model
+}
+
+fn request(regime: Regime) -> TaskRequest {
+    TaskRequest { split: "train".into(), index: 0, seed: 3, regime, horizon: 6, models: 1, alpha: 1.0 }
 }
 
 fn problem(models: &[Model]) -> String {
@@ -26,7 +30,7 @@ proptest! {
     /// Taking a cloud apart and putting it together gives it back.
     #[test]
     fn members_make_the_cloud_they_came_from(index in 0_u64..200, models in 1_usize..5, alpha in 0.0..=1.0) {
-        let request = TaskRequest { split: "train".into(), index, seed: 3, regime: Regime::Apomdp, horizon: 6, models, alpha };
+        let request = TaskRequest { index, models, alpha, ..request(Regime::Apomdp) };
         let whole = family("energy").unwrap().task(&request).unwrap().model;
         let members: Vec<Model> = (0..models).map(|m| whole.single(m)).collect();
         prop_assert_eq!(Model::cloud(&members, alpha).unwrap(), whole);
@@ -92,5 +96,9 @@ fn members_that_differ_are_named_with_the_difference() {
             .model,
     ];
     assert_eq!(problem(&shapes), "has 3 states, model 0 has 2");
+    let mut sets = family("energy").unwrap().task(&request(Regime::Mdp)).unwrap().model.to_builder();
+    sets.ambiguity = Some(Ambiguity::L1 { radius: vec![0.1; 30], support: Support::Nominal });
+    let sets = sets.build().unwrap();
+    assert!(matches!(Model::cloud(&[sets], 1.0), Err(ModelError::Cloud { model: 0, .. })));
     assert!(matches!(Model::cloud(&[], 1.0), Err(ModelError::Shape { .. })));
 }

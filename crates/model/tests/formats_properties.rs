@@ -89,6 +89,7 @@ prop_compose! {
             final_reward: vec![],
             dynamics: vec![Dynamics { transition: draw.kernel(a * s, s), observation }],
             alpha: 1.0,
+            ambiguity: None,
         }
         .build()
         .expect("a valid model")

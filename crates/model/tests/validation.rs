@@ -24,6 +24,7 @@ fn tiger() -> ModelBuilder {
             observation: Some(Kernel::from_dense(2, &[hear, reset, reset].concat())),
         }],
         alpha: 1.0,
+        ambiguity: None,
     }
 }
 
@@ -215,6 +216,7 @@ prop_compose! {
             dynamics: dynamics.into_iter()
                 .map(|(transition, q)| Dynamics { transition, observation: (!seen).then_some(q) }).collect(),
             alpha: 0.7,
+            ambiguity: None,
         }.build().unwrap()
     }
 }

@@ -357,6 +357,7 @@ fn walk(states: usize) -> Model {
         final_reward: Vec::new(),
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
+        ambiguity: None,
     }
     .build()
     .expect("a valid model")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tiresias_model::{Model, Nature, Policy, Tabular};
+use tiresias_model::{Kernel, Model, Nature, Policy, Tabular};
 
 use crate::assessment::first_best;
 use crate::belief::bounds::BeliefBounds;
@@ -135,12 +135,27 @@ impl SolvedPolicy {
 
     /// Point estimates of what `action` gives at (stage, belief) if this step follows model m and every later one the model that
     /// nature picks: `X_{a,m}(b)` of docs/apomdp.md, one a model. `H^α` of them is the action's value where the state is hidden
-    /// or the belief a vertex.
+    /// or the belief a vertex. Where ambiguity is a set around the rows of one model, its own rows are meant.
     pub fn model_values(&self, stage: usize, belief: &[f64], action: usize) -> Vec<f64> {
         match &self.body {
             Body::Table(table) => table.model_values(&self.model, stage, belief, action),
             Body::Belief(bounds) => bounds.model_values(&self.model, stage, belief, action),
         }
+    }
+
+    /// Nature's answers at `stage` as one transition kernel, row `a * S + s`: `α p_min + (1-α) p_max` of the models of the cloud, or of
+    /// the distributions of the ambiguity sets, that the estimated next values make least and greatest. An MDP with these kernels (one
+    /// a stage) has the action values of the robust model. `None` where the state is hidden.
+    pub fn nature_kernel(&self, stage: usize) -> Option<Kernel> {
+        let Body::Table(table) = &self.body else { return None };
+        let (s, a) = (self.model.states().len(), self.model.actions().len());
+        Some(table.answers(&self.model, stage, (0..a).flat_map(|action| (0..s).map(move |state| (action, state)))))
+    }
+
+    /// One row of [`nature_kernel`](Self::nature_kernel): next states, ascending, and their probabilities.
+    pub fn nature_row(&self, stage: usize, state: usize, action: usize) -> Option<Vec<(usize, f64)>> {
+        let Body::Table(table) = &self.body else { return None };
+        Some(table.answers(&self.model, stage, std::iter::once((action, state))).pairs(0).collect())
     }
 
     /// Point estimate of the value at the start distribution.

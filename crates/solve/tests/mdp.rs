@@ -163,6 +163,7 @@ fn model(states: usize, actions: usize, rows: Kernel, reward: Vec<f64>, discount
         final_reward: Vec::new(),
         dynamics: vec![Dynamics { transition: rows, observation: None }],
         alpha: 1.0,
+        ambiguity: None,
     }
     .build()
     .unwrap()

@@ -140,6 +140,7 @@ fn build(request: &TaskRequest, horizon: usize, nominal: &Patient, cloud: &[Pati
             .map(|p| Dynamics { transition: p.transition(), observation: seen.then(|| p.tests()) })
             .collect(),
         alpha: if request.regime == Regime::Apomdp { request.alpha } else { 1.0 },
+        ambiguity: None,
     }
     .build()
 }

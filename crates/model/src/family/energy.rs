@@ -207,6 +207,7 @@ fn build(
             .map(|p| Dynamics { transition: p.transition(), observation: seen.then(|| p.gauge()) })
             .collect(),
         alpha: if request.regime == Regime::Apomdp { request.alpha } else { 1.0 },
+        ambiguity: None,
     }
     .build()
 }

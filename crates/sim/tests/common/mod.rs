@@ -52,6 +52,7 @@ pub fn model(shape: Shape, seed: u64) -> Model {
         final_reward,
         dynamics,
         alpha: 0.75,
+        ambiguity: None,
     }
     .build()
     .unwrap()

@@ -13,7 +13,8 @@ use tiresias_model::{Kind, Model};
 
 use super::bracket::Bracket;
 use super::evaluate::exact_values;
-use super::sweep::{Sweeps, robust_q};
+use super::nature::Room;
+use super::sweep::{Backups, Sweeps};
 use super::table::{Stage, Table, start_mean};
 use crate::limits::Watch;
 use crate::policy::Body;
@@ -145,5 +146,6 @@ pub(crate) fn iterate(
 
 /// The largest value of `actions` in state 0: what values are kept relative to.
 fn in_state_0(model: &Model, next: &[f64], actions: std::ops::Range<usize>) -> f64 {
-    actions.map(|action| robust_q(model, 0, action, next).0).fold(f64::NEG_INFINITY, f64::max)
+    let (backups, mut room) = (Backups::new(model, next), Room::default());
+    actions.map(|action| backups.q(0, action, &mut room).0).fold(f64::NEG_INFINITY, f64::max)
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod backward;
 mod bracket;
+mod drain;
 mod evaluate;
 mod iterate;
 pub(crate) mod modified_policy_iteration;
+mod nature;
 pub(crate) mod policy_iteration;
 pub(crate) mod sweep;
 pub(crate) mod table;

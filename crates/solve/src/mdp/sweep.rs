@@ -2,8 +2,10 @@
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use tiresias_model::{Kernel, Model, Nature};
+use tiresias_model::{Ambiguity, Kernel, Model, Nature as Answers};
 
+use super::drain::{LANES, Lane};
+use super::nature::{End, Nature, Room};
 use crate::Stopped;
 
 /// States a task sweeps: few enough that their values stay in the innermost cache while the actions pass over them, enough that
@@ -23,8 +25,7 @@ pub(crate) fn blend(alpha: f64, lowest: f64, highest: f64) -> f64 {
 
 /// `Σ_s' P(s'|row) V(s')`, always added in the same order: a value is the same number wherever it is computed.
 #[inline]
-fn mean(transition: &Kernel, row: usize, next: &[f64]) -> f64 {
-    let (index, probability) = transition.row(row);
+fn mean((index, probability): (&[u32], &[f64]), next: &[f64]) -> f64 {
     index.iter().zip(probability).fold(0.0, |sum, (&s, p)| sum + p * next[s as usize])
 }
 
@@ -32,23 +33,73 @@ fn mean(transition: &Kernel, row: usize, next: &[f64]) -> f64 {
 #[inline]
 pub(crate) fn backed_up(model: &Model, m: usize, state: usize, action: usize, next: &[f64]) -> f64 {
     let row = action * model.states().len() + state;
-    model.expected_reward(m)[row] + model.discount() * mean(&model.dynamics()[m].transition, row, next)
+    model.expected_reward(m)[row] + model.discount() * mean(model.dynamics()[m].transition.row(row), next)
 }
 
-/// Nature's two answers at (state, action) when the next value is `next`, and the α-MEU value of the action.
-pub(crate) fn robust_q(model: &Model, state: usize, action: usize, next: &[f64]) -> (f64, Nature) {
-    let first = backed_up(model, 0, state, action, next);
-    let (mut low, mut high, mut nature) = (first, first, Nature { minimiser: 0, maximiser: 0 });
-    for m in 1..model.dynamics().len() {
-        let value = backed_up(model, m, state, action, next);
-        if value < low {
-            (low, nature.minimiser) = (value, m);
+/// The values of actions in one state after another, all with the same next values.
+pub(crate) struct Backups<'a> {
+    model: &'a Model,
+    next: &'a [f64],
+    nature: Option<Nature<'a>>,
+}
+
+impl<'a> Backups<'a> {
+    pub fn new(model: &'a Model, next: &'a [f64]) -> Self {
+        Self { model, next, nature: Nature::new(model, next) }
+    }
+
+    /// The α-MEU value of an action, and the models of the cloud that nature answers it with.
+    pub fn q(&self, state: usize, action: usize, room: &mut Room) -> (f64, Answers) {
+        let model = self.model;
+        let mut answers = Answers { minimiser: 0, maximiser: 0 };
+        if let Some(nature) = &self.nature {
+            return (ambiguous(model, nature, &[action * model.states().len() + state], room)[0], answers);
         }
-        if value > high {
-            (high, nature.maximiser) = (value, m);
+        let first = backed_up(model, 0, state, action, self.next);
+        let (mut low, mut high) = (first, first);
+        for m in 1..model.dynamics().len() {
+            let value = backed_up(model, m, state, action, self.next);
+            if value < low {
+                (low, answers.minimiser) = (value, m);
+            }
+            if value > high {
+                (high, answers.maximiser) = (value, m);
+            }
+        }
+        (blend(model.alpha(), low, high), answers)
+    }
+
+    /// The distribution over next states that nature answers with in the mean, `α p_min + (1-α) p_max`: under it the expected value
+    /// of the action is its α-MEU value. Entries may repeat.
+    pub fn answer(&self, state: usize, action: usize, room: &mut Room) -> Vec<(usize, f64)> {
+        let (row, alpha) = (action * self.model.states().len() + state, self.model.alpha());
+        let mut mixed = Vec::new();
+        if let Some(nature) = &self.nature {
+            for (end, share) in [(End::Least, alpha), (End::Greatest, 1.0 - alpha)].into_iter().filter(|e| e.1 > 0.0) {
+                nature.answer(row, end, room);
+                mixed.extend(room.columns.iter().zip(&room.p).map(|(&s, p)| (s as usize, share * p)));
+            }
+        } else {
+            let Answers { minimiser, maximiser } = self.q(state, action, room).1;
+            for (m, share) in [(minimiser, alpha), (maximiser, 1.0 - alpha)] {
+                mixed.extend(self.model.dynamics()[m].transition.pairs(row).map(|(s, p)| (s, share * p)));
+            }
+        }
+        mixed
+    }
+}
+
+/// The α-MEU values of at most `LANES` rows `a * S + s` over their ambiguity sets.
+fn ambiguous(model: &Model, nature: &Nature, rows: &[usize], room: &mut Room) -> Lane {
+    let mut at = |end| nature.values(rows, end, room);
+    match model.alpha() {
+        1.0 => at(End::Least),
+        0.0 => at(End::Greatest),
+        alpha => {
+            let (low, high) = (at(End::Least), at(End::Greatest));
+            std::array::from_fn(|l| blend(alpha, low[l], high[l]))
         }
     }
-    (blend(model.alpha(), low, high), nature)
 }
 
 /// The least and the greatest entry of `BV - V`.
@@ -85,7 +136,10 @@ pub(crate) struct Sweeps<'a> {
 
 impl<'a> Sweeps<'a> {
     pub fn new(model: &'a Model, threads: usize) -> Self {
-        let entries: usize = model.dynamics().iter().map(|d| d.transition.entries()).sum();
+        let entries = match model.ambiguity() {
+            Some(Ambiguity::Interval { upper, .. }) => upper.entries(),
+            _ => model.dynamics().iter().map(|d| d.transition.entries()).sum(),
+        };
         // Inside somebody's pool the other threads have tasks of their own, and waiting for them would outlast any time limit.
         let alone = rayon::current_thread_index().is_none();
         let wanted = threads > 1 && alone && entries >= ENTRIES_FOR_THREADS;
@@ -107,12 +161,22 @@ impl<'a> Sweeps<'a> {
         actions: &mut [u32],
         pause: &mut dyn FnMut() -> Option<Stopped>,
     ) -> Result<Change, Stopped> {
+        let nature = Nature::new(self.model, next);
         self.all(value, actions, pause, |base, value, actions| {
-            let (mut q, mut high) = ([0.0; BLOCK], [0.0; BLOCK]);
+            let (mut q, mut high, mut room) = ([0.0; BLOCK], [0.0; BLOCK], Room::default());
             value.fill(f64::NEG_INFINITY);
             for action in 0..self.model.actions().len() {
                 let q = &mut q[..value.len()];
-                self.action_values(action, base, next, q, &mut high);
+                if let Some(nature) = &nature {
+                    let rows = action * next.len() + base;
+                    for (k, q) in q.chunks_mut(LANES).enumerate() {
+                        let rows: [usize; LANES] = std::array::from_fn(|l| rows + k * LANES + l);
+                        let values = ambiguous(self.model, nature, &rows[..q.len()], &mut room);
+                        q.copy_from_slice(&values[..q.len()]);
+                    }
+                } else {
+                    self.action_values(action, base, next, q, &mut high);
+                }
                 for ((best, chosen), &q) in value.iter_mut().zip(&mut *actions).zip(&*q) {
                     if q > *best {
                         (*best, *chosen) = (q, action as u32);
@@ -132,22 +196,24 @@ impl<'a> Sweeps<'a> {
         actions: &mut [u32],
         pause: &mut dyn FnMut() -> Option<Stopped>,
     ) -> Result<Change, Stopped> {
+        let backups = Backups::new(self.model, next);
         self.all(value, actions, pause, |base, value, actions| {
+            let mut room = Room::default();
             for (i, (value, &action)) in value.iter_mut().zip(&*actions).enumerate() {
-                *value = robust_q(self.model, base + i, action as usize, next).0;
+                *value = backups.q(base + i, action as usize, &mut room).0;
             }
             finish(value, &next[base..], reference)
         })
     }
 
-    /// `Q(s, action)` for the states from `base` on. One action after the other, because that is how rows lie in memory.
+    /// `Q(s, action)` under the cloud for the states from `base` on. One action after the other, because that is how rows lie in memory.
     fn action_values(&self, action: usize, base: usize, next: &[f64], q: &mut [f64], high: &mut [f64]) {
         let (s, discount) = (self.model.states().len(), self.model.discount());
         let rows = action * s + base;
         for (m, dynamics) in self.model.dynamics().iter().enumerate() {
             let reward = &self.model.expected_reward(m)[rows..][..q.len()];
-            let values =
-                reward.iter().enumerate().map(|(i, r)| r + discount * mean(&dynamics.transition, rows + i, next));
+            let kernel = dynamics.transition.rows_from(rows);
+            let values = reward.iter().zip(kernel).map(|(r, row)| r + discount * mean(row, next));
             if m == 0 {
                 q.iter_mut().zip(values).for_each(|(q, value)| *q = value);
                 high[..q.len()].copy_from_slice(q);

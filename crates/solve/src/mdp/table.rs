@@ -1,9 +1,10 @@
 //! Policies for observed states: value vectors, from which the values of actions are one backup away.
 
 use serde::{Deserialize, Serialize};
-use tiresias_model::{Model, Nature};
+use tiresias_model::{Kernel, Model, Nature};
 
-use super::sweep::{backed_up, robust_q};
+use super::nature::Room;
+use super::sweep::{Backups, backed_up};
 use crate::Assessment;
 use crate::assessment::first_best;
 
@@ -34,8 +35,7 @@ pub(crate) struct Stage {
 impl Table {
     /// What is known before any sweep: the middle of the range of what any policy can collect.
     pub fn unswept(model: &Model) -> Self {
-        let all = || (0..model.dynamics().len()).flat_map(|m| model.expected_reward(m)).copied();
-        let (least, greatest) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+        let (least, greatest) = model.reward_range();
         let last = |pick: fn(f64, f64) -> f64| model.final_reward().iter().copied().reduce(pick).unwrap_or(0.0);
         let discount = model.discount();
         // Values of zero: the backup of those has the middle of the next stage's range still to come.
@@ -94,13 +94,22 @@ impl Table {
     }
 
     /// The action values of one state at one stage, and what nature answers to each.
-    fn backups(&self, model: &Model, stage: usize, state: usize) -> impl Iterator<Item = (f64, Nature)> {
+    fn backups<'a>(&'a self, model: &'a Model, stage: usize, state: usize) -> impl Iterator<Item = (f64, Nature)> + 'a {
         let Stage { level, action_shift, .. } = self.stage(stage);
-        let next = self.level(model, level - 1);
+        let (backups, mut room) = (Backups::new(model, self.level(model, level - 1)), Room::default());
         (0..model.actions().len()).map(move |action| {
-            let (q, nature) = robust_q(model, state, action, next);
+            let (q, nature) = backups.q(state, action, &mut room);
             (q + action_shift, nature)
         })
+    }
+
+    /// Nature's answers at a stage to every action (or one) in every state (or one), as rows in the order of a transition kernel.
+    pub fn answers(&self, model: &Model, stage: usize, rows: impl Iterator<Item = (usize, usize)>) -> Kernel {
+        let next = self.level(model, self.stage(stage).level - 1);
+        let (backups, mut room) = (Backups::new(model, next), Room::default());
+        let mut kernel = Kernel::new(next.len());
+        rows.for_each(|(action, state)| kernel.push_row(backups.answer(state, action, &mut room)));
+        kernel
     }
 
     /// The action values of one state at one stage.

@@ -64,6 +64,7 @@ pub fn hidden(size: Size) -> impl Strategy<Value = Model> {
                 final_reward,
                 dynamics,
                 alpha,
+                ambiguity: None,
             }
             .build()
             .unwrap()
@@ -168,6 +169,7 @@ pub fn tiger(horizon: Option<usize>) -> Model {
             observation: Some(Kernel::from_dense(2, &[vec![0.85, 0.15, 0.15, 0.85], half.repeat(4)].concat())),
         }],
         alpha: 1.0,
+        ambiguity: None,
     }
     .build()
     .unwrap()

@@ -73,6 +73,7 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
         final_reward: Vec::new(),
         dynamics: vec![Dynamics { transition: transition.kernel, observation: observation.map(|rows| rows.kernel) }],
         alpha: 1.0,
+        ambiguity: None,
     };
     Ok((builder, warnings))
 }

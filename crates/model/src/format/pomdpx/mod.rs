@@ -98,6 +98,7 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
         final_reward: Vec::new(),
         dynamics: vec![dynamics],
         alpha: 1.0,
+        ambiguity: None,
     };
     Ok((builder, warnings))
 }

@@ -46,6 +46,7 @@ fn random_model(seed: u64, alpha: f64, actions: usize) -> Model {
         final_reward: (0..s).map(|_| draw.between(-2.0, 2.0)).collect(),
         dynamics,
         alpha,
+        ambiguity: None,
     }
     .build()
     .unwrap()

@@ -1,0 +1,175 @@
+//! Ambiguity about every row of the transition kernel: what nature may choose in its place, (s, a)-rectangular.
+
+use crate::{Kernel, ModelBuilder, ModelError};
+
+/// How far the sums of bounds may be on the wrong side of 1, and the nominal row outside its bounds, before it is an error.
+const TOLERANCE: f64 = 1e-6;
+/// Faulty rows named in one error.
+const MOST_NAMED: usize = 8;
+
+/// A set of distributions over next states for each row `a * S + s`, from which nature chooses anew at every step, for every
+/// state and action apart (Iyengar, "Robust dynamic programming", 2005; Nilim & El Ghaoui, 2005).
+///
+/// The model's only transition kernel is the nominal one: what rollouts draw from, and the centre of balls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ambiguity {
+    /// `{p : Σ_s' |p(s') - P(s'|s,a)| ≤ radius[a * S + s]}`. A radius of 2 or more lets nature choose freely.
+    L1 {
+        /// Length A·S, not negative.
+        radius: Vec<f64>,
+        /// Which states may get probability that the nominal row does not give them.
+        support: Support,
+    },
+    /// `{p : lower ≤ p ≤ upper}`, entry by entry: a bounded-parameter MDP (Givan, Leach, Dean 2000). Entries that are not stored are 0.
+    Interval {
+        /// Row `a * S + s` of lower bounds; none sums to more than 1.
+        lower: Kernel,
+        /// Row `a * S + s` of upper bounds; none sums to less than 1.
+        upper: Kernel,
+    },
+}
+
+/// Where the distributions of an L1 ball may put probability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Support {
+    /// On the states that the nominal row holds possible.
+    #[default]
+    Nominal,
+    /// On any state.
+    All,
+}
+
+impl Ambiguity {
+    /// Lower-case name: `l1`, `interval`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::L1 { .. } => "l1",
+            Self::Interval { .. } => "interval",
+        }
+    }
+
+    /// Checks that no set is empty and that the nominal row lies in each, for parts that are otherwise valid.
+    pub(crate) fn check(&self, parts: &ModelBuilder) -> Result<(), ModelError> {
+        if parts.observations.is_some() {
+            return Err(problem(
+                "belongs to a model whose states are observed; leave out the observations, or the ambiguity",
+            ));
+        }
+        if parts.dynamics.len() > 1 {
+            let several = parts.dynamics.len();
+            return Err(problem(&format!(
+                "goes with one transition model, and there are {several}; leave out all but one"
+            )));
+        }
+        let (s, a) = (parts.states.len(), parts.actions.len());
+        let name = |row: usize| format!("action {}, state {}", parts.actions.name(row / s), parts.states.name(row % s));
+        let shape = |what: &str, expected: usize, found: usize| {
+            let what = format!("ambiguity, {what}");
+            if expected == found { Ok(()) } else { Err(ModelError::Shape { what, expected, found }) }
+        };
+        match self {
+            Self::L1 { radius, .. } => {
+                shape("radius (A·S)", a * s, radius.len())?;
+                match (0..a * s).find(|&row| !(radius[row].is_finite() && radius[row] >= 0.0)) {
+                    None => Ok(()),
+                    Some(row) => Err(ModelError::Number {
+                        what: format!("ambiguity, radius, {}", name(row)),
+                        value: radius[row],
+                        expected: "a finite number that is not negative",
+                    }),
+                }
+            }
+            Self::Interval { lower, upper } => {
+                for (what, bounds) in [("lower", lower), ("upper", upper)] {
+                    shape(&format!("{what} rows (A·S)"), a * s, bounds.rows())?;
+                    shape(&format!("{what} columns (S)"), s, bounds.columns())?;
+                }
+                let nominal = &parts.dynamics[0].transition;
+                let at = |column: usize| format!("next state {}", parts.states.name(column));
+                let faulty = (0..a * s).filter(|row| !parts.terminal.contains(&(row % s)));
+                let faulty: Vec<String> = faulty
+                    .filter_map(|row| {
+                        let fault = interval_fault(lower, upper, nominal, row, &at)?;
+                        Some(format!("{}: {fault}", name(row)))
+                    })
+                    .collect();
+                if faulty.is_empty() { Ok(()) } else { Err(ModelError::Ambiguity(listed(&faulty))) }
+            }
+        }
+    }
+
+    /// The same sets in the form that solvers rely on: none at terminal states, and sums of bounds that enclose 1 exactly.
+    pub(crate) fn settle(self, states: usize, terminal: &[bool]) -> Self {
+        match self {
+            Self::L1 { mut radius, support } => {
+                (0..radius.len()).filter(|row| terminal[row % states]).for_each(|row| radius[row] = 0.0);
+                Self::L1 { radius, support }
+            }
+            Self::Interval { lower, upper } => {
+                let certain = |row: usize| terminal[row % states].then_some(row % states);
+                let [mut lower, mut upper] = [lower, upper].map(|bounds| bounds.with_certain_rows(certain));
+                for row in 0..lower.rows() {
+                    scale(lower.row_mut(row), |sum| sum > 1.0);
+                    scale(upper.row_mut(row), |sum| sum < 1.0);
+                }
+                Self::Interval { lower, upper }
+            }
+        }
+    }
+}
+
+/// Divides by the sum where that lies on the wrong side of 1 by more than rounding.
+fn scale(bounds: &mut [f64], wrong: impl Fn(f64) -> bool) {
+    let sum: f64 = bounds.iter().sum();
+    if wrong(sum) && (sum - 1.0).abs() > 1e-12 {
+        bounds.iter_mut().for_each(|p| *p /= sum);
+    }
+}
+
+fn problem(text: &str) -> ModelError {
+    ModelError::Ambiguity(format!("an ambiguity set {text}"))
+}
+
+fn listed(faulty: &[String]) -> String {
+    let (named, more) = (faulty.len().min(MOST_NAMED), faulty.len().saturating_sub(MOST_NAMED));
+    let tail = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
+    let count = if faulty.len() == 1 { "1 row has".into() } else { format!("{} rows have", faulty.len()) };
+    format!(
+        "{count} bounds that no distribution, or not the nominal one, satisfies:\n  {}{tail}",
+        faulty[..named].join("\n  ")
+    )
+}
+
+/// What is wrong with the bounds of one row, in words.
+fn interval_fault(
+    lower: &Kernel,
+    upper: &Kernel,
+    nominal: &Kernel,
+    row: usize,
+    at: &dyn Fn(usize) -> String,
+) -> Option<String> {
+    let probability = |p: f64| (0.0..=1.0).contains(&p);
+    for (what, bounds) in [("lower", lower), ("upper", upper)] {
+        if let Some((column, p)) = bounds.pairs(row).find(|&(_, p)| !probability(p)) {
+            return Some(format!("{what} bound {p} of {} is not in [0, 1]", at(column)));
+        }
+    }
+    if let Some((column, p)) = lower.pairs(row).find(|&(column, p)| p > upper.get(row, column)) {
+        return Some(format!("lower bound {p} of {} is above the upper bound {}", at(column), upper.get(row, column)));
+    }
+    let sum = |bounds: &Kernel| bounds.row(row).1.iter().sum::<f64>();
+    if sum(lower) > 1.0 + TOLERANCE {
+        return Some(format!("the lower bounds sum to {}, more than 1", sum(lower)));
+    }
+    if sum(upper) < 1.0 - TOLERANCE {
+        return Some(format!("the upper bounds sum to {}, less than 1", sum(upper)));
+    }
+    // Columns that the nominal row leaves out have probability 0, so their lower bound must be 0.
+    let columns = nominal.pairs(row).chain(lower.pairs(row).map(|(column, _)| (column, nominal.get(row, column))));
+    columns
+        .map(|(column, p)| (column, p, lower.get(row, column), upper.get(row, column)))
+        .find(|&(_, p, low, high)| p < low - TOLERANCE || p > high + TOLERANCE)
+        .map(|(column, p, low, high)| {
+            format!("the nominal probability {p} of {} is not between its bounds, {low} and {high}", at(column))
+        })
+}

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod belief;
+pub mod classic;
 mod cloud;
 mod error;
 pub mod family;

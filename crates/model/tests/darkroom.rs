@@ -14,7 +14,7 @@ fn goal(task: &Task) -> [usize; 2] {
     ["goal_x", "goal_y"].map(|name| task.parameters.iter().find(|(n, _)| n == name).unwrap().1 as usize)
 }
 
-/// `goals = [(x, y) for x in range(10) for y in range(10)]`, `numpy.random.RandomState(0).shuffle(goals)` in NumPy 2.4.6,
+/// `goals = [(x, y) for x in range(10) for y in range(10)]`, `numpy.random.RandomState(0).shuffle(goals)` in `NumPy` 2.4.6,
 /// written as `10 x + y`.
 #[rustfmt::skip]
 const SHUFFLED: [usize; 100] = [

@@ -117,15 +117,22 @@ fn model(name: &str, field: &Field) -> Result<Model, ModelError> {
             None => end,
         }
     };
-    let efficiency = |rock: (usize, usize), x: usize, y: usize| {
-        (-(rock.0 as f64 - x as f64).hypot(rock.1 as f64 - y as f64) / field.half).exp2()
-    };
+    // The sensor's accuracy, by rock and cell.
+    let accuracy: Vec<f64> = field
+        .rocks
+        .iter()
+        .flat_map(|&(rock_x, rock_y)| {
+            let distance = move |x: usize, y: usize| (rock_x as f64 - x as f64).hypot(rock_y as f64 - y as f64);
+            let right = move |d: f64| f64::midpoint(1.0, (-d / field.half).exp2());
+            (0..size * size).map(move |cell| right(distance(cell / size, cell % size)))
+        })
+        .collect();
     let seen = |action: usize, state: usize| -> Row {
         if state == end || !(FIRST_CHECK..sample).contains(&action) {
             return vec![(0, 1.0)];
         }
-        let (rock, (x, y, good)) = (action - FIRST_CHECK, of(state));
-        let right = f64::midpoint(1.0, efficiency(field.rocks[rock], x, y));
+        let (rock, cell, good) = (action - FIRST_CHECK, state / subsets, state % subsets);
+        let right = accuracy[rock * size * size + cell];
         let truth = usize::from(good & bit(rock) == 0);
         vec![(truth, right), (1 - truth, 1.0 - right)]
     };

@@ -1,4 +1,4 @@
-//! NumPy's `RandomState(seed).shuffle`, number for number: for splits that other people's code fixed with it. Everything else
+//! `NumPy`'s `RandomState(seed).shuffle`, number for number: for splits that other people's code fixed with it. Everything else
 //! draws from [`crate::random`].
 
 const WORDS: usize = 624;
@@ -65,7 +65,7 @@ pub(super) fn shuffle<T>(seed: u32, items: &mut [T]) {
 mod tests {
     use super::*;
 
-    /// `MT19937()._legacy_seeding(seed)`, `random_raw` in NumPy 2.4.6; the first are also in the authors' own test output.
+    /// `MT19937()._legacy_seeding(seed)`, `random_raw` in `NumPy` 2.4.6; the first are also in the authors' own test output.
     #[test]
     fn words_are_numpys() {
         let words = |seed, n| {
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(words(0, 1003)[1002], 1_602_172_539);
     }
 
-    /// `RandomState(seed).permutation(n)` in NumPy 2.4.6.
+    /// `RandomState(seed).permutation(n)` in `NumPy` 2.4.6.
     #[test]
     fn shuffles_are_numpys() {
         let mut items: Vec<u64> = (0..12).collect();

@@ -3,6 +3,7 @@
 mod clinical;
 mod darkroom;
 mod energy;
+mod linear;
 mod mersenne;
 mod patient;
 
@@ -16,6 +17,7 @@ use crate::{Model, ModelError};
 pub use clinical::Clinical;
 pub use darkroom::Darkroom;
 pub use energy::Energy;
+pub use linear::Linear;
 
 /// Which kind of model a task becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,7 +125,7 @@ pub struct RewardGrid {
 
 /// All families, by name.
 pub fn families() -> Vec<Box<dyn Family>> {
-    vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom)]
+    vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear)]
 }
 
 /// The family called `name`; the error lists those that exist.

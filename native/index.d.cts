@@ -362,10 +362,31 @@ export interface BeliefBatchOptions {
   level?: string
 }
 
+/** A classic problem, or a family of them by parameters. */
+export interface ClassicInfo {
+  /** What `classicModel` calls it. */
+  name: string
+  /** What may follow the name after a colon; empty for nothing, in brackets when it can be left out. */
+  parameters: string
+  description: string
+}
+
+/**
+ * A classic problem: its name, and its parameters after a colon, say `tiger` or `rock-sample:7,8`. `UNKNOWN_NAME` when there is
+ * none of that name (with the nearest one) or the parameters are none that it takes.
+ */
+export declare function classicModel(name: string): Model
+
+/** The classic problems of the literature that `classicModel` builds. */
+export declare function classics(): Array<ClassicInfo>
+
 /** The family's default few-shot template in a regime, as JSON. */
 export declare function defaultTemplate(family: string, regime: string): string
 
-/** Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON. */
+/**
+ * Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON; without a horizon the
+ * family's own.
+ */
 export declare function drawTask(family: string, request: string): DrawnTask
 
 /** Encoded examples: row `i` is `ids[offsets[i]..offsets[i + 1]]`, and so are its labels. */
@@ -447,6 +468,8 @@ export interface FamilyInfo {
   description: string
   splits: Array<SplitInfo>
   regimes: Array<string>
+  /** The horizon it is usually trained with, and a task's when its request names none. */
+  horizon: number
 }
 
 /** SHA-256 of a file's bytes, in hexadecimal. */

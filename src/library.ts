@@ -40,6 +40,12 @@ export type Episodes = Addon.Episodes;
 /** All task families with their splits and regimes. */
 export const families = native.families;
 
+/** The classic problems of the literature that {@link classicModel} builds, with the parameters that their names take. */
+export const classics = native.classics;
+export type { ClassicInfo } from '../native/index.cjs';
+/** A classic problem by its name, with parameters after a colon: `tiger`, `rock-sample:7,8`, `maze:hallway`. Throws UNKNOWN_NAME. */
+export const classicModel = native.classicModel;
+
 /** What names a task of a family, and how its model is shaped. */
 export interface TaskRequest {
   /** "train", "test" or one of the family's out-of-distribution splits. */
@@ -48,6 +54,7 @@ export interface TaskRequest {
   index: number;
   seed?: number;
   regime?: 'mdp' | 'pomdp' | 'apomdp';
+  /** Number of decisions; the family's own when it is left out. */
   horizon?: number;
   /** Size of an APOMDP's cloud. */
   models?: number;
@@ -62,7 +69,7 @@ const TASK = {
 /** Draws a task; the same request gives the same model, bit for bit. */
 export function drawTask(family: string, request: TaskRequest): Addon.DrawnTask {
   checkOptions('drawTask', request, TASK);
-  const { split = 'train', index, seed = 0, regime = 'mdp', horizon = 10, models = 3, alpha = 1 } = request;
+  const { split = 'train', index, seed = 0, regime = 'mdp', horizon, models = 3, alpha = 1 } = request;
   return native.drawTask(family, JSON.stringify({ split, index, seed, regime, horizon, models, alpha }));
 }
 

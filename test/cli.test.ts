@@ -149,8 +149,9 @@ describe('bad input', () => {
 describe('families', () => {
   it('lists them for people and for programs', async () => {
     expect((await tiresias(['families'])).stdout).toMatch(/^energy: [^]*train[^]*test[^]*ood-horizon/);
-    const all = JSON.parse((await tiresias(['families', '--json'])).stdout) as { name: string; splits: { name: string }[] }[];
-    expect(all[0]).toMatchObject({ name: 'energy' });
+    const all = JSON.parse((await tiresias(['families', '--json'])).stdout) as { families: { name: string }[]; classics: { name: string }[] };
+    expect(all.families[0]).toMatchObject({ name: 'energy', splits: expect.arrayContaining([expect.objectContaining({ name: 'ood-horizon' })]) });
+    expect(all.classics).toContainEqual(expect.objectContaining({ name: 'tiger', parameters: '' }));
   });
 });
 

@@ -23,6 +23,8 @@ pub struct FamilyInfo {
     pub description: String,
     pub splits: Vec<SplitInfo>,
     pub regimes: Vec<String>,
+    /// The horizon it is usually trained with, and a task's when its request names none.
+    pub horizon: u32,
 }
 
 /// A number that a task was drawn with.
@@ -71,16 +73,24 @@ pub fn families() -> Vec<FamilyInfo> {
             name: family.name().into(),
             description: family.description().into(),
             splits: family.splits().iter().map(text).collect(),
-            regimes: ["mdp", "pomdp", "apomdp"].map(String::from).to_vec(),
+            regimes: family.regimes().iter().map(ToString::to_string).collect(),
+            horizon: family.horizon() as u32,
         })
         .collect()
 }
 
-/// Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON.
+/// Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON; without a horizon the
+/// family's own.
 #[napi]
 pub fn draw_task(family: String, request: String) -> Result<DrawnTask> {
-    let request: TaskRequest = serde_json::from_str(&request).map_err(|e| invalid(format!("task request: {e}")))?;
-    let task = core::family(&family).and_then(|family| family.task(&request)).map_err(from_model)?;
+    let unreadable = |e| invalid(format!("task request: {e}"));
+    let family = core::family(&family).map_err(from_model)?;
+    let mut request: serde_json::Value = serde_json::from_str(&request).map_err(unreadable)?;
+    if let Some(fields) = request.as_object_mut() {
+        fields.entry("horizon").or_insert(family.horizon().into());
+    }
+    let request: TaskRequest = serde_json::from_value(request).map_err(unreadable)?;
+    let task = family.task(&request).map_err(from_model)?;
     Ok(DrawnTask {
         model: Model(Arc::new(task.model)),
         true_model: task.true_model as u32,

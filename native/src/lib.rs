@@ -12,6 +12,7 @@
 mod arrays;
 mod background;
 mod belief;
+mod classic;
 mod environments;
 mod errors;
 mod family;

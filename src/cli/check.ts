@@ -10,7 +10,7 @@ interface CheckOptions extends CommonOptions {
 
 export function checkCommand(): Command {
   return newCommand('check', 'read model files and say what is wrong with them, or what is in them', ['tiresias check hallway.pomdp', 'tiresias check --strict models/*.pomdpx'])
-    .argument('<files...>', 'model files (.pomdp, .mdp, .pomdpx or .json)')
+    .argument('<files...>', 'model files (.pomdp, .mdp, .pomdpx or .json) or classic problems')
     .option('--strict', 'let a warning fail the check')
     .option('--horizon <n>', 'number of decisions; files with discount 1 need it', integer(1))
     .action((files: string[], options: CheckOptions) =>

@@ -12,8 +12,8 @@ interface ConvertOptions extends CommonOptions {
 }
 
 export function convertCommand(): Command {
-  return newCommand('convert', 'write a model file in another format', ['tiresias convert hallway.pomdp hallway.json', 'tiresias convert rocks.pomdpx rocks.pomdp', 'tiresias convert mild.pomdp harsh.pomdp cloud.json --alpha 1'])
-    .argument('<files...>', 'a model file (.pomdp, .mdp, .pomdpx or .json), or several, the cloud of an ambiguous model; last, the file to write')
+  return newCommand('convert', 'write a model file in another format', ['tiresias convert hallway.pomdp hallway.json', 'tiresias convert rock-sample:7,8 rocks.pomdp', 'tiresias convert mild.pomdp harsh.pomdp cloud.json --alpha 1'])
+    .argument('<files...>', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …), or several, the cloud of an ambiguous model; last, the file to write')
     .addOption(new Option('--to <format>', "format to write; by the suffix of <out> when it is left out").choices(['json', 'pomdp']))
     .option('--horizon <n>', 'number of decisions; files with discount 1 need it', integer(1))
     .option('--alpha <x>', 'ambiguity attitude: 1 is max-min, 0 max-max', number(0, 1))

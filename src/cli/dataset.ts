@@ -9,6 +9,7 @@ import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } f
 
 interface MakeCommandOptions extends ExperimentOptions {
   out: string;
+  family?: string;
   regime?: string[];
   examples?: number;
   examplesPerTask?: number;
@@ -33,6 +34,15 @@ async function chosenTokenizer(name: string | undefined, experiment: Experiment,
   return Tokenizer.fromGguf((await resolveBaseModel(experiment.base, fetching)).path);
 }
 
+/** The experiment with another family: in the regimes that it has, with its usual horizon. An unknown family is found when it is drawn from. */
+async function ofFamily(experiment: Experiment, name: string | undefined): Promise<Experiment> {
+  if (name === undefined) return experiment;
+  const { families } = await import('../library.js');
+  const family = families().find((known) => known.name === name);
+  const regimes = experiment.regimes.filter((regime) => family?.regimes.includes(regime) ?? true);
+  return { ...experiment, family: name, regimes, horizon: family?.horizon ?? experiment.horizon };
+}
+
 /** The experiment with the command line's settings in place of its own. */
 function overridden(experiment: Experiment, options: MakeCommandOptions): unknown {
   const { horizon = experiment.horizon, seed = experiment.seed, support = experiment.support.trajectories } = options;
@@ -50,9 +60,11 @@ function makeCommand(): Command {
     newCommand('make', 'make few-shot, oracle-labelled datasets: one folder for each regime', [
       'tiresias dataset make --config experiments/quickstart.json --out data',
       'tiresias dataset make --regime mdp --examples 1000000 --support 5 --horizon 10 --out data',
+      'tiresias dataset make --family clinical --regime apomdp --examples 1000 --out clinical',
     ]),
   )
     .requiredOption('-o, --out <folder>', 'where the datasets go')
+    .option('--family <name>', 'draw from this family, with its usual horizon')
     .option('--regime <name...>', 'only these regimes')
     .option('--examples <n>', 'examples in each regime', integer(1))
     .option('--examples-per-task <n>', 'examples that share a task and its oracle', integer(1))
@@ -67,7 +79,7 @@ function makeCommand(): Command {
         const { parseExperiment } = await import('../experiment.js');
         const { makeDataset } = await import('../dataset/make.js');
         const { datasetConfig } = await import('../run/stages.js');
-        const chosen = await chosenExperiment(options);
+        const chosen = await ofFamily(await chosenExperiment(options), options.family);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
         const tokenizer = await chosenTokenizer(options.tokenizer, experiment, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
         const made = [];

@@ -2,16 +2,22 @@ import type { Command } from 'commander';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
 export function familiesCommand(): Command {
-  return newCommand('families', 'list the task families with their splits', ['tiresias families', 'tiresias families --json']).action(
+  return newCommand('families', 'list the task families with their splits, and the classic problems', ['tiresias families', 'tiresias families --json']).action(
     (options: CommonOptions) =>
       invoke(options, async ({ print }) => {
-        const { families } = await import('../library.js');
-        const all = families();
-        const text = all.map((family) => {
-          const splits = family.splits.map((split) => `  ${split.name.padEnd(12)} ${split.description}`);
-          return [`${family.name}: ${family.description}`, `  regimes: ${family.regimes.join(', ')}`, ...splits].join('\n');
+        const library = await import('../library.js');
+        const [families, classics] = [library.families(), library.classics()];
+        const sections = families.map((family) => {
+          const splits = family.splits.map((split) => `  ${split.name.padEnd(13)} ${split.description}`);
+          return [`${family.name}: ${family.description}`, `  regimes: ${family.regimes.join(', ')}; usual horizon: ${family.horizon}`, ...splits].join('\n');
         });
-        print(all, text.join('\n\n'));
+        const named = classics.map(({ name, parameters, description }): [string, string] => {
+          const optional = parameters.startsWith('[') ? `[:${parameters.slice(1)}` : `:${parameters}`;
+          return [parameters === '' ? name : name + optional, description];
+        });
+        const width = Math.max(...named.map(([name]) => name.length));
+        const list = named.map(([name, description]) => `  ${name.padEnd(width)}  ${description}`);
+        print({ families, classics }, [...sections, ['classic problems, accepted wherever a model file is:', ...list].join('\n')].join('\n\n'));
       }),
   );
 }

@@ -14,12 +14,13 @@ export interface SolveTasksOptions extends TaskOptions {
 }
 
 export async function solveTasks(options: SolveTasksOptions, { signal, progress, print }: Invocation): Promise<void> {
-  const { drawTask } = await import('../library.js');
+  const { drawTask, families } = await import('../library.js');
   const { solveEach } = await import('../solve-batch.js');
-  const { family, split, index: first, regime, models, alpha = 1, seed = 0, horizon = 10, tasks: count, gap, time, memory, solver } = options;
+  const { family, split, index: first, regime, models, alpha = 1, seed = 0, tasks: count, gap, time, memory, solver } = options;
   if (family === undefined) throw new TiresiasError('USAGE', '--tasks draws tasks of a --family; name one (see `tiresias families`)');
+  const horizon = options.horizon ?? families().find(({ name }) => name === family)?.horizon;
   const draw = function* () {
-    for (let index = first; index < first + count; index++) yield drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model;
+    for (let index = first; index < first + count; index++) yield drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model;
   };
   const threads = threadsOf(options);
   const begin = performance.now();

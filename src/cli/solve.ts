@@ -22,6 +22,7 @@ export function solveCommand(): Command {
   return withTaskOptions(
     newCommand('solve', 'solve a model: certified bounds on its value, and the first action', [
       'tiresias solve hallway.pomdp --gap 0.001 --time 30 --policy-out hallway.alpha',
+      'tiresias solve tiger --horizon 10',
       'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10 --explain',
       'tiresias solve --family energy --regime apomdp --tasks 1000 --gap 0.1 --json',
       'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',

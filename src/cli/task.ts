@@ -1,5 +1,6 @@
-// The model that a command works on: a file, or a task drawn from a family.
+// The model that a command works on: a file, a classic problem by name, or a task drawn from a family.
 import type { Command } from 'commander';
+import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { checkReadable, readText } from '../files.js';
 import { parseJson } from '../json.js';
@@ -19,14 +20,14 @@ export interface TaskOptions extends CommonOptions {
 /** Adds `[models...]` and the options that draw a task instead. */
 export function withTaskOptions(command: Command): Command {
   return command
-    .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json); several are the cloud of an ambiguous model; or draw a task with --family')
+    .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …); several are the cloud of an ambiguous model; or draw a task with --family')
     .option('--family <name>', 'draw a task of this family')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
     .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
     .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
     .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for several files and for a drawn task", number(0, 1))
-    .option('--horizon <n>', 'number of decisions; 10 for a drawn task', integer(1));
+    .option('--horizon <n>', "number of decisions; the family's own for a drawn task", integer(1));
 }
 
 /** Options that shape a drawn task and have no meaning for a model file. */
@@ -43,8 +44,8 @@ export async function chosenModel(files: readonly string[], options: TaskOptions
     return { model, name: files.join(' + ') };
   }
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
-  const { family, split, index, regime, models, alpha = 1, seed = 0, horizon = 10 } = options;
-  return { model: drawTask(family, { split, index, seed, regime, horizon, models, alpha }).model, name: `${family} ${split} ${index}, seed ${seed}` };
+  const { family, split, index, regime, models, alpha = 1, seed = 0, horizon } = options;
+  return { model: drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model, name: `${family} ${split} ${index}, seed ${seed}` };
 }
 
 /** The model of one file, or the cloud of several; warnings go to standard error. */
@@ -71,14 +72,32 @@ function cloud(models: typeof Model, files: readonly string[], members: readonly
   }
 }
 
-/** A model file of any format, with the horizon given in place of its own. */
+/**
+ * A model file of any format, with the horizon given in place of its own; or a classic problem of that name. A file wins over a
+ * name. What has a suffix or a separator of folders, and no classic's name before its colon, is a file, there or not.
+ */
 export async function readModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   try {
-    return await readAnyModel(file, horizon);
+    return await readFileOrClassic(file, horizon);
   } catch (error) {
     // The reader speaks of files; on the command line there is an option.
     if (!(error instanceof TiresiasError && horizon === undefined && /discount[^\n]* horizon/.test(error.message))) throw error;
     throw new TiresiasError(error.code, `${error.message}\npass the number of decisions with --horizon`, { details: error.details, cause: error });
+  }
+}
+
+async function readFileOrClassic(name: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+  const { classicModel, classics } = await import('../library.js');
+  const entry = await stat(name).catch(() => undefined);
+  const known = classics().some((classic) => classic.name === name.split(':', 1)[0]);
+  const looksLikeFile = entry !== undefined || /[./\\]/.test(name);
+  if (known ? entry?.isFile() : looksLikeFile) return readAnyModel(name, horizon);
+  try {
+    const model = classicModel(name);
+    return { model: horizon === undefined ? model : model.with(horizon), format: 'classic', warnings: [] };
+  } catch (error) {
+    if (known || !(error instanceof TiresiasError)) throw error;
+    throw new TiresiasError(error.code, `${name}: no such file, and as a classic problem: ${error.message}`, { cause: error });
   }
 }
 

@@ -60,7 +60,9 @@ export function exampleInWords(example: ShardExample, config: DatasetConfig): st
   const { actions } = JSON.parse(task.model.toJson()) as { actions: string[] | number };
   const named = (action: number) => (Array.isArray(actions) ? actions[action]! : `action ${action}`);
   const what = regime === 'mdp' ? 'in state' : 'saw';
-  const saw = ({ seen }: Step) => (seen === null ? 'saw nothing yet' : `${what} ${seen}`);
+  const { model } = task;
+  const symbol = (seen: number) => (model.observations === 0 ? model.stateName(seen) : model.observationName(seen));
+  const saw = ({ seen }: Step) => (seen === null ? 'saw nothing yet' : `${what} ${symbol(seen)}`);
   const got = ({ reward }: Step) => (reward === null ? 'reward not shown' : `reward ${reward}`);
   const line = (step: Step, t: number, note = '') => `  ${String(t + 1).padStart(3)}. ${saw(step)}, did ${named(step.action)}${note}, ${got(step)}`;
 

@@ -120,6 +120,9 @@ function checkNames(experiment: Experiment): void {
     throw new TiresiasError('INVALID_EXPERIMENT', `the experiment is not valid:\n  $.${path}: ${JSON.stringify(name)} does not exist; expected one of ${list.map((item) => item.name).join(', ')}`);
   };
   if (!family) return fail('family', experiment.family, known);
+  for (const regime of experiment.regimes) {
+    if (!family.regimes.includes(regime)) fail('regimes', regime, family.regimes.map((name) => ({ name })));
+  }
   for (const path of ['dataset', 'evaluation'] as const) {
     const { split } = experiment[path];
     if (!family.splits.some(({ name }) => name === split)) fail(`${path}.split`, split, family.splits);

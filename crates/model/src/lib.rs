@@ -9,6 +9,7 @@
 
 mod ambiguity;
 pub mod belief;
+pub mod classic;
 mod cloud;
 mod error;
 pub mod family;

@@ -49,6 +49,10 @@ impl Family for Clinical {
         SPLITS
     }
 
+    fn horizon(&self) -> usize {
+        12
+    }
+
     fn reward_grid(&self) -> RewardGrid {
         RewardGrid { low: 0.0, high: 1.0, step: 0.05 }
     }

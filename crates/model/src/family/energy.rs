@@ -60,6 +60,10 @@ impl Family for Energy {
         SPLITS
     }
 
+    fn horizon(&self) -> usize {
+        10
+    }
+
     fn reward_grid(&self) -> RewardGrid {
         RewardGrid { low: -2.0, high: 3.0, step: 0.1 }
     }

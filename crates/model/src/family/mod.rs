@@ -1,7 +1,10 @@
 //! Task families: distributions over models. A task is a draw, reproducible from (family, split, index, seed).
 
 mod clinical;
+mod darkroom;
 mod energy;
+mod linear;
+mod mersenne;
 mod patient;
 
 use std::fmt;
@@ -12,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Model, ModelError};
 
 pub use clinical::Clinical;
+pub use darkroom::Darkroom;
 pub use energy::Energy;
+pub use linear::Linear;
 
 /// Which kind of model a task becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,6 +98,12 @@ pub trait Family: Send + Sync {
     fn description(&self) -> &'static str;
     /// Its splits with what sets each apart: `train`, `test`, then the out-of-distribution ones.
     fn splits(&self) -> &'static [(&'static str, &'static str)];
+    /// The regimes that its tasks come in.
+    fn regimes(&self) -> &'static [Regime] {
+        &[Regime::Mdp, Regime::Pomdp, Regime::Apomdp]
+    }
+    /// The horizon it is usually trained with.
+    fn horizon(&self) -> usize;
     /// Draws a task. The same request gives the same task, bit for bit.
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError>;
     /// The smallest and largest step reward of any task, and the grid all rewards lie on.
@@ -114,7 +125,7 @@ pub struct RewardGrid {
 
 /// All families, by name.
 pub fn families() -> Vec<Box<dyn Family>> {
-    vec![Box::new(Energy), Box::new(Clinical)]
+    vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear)]
 }
 
 /// The family called `name`; the error lists those that exist.
@@ -126,13 +137,21 @@ pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
     })
 }
 
-/// What every family refuses: an unknown split, an empty cloud.
+/// What every family refuses: an unknown split, a regime it does not have, an empty cloud.
 fn check_request(family: &dyn Family, request: &TaskRequest) -> Result<(), ModelError> {
     if !family.splits().iter().any(|(name, _)| *name == request.split) {
         let names: Vec<_> = family.splits().iter().map(|(name, _)| *name).collect();
         return Err(ModelError::Name {
             what: format!("split of family {}", family.name()),
             name: request.split.clone(),
+            problem: format!("is not one of {}", names.join(", ")),
+        });
+    }
+    if !family.regimes().contains(&request.regime) {
+        let names: Vec<_> = family.regimes().iter().map(|regime| regime.name()).collect();
+        return Err(ModelError::Name {
+            what: format!("regime of family {}", family.name()),
+            name: request.regime.name().into(),
             problem: format!("is not one of {}", names.join(", ")),
         });
     }

@@ -336,6 +336,7 @@ fn liar(alpha: f64) -> Model {
         final_reward: Vec::new(),
         dynamics: dynamics.to_vec(),
         alpha,
+        ambiguity: None,
     }
     .build()
     .unwrap()

@@ -48,6 +48,7 @@ where
             final_reward: Vec::new(),
             dynamics: vec![Dynamics { transition, observation: Some(observation) }],
             alpha: 1.0,
+            ambiguity: None,
         }
         .build()
     }

@@ -84,6 +84,7 @@ fn model(request: &TaskRequest, goal: usize) -> Result<Model, ModelError> {
         final_reward: Vec::new(),
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
+        ambiguity: None,
     }
     .build()
 }

@@ -116,6 +116,7 @@ impl Family for Linear {
             final_reward: Vec::new(),
             dynamics: vec![Dynamics { transition, observation: None }],
             alpha: 1.0,
+            ambiguity: None,
         }
         .build()?;
         Ok(Task { model, true_model: 0, parameters })

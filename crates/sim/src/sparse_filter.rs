@@ -204,6 +204,7 @@ mod tests {
             final_reward: Vec::new(),
             dynamics,
             alpha: 1.0,
+            ambiguity: None,
         }
         .build()
         .unwrap()

@@ -241,6 +241,8 @@ export declare class Model {
   get horizon(): number | null
   /** Ambiguity attitude α. */
   get alpha(): number
+  /** What nature may choose in place of each transition row: `l1` or `interval`; `null` for nothing beyond the cloud. */
+  get ambiguity(): 'l1' | 'interval' | null
   /** Name (or number) of state `i`. */
   stateName(i: number): string
   /** Name (or number) of action `i`. */
@@ -289,6 +291,16 @@ export declare class Solution {
   optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
   worstModel(stage: number, belief: Float64Array, action: number): number
+  /**
+   * Nature's answer to an action in a state, where states are observed: the next states and their probabilities, α of the distribution
+   * that is worst for the action and 1-α of the best. `INVALID_ARGUMENT` where the state is hidden.
+   */
+  natureRow(stage: number, state: number, action: number): NatureRow
+  /**
+   * The MDP whose transitions are nature's answers at a stage to every action in every state. Without a horizon it is worth what
+   * the robust model is worth. `INVALID_ARGUMENT` where the state is hidden.
+   */
+  natureModel(stage: number): Model
   /**
    * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
    * form; solve a POMDP without a horizon with the solver `point`.
@@ -513,6 +525,13 @@ export interface ModelWarning {
   column: number
   /** The whole message, with the line and a caret under the text. */
   text: string
+}
+
+/** A distribution over next states. */
+export interface NatureRow {
+  /** Ascending. */
+  states: Uint32Array
+  probabilities: Float64Array
 }
 
 /** What a method did in a batch of episodes; per row unless said otherwise. */

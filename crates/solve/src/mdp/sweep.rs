@@ -2,7 +2,7 @@
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use tiresias_model::{Ambiguity, Kernel, Model, Nature as Answers};
+use tiresias_model::{Ambiguity, Model, Nature as Answers};
 
 use super::drain::{LANES, Lane};
 use super::nature::{End, Nature, Room};

@@ -213,8 +213,26 @@ fn all_bad_rows_are_in_one_message() {
     assert_eq!(
         found.notes,
         ["T: stay : here sums to 0.9 (line 6)\nT: go : here has no entry\nT: go : there has no entry\n\
-          O: stay : here sums to 2 (line 7)\nO: go : here sums to 2 (line 7)"]
+          O: stay : here sums to 2 (line 7)\nO: go : here sums to 2 (line 7)",
+            "a row that no statement sets is all 0; before the others, `T: * identity` keeps the state there"]
     );
+}
+
+#[test]
+fn rows_that_were_forgotten_have_one_cause_and_its_cure() {
+    let head = "discount: 0.9\nstates: 20\nactions: go stay\nobservations: 2\n";
+    let found = fault(&format!("{head}T: stay identity\nT: go : 3 : 4 1\nO: * uniform\n"));
+    assert_eq!(found.message, "19 rows of T have no entry");
+    assert_eq!(found.label, "T: go : 0 has no entry");
+    let cure = "a row that no statement sets is all 0; before the others, `T: * identity` keeps the state there";
+    assert_eq!(found.notes[1..], [cure]);
+    // As it says.
+    let mended = format!("{head}T: * identity\nT: go : 3 uniform\nT: go : 3 : 4 1\n");
+    let found = fault(&mended);
+    assert_eq!(found.message, "41 rows do not sum to 1", "the uniform row and all of O");
+    assert!(found.notes.last().unwrap().contains("`O: * uniform` says nothing there"));
+    let whole = mended.replace("T: go : 3 uniform\n", "T: go : 3 : 3 0\n") + "O: * uniform\n";
+    assert!(read("f.pomdp", whole.as_bytes(), &ReadOptions::default()).is_ok());
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn the_controller_of_a_solved_policy_earns_what_it_is_worth() {
 }
 
 #[test]
-fn controllers_of_random_models_come_close_to_their_policies() {
+fn controllers_of_random_models_are_worth_what_was_proven() {
     let size = Size { states: 4, actions: 3, observations: 2, models: 1, horizon: 2 };
     let strategy = hidden(size);
     let mut runner = runner(1);
@@ -153,14 +153,11 @@ fn controllers_of_random_models_come_close_to_their_policies() {
         let mut builder = draw(&strategy, &mut runner).to_builder();
         (builder.horizon, builder.discount, builder.final_reward) = (None, builder.discount.min(0.9), Vec::new());
         let model = builder.build().unwrap();
-        let solution = Search::default().solve(&model, &Limits::with_gap(1e-3), &no_hook).unwrap();
+        let solution = Search::default().solve(&model, &Limits::with_gap(1e-2), &no_hook).unwrap();
         let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
-        let begin = std::time::Instant::now();
-        let controller = Controller::from_vectors(&policy, &model).unwrap();
-        let value = controller.vectors(&model).unwrap().value(0, model.start());
-        println!("{:.3}s solve {:.3}s nodes {} of {} value {value} of {} {}", begin.elapsed().as_secs_f64(), solution.stats.seconds, controller.nodes(0).len(), policy.len(), solution.lower, solution.upper);
+        let value = Controller::from_vectors(&policy, &model).unwrap().vectors(&model).unwrap().value(0, model.start());
         assert!(value <= solution.upper + 1e-9, "no controller is better than the best: {value} {}", solution.upper);
-        assert!(value >= solution.lower - 1e-2, "{value} {}", solution.lower);
+        assert!(value >= solution.lower - 1e-6, "{value} {}", solution.lower);
     }
 }
 

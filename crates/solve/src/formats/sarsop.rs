@@ -140,10 +140,6 @@ pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, Polic
     let (observed, vectors) = parse(source)?;
     let other = |problem| PolicyFileError::OtherModel { model: model.name().into(), problem };
     let split = Split::sized(model, observed, vectors[0].2.len()).map_err(other)?;
-    let actions = model.actions().len();
-    if let Some((action, ..)) = vectors.iter().find(|(action, ..)| *action as usize >= actions) {
-        return Err(other(format!("it takes action {action}, the model has {actions} actions, numbered from 0")));
-    }
     let mut sets = vec![PlanSet { states: Vec::new(), plans: Vec::new() }; observed];
     let mut places = vec![Vec::new(); observed];
     for (state, &(value, place)) in (0..).zip(&split.places) {

@@ -37,8 +37,9 @@ impl AlphaPolicy {
 
     /// From vectors over all states, by stage or for all stages.
     pub(super) fn from_vectors(model: &Model, stages: Vec<Vec<(u32, Vec<f64>)>>) -> Self {
+        let states = stages.first().and_then(|plans| plans.first()).map_or(0, |(_, vector)| vector.len());
         let stages = stages.into_iter().map(|plans| vec![VectorSet::over_all(plans)]).collect();
-        Self { states: model.states().len(), floor: floor(model), stages }
+        Self { states, floor: floor(model), stages }
     }
 
     /// The α-vectors behind a solved policy, with the actions that the solver found them for: their largest product with a belief
@@ -96,13 +97,10 @@ impl AlphaPolicy {
             }
             _ => {
                 let stages: Result<Vec<_>, _> = files.iter().rev().map(|file| alpha::read(&Source::of(*file))).collect();
-                let stages = stages?;
-                for (stage, (name, _)) in stages.iter().zip(files.iter().rev()) {
-                    check(name, stage, model)?;
-                }
-                Self::from_vectors(model, stages)
+                Self::from_vectors(model, stages?)
             }
         };
+        policy.check(model)?;
         Ok(policy)
     }
 
@@ -115,6 +113,21 @@ impl AlphaPolicy {
             PolicyFormat::Sarsop => sarsop::write(self, model).map(|text| vec![text]),
             PolicyFormat::Graph => Ok(Controller::from_vectors(self, model)?.write()),
         }
+    }
+
+    /// Checks that the policy can act in `model`, which need not be the one it was read for.
+    pub fn check(&self, model: &Model) -> Result<(), PolicyFileError> {
+        check_model(model, self.stages.len())?;
+        let (states, actions) = (model.states().len(), model.actions().len());
+        let mut taken = self.stages.iter().flatten().flat_map(|set| (0..set.len()).map(|i| set.action(i)));
+        let problem = if self.states != states {
+            format!("its vectors have {} entries, the model has {states} states", self.states)
+        } else if let Some(action) = taken.find(|&action| action as usize >= actions) {
+            format!("it takes action {action}, the model has {actions} actions, numbered from 0")
+        } else {
+            return Ok(());
+        };
+        Err(PolicyFileError::OtherModel { model: model.name().into(), problem })
     }
 
     /// The number of stages with vectors of their own; `None` when all decisions share them.
@@ -241,17 +254,4 @@ pub(super) fn check_model(model: &Model, files: usize) -> Result<(), PolicyFileE
         Some(horizon) => other(format!("it has {files} stages, the model has a horizon of {horizon}")),
         None => other(format!("it has {files} stages, the model has no horizon")),
     }
-}
-
-/// Checks that vectors over all states fit the model.
-fn check(file: &str, plans: &[(u32, Vec<f64>)], model: &Model) -> Result<(), PolicyFileError> {
-    let (states, actions) = (model.states().len(), model.actions().len());
-    let problem = if plans[0].1.len() != states {
-        format!("its vectors have {} entries, the model has {states} states", plans[0].1.len())
-    } else if let Some((action, _)) = plans.iter().find(|(action, _)| *action as usize >= actions) {
-        format!("it takes action {action}, the model has {actions} actions, numbered from 0")
-    } else {
-        return Ok(());
-    };
-    Err(PolicyFileError::OtherModel { model: model.name().into(), problem: format!("{file}: {problem}") })
 }

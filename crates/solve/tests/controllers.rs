@@ -16,7 +16,15 @@ fn cases() -> impl Strategy<Value = (Model, String)> {
         let mut builder = model.to_builder();
         (builder.horizon, builder.discount, builder.final_reward) = (None, builder.discount.min(0.95), Vec::new());
         let count = nodes.len() as u32;
-        let next = |n: &u32| if *n < count { n.to_string() } else if n % 2 == 0 { "-".into() } else { "X".into() };
+        let next = |n: &u32| {
+            if *n < count {
+                n.to_string()
+            } else if n % 2 == 0 {
+                "-".into()
+            } else {
+                "X".into()
+            }
+        };
         let line = |(i, (action, after)): (usize, &(u32, Vec<u32>))| {
             format!("{i} {action}  {}\n", after.iter().map(next).collect::<Vec<_>>().join(" "))
         };
@@ -178,7 +186,10 @@ fn a_graph_a_stage_is_as_good_as_the_exact_policy() {
         let read = AlphaPolicy::read(&files, None, &model).unwrap();
         let value = read.value(0, model.start());
         assert!((value - solution.value()).abs() < 1e-8 * (1.0 + value.abs()), "{value} {}", solution.value());
-        assert_eq!(read.action(0, model.start()), Controller::read(&files, &model).unwrap().nodes(0)[0].action as usize);
+        assert_eq!(
+            read.action(0, model.start()),
+            Controller::read(&files, &model).unwrap().nodes(0)[0].action as usize
+        );
     }
 }
 

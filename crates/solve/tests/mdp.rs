@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tiresias_model::random::Key;
 use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Policy, Reward, Space};
 use tiresias_solve::{
-    BackwardInduction, Limits, ModifiedPolicyIteration, PolicyIteration, SolveError, Solution, Solver, Stopped,
+    BackwardInduction, Limits, ModifiedPolicyIteration, PolicyIteration, Solution, SolveError, Solver, Stopped,
     ValueIteration, auto, no_hook,
 };
 

@@ -18,11 +18,7 @@ fn solution() -> Solution {
 /// Valid files of the tiger's policy.
 fn files() -> Vec<(&'static str, String)> {
     let (model, policy) = (tiger(None), AlphaPolicy::from_solved(&solution().policy).unwrap());
-    let formats = [
-        ("p.alpha", PolicyFormat::Alpha),
-        ("p.pg", PolicyFormat::Graph),
-        ("p.policy", PolicyFormat::Sarsop),
-    ];
+    let formats = [("p.alpha", PolicyFormat::Alpha), ("p.pg", PolicyFormat::Graph), ("p.policy", PolicyFormat::Sarsop)];
     let mut files: Vec<(&str, String)> =
         formats.map(|(name, format)| (name, policy.write(format, &model).unwrap().remove(0))).to_vec();
     let sparse = "<?xml version=\"1.0\"?>\n<Policy version=\"0.1\" type=\"value\" model=\"t\">\n\

@@ -159,7 +159,8 @@ fn a_policy_of_another_model_is_refused() {
     assert!(xml("><Vector action=\"3\">1 2</Vector>").contains("takes action 3"));
     // Nobody sees the door before it is opened.
     assert!(xml("numObsValue=\"2\"><Vector action=\"0\">1</Vector>").contains("observed part of 2 values"));
-    let mdp = read("m.mdp", b"discount: 0.9\nstates: 2\nactions: 1\nT: 0 identity", &ReadOptions::default()).unwrap().model;
+    let mdp =
+        read("m.mdp", b"discount: 0.9\nstates: 2\nactions: 1\nT: 0 identity", &ReadOptions::default()).unwrap().model;
     assert!(one("p.alpha", "0\n1 2\n", &mdp).unwrap_err().to_string().contains("kind mdp"));
     // One file, or one a stage.
     let files = [("p.alpha1", "0\n1 2\n"), ("p.alpha2", "0\n1 2\n")];
@@ -223,7 +224,8 @@ fn a_file_a_stage_reads_back() {
     let texts = policy.write(PolicyFormat::Alpha, &model).unwrap();
     assert_eq!(texts.len(), 4);
     let names: Vec<String> = (1..=4).map(|k| format!("p.alpha{k}")).collect();
-    let files: Vec<(&str, &str)> = names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
     assert_eq!(AlphaPolicy::read(&files, None, &model).unwrap(), policy);
     // One decision to go: each action's reward.
     let mut last = pairs(&one("p.alpha1", &texts[0], &model).unwrap());

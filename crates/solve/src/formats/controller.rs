@@ -53,7 +53,8 @@ impl Controller {
     /// name.
     pub fn read(files: &[(&str, &str)], model: &Model) -> Result<Self, PolicyFileError> {
         check_model(model, files.len())?;
-        let (actions, observations) = (model.actions().len(), model.observations().map_or(0, tiresias_model::Space::len));
+        let (actions, observations) =
+            (model.actions().len(), model.observations().map_or(0, tiresias_model::Space::len));
         let mut stages: Vec<Vec<Node>> = Vec::new();
         for (number, &file) in files.iter().enumerate() {
             let source = Source::of(file);

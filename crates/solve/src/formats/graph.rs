@@ -25,7 +25,11 @@ pub(super) fn write(nodes: &[Node], last: bool) -> String {
 
 /// Nodes by number, of a model with so many actions and observations; text from `#` is a comment. The successors stay as they
 /// are: how many nodes they can choose from is for the caller to know.
-pub(super) fn read(source: &Source, actions: usize, observations: usize) -> Result<Vec<(Node, Range<usize>)>, PolicyFileError> {
+pub(super) fn read(
+    source: &Source,
+    actions: usize,
+    observations: usize,
+) -> Result<Vec<(Node, Range<usize>)>, PolicyFileError> {
     let text = source.text;
     let mut nodes: Vec<(u32, (Node, Range<usize>))> = Vec::new();
     let mut start = 0;
@@ -35,7 +39,13 @@ pub(super) fn read(source: &Source, actions: usize, observations: usize) -> Resu
         let found: Vec<Range<usize>> = words(text, range).collect();
         let [number, action, next @ ..] = &found[..] else {
             match found.first() {
-                Some(first) => return Err(source.error(first.clone(), "a node without an action", "expected `node action next …`")),
+                Some(first) => {
+                    return Err(source.error(
+                        first.clone(),
+                        "a node without an action",
+                        "expected `node action next …`",
+                    ));
+                }
                 None => continue,
             }
         };
@@ -66,7 +76,8 @@ pub(super) fn read(source: &Source, actions: usize, observations: usize) -> Resu
     nodes.sort_by_key(|&(id, _)| id);
     for (expected, (id, (_, line))) in (0..).zip(&nodes) {
         if *id != expected {
-            let message = if *id < expected { format!("node {id} stands twice") } else { format!("there is no node {expected}") };
+            let message =
+                if *id < expected { format!("node {id} stands twice") } else { format!("there is no node {expected}") };
             return Err(source.error(line.clone(), message, "nodes are numbered from 0, each once"));
         }
     }

@@ -61,7 +61,9 @@ impl<'a> Graph<'a> {
         let start = sparse(model.start());
         let better = backup(model, policy, 0, &start);
         match policy.best(0, &start) {
-            Some((place, value)) if value >= better.value - GAIN * (1.0 + value.abs()) => drop(graph.node(0, place, &start)),
+            Some((place, value)) if value >= better.value - GAIN * (1.0 + value.abs()) => {
+                drop(graph.node(0, place, &start))
+            }
             // The start is worth more than the vectors say.
             _ => {
                 graph.stages[0].push(Node { action: better.action as u32, next: Vec::new() });
@@ -73,7 +75,9 @@ impl<'a> Graph<'a> {
             graph.expand(stage, node, &witness, set, &mut scratch);
             let nodes: usize = graph.stages.iter().map(Vec::len).sum();
             if nodes.saturating_mul(model.states().len()) > MOST_VALUES {
-                let why = format!("a controller of the policy has more than {nodes} nodes, too many to work out their values");
+                let why = format!(
+                    "a controller of the policy has more than {nodes} nodes, too many to work out their values"
+                );
                 return Err(PolicyFileError::Unsupported(why));
             }
         }

@@ -12,7 +12,8 @@ use crate::belief::bounds::PlanSet;
 
 pub(super) fn write(policy: &AlphaPolicy, model: &Model) -> Result<String, PolicyFileError> {
     if policy.horizon().is_some() {
-        let why = "APPL's XML holds one policy for all stages, and this one has rules of its own for each; use .alpha or .pg";
+        let why =
+            "APPL's XML holds one policy for all stages, and this one has rules of its own for each; use .alpha or .pg";
         return Err(PolicyFileError::Unsupported(why.into()));
     }
     let split = Split::of(model).unwrap_or_else(|| Split::whole(model));
@@ -30,7 +31,7 @@ pub(super) fn write(policy: &AlphaPolicy, model: &Model) -> Result<String, Polic
         }
         let mut entries = vec![0.0; split.hidden];
         for i in 0..set.len() {
-            let vector: Vec<f64> = set.vector(i).collect();
+            let vector = set.vector(i);
             for (value, places) in &parts {
                 entries.fill(policy.floor());
                 places.iter().for_each(|&(from, to)| entries[to] = vector[from]);
@@ -88,7 +89,8 @@ impl Split {
             return Ok(Self::whole(model));
         }
         if observed.checked_mul(hidden) != Some(states) {
-            let wrong = if observed == 1 { String::new() } else { format!(" for {observed} values of an observed part") };
+            let wrong =
+                if observed == 1 { String::new() } else { format!(" for {observed} values of an observed part") };
             return Err(format!("its vectors have {hidden} entries{wrong}, the model has {states} states"));
         }
         if let Some(split) = Self::of(model) {

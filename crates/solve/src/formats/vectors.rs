@@ -96,7 +96,8 @@ impl AlphaPolicy {
                 return Err(PolicyFileError::Unsupported("APPL's XML holds one policy for all stages".into()));
             }
             _ => {
-                let stages: Result<Vec<_>, _> = files.iter().rev().map(|file| alpha::read(&Source::of(*file))).collect();
+                let stages: Result<Vec<_>, _> =
+                    files.iter().rev().map(|file| alpha::read(&Source::of(*file))).collect();
                 Self::from_vectors(model, stages?)
             }
         };
@@ -148,7 +149,7 @@ impl AlphaPolicy {
         sets.flat_map(move |set| {
             (0..set.len()).map(move |i| {
                 let mut vector = vec![self.floor; self.states];
-                set.states().iter().zip(set.vector(i)).for_each(|(&s, value)| vector[s as usize] = value);
+                set.states().iter().zip(set.vector(i)).for_each(|(&s, &value)| vector[s as usize] = value);
                 (set.action(i) as usize, vector)
             })
         })
@@ -219,13 +220,16 @@ struct Part {
 
 impl Policy for AlphaPolicy {
     fn action(&self, stage: usize, belief: &[f64]) -> usize {
-        let belief = sparse(belief);
-        if let Some(((set, i), _)) = self.best(stage, &belief) {
+        self.action_on(stage, &sparse(belief), self.states)
+    }
+
+    fn action_on(&self, stage: usize, belief: &[(u32, f64)], _states: usize) -> usize {
+        if let Some(((set, i), _)) = self.best(stage, belief) {
             return self.sets(stage)[set].action(i) as usize;
         }
         // No vector knows enough, as at a start before the part of the state that is always seen has been seen: the action that
         // most of the belief's mass would take then.
-        let parts = self.parts(stage, &belief);
+        let parts = self.parts(stage, belief);
         let votes =
             |action: u32| -> f64 { parts.iter().filter(|part| part.action == action).map(|part| part.mass).sum() };
         let mut actions: Vec<u32> = parts.iter().map(|part| part.action).collect();

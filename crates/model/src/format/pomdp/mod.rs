@@ -90,17 +90,20 @@ impl Report<'_> {
     fn check(&self) -> Result<Vec<Fault>, Fault> {
         let bad = self.lines(|rows| &rows.bad, |off| off > ROW_TOLERANCE);
         if bad.total > 0 {
-            let only_empty = bad.empty == [bad.total, 0];
-            let mut fault = bad.fault(|n| match n {
-                1 if only_empty => "a row of T has no entry".into(),
-                n if only_empty => format!("{n} rows of T have no entry"),
-                1 => "a row does not sum to 1".into(),
-                n => format!("{n} rows do not sum to 1"),
+            let only_empty = ["T", "O"].into_iter().zip(bad.empty).find(|(_, empty)| *empty == bad.total);
+            let mut fault = bad.fault(|n| match (n, only_empty) {
+                (1, Some((table, _))) => format!("a row of {table} has no entry"),
+                (n, Some((table, _))) => format!("{n} rows of {table} have no entry"),
+                (1, None) => "a row does not sum to 1".into(),
+                (n, None) => format!("{n} rows do not sum to 1"),
             });
             // The commonest cause, which hides behind its many effects.
-            for (empty, statement) in bad.empty.into_iter().zip(["`T: * identity` keeps the state", "`O: * uniform` says nothing"]) {
+            for (empty, statement) in
+                bad.empty.into_iter().zip(["`T: * identity` keeps the state", "`O: * uniform` says nothing"])
+            {
                 if empty > 0 {
-                    fault = fault.note(format!("a row that no statement sets is all 0; before the others, {statement} there"));
+                    fault = fault
+                        .note(format!("a row that no statement sets is all 0; before the others, {statement} there"));
                 }
             }
             return Err(fault);

@@ -82,7 +82,9 @@ impl VectorBounds {
     pub fn sets(&self, stage: usize) -> Vec<PlanSet> {
         let set = |(part, members): (&Part, &Vec<u32>)| PlanSet {
             states: members.clone(),
-            plans: (0..part.vectors()).map(|i| (part.actions[i], part.rows.iter().map(|row| row[i]).collect())).collect(),
+            plans: (0..part.vectors())
+                .map(|i| (part.actions[i], part.rows.iter().map(|row| row[i]).collect()))
+                .collect(),
         };
         self.stages[self.stage(stage)].parts.iter().zip(&self.cells.members).map(set).collect()
     }
@@ -118,7 +120,11 @@ impl VectorBounds {
                 stage.top.len() == s
                     && stage.branch_top.len() == s * branches(model).len()
                     && stage.parts.len() == self.cells.members.len()
-                    && stage.parts.iter().zip(&self.cells.members).all(|(part, members)| part.fits(members.len(), model))
+                    && stage
+                        .parts
+                        .iter()
+                        .zip(&self.cells.members)
+                        .all(|(part, members)| part.fits(members.len(), model))
             });
         (!fits).then(|| "the α-vectors do not fit the model's stages and states".into())
     }

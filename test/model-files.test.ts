@@ -103,11 +103,39 @@ describe('a policy', () => {
     const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
     expect(thrown(() => AlphaPolicy.parse('0\n1 2 3\n', model))).toMatchObject({ code: 'INVALID_POLICY', message: expect.stringContaining('3 entries, the model has 2 states') });
     expect(thrown(() => AlphaPolicy.parse('0\n1 x\n', model, { name: 'p.alpha' }))).toMatchObject({ code: 'INVALID_POLICY', details: { file: 'p.alpha', line: 2, column: 3 } });
-    const staged = solveSync(model, { horizon: 3 });
-    expect(thrown(() => staged.alphaPolicy()).code).toBe('INVALID_ARGUMENT');
+    expect(thrown(() => solveSync(model, { solver: 'faces' }).alphaPolicy()).code).toBe('INVALID_ARGUMENT');
     await expect(simulate(model, {} as 'random', { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     const { model: one } = Model.parse('discount: 0.5\nstates: 1\nactions: 1\nobservations: 1\nT: * identity\nO: * uniform\n', { format: 'pomdp' });
     await expect(simulate(one, AlphaPolicy.parse('0\n1 2\n', model), { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_POLICY' });
+  });
+
+  it('of a horizon has vectors for each stage', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp', horizon: 3 });
+    const solution = solveSync(model, { solver: 'exact' });
+    const policy = solution.alphaPolicy();
+    expect([policy.horizon, solveSync(Model.parse(TIGER).model, { solver: 'point' }).alphaPolicy().horizon]).toEqual([3, null]);
+    for (const format of ['alpha', 'pg'] as const) {
+      expect(thrown(() => policy.write(format))).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('writeStages') });
+      const texts = policy.writeStages(format);
+      const read = AlphaPolicy.parse(texts, model, { name: `p.${format}` });
+      expect(read.value(model.start())).toBeCloseTo(solution.lower, 9);
+      // With one decision to go, who has heard the tiger twice on one side opens the other door.
+      expect([read.action(Float64Array.from([0.97, 0.03]), 2), read.action(model.start(), 0)]).toEqual([2, 0]);
+      expect(thrown(() => read.action(model.start(), 3)).code).toBe('INVALID_ARGUMENT');
+      const { low, high } = await simulate(model, read, { episodes: 20_000, seed: 4 });
+      expect([low < solution.upper + 0.2, high > solution.lower - 0.2]).toEqual([true, true]);
+      expect(thrown(() => AlphaPolicy.parse(texts.slice(1), model, { format }))).toMatchObject({ code: 'INVALID_POLICY', message: expect.stringContaining('2 stages, the model has a horizon of 3') });
+    }
+    expect(thrown(() => policy.writeStages('sarsop')).code).toBe('INVALID_ARGUMENT');
+  });
+
+  it('is saved with the reason for which the solver stopped', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
+    for (const [options, stopped] of [[{ gap: 1 }, 'converged'], [{ gap: 0, timeSeconds: 0 }, 'time'], [{ gap: 0, memoryBytes: 1 }, 'memory']] as const) {
+      const solution = solveSync(model, { solver: 'point', ...options });
+      const { lower, upper, seconds, iterations, size, solver } = solution;
+      expect(loadPolicy(solution.savePolicy(), model)).toMatchObject({ stopped, lower, upper, seconds, iterations, size, solver });
+    }
   });
 
   it('that a stop leaves is the best so far', async () => {

@@ -290,7 +290,7 @@ fn a_label_in_a_state_is_the_assessment_of_that_vertex() {
 
 #[test]
 fn values_under_each_model_make_up_the_action_values() {
-    for policy in policies() {
+    for Solution { policy, .. } in solutions() {
         let model = policy.model();
         let states = model.states().len();
         let mut vertex = vec![0.0; states];

@@ -193,7 +193,7 @@ fn the_vectors_of_a_solved_policy_are_what_was_proven() {
         let value = policy.value(0, model.start());
         assert!(value >= solution.lower - 1e-9 && value <= solution.upper + 1e-9, "{value}");
         // Who is rather sure where the bad thing is opens the other door; who knows nothing listens.
-        let stage = if horizon.is_some() { 2 } else { 0 };
+        let stage = horizon.map_or(0, |h| h - 1);
         assert_eq!([[0.97, 0.03], [0.03, 0.97], [0.5, 0.5]].map(|belief| policy.action(stage, &belief)), [2, 1, 0]);
     }
 }

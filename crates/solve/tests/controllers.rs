@@ -19,7 +19,7 @@ fn cases() -> impl Strategy<Value = (Model, String)> {
         let next = |n: &u32| {
             if *n < count {
                 n.to_string()
-            } else if n % 2 == 0 {
+            } else if n.is_multiple_of(2) {
                 "-".into()
             } else {
                 "X".into()

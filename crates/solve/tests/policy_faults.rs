@@ -121,7 +121,7 @@ fn sealed(header: &str, body: &[u8]) -> Vec<u8> {
         hex
     });
     let at = header.find("\"body\":\"").expect("a header names the body's sum") + 8;
-    [header[..at].as_bytes(), sum.as_bytes(), &header.as_bytes()[at + 64..], b"\n", body].concat()
+    [&header.as_bytes()[..at], sum.as_bytes(), &header.as_bytes()[at + 64..], b"\n", body].concat()
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) fn backup(model: &Model, policy: &AlphaPolicy, stage: usize, belief: 
         .collect();
     let action = crate::assessment::first_best(&values);
     let anywhere = sparse(&vec![1.0 / states as f64; states]);
-    let next = follow(model, &mut scratch, action, (belief, &anywhere), |joint| after(joint).0);
+    let next = follow(model, &mut scratch, action, belief, &anywhere, |joint| after(joint).0);
     // Where some other state leads, the last decision's reward or what the chosen vector says.
     let kernel = model.dynamics()[0].observation.as_ref().expect("checked: a POMDP");
     let ahead = |to: usize| -> f64 {
@@ -70,7 +70,8 @@ pub(super) fn follow<T: Clone>(
     model: &Model,
     scratch: &mut Scratch,
     action: usize,
-    (belief, prior): (&[(u32, f64)], &[(u32, f64)]),
+    belief: &[(u32, f64)],
+    prior: &[(u32, f64)],
     mut choose: impl FnMut(&[(u32, f64)]) -> Option<T>,
 ) -> Vec<Option<T>> {
     let mut next = vec![None; model.observations().map_or(0, tiresias_model::Space::len)];

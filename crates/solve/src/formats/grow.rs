@@ -62,7 +62,7 @@ impl<'a> Graph<'a> {
         let better = backup(model, policy, 0, &start);
         match policy.best(0, &start) {
             Some((place, value)) if value >= better.value - GAIN * (1.0 + value.abs()) => {
-                drop(graph.node(0, place, &start))
+                graph.node(0, place, &start);
             }
             // The start is worth more than the vectors say.
             _ => {
@@ -109,7 +109,7 @@ impl<'a> Graph<'a> {
         let prior: Sparse = states.into_iter().map(|s| (s, share)).collect();
         let action = self.stages[stage][node as usize].action as usize;
         let after = if model.horizon().is_some() { stage + 1 } else { stage };
-        let next = follow(model, scratch, action, (witness, &prior), |joint| {
+        let next = follow(model, scratch, action, witness, &prior, |joint| {
             if after == self.stages.len() {
                 return None;
             }

@@ -11,16 +11,33 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
 export declare class AlphaPolicy {
-  /** Reads a policy file for a model. `INVALID_POLICY`, with file, line and column in its details where the text is wrong. */
-  static parse(text: string, model: Model, options?: PolicyFileOptions | undefined | null): AlphaPolicy
-  /** Number of vectors. */
+  /**
+   * Reads a policy for a model: one text for all stages, or a list of one a stage, that with one decision to go first. A policy
+   * graph (`pg`) becomes the vectors of its nodes' values. `INVALID_POLICY`, with file, line and column in its details where the
+   * text is wrong.
+   */
+  static parse(text: string | Array<string>, model: Model, options?: PolicyFileOptions | undefined | null): AlphaPolicy
+  /** Number of vectors, over all stages. */
   get size(): number
-  /** The action for a belief (length S); ties go to the vector that comes first. */
-  action(belief: Float64Array): number
-  /** The largest product of a vector with a belief: for vectors below the optimal value, what the policy is worth at least. */
-  value(belief: Float64Array): number
-  /** The policy as a text: `alpha` (pomdp-solve) or `sarsop` (APPL's XML). */
-  write(to: 'alpha' | 'sarsop'): string
+  /** Number of stages with vectors of their own, or null when one set serves all decisions. */
+  get horizon(): number | null
+  /** The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first. */
+  action(belief: Float64Array, stage?: number | undefined | null): number
+  /**
+   * The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
+   * is worth at least.
+   */
+  value(belief: Float64Array, stage?: number | undefined | null): number
+  /**
+   * The policy as a text: `alpha` or `pg` (pomdp-solve), or `sarsop` (APPL's XML). `INVALID_ARGUMENT` when stages have vectors
+   * of their own: see `writeStages`.
+   */
+  write(to: 'alpha' | 'pg' | 'sarsop'): string
+  /**
+   * The policy as texts: one for all stages, or one a stage, that with one decision to go first. A policy graph (`pg`) is that
+   * of a controller which does what the vectors do, as nearly as a finite number of nodes can.
+   */
+  writeStages(to: 'alpha' | 'pg' | 'sarsop'): Array<string>
 }
 
 /** Many beliefs over one model's states, updated together. */
@@ -275,7 +292,7 @@ export declare class Solution {
   get size(): number
   /** The solver that ran. */
   get solver(): string
-  /** `converged`, `time`, `memory` or `cancelled`. */
+  /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */
   get stopped(): string
   /** The action at a stage for a belief (length S); ties go to the lowest index. */
   action(stage: number, belief: Float64Array): number
@@ -302,11 +319,11 @@ export declare class Solution {
    */
   natureModel(stage: number): Model
   /**
-   * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
-   * form; solve a POMDP without a horizon with the solver `point`.
+   * The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of
+   * another form; solve a POMDP with the solver `point` or `exact`.
    */
   alphaPolicy(): AlphaPolicy
-  /** The policy as a checksummed file that remembers its model. */
+  /** The solution as a checksummed file that remembers its model: policy, bounds, cost and why the solver stopped. */
   savePolicy(): Buffer
 }
 
@@ -487,7 +504,7 @@ export interface FamilyInfo {
 /** SHA-256 of a file's bytes, in hexadecimal. */
 export declare function fileSha256(path: string): Promise<string>
 
-/** A policy read back from its file, with the bounds it was saved with. */
+/** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 
 /** Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole. */
@@ -573,8 +590,11 @@ export interface Parameter {
 export interface PolicyFileOptions {
   /** The file's name, for messages and for the format. */
   name?: string
-  /** `alpha` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left out. */
-  format?: 'alpha' | 'sarsop'
+  /**
+   * `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left
+   * out.
+   */
+  format?: 'alpha' | 'pg' | 'sarsop'
 }
 
 /** Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`. */

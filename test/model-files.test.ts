@@ -26,6 +26,17 @@ R: open-right : right : * : * -100
 `;
 const VALUE = 19.3714;
 
+/** A ring in which nobody knows where he is: whoever comes to state 0 is paid and put somewhere. Its bounds take for ever to meet. */
+function maze(): string {
+  const size = 40;
+  const lines = [`discount: 0.98\nstates: ${size}\nactions: back stay on\nobservations: wall way`];
+  for (let s = 0; s < size; s++) {
+    lines.push(`O: * : ${s}\n${s % 7 === 0 || s % 11 === 3 ? '0.85 0.15' : '0.2 0.8'}`);
+    if (s > 0) for (const [a, step] of [-1, 0, 1].entries()) lines.push(`T: ${a} : ${s} : ${s} 0.2\nT: ${a} : ${s} : ${(s + step) % size} ${step === 0 ? 1 : 0.8}`);
+  }
+  return `${lines.join('\n')}\nT: * : 0 uniform\nR: * : 0 : * : * 1\n`;
+}
+
 function file(name: string, text: string): string {
   const path = join(scratch(), name);
   writeFileSync(path, text);
@@ -92,11 +103,39 @@ describe('a policy', () => {
     const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
     expect(thrown(() => AlphaPolicy.parse('0\n1 2 3\n', model))).toMatchObject({ code: 'INVALID_POLICY', message: expect.stringContaining('3 entries, the model has 2 states') });
     expect(thrown(() => AlphaPolicy.parse('0\n1 x\n', model, { name: 'p.alpha' }))).toMatchObject({ code: 'INVALID_POLICY', details: { file: 'p.alpha', line: 2, column: 3 } });
-    const staged = solveSync(model, { horizon: 3 });
-    expect(thrown(() => staged.alphaPolicy()).code).toBe('INVALID_ARGUMENT');
+    expect(thrown(() => solveSync(model, { solver: 'faces' }).alphaPolicy()).code).toBe('INVALID_ARGUMENT');
     await expect(simulate(model, {} as 'random', { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     const { model: one } = Model.parse('discount: 0.5\nstates: 1\nactions: 1\nobservations: 1\nT: * identity\nO: * uniform\n', { format: 'pomdp' });
     await expect(simulate(one, AlphaPolicy.parse('0\n1 2\n', model), { episodes: 1 })).rejects.toMatchObject({ code: 'INVALID_POLICY' });
+  });
+
+  it('of a horizon has vectors for each stage', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp', horizon: 3 });
+    const solution = solveSync(model, { solver: 'exact' });
+    const policy = solution.alphaPolicy();
+    expect([policy.horizon, solveSync(Model.parse(TIGER).model, { solver: 'point' }).alphaPolicy().horizon]).toEqual([3, null]);
+    for (const format of ['alpha', 'pg'] as const) {
+      expect(thrown(() => policy.write(format))).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('writeStages') });
+      const texts = policy.writeStages(format);
+      const read = AlphaPolicy.parse(texts, model, { name: `p.${format}` });
+      expect(read.value(model.start())).toBeCloseTo(solution.lower, 9);
+      // With one decision to go, who has heard the tiger twice on one side opens the other door.
+      expect([read.action(Float64Array.from([0.97, 0.03]), 2), read.action(model.start(), 0)]).toEqual([2, 0]);
+      expect(thrown(() => read.action(model.start(), 3)).code).toBe('INVALID_ARGUMENT');
+      const { low, high } = await simulate(model, read, { episodes: 20_000, seed: 4 });
+      expect([low < solution.upper + 0.2, high > solution.lower - 0.2]).toEqual([true, true]);
+      expect(thrown(() => AlphaPolicy.parse(texts.slice(1), model, { format }))).toMatchObject({ code: 'INVALID_POLICY', message: expect.stringContaining('2 stages, the model has a horizon of 3') });
+    }
+    expect(thrown(() => policy.writeStages('sarsop')).code).toBe('INVALID_ARGUMENT');
+  });
+
+  it('is saved with the reason for which the solver stopped', async () => {
+    const { model } = Model.parse(TIGER, { name: 'tiger.pomdp' });
+    for (const [options, stopped] of [[{ gap: 1 }, 'converged'], [{ gap: 0, timeSeconds: 0 }, 'time'], [{ gap: 0, memoryBytes: 1 }, 'memory']] as const) {
+      const solution = solveSync(model, { solver: 'point', ...options });
+      const { lower, upper, seconds, iterations, size, solver } = solution;
+      expect(loadPolicy(solution.savePolicy(), model)).toMatchObject({ stopped, lower, upper, seconds, iterations, size, solver });
+    }
   });
 
   it('that a stop leaves is the best so far', async () => {
@@ -158,13 +197,13 @@ describe('solve and simulate', () => {
   it('hand on a policy in every format', async () => {
     const folder = scratch();
     const path = file('tiger.pomdp', TIGER);
-    for (const name of ['p.alpha', 'p.policy', 'p.tiresias']) {
+    for (const name of ['p.alpha', 'p.pg', 'p.policy', 'p.tiresias']) {
       const out = join(folder, name);
       const plot = join(folder, 'bounds.svg');
       const solved = await tiresias(['solve', path, '--gap', '0.001', '--policy-out', out, '--bounds-plot', plot, '--json']);
       expect(solved.code, solved.stderr).toBe(0);
       const json = JSON.parse(solved.stdout) as { lower: number; upper: number; phases: Record<string, number>; seconds: number };
-      expect(json).toMatchObject({ stopped: 'converged', policy: out, bounds_plot: plot });
+      expect(json).toMatchObject({ stopped: 'converged', policy: out, policy_files: [out], bounds_plot: plot });
       expect(json.lower).toBeLessThanOrEqual(VALUE + 1e-4);
       expect(json.upper).toBeGreaterThanOrEqual(VALUE - 1e-4);
       expect(json.phases['init']! + json.phases['solve']!).toBeCloseTo(json.seconds, 9);
@@ -176,10 +215,71 @@ describe('solve and simulate', () => {
       expect(high + truncation[1]).toBeGreaterThan(VALUE);
     }
     expect((await tiresias(['simulate', path, '--policy', 'random', '--episodes', '100', '--steps', '5'])).stdout).toMatch(/mean return .*95 % interval/);
-    const staged = await tiresias(['solve', path, '--horizon', '3', '--policy-out', join(folder, 'q.alpha')]);
-    expect([staged.code, staged.stderr]).toEqual([2, expect.stringContaining('without a horizon')]);
     const missing = await tiresias(['simulate', path, '--policy', join(folder, 'none.alpha')]);
     expect(missing.code).toBe(4);
+  });
+
+  it('hand on the policies of a horizon, a file a stage', async () => {
+    const folder = scratch();
+    const path = file('tiger.pomdp', TIGER);
+    for (const [name, solver] of [['p.alpha', 'exact'], ['p.pg', 'point']] as const) {
+      const out = join(folder, name);
+      const solved = await tiresias(['solve', path, '--horizon', '3', '--solver', solver, '--policy-out', out, '--json']);
+      expect(solved.code, solved.stderr).toBe(0);
+      expect(JSON.parse(solved.stdout)).toMatchObject({ policy_files: [1, 2, 3].map((stage) => `${out}${stage}`) });
+      const simulated = await tiresias(['simulate', path, '--horizon', '3', '--policy', out, '--episodes', '5000', '--json']);
+      expect(simulated.code, simulated.stderr).toBe(0);
+      const { mean_return_ci95: [low, high] } = JSON.parse(simulated.stdout) as { mean_return_ci95: [number, number] };
+      const { lower, upper } = JSON.parse(solved.stdout) as { lower: number; upper: number };
+      expect([low < upper + 0.3, high > lower - 0.3]).toEqual([true, true]);
+    }
+    // Listening twice and then opening is worth -1 - 0.95 plus what opening brings; a graph says the same as the vectors.
+    const values = [];
+    for (const [from, to] of [['p.alpha', 'q.pg'], ['q.pg', 'q.alpha']] as const) {
+      const { code, stdout, stderr } = await tiresias(['convert', join(folder, from), join(folder, to), '--model', path, '--horizon', '3', '--json']);
+      expect(code, stderr).toBe(0);
+      values.push((JSON.parse(stdout) as { value_at_start: number }).value_at_start);
+    }
+    const [solution] = [solveSync(Model.fromFile(path, { horizon: 3 }).model, { solver: 'exact' })];
+    for (const value of values) expect(value).toBeCloseTo(solution.lower, 9);
+    const appl = await tiresias(['solve', path, '--horizon', '3', '--policy-out', join(folder, 'p.policy')]);
+    expect([appl.code, appl.stderr]).toEqual([2, expect.stringContaining('one policy for all stages')]);
+    const mdp = await tiresias(['solve', '--family', 'energy', '--policy-out', join(folder, 'p.alpha')]);
+    expect([mdp.code, mdp.stderr]).toEqual([2, expect.stringContaining('a policy of a POMDP')]);
+  });
+
+  it('keep what was solved where a format cannot hold it', async () => {
+    const out = join(scratch(), 'p.alpha');
+    const { code, stderr } = await tiresias(['solve', file('tiger.pomdp', TIGER), '--solver', 'faces', '--policy-out', out]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${out}.tiresias holds the policy`)]);
+    expect(loadPolicy(readFileSync(`${out}.tiresias`), Model.parse(TIGER, { name: 'tiger.pomdp' }).model).solver).toBe('faces');
+  });
+
+  it('keep the best vectors at Ctrl-C, and say so', async () => {
+    const folder = scratch();
+    // Nothing stops this one but a signal.
+    const path = file('maze.pomdp', maze());
+    for (const name of ['p.alpha', 'p.tiresias']) {
+      const out = join(folder, name);
+      let killed = false;
+      const { code, stdout, stderr } = await tiresias(['solve', path, '--solver', 'point', '--gap', '0', '--policy-out', out], {
+        onStderr: (text, kill) => {
+          if (killed || !text.includes('value in')) return;
+          killed = true;
+          kill('SIGINT');
+        },
+      });
+      expect([code, stdout, stderr]).toEqual([130, expect.stringMatching(/stopped +cancelled/), expect.stringContaining('best policy so far')]);
+      const { model } = Model.fromFile(path);
+      if (name === 'p.alpha') {
+        expect(AlphaPolicy.parse(readFileSync(out, 'utf8'), model, { name: out }).size).toBeGreaterThan(0);
+      } else {
+        const { stopped, lower, upper, seconds } = loadPolicy(readFileSync(out), model);
+        expect(stopped).toBe('cancelled');
+        expect(seconds).toBeGreaterThan(0);
+        expect(lower).toBeLessThan(upper);
+      }
+    }
   });
 
   it('keep the best policy at Ctrl-C', async () => {

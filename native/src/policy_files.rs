@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use napi::Either;
 use napi_derive::napi;
 use tiresias_model::{self as model, Policy as _};
 use tiresias_solve::{self as core, formats};
 
-use crate::errors::{Result, from_policy_file, invalid};
+use crate::errors::{Result, from_policy_file, invalid, whole};
 use crate::model::{Model, check_belief};
 
 /// α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest.
@@ -23,8 +24,9 @@ pub struct AlphaPolicy {
 pub struct PolicyFileOptions {
     /// The file's name, for messages and for the format.
     pub name: Option<String>,
-    /// `alpha` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left out.
-    #[napi(ts_type = "'alpha' | 'sarsop'")]
+    /// `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left
+    /// out.
+    #[napi(ts_type = "'alpha' | 'pg' | 'sarsop'")]
     pub format: Option<String>,
 }
 
@@ -37,46 +39,77 @@ impl AlphaPolicy {
 
 #[napi]
 impl AlphaPolicy {
-    /// Reads a policy file for a model. `INVALID_POLICY`, with file, line and column in its details where the text is wrong.
+    /// Reads a policy for a model: one text for all stages, or a list of one a stage, that with one decision to go first. A policy
+    /// graph (`pg`) becomes the vectors of its nodes' values. `INVALID_POLICY`, with file, line and column in its details where the
+    /// text is wrong.
     #[napi(factory)]
-    pub fn parse(text: String, model: &Model, options: Option<PolicyFileOptions>) -> Result<Self> {
+    pub fn parse(text: Either<String, Vec<String>>, model: &Model, options: Option<PolicyFileOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();
-        let name = options.name.as_deref().unwrap_or("policy");
+        let name = options.name.unwrap_or_else(|| "policy".into());
         let format = options.format.as_deref().map(format).transpose()?;
-        let inner = formats::AlphaPolicy::read(name, &text, format).map_err(from_policy_file)?;
-        inner.check(&model.0).map_err(from_policy_file)?;
+        let (names, texts) = match text {
+            Either::A(text) => (vec![name], vec![text]),
+            Either::B(texts) => ((1..=texts.len()).map(|k| format!("{name}{k}")).collect(), texts),
+        };
+        let files: Vec<(&str, &str)> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
+        let inner = formats::AlphaPolicy::read(&files, format, &model.0).map_err(from_policy_file)?;
         Ok(Self { model: model.0.clone(), inner: Arc::new(inner) })
     }
 
-    /// Number of vectors.
+    /// Number of vectors, over all stages.
     #[napi(getter)]
     pub fn size(&self) -> u32 {
         self.inner.len() as u32
     }
 
-    /// The action for a belief (length S); ties go to the vector that comes first.
-    #[napi]
-    pub fn action(&self, belief: &[f64]) -> Result<u32> {
-        Ok(self.inner.action(0, check_belief(&self.model, belief)?) as u32)
+    /// Number of stages with vectors of their own, or null when one set serves all decisions.
+    #[napi(getter)]
+    pub fn horizon(&self) -> Option<u32> {
+        self.inner.horizon().map(|horizon| horizon as u32)
     }
 
-    /// The largest product of a vector with a belief: for vectors below the optimal value, what the policy is worth at least.
+    /// The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first.
     #[napi]
-    pub fn value(&self, belief: &[f64]) -> Result<f64> {
-        Ok(self.inner.value(check_belief(&self.model, belief)?))
+    pub fn action(&self, belief: &[f64], stage: Option<f64>) -> Result<u32> {
+        Ok(self.inner.action(self.stage(stage)?, check_belief(&self.model, belief)?) as u32)
     }
 
-    /// The policy as a text: `alpha` (pomdp-solve) or `sarsop` (APPL's XML).
+    /// The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
+    /// is worth at least.
     #[napi]
-    pub fn write(&self, #[napi(ts_arg_type = "'alpha' | 'sarsop'")] to: String) -> Result<String> {
-        Ok(self.inner.write(format(&to)?, self.model.name()))
+    pub fn value(&self, belief: &[f64], stage: Option<f64>) -> Result<f64> {
+        Ok(self.inner.value(self.stage(stage)?, check_belief(&self.model, belief)?))
+    }
+
+    /// The policy as a text: `alpha` or `pg` (pomdp-solve), or `sarsop` (APPL's XML). `INVALID_ARGUMENT` when stages have vectors
+    /// of their own: see `writeStages`.
+    #[napi]
+    pub fn write(&self, #[napi(ts_arg_type = "'alpha' | 'pg' | 'sarsop'")] to: String) -> Result<String> {
+        let mut texts = self.write_stages(to)?;
+        match texts.pop() {
+            Some(text) if texts.is_empty() => Ok(text),
+            _ => Err(invalid("the policy has vectors of its own for each stage: use writeStages")),
+        }
+    }
+
+    /// The policy as texts: one for all stages, or one a stage, that with one decision to go first. A policy graph (`pg`) is that
+    /// of a controller which does what the vectors do, as nearly as a finite number of nodes can.
+    #[napi]
+    pub fn write_stages(&self, #[napi(ts_arg_type = "'alpha' | 'pg' | 'sarsop'")] to: String) -> Result<Vec<String>> {
+        self.inner.write(format(&to)?, &self.model).map_err(from_policy_file)
+    }
+
+    fn stage(&self, stage: Option<f64>) -> Result<usize> {
+        let last = self.inner.horizon().map_or(u32::MAX, |horizon| horizon as u32 - 1);
+        whole("stage", stage.unwrap_or(0.0), 0, last)
     }
 }
 
 fn format(name: &str) -> Result<formats::PolicyFormat> {
     match name {
         "alpha" => Ok(formats::PolicyFormat::Alpha),
+        "pg" => Ok(formats::PolicyFormat::Graph),
         "sarsop" => Ok(formats::PolicyFormat::Sarsop),
-        other => Err(invalid(format!("format {other:?}: expected alpha or sarsop"))),
+        other => Err(invalid(format!("format {other:?}: expected alpha, pg or sarsop"))),
     }
 }

@@ -152,7 +152,8 @@ impl Play {
         Ok(Self {
             adversary: if own { policy.clone() } else { adversary.map(solved) },
             own,
-            stationary: [solution, answers].into_iter().flatten().all(|s| s.model.horizon().is_none()),
+            stationary: vectors.is_none_or(|v| v.inner.horizon().is_none())
+                && [solution, answers].into_iter().flatten().all(|s| s.model.horizon().is_none()),
             policy: match vectors {
                 Some(vectors) => Some(vectors.inner.clone()),
                 None => policy.map(|policy| policy as Arc<dyn Policy>),

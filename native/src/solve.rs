@@ -122,7 +122,7 @@ impl Solution {
         self.inner.stats.solver.into()
     }
 
-    /// `converged`, `time`, `memory` or `cancelled`.
+    /// `converged`, `time`, `memory`, `exhausted` or `cancelled`.
     #[napi(getter)]
     pub fn stopped(&self) -> String {
         self.inner.stopped.name().into()
@@ -210,17 +210,17 @@ impl Solution {
         parts.build().map(|model| Model(Arc::new(model))).map_err(from_model)
     }
 
-    /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of another
-    /// form; solve a POMDP without a horizon with the solver `point`.
+    /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of
+    /// another form; solve a POMDP with the solver `point` or `exact`.
     #[napi]
     pub fn alpha_policy(&self) -> Result<AlphaPolicy> {
         AlphaPolicy::of(&self.inner.policy, &self.model)
     }
 
-    /// The policy as a checksummed file that remembers its model.
+    /// The solution as a checksummed file that remembers its model: policy, bounds, cost and why the solver stopped.
     #[napi]
     pub fn save_policy(&self) -> Buffer {
-        Buffer::from(self.inner.policy.save())
+        Buffer::from(self.inner.save())
     }
 
     /// Checks that this solves `model`, whatever the number of decisions: a policy for another model of the same shape would act
@@ -334,13 +334,10 @@ pub fn solve(
     }))
 }
 
-/// A policy read back from its file, with the bounds it was saved with.
+/// A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with.
 #[napi]
 pub fn load_policy(bytes: &[u8], model: &Model) -> Result<Solution> {
-    let policy = core::SolvedPolicy::load(bytes, &model.0).map_err(|e| coded("INVALID_POLICY", e))?;
-    let (lower, upper) = policy.bounds(0, model.0.start());
-    let stats = core::Stats { seconds: 0.0, iterations: 0, vectors: 0, points: 0, solver: "file" };
-    let inner = core::Solution { lower, upper, policy, stats, stopped: core::Stopped::Converged };
+    let inner = core::Solution::load(bytes, &model.0).map_err(|e| coded("INVALID_POLICY", e))?;
     Ok(Solution { model: model.0.clone(), inner: Arc::new(inner) })
 }
 

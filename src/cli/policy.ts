@@ -1,30 +1,81 @@
 // Policies as files: our own, which remember their model and their bounds, and those of other tools.
 import { extname } from 'node:path';
 import { readFile } from 'node:fs/promises';
-import { TiresiasError } from '../errors.js';
-import { io } from '../files.js';
+import { TiresiasError, messageOf } from '../errors.js';
+import { io, writeAtomic } from '../files.js';
 import type { AlphaPolicy, Model, Solution } from '../library.js';
 
+export type PolicyFormat = 'alpha' | 'pg' | 'sarsop' | 'tiresias';
+
+/** The suffixes of other tools' policies; `.alpha3` is one stage of several. */
+const FORMATS: readonly (readonly [RegExp, PolicyFormat])[] = [
+  [/^\.alpha\d*$/, 'alpha'],
+  [/^\.pg\d*$/, 'pg'],
+  [/^\.(policy|policyx|xml)$/, 'sarsop'],
+];
+
 /** The format of a policy file by its suffix; any suffix but theirs is our own format. */
-export function policyFormat(file: string): 'alpha' | 'sarsop' | 'tiresias' {
+export function policyFormat(file: string): PolicyFormat {
   const suffix = extname(file).toLowerCase();
-  if (suffix === '.pg') throw new TiresiasError('USAGE', `${file}: policy graphs are not written or read; use .alpha, .policy (APPL) or any other suffix (Tiresias)`);
-  if (suffix === '.alpha') return 'alpha';
-  return ['.policy', '.policyx', '.xml'].includes(suffix) ? 'sarsop' : 'tiresias';
+  return FORMATS.find(([pattern]) => pattern.test(suffix))?.[1] ?? 'tiresias';
 }
 
-/** The policy of a solution as the bytes of a file. */
-export function policyBytes(solution: Solution, file: string): Uint8Array | string {
+/** Refuses a file of vectors for a model whose policies are none, before anything is solved. */
+export function checkHolds(file: string, model: Model, description: string): void {
   const format = policyFormat(file);
-  return format === 'tiresias' ? solution.savePolicy() : solution.alphaPolicy().write(format);
+  if (format === 'tiresias') return;
+  if (model.kind !== 'pomdp') throw new TiresiasError('USAGE', `${file}: a file of α-vectors holds a policy of a POMDP, and this is ${description}; give the file another suffix for Tiresias' own format`);
+  if (format === 'sarsop' && model.horizon !== null) throw new TiresiasError('USAGE', `${file}: APPL's format holds one policy for all stages, and this is ${description}; use .alpha, .pg or another suffix for Tiresias' own format`);
 }
 
-/** Reads a policy for `model`. */
+/** Writes a policy and returns the files: one, or in other tools' formats one a stage, `FILE1` being that of the last decision. */
+export async function writePolicy(policy: Solution | AlphaPolicy, file: string): Promise<string[]> {
+  const { Solution } = await import('../library.js');
+  const format = policyFormat(file);
+  if (format === 'tiresias') {
+    if (!(policy instanceof Solution)) throw new TiresiasError('USAGE', `${file}: α-vectors of another tool carry no bounds for Tiresias' own format; give the file a suffix of .alpha, .pg or .policy`);
+    await writeAtomic(file, policy.savePolicy());
+    return [file];
+  }
+  const texts = (policy instanceof Solution ? policy.alphaPolicy() : policy).writeStages(format);
+  const files = texts.length === 1 ? [file] : texts.map((_, i) => `${file}${i + 1}`);
+  for (const [i, text] of texts.entries()) await writeAtomic(files[i]!, text);
+  return files;
+}
+
+/** Writes the policy of a solution; where the format cannot hold it, what was solved is kept in our own. */
+export async function writeSolved(solution: Solution, file: string): Promise<string[]> {
+  try {
+    return await writePolicy(solution, file);
+  } catch (error) {
+    if (!(error instanceof TiresiasError) || error.code !== 'INVALID_ARGUMENT') throw error;
+    const kept = `${file}.tiresias`;
+    await writeAtomic(kept, solution.savePolicy());
+    throw new TiresiasError(error.code, `${file}: ${messageOf(error)}; ${kept} holds the policy in Tiresias' own format`, { details: error.details, cause: error });
+  }
+}
+
+/** Reads a policy for `model`: a file, or where there is none of that name, the files of its stages. */
 export async function readPolicy(file: string, model: Model): Promise<Solution | AlphaPolicy> {
   const { AlphaPolicy, loadPolicy } = await import('../library.js');
+  const format = policyFormat(file);
+  const stages = format === 'alpha' || format === 'pg' ? await readStages(file, model.horizon ?? Infinity) : [];
+  if (format !== 'tiresias' && stages.length > 0) return AlphaPolicy.parse(stages, model, { name: file, format });
   const bytes = await io(`read ${file}`, () => readFile(file));
   // Our own files begin with a header; their suffix is the user's choice.
   if (bytes.subarray(0, 40).includes('"tiresias.policy/')) return loadPolicy(bytes, model);
-  const format = policyFormat(file);
   return AlphaPolicy.parse(bytes.toString('utf8'), model, { name: file, ...(format !== 'tiresias' && { format }) });
+}
+
+/** The texts of `FILE1`, `FILE2` and so on, as far as they go or are asked for; none when there is a file of the name itself. */
+async function readStages(file: string, most: number): Promise<string[]> {
+  const read = (name: string) => readFile(name, 'utf8').catch(() => undefined);
+  if (await read(file) !== undefined) return [];
+  const texts: string[] = [];
+  while (texts.length < most) {
+    const text = await read(`${file}${texts.length + 1}`);
+    if (text === undefined) break;
+    texts.push(text);
+  }
+  return texts;
 }

@@ -22,7 +22,7 @@ export function simulateCommand(): Command {
       'tiresias simulate model.json --policy random --episodes 100000 --steps 50',
     ]),
   )
-    .requiredOption('--policy <file>', 'a policy file (.alpha, APPL’s .policy, or of `tiresias solve`), or random')
+    .requiredOption('--policy <file>', 'a policy file (.alpha or .pg of pomdp-solve, APPL’s .policy, or of `tiresias solve`), or random')
     .option('--episodes <n>', 'number of episodes', integer(1, 2 ** 30), 10_000)
     .option('--steps <n>', "decisions an episode; the model's horizon, or until less than a millionth of the discount is left", integer(1, 2 ** 30))
     .option('--nature <rule>', 'who picks the model of a cloud: fixed:m, resampled, adversarial, or all of them; all for a cloud')

@@ -3,7 +3,7 @@ import { TiresiasError, exitCodeOf } from '../errors.js';
 import { writeAtomic } from '../files.js';
 import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
-import { policyBytes, policyFormat } from './policy.js';
+import { checkHolds, policyFormat, writeSolved } from './policy.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -32,7 +32,7 @@ export function solveCommand(): Command {
     .option('--time <seconds>', 'stop after this long', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
     .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'exact', 'point', 'faces']).default('auto'))
-    .option('--policy-out <file>', 'write the policy: .alpha (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
+    .option('--policy-out <file>', 'write the policy: .alpha and .pg (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
@@ -51,9 +51,7 @@ export function solveCommand(): Command {
         const { policyOut, gap, time, memory, horizon } = options;
         const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
-        if (vectorsAsked && (model.kind !== 'pomdp' || model.horizon !== null)) {
-          throw new TiresiasError('USAGE', `${policyOut}: a file of α-vectors holds a policy of a POMDP without a horizon, and this is ${describeModel(model)}; give the file another suffix for Tiresias' own format`);
-        }
+        if (policyOut !== undefined) checkHolds(policyOut, model, describeModel(model));
         const load = (performance.now() - begin) / 1000;
         const history: BoundsAt[] = [];
         const solution = await solve(model, {
@@ -74,7 +72,7 @@ export function solveCommand(): Command {
         const action = solution.action(0, start);
         const qValues = [...solution.qValues(0, start)];
         const { lower, upper, value, stopped, solver, seconds, iterations, size } = solution;
-        if (policyOut !== undefined) await writeAtomic(policyOut, policyBytes(solution, policyOut));
+        const policyFiles = policyOut === undefined ? [] : await writeSolved(solution, policyOut);
         if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
         const explanation = options.explain && explain(horizon === undefined ? model : model.with(horizon), solution);
@@ -86,7 +84,7 @@ export function solveCommand(): Command {
             lower, upper, value, gap: upper - lower,
             action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
             q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, vectors: size,
-            ...(policyOut !== undefined && { policy: policyOut }),
+            ...(policyOut !== undefined && { policy: policyOut, policy_files: policyFiles }),
             ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
             ...(explanation && { explanation }),
           },
@@ -96,7 +94,7 @@ export function solveCommand(): Command {
             ['first action', `${model.actionName(action)} (loses at most ${digits(solution.regretBound(0, start, action))})`],
             ['action values', named.join(', ')],
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
-            ...(policyOut !== undefined ? [['policy', policyOut] as const] : []),
+            ...(policyFiles.length > 0 ? [['policy', policyFiles.length === 1 ? policyFiles[0]! : `${policyFiles[0]} … ${policyFiles.at(-1)}`] as const] : []),
             ...(options.boundsPlot !== undefined ? [['bounds plot', options.boundsPlot] as const] : []),
           ]) + (explanation ? `\n\n${explanationInWords(explanation)}` : ''),
         );

@@ -3,8 +3,11 @@
 mod ambiguity;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::ambiguity::AmbiguityFile;
@@ -14,7 +17,7 @@ use crate::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
 pub const SCHEMA: &str = "tiresias.model/1";
 
 /// A space: a count or a list of names.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum SpaceFile {
@@ -23,12 +26,64 @@ enum SpaceFile {
 }
 
 /// A row: dense numbers, or an object from column (name or number) to value.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum RowFile {
     Dense(Vec<f64>),
     Sparse(BTreeMap<String, f64>),
+}
+
+// Read by hand, as an untagged enum could not say what was expected, and would take a column that stands twice for one.
+impl<'de> Deserialize<'de> for SpaceFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = SpaceFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a count or a list of names")
+            }
+
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<SpaceFile, E> {
+                usize::try_from(count).map(SpaceFile::Count).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<SpaceFile, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(SpaceFile::Names)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl<'de> Deserialize<'de> for RowFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RowFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a row: a list of numbers, or an object from columns to numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<RowFile, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(RowFile::Dense)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<RowFile, A::Error> {
+                let mut row = BTreeMap::new();
+                while let Some((column, number)) = object.next_entry::<String, f64>()? {
+                    if row.contains_key(&column) {
+                        return Err(de::Error::custom(format!("the column `{column}` stands twice in a row")));
+                    }
+                    row.insert(column, number);
+                }
+                Ok(RowFile::Sparse(row))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// `[action][state]` rows.

@@ -4,24 +4,46 @@
 ///
 /// A transition kernel has row `a * S + s` over next states, an observation kernel row `a * S + s'` over observations.
 /// Only strictly positive probabilities are stored, so sampling never meets an impossible column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Kernel {
     columns: usize,
-    offsets: Vec<u32>,
+    offsets: Offsets,
     index: Vec<u32>,
     probability: Vec<f64>,
+}
+
+/// Where the entries of each row are.
+#[derive(Debug, Clone)]
+enum Offsets {
+    /// Row `r` begins at entry `list[r]` and ends where the next one begins.
+    List(Vec<u32>),
+    /// All rows have as many entries: deterministic moves of large models need no list, which would be a third of them.
+    Every { width: u32, rows: u32 },
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        (self.columns, self.rows()) == (other.columns, other.rows())
+            && (0..=self.rows()).all(|r| self.offset(r) == other.offset(r))
+            && (&self.index, &self.probability) == (&other.index, &other.probability)
+    }
 }
 
 impl Kernel {
     /// An empty kernel over `columns` outcomes; rows are pushed in order.
     pub fn new(columns: usize) -> Self {
-        Self { columns, offsets: vec![0], index: Vec::new(), probability: Vec::new() }
+        Self { columns, offsets: Offsets::List(vec![0]), index: Vec::new(), probability: Vec::new() }
     }
 
     /// From its parts: row `r` is `index[offsets[r]..offsets[r + 1]]`, ascending, and as much of `values`; none of them 0.
     pub(crate) fn from_parts(columns: usize, offsets: Vec<u32>, index: Vec<u32>, values: Vec<f64>) -> Self {
         debug_assert_eq!(offsets.last().map(|&end| end as usize), Some(index.len()));
         debug_assert_eq!(index.len(), values.len());
+        let width = offsets.get(1).map_or(0, |end| end - offsets[0]);
+        let offsets = match u32::try_from(offsets.len() - 1) {
+            Ok(rows) if offsets.windows(2).all(|pair| pair[1] - pair[0] == width) => Offsets::Every { width, rows },
+            _ => Offsets::List(offsets),
+        };
         Self { columns, offsets, index, probability: values }
     }
 
@@ -38,6 +60,7 @@ impl Kernel {
     pub fn with_capacity(columns: usize, rows: usize, entries: usize) -> Self {
         let mut offsets = Vec::with_capacity(rows + 1);
         offsets.push(0);
+        let offsets = Offsets::List(offsets);
         Self { columns, offsets, index: Vec::with_capacity(entries), probability: Vec::with_capacity(entries) }
     }
 
@@ -55,12 +78,30 @@ impl Kernel {
                 self.probability.push(p);
             }
         }
-        self.offsets.push(u32::try_from(self.index.len()).expect("a kernel holds fewer than 2^32 entries"));
+        let end = u32::try_from(self.index.len()).expect("a kernel holds fewer than 2^32 entries");
+        if let Offsets::Every { width, rows } = self.offsets {
+            self.offsets = Offsets::List((0..=rows).map(|r| r * width).collect());
+        }
+        if let Offsets::List(list) = &mut self.offsets {
+            list.push(end);
+        }
+    }
+
+    /// The first entry of row `r`, or the number of entries.
+    #[inline]
+    fn offset(&self, r: usize) -> usize {
+        match &self.offsets {
+            Offsets::List(list) => list[r] as usize,
+            Offsets::Every { width, .. } => r * *width as usize,
+        }
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.offsets.len() - 1
+        match &self.offsets {
+            Offsets::List(list) => list.len() - 1,
+            Offsets::Every { rows, .. } => *rows as usize,
+        }
     }
 
     /// Number of outcomes.
@@ -76,25 +117,27 @@ impl Kernel {
     /// Row `r`: ascending columns and their probabilities.
     #[inline]
     pub fn row(&self, r: usize) -> (&[u32], &[f64]) {
-        let range = self.offsets[r] as usize..self.offsets[r + 1] as usize;
+        let range = self.offset(r)..self.offset(r + 1);
         (&self.index[range.clone()], &self.probability[range])
     }
 
     /// The values of row `r`.
     pub(crate) fn row_mut(&mut self, r: usize) -> &mut [f64] {
-        &mut self.probability[self.offsets[r] as usize..self.offsets[r + 1] as usize]
+        let range = self.offset(r)..self.offset(r + 1);
+        &mut self.probability[range]
     }
 
     /// The rows from `first` on, one after the other: cheaper than [`row`](Self::row) for each.
     #[inline]
     pub fn rows_from(&self, first: usize) -> impl Iterator<Item = (&[u32], &[f64])> {
-        let start = self.offsets[first] as usize;
+        let mut start = self.offset(first);
         let (mut index, mut probability) = (&self.index[start..], &self.probability[start..]);
-        self.offsets[first..].windows(2).map(move |ends| {
+        (first..self.rows()).map(move |r| {
+            let end = self.offset(r + 1);
             let (i, p);
-            let entries = (ends[1] - ends[0]) as usize;
-            (i, index) = index.split_at(entries);
-            (p, probability) = probability.split_at(entries);
+            (i, index) = index.split_at(end - start);
+            (p, probability) = probability.split_at(end - start);
+            start = end;
             (i, p)
         })
     }
@@ -138,5 +181,32 @@ pub(crate) fn renormalise(probability: &mut [f64]) {
     let sum: f64 = probability.iter().sum();
     if (sum - 1.0).abs() > 1e-12 {
         probability.iter_mut().for_each(|p| *p /= sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kernel;
+
+    #[test]
+    fn rows_of_one_width_are_rows_like_others() {
+        for offsets in [vec![0, 1, 2, 3], vec![0, 0, 2, 3], vec![0, 3], vec![0, 0, 0]] {
+            let entries = offsets[offsets.len() - 1];
+            let index: Vec<u32> = (0..entries).collect();
+            let values: Vec<f64> = index.iter().map(|&i| f64::from(i) + 1.0).collect();
+            let mut kernel = Kernel::from_parts(4, offsets.clone(), index.clone(), values.clone());
+            let mut pushed = Kernel::new(4);
+            for (r, pair) in offsets.windows(2).enumerate() {
+                let range = pair[0] as usize..pair[1] as usize;
+                assert_eq!(kernel.row(r), (&index[range.clone()], &values[range.clone()]));
+                pushed.push_row(range.map(|i| (i, values[i])));
+            }
+            assert_eq!(kernel, pushed);
+            assert_eq!((kernel.rows(), kernel.entries()), (offsets.len() - 1, entries as usize));
+            kernel.push_row([(1, 0.5), (3, 0.5)]);
+            assert_ne!(kernel, pushed);
+            pushed.push_row([(1, 0.5), (3, 0.5)]);
+            assert_eq!(kernel, pushed);
+        }
     }
 }

@@ -455,6 +455,7 @@ fn distribution_problem(probabilities: &[f64]) -> Option<String> {
     if let Some(p) = probabilities.iter().find(|p| !p.is_finite() || **p < 0.0) {
         return Some(format!("holds {p}, which is not a probability"));
     }
-    let sum: f64 = probabilities.iter().sum();
+    // The sum of nothing is -0, which nobody writes.
+    let sum = probabilities.iter().sum::<f64>() + 0.0;
     ((sum - 1.0).abs() > ROW_TOLERANCE).then(|| format!("sums to {sum}, not 1"))
 }

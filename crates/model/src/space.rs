@@ -22,6 +22,8 @@ enum Names {
     /// memory until somebody asks for all of them.
     Product {
         variables: Vec<Vec<String>>,
+        /// Which variables are always seen, by what their file said.
+        observed: Vec<bool>,
         all: OnceLock<Vec<String>>,
     },
 }
@@ -78,7 +80,39 @@ impl Space {
         if variables.is_empty() {
             return Ok(space);
         }
-        Ok(Self { names: Names::Product { variables, all: OnceLock::new() }, ..space })
+        let observed = vec![false; variables.len()];
+        Ok(Self { names: Names::Product { variables, observed, all: OnceLock::new() }, ..space })
+    }
+
+    /// Says which variables of a product are always seen. It is no part of what makes two spaces equal, and text formats other
+    /// than POMDPX do not keep it; solvers find what is always known by themselves
+    /// ([`observed_component`](crate::observed_component)).
+    #[must_use]
+    pub fn with_observed(mut self, seen: &[bool]) -> Self {
+        if let Names::Product { observed, .. } = &mut self.names {
+            observed.clone_from_slice(seen);
+        }
+        self
+    }
+
+    /// The elements as pairs of a value of the observed variables together and one of the others together, each numbered with the
+    /// last variable changing fastest; `None` when no variable is said to be observed.
+    pub fn observed_and_hidden(&self) -> Option<Vec<(u32, u32)>> {
+        let Names::Product { variables, observed, .. } = &self.names else { return None };
+        if !observed.contains(&true) {
+            return None;
+        }
+        let pair = |mut element: usize| {
+            let (mut pair, mut strides) = ([0, 0], [1, 1]);
+            for (values, &observed) in variables.iter().zip(observed).rev() {
+                let side = usize::from(!observed);
+                pair[side] += element % values.len() * strides[side];
+                strides[side] *= values.len();
+                element /= values.len();
+            }
+            (pair[0] as u32, pair[1] as u32)
+        };
+        Some((0..self.len).map(pair).collect())
     }
 
     /// Number of elements, at least 1.

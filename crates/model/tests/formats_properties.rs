@@ -98,6 +98,7 @@ prop_compose! {
 
 const TIGER: &str = include_str!("data/tiger.pomdp");
 const TIGER_X: &str = include_str!("data/tiger.pomdpx");
+const TIGER_JSON: &str = include_str!("../../../examples/tiger.json");
 
 /// Reads and forgets; what is refused must have a message that fits on a screen.
 fn answers(name: &str, text: &[u8]) {
@@ -200,7 +201,8 @@ proptest! {
     }
 
     #[test]
-    fn changed_files_are_answered(pomdp in mutated(TIGER), pomdpx in mutated(TIGER_X)) {
+    fn changed_files_are_answered(pomdp in mutated(TIGER), pomdpx in mutated(TIGER_X), json in mutated(TIGER_JSON)) {
+        answers("a.json", &json);
         answers("a.pomdp", &pomdp);
         answers("a.pomdpx", &pomdpx);
     }
@@ -210,8 +212,14 @@ proptest! {
 fn truncated_bytes_are_answered() {
     (0..TIGER.len()).for_each(|end| answers("a.pomdp", &TIGER.as_bytes()[..end]));
     (0..TIGER_X.len()).for_each(|end| answers("a.pomdpx", &TIGER_X.as_bytes()[..end]));
-    let json = include_str!("../../../examples/tiger.json");
-    (0..json.len()).for_each(|end| answers("a.json", &json.as_bytes()[..end]));
+    (0..TIGER_JSON.len()).for_each(|end| answers("a.json", &TIGER_JSON.as_bytes()[..end]));
+    // Files without one of their lines, each in turn.
+    for (name, text) in [("a.pomdp", TIGER), ("a.pomdpx", TIGER_X), ("a.json", TIGER_JSON)] {
+        let lines: Vec<&str> = text.lines().collect();
+        for cut in 0..lines.len() {
+            answers(name, [&lines[..cut], &lines[cut + 1..]].concat().join("\n").as_bytes());
+        }
+    }
 }
 
 #[test]

@@ -158,8 +158,8 @@ const FAULTS: &[(&str, &str)] = &[
     // ---- rows ----
     ("{H}§T: stay 0.5 0.4 0 1\nT: go identity\n{O}", "a row does not sum to 1"),
     ("{H}{T}{O}§T: go : here : there 0.5", "a row does not sum to 1"),
-    ("{H}T: stay identity\n{O}§", "2 rows do not sum to 1"),
-    ("{H}{T}§", "4 rows do not sum to 1"),
+    ("{H}T: stay identity\n{O}§", "2 rows of T have no entry"),
+    ("{H}{T}§", "4 rows of O have no entry"),
     ("{H}{T}§O: * : here 0.5 0.4\nO: * : there uniform", "2 rows do not sum to 1"),
     ("{H}{T}§O: * : here 0.5 0.50002\nO: * : there uniform", "2 rows do not sum to 1"),
     ("{H}{T}{O}  §T: * : here : here 0 # nowhere to go", "2 rows do not sum to 1"),
@@ -212,9 +212,29 @@ fn all_bad_rows_are_in_one_message() {
     assert_eq!(found.label, "start sums to 1.1");
     assert_eq!(
         found.notes,
-        ["T: stay : here sums to 0.9 (line 6)\nT: go : here has no entry\nT: go : there has no entry\n\
-          O: stay : here sums to 2 (line 7)\nO: go : here sums to 2 (line 7)"]
+        [
+            "T: stay : here sums to 0.9 (line 6)\nT: go : here has no entry\nT: go : there has no entry\n\
+          O: stay : here sums to 2 (line 7)\nO: go : here sums to 2 (line 7)",
+            "a row that no statement sets is all 0; before the others, `T: * identity` keeps the state there"
+        ]
     );
+}
+
+#[test]
+fn rows_that_were_forgotten_have_one_cause_and_its_cure() {
+    let head = "discount: 0.9\nstates: 20\nactions: go stay\nobservations: 2\n";
+    let found = fault(&format!("{head}T: stay identity\nT: go : 3 : 4 1\nO: * uniform\n"));
+    assert_eq!(found.message, "19 rows of T have no entry");
+    assert_eq!(found.label, "T: go : 0 has no entry");
+    let cure = "a row that no statement sets is all 0; before the others, `T: * identity` keeps the state there";
+    assert_eq!(found.notes[1..], [cure]);
+    // As it says.
+    let mended = format!("{head}T: * identity\nT: go : 3 uniform\nT: go : 3 : 4 1\n");
+    let found = fault(&mended);
+    assert_eq!(found.message, "41 rows do not sum to 1", "the uniform row and all of O");
+    assert!(found.notes.last().unwrap().contains("`O: * uniform` says nothing there"));
+    let whole = mended.replace("T: go : 3 uniform\n", "T: go : 3 : 3 0\n") + "O: * uniform\n";
+    assert!(read("f.pomdp", whole.as_bytes(), &ReadOptions::default()).is_ok());
 }
 
 #[test]
@@ -266,6 +286,6 @@ fn truncated_files_end_in_a_located_message() {
 #[test]
 fn small_texts_cannot_ask_for_much_memory() {
     let head = "discount: 0.9\nstates: 10000000\nactions: 1\n";
-    assert!(fault(head).message.contains("10000000 rows do not sum to 1"));
+    assert!(fault(head).message.contains("10000000 rows of T have no entry"));
     assert!(fault("discount: 0.9 states: 30000 actions: 1 T: * uniform").message.contains("needs more than"));
 }

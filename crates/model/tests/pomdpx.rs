@@ -468,3 +468,15 @@ fn deep_nesting_is_answered() {
     let error = read("x.pomdpx", text.as_bytes(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("20001 variables of one kind"), "{error}");
 }
+
+#[test]
+fn the_states_remember_which_variables_are_observed() {
+    // At (observed, 5 values), then two rocks.
+    let model = load(&rock_sample(2, 2)).model;
+    let pairs = model.states().observed_and_hidden().unwrap();
+    assert_eq!(pairs, (0..20).map(|s| (s / 4, s % 4)).collect::<Vec<_>>());
+    // It is no part of what a model is: JSON does not keep it, and the models are equal.
+    let again = Model::from_json(&model.to_json()).unwrap();
+    assert_eq!((again.states().observed_and_hidden(), &again), (None, &model));
+    assert_eq!(load(TIGER).model.states().observed_and_hidden(), None);
+}

@@ -52,7 +52,7 @@ pub enum SolveError {
     #[error("policy file is corrupt: {0}")]
     Corrupt(String),
     /// A saved policy has a schema that this version does not read.
-    #[error("policy file has schema {found:?}, this version reads {expected:?}")]
+    #[error("policy file has schema {found:?}, this version reads {expected:?}: solve the model again")]
     Version {
         /// The schema in the file.
         found: String,

@@ -7,6 +7,8 @@
 //!
 //! Pure but for the clock that time limits need: no files, no randomness, and the same result for any number of threads.
 #![forbid(unsafe_code)]
+// Only what is inlined into a SIMD level's own function is compiled with its instructions.
+#![allow(clippy::inline_always)]
 
 mod assessment;
 mod auto;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::{Kernel, Model, Nature, Policy, Tabular};
 
 use crate::assessment::first_best;
-use crate::belief::bounds::BeliefBounds;
+use crate::belief::bounds::{BeliefBounds, PlanSet};
 use crate::mdp::table::Table;
-use crate::{Assessment, Hook, Limits, SolveError, save};
+use crate::{Assessment, Hook, Limits, SolveError};
 
 /// A policy with proven bounds at every stage and belief: a staged table where the state is observed, bounds on the value as a
 /// function of the belief (per stage) where it is not. It holds its model, and saves and loads.
@@ -16,14 +16,14 @@ use crate::{Assessment, Hook, Limits, SolveError, save};
 /// Stages count from 0. A policy of a model with horizon H answers for stages 0 to H-1 and panics beyond; without a horizon it
 /// is stationary and ignores the stage. A belief has length S and sums to 1. Where the state is observed, a belief that is not
 /// a vertex means "drawn from it and then seen" for values, and one action for all its states in `q_values`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SolvedPolicy {
     model: Arc<Model>,
     body: Body,
 }
 
 /// What the policy is made of.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Body {
     Table(Table),
     Belief(BeliefBounds),
@@ -44,8 +44,7 @@ impl SolvedPolicy {
         Self { model, body }
     }
 
-    /// What it is made of, for tests of the parts.
-    #[cfg(test)]
+    /// What it is made of.
     pub(crate) fn body(&self) -> &Body {
         &self.body
     }
@@ -63,10 +62,10 @@ impl SolvedPolicy {
         }
     }
 
-    /// The α-vectors of a stationary lower bound, where it is made of such; `floor` is below the value of any plan.
-    pub(crate) fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
+    /// The α-vectors behind the lower bound of `stage`; `None` where it is not made of such.
+    pub(crate) fn plans(&self, stage: usize) -> Option<Vec<PlanSet>> {
         match &self.body {
-            Body::Belief(bounds) => bounds.stationary_lower(floor),
+            Body::Belief(bounds) => bounds.plans(stage),
             Body::Table(_) => None,
         }
     }
@@ -178,17 +177,6 @@ impl SolvedPolicy {
             bounds.refine(&self.model, stage, belief, limits, hook);
         }
         Ok(self.bounds(stage, belief))
-    }
-
-    /// The policy as a file: one header line of JSON (schema, the model's sha256, the body's sha256), then the body as JSON.
-    pub fn save(&self) -> Vec<u8> {
-        save::write(&self.model, &self.body)
-    }
-
-    /// Reads what [`save`](Self::save) wrote. Errors: [`SolveError::Corrupt`], [`SolveError::Version`],
-    /// [`SolveError::OtherModel`] when it was solved for a model other than `model`.
-    pub fn load(bytes: &[u8], model: &Model) -> Result<Self, SolveError> {
-        Ok(Self { body: save::read(bytes, model)?, model: Arc::new(model.clone()) })
     }
 }
 

@@ -1,11 +1,13 @@
 //! The seam between models and whatever solves them.
 
+use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use crate::{Hook, Limits, SolveError, SolvedPolicy};
 
 /// Why a solver stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stopped {
     /// The gap asked for is reached (or the answer is exact).
     Converged,
@@ -33,7 +35,7 @@ impl Stopped {
 }
 
 /// What a solve cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Wall time, start-up included.
     pub seconds: f64,
@@ -44,8 +46,12 @@ pub struct Stats {
     /// Belief points kept (or lattice vertices that carry an upper bound), over all stages.
     pub points: usize,
     /// The solver's name.
-    pub solver: &'static str,
+    #[serde(deserialize_with = "crate::save::name")]
+    pub solver: Name,
 }
+
+/// An alias, as serde would take a reference for a borrow from the file.
+type Name = &'static str;
 
 /// What a solver returns. `lower <= V(b0) <= upper` is proven up to rounding, whatever the reason for stopping.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{Size, belief, check_solution, draw, enumerate, enumerate_actions, hidden, runner, tiger};
 use proptest::prelude::*;
 use tiresias_model::{Model, Policy, Reward};
-use tiresias_solve::{Exact, Limits, Search, Solution, SolveError, SolvedPolicy, Solver, Stopped, no_hook};
+use tiresias_solve::{Exact, Limits, Search, Solution, SolveError, Solver, Stopped, no_hook};
 
 fn limits(gap: f64) -> Limits {
     Limits { gap, threads: 2, ..Limits::default() }
@@ -213,27 +213,28 @@ fn limits_leave_sound_bounds() {
 #[test]
 fn policies_are_saved_read_and_checked() {
     let model = tiger(Some(6));
-    let policy = exact(&model).policy;
+    let solution = exact(&model);
+    let policy = &solution.policy;
     assert_eq!(policy.form(), "exact");
-    let bytes = policy.save();
-    let again = SolvedPolicy::load(&bytes, &model).unwrap();
+    let bytes = solution.save();
+    let again = Solution::load(&bytes, &model).unwrap().policy;
     for stage in 0..6 {
         for p in [0.0, 0.1, 0.5, 0.93, 1.0] {
             assert_eq!(policy.assess(stage, &[p, 1.0 - p]), again.assess(stage, &[p, 1.0 - p]));
         }
     }
     let other = tiger(Some(7));
-    assert!(matches!(SolvedPolicy::load(&bytes, &other), Err(SolveError::OtherModel { .. })));
+    assert!(matches!(Solution::load(&bytes, &other), Err(SolveError::OtherModel { .. })));
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_policy() {
     let model = large(4);
-    let bytes = |threads| {
+    let policy = |threads| {
         let limits = Limits { threads, ..limits(0.0) };
-        Exact::default().solve(&model, &limits, &no_hook).unwrap().policy.save()
+        Exact::default().solve(&model, &limits, &no_hook).unwrap().policy
     };
-    assert_eq!(bytes(1), bytes(3));
+    assert_eq!(policy(1), policy(3));
 }
 
 #[test]

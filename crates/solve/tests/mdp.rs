@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tiresias_model::random::Key;
 use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Policy, Reward, Space};
 use tiresias_solve::{
-    BackwardInduction, Limits, ModifiedPolicyIteration, PolicyIteration, SolveError, SolvedPolicy, Solver, Stopped,
+    BackwardInduction, Limits, ModifiedPolicyIteration, PolicyIteration, Solution, SolveError, Solver, Stopped,
     ValueIteration, auto, no_hook,
 };
 
@@ -223,7 +223,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             let model = large(horizon, models);
             let solve = |threads| {
                 let solution = solver.solve(&model, &Limits { threads, ..Limits::with_gap(1e-4) }, &no_hook).unwrap();
-                (solution.lower.to_bits(), solution.upper.to_bits(), solution.stats.iterations, solution.policy.save())
+                (solution.lower.to_bits(), solution.upper.to_bits(), solution.stats.iterations, solution.policy)
             };
             let one = solve(1);
             for threads in [2, 3, 5] {
@@ -281,7 +281,7 @@ fn robust_solvers_agree_and_tables_survive_a_file() {
         let fast = ModifiedPolicyIteration::default().solve(&endless, &limits, &no_hook).unwrap();
         prop_assert!(slow.lower <= fast.upper + 1e-9 && fast.lower <= slow.upper + 1e-9);
         for solution in [&fast, &BackwardInduction.solve(&model, &limits, &no_hook).unwrap()] {
-            let read = SolvedPolicy::load(&solution.policy.save(), solution.policy.model()).unwrap();
+            let read = Solution::load(&solution.save(), solution.policy.model()).unwrap().policy;
             for state in 0..4 {
                 let belief = vertex(4, state);
                 prop_assert_eq!(read.assess(0, &belief), solution.policy.assess(0, &belief));

@@ -11,7 +11,7 @@ use common::{Size, draw, hidden, observed, runner, tiger};
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_model::{Kernel, Model, Policy};
 use tiresias_solve::{
-    CornerBounds, Faces, Limits, POLICY_SCHEMA, Progress, Search, SolveError, SolvedPolicy, Solver, Stopped, auto,
+    CornerBounds, Faces, Hook, Limits, POLICY_SCHEMA, Progress, Search, Solution, SolveError, Solver, Stopped, auto,
     no_hook, solve_batch,
 };
 
@@ -31,7 +31,7 @@ fn two_tigers(horizon: usize, discount: f64) -> Model {
     builder.build().unwrap()
 }
 
-fn policies() -> Vec<SolvedPolicy> {
+fn solutions() -> Vec<Solution> {
     let mut runner = runner(1);
     let size = Size { states: 4, actions: 2, observations: 2, models: 2, horizon: 3 };
     let ambiguous = draw(&hidden(size), &mut runner);
@@ -45,39 +45,62 @@ fn policies() -> Vec<SolvedPolicy> {
         (Box::new(Faces::default()), energy(Regime::Apomdp, 1, 4)),
     ];
     let limits = Limits::with_gap(0.5);
-    solvers.into_iter().map(|(solver, model)| solver.solve(&model, &limits, &no_hook).unwrap().policy).collect()
+    solvers.into_iter().map(|(solver, model)| solver.solve(&model, &limits, &no_hook).unwrap()).collect()
 }
 
 #[test]
-fn a_policy_survives_saving() {
-    for policy in policies() {
-        let bytes = policy.save();
-        let again = SolvedPolicy::load(&bytes, policy.model()).unwrap();
+fn a_solution_survives_saving() {
+    for solution in solutions() {
+        let (bytes, policy) = (solution.save(), &solution.policy);
+        let loaded = Solution::load(&bytes, policy.model()).unwrap();
+        assert_eq!((loaded.lower, loaded.upper), (solution.lower, solution.upper));
+        assert_eq!((loaded.stopped, loaded.stats), (solution.stopped, solution.stats));
+        let again = loaded.policy.clone();
         assert_eq!(again.form(), policy.form());
         let s = policy.model().states().len();
         for (stage, b) in [(0, policy.model().start().to_vec()), (2, vec![1.0 / s as f64; s])] {
             assert_eq!(again.assess(stage, &b), policy.assess(stage, &b));
             assert_eq!(again.action(stage, &b), policy.action(stage, &b));
         }
-        assert_eq!(again.save(), bytes);
+        assert_eq!(loaded.save(), bytes);
+    }
+}
+
+#[test]
+fn a_file_says_why_the_solver_stopped() {
+    let solve = |limits: &Limits, hook: &Hook| Search::default().solve(&tiger(None), limits, hook).unwrap();
+    let none = Limits { time: Some(Duration::ZERO), ..Limits::with_gap(1e-9) };
+    let little = Limits { memory: Some(1), ..Limits::with_gap(1e-9) };
+    for (solution, stopped) in [
+        (solve(&Limits::with_gap(1.0), &no_hook), Stopped::Converged),
+        (solve(&none, &no_hook), Stopped::Time),
+        (solve(&little, &no_hook), Stopped::Memory),
+        (solve(&Limits::with_gap(1e-9), &|_| ControlFlow::Break(())), Stopped::Cancelled),
+    ] {
+        assert_eq!(solution.stopped, stopped);
+        assert_eq!(Solution::load(&solution.save(), &tiger(None)).unwrap().stopped, stopped);
     }
 }
 
 #[test]
 fn a_damaged_policy_is_refused() {
-    for policy in policies() {
-        let (bytes, model) = (policy.save(), policy.model());
+    for solution in solutions() {
+        let (bytes, model) = (solution.save(), solution.policy.model());
         for cut in [0, 1, 40, bytes.len() / 2, bytes.len() - 1] {
-            assert!(matches!(SolvedPolicy::load(&bytes[..cut], model), Err(SolveError::Corrupt(_))));
+            assert!(matches!(Solution::load(&bytes[..cut], model), Err(SolveError::Corrupt(_))));
         }
         for at in [bytes.len() / 3, bytes.len() / 2, bytes.len() - 2] {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
-            assert!(matches!(SolvedPolicy::load(&bad, model), Err(SolveError::Corrupt(_))));
+            assert!(matches!(Solution::load(&bad, model), Err(SolveError::Corrupt(_))));
         }
-        let text = String::from_utf8(bytes.clone()).unwrap().replacen(POLICY_SCHEMA, "tiresias.policy/9", 1);
-        assert!(matches!(SolvedPolicy::load(text.as_bytes(), model), Err(SolveError::Version { .. })));
-        assert!(matches!(SolvedPolicy::load(&bytes, &tiger(Some(3))), Err(SolveError::OtherModel { .. })));
+        // An older version's file holds no reason for stopping: it is refused, and the message says what to do.
+        for schema in ["tiresias.policy/2", "tiresias.policy/9"] {
+            let text = String::from_utf8(bytes.clone()).unwrap().replacen(POLICY_SCHEMA, schema, 1);
+            let error = Solution::load(text.as_bytes(), model).unwrap_err();
+            assert!(matches!(error, SolveError::Version { .. }) && error.to_string().contains("solve the model again"));
+        }
+        assert!(matches!(Solution::load(&bytes, &tiger(Some(3))), Err(SolveError::OtherModel { .. })));
     }
 }
 
@@ -124,7 +147,7 @@ fn batches_are_the_same_for_any_number_of_threads() {
     for (a, b) in one.iter().zip(&three) {
         let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap());
         assert_eq!((a.lower, a.upper, a.stats.vectors), (b.lower, b.upper, b.stats.vectors));
-        assert_eq!(a.policy.save(), b.policy.save());
+        assert_eq!(a.policy, b.policy);
     }
     assert!(calls.load(Ordering::Relaxed) > models.len());
 }
@@ -252,7 +275,7 @@ fn a_horizon_beyond_all_memory_is_refused_before_anything_is_allocated() {
 
 #[test]
 fn a_label_in_a_state_is_the_assessment_of_that_vertex() {
-    for policy in policies() {
+    for Solution { policy, .. } in solutions() {
         let states = policy.model().states().len();
         for (stage, state) in (0..2).flat_map(|t| (0..states).map(move |s| (t, s))) {
             let mut belief = vec![0.0; states];
@@ -267,7 +290,7 @@ fn a_label_in_a_state_is_the_assessment_of_that_vertex() {
 
 #[test]
 fn values_under_each_model_make_up_the_action_values() {
-    for policy in policies() {
+    for Solution { policy, .. } in solutions() {
         let model = policy.model();
         let states = model.states().len();
         let mut vertex = vec![0.0; states];

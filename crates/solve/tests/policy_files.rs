@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tiresias_model::format::{ReadOptions, read};
 use tiresias_model::{Model, Policy};
 use tiresias_solve::formats::{AlphaPolicy, PolicyFileError, PolicyFormat};
-use tiresias_solve::{Limits, Search, Solver, no_hook};
+use tiresias_solve::{Exact, Limits, Search, Solver, no_hook};
 
 /// Two doors, one of them bad; listening tells which in 85 of 100 cases.
 const DOORS: &str = "discount: 0.95\nstates: left right\nactions: listen open-left open-right\nobservations: l r\n\
@@ -17,8 +17,20 @@ fn doors(horizon: Option<usize>) -> Model {
     read("doors.pomdp", DOORS.as_bytes(), &ReadOptions { horizon, format: None }).unwrap().model
 }
 
+/// A model of so many states, actions and observations, in which nothing happens.
+fn still(states: usize, actions: usize, observations: usize) -> Model {
+    let text = format!(
+        "discount: 0.9\nstates: {states}\nactions: {actions}\nobservations: {observations}\nT: * identity\nO: * uniform\n"
+    );
+    read("still.pomdp", text.as_bytes(), &ReadOptions::default()).unwrap().model
+}
+
+fn one(name: &str, text: &str, model: &Model) -> Result<AlphaPolicy, PolicyFileError> {
+    AlphaPolicy::read(&[(name, text)], None, model)
+}
+
 fn pairs(policy: &AlphaPolicy) -> Vec<(usize, Vec<f64>)> {
-    (0..policy.len()).map(|i| policy.vector(i)).map(|(action, entries)| (action, entries.collect())).collect()
+    policy.vectors(0).collect()
 }
 
 /// The `.alpha` text of the vectors, by its definition and not by the writer.
@@ -34,21 +46,13 @@ proptest! {
             prop::collection::vec((0usize..9, prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, s)), 1..8)
         })
     ) {
-        let policy = AlphaPolicy::read("p.alpha", &alpha_text(&vectors), None).unwrap();
+        let model = still(vectors[0].1.len(), 9, 2);
+        let policy = one("p.alpha", &alpha_text(&vectors), &model).unwrap();
         prop_assert_eq!(&pairs(&policy), &vectors);
         for format in [PolicyFormat::Alpha, PolicyFormat::Sarsop] {
-            let text = policy.write(format, "a \"model\" <&>");
+            let texts = policy.write(format, &model).unwrap();
             // The format is told by the text when the name does not say it.
-            prop_assert_eq!(&AlphaPolicy::read("p", &text, None).unwrap(), &policy);
-        }
-    }
-
-    #[test]
-    fn no_cut_of_a_file_panics(cut in 0usize..400) {
-        let policy = AlphaPolicy::read("p.alpha", "0\n1 2.5\n\n2\n-3 4e2\n", None).unwrap();
-        for format in [PolicyFormat::Alpha, PolicyFormat::Sarsop] {
-            let text = policy.write(format, "m");
-            drop(AlphaPolicy::read("p", &text[..cut.min(text.len())], Some(format)));
+            prop_assert_eq!(&one("p", &texts[0], &model).unwrap(), &policy);
         }
     }
 }
@@ -68,7 +72,7 @@ fn reads_what_the_other_tools_write() {
              <SparseVector action=\"0\" obsValue=\"0\"><Entry>0 3</Entry></SparseVector>\n</AlphaVector> </Policy>\n",
         ),
     ] {
-        assert_eq!(pairs(&AlphaPolicy::read(name, text, None).unwrap()), expected, "{name}");
+        assert_eq!(pairs(&one(name, text, &still(2, 2, 2)).unwrap()), expected, "{name}");
     }
 }
 
@@ -104,14 +108,33 @@ fn broken_files_are_located() {
         ),
         ("p.policy", xml("<SparseVector action=\"0\"><Entry>2 1</Entry></SparseVector>"), (3, 26), "entry"),
         ("p.policy", xml("<Tree action=\"0\"/>"), (3, 1), "`Tree` is not a vector"),
+        ("p.policy", xml("<Vector action=\"0\" obsValue=\"1\">1 2</Vector>"), (3, 1), "obsValue 1 is not below the 1"),
         (
             "p.policy",
-            "<Policy>\n<AlphaVector vectorLength=\"2\" numObsValue=\"3\"/></Policy>".into(),
+            "<Policy>\n<AlphaVector vectorLength=\"2\" numObsValue=\"0\"/></Policy>".into(),
             (2, 1),
-            "observed part",
+            "numObsValue is 0",
         ),
+        (
+            "p.policy",
+            "<Policy>\n<AlphaVector vectorLength=\"2\" numObsValue=\"4294967295\"/></Policy>".into(),
+            (2, 1),
+            "numObsValue is 4294967295",
+        ),
+        ("p.pg", String::new(), (1, 1), "no nodes"),
+        ("p.pg", "0\n".into(), (1, 1), "without an action"),
+        ("p.pg", "0 1\n".into(), (1, 1), "0 successors, the model 2"),
+        ("p.pg", "0 1 0 0 0\n".into(), (1, 1), "3 successors"),
+        ("p.pg", "0 3 0 0\n".into(), (1, 3), "there is no action 3"),
+        ("p.pg", "0 -1 0 0\n".into(), (1, 3), "`-1` is not the number of an action"),
+        ("p.pg", "a 1 0 0\n".into(), (1, 1), "`a` is not the number of a node"),
+        ("p.pg", "0 1 0 b\n".into(), (1, 7), "`b` is not the number of a node"),
+        ("p.pg", "0 1 0 1\n".into(), (1, 1), "there is no node 1"),
+        ("p.pg", "0 1 0 0\n\n2 1 0 0".into(), (3, 1), "there is no node 1"),
+        ("p.pg", "0 1 0 0\n0 2 0 0".into(), (2, 1), "node 0 stands twice"),
+        ("p.pg", "0 1 0 0\n99999999999 2 0 0".into(), (2, 1), "is not the number of a node"),
     ] {
-        match AlphaPolicy::read(name, &text, None) {
+        match one(name, &text, &still(2, 3, 2)) {
             Err(PolicyFileError::Text(diagnostic)) => {
                 assert_eq!((diagnostic.line, diagnostic.column), place, "{diagnostic}");
                 assert!(diagnostic.message.contains(part), "{diagnostic}");
@@ -124,36 +147,106 @@ fn broken_files_are_located() {
 #[test]
 fn a_policy_of_another_model_is_refused() {
     let model = doors(None);
-    let problem = |text: &str| AlphaPolicy::read("p.alpha", text, None).unwrap().check(&model).unwrap_err().to_string();
+    let problem = |text: &str| one("p.alpha", text, &model).unwrap_err().to_string();
     assert!(problem("0\n1 2 3\n").contains("3 entries, the model has 2 states"));
     assert!(problem("3\n1 2\n").contains("takes action 3, the model has 3 actions"));
-    assert_eq!(AlphaPolicy::read("p.alpha", "2\n1 2\n", None).unwrap().check(&model), Ok(()));
+    assert!(one("p.alpha", "2\n1 2\n", &model).is_ok());
+    let xml = |inside: &str| {
+        let text = format!("<Policy><AlphaVector {inside}</AlphaVector></Policy>");
+        one("p.policy", &text, &model).unwrap_err().to_string()
+    };
+    assert!(xml("><Vector action=\"0\">1 2 3</Vector>").contains("3 entries, the model has 2 states"));
+    assert!(xml("><Vector action=\"3\">1 2</Vector>").contains("takes action 3"));
+    // Nobody sees the door before it is opened.
+    assert!(xml("numObsValue=\"2\"><Vector action=\"0\">1</Vector>").contains("observed part of 2 values"));
+    let mdp =
+        read("m.mdp", b"discount: 0.9\nstates: 2\nactions: 1\nT: 0 identity", &ReadOptions::default()).unwrap().model;
+    assert!(one("p.alpha", "0\n1 2\n", &mdp).unwrap_err().to_string().contains("kind mdp"));
+    // One file, or one a stage.
+    let files = [("p.alpha1", "0\n1 2\n"), ("p.alpha2", "0\n1 2\n")];
+    for (model, ok) in [(doors(None), false), (doors(Some(2)), true), (doors(Some(3)), false)] {
+        assert_eq!(AlphaPolicy::read(&files, None, &model).is_ok(), ok);
+    }
+}
+
+/// Beliefs over two states, from one corner to the other.
+fn beliefs() -> impl Iterator<Item = [f64; 2]> {
+    (0..=100).map(|i| [f64::from(i) / 100.0, 1.0 - f64::from(i) / 100.0])
 }
 
 #[test]
-fn the_vectors_of_a_solved_policy_are_worth_what_was_proven() {
-    let model = doors(None);
-    let solution = Search::default().solve(&model, &Limits::with_gap(1e-3), &no_hook).unwrap();
-    let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
-    for i in 0..=100 {
-        let belief = [f64::from(i) / 100.0, 1.0 - f64::from(i) / 100.0];
-        let (_, upper) = solution.policy.bounds(0, &belief);
-        assert!(policy.value(&belief) <= upper + 1e-9, "no vector lies above the optimal value");
+fn the_vectors_of_a_solved_policy_are_what_was_proven() {
+    for horizon in [None, Some(5)] {
+        let model = doors(horizon);
+        let solution = Search::default().solve(&model, &Limits::with_gap(1e-3), &no_hook).unwrap();
+        let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
+        assert_eq!(policy.horizon(), horizon);
+        for (stage, belief) in (0..horizon.unwrap_or(1)).flat_map(|t| beliefs().map(move |b| (t, b))) {
+            let value = policy.value(stage, &belief);
+            // The solution says what a backup of its vectors is worth; a vector is worth no more.
+            let assessment = solution.policy.assess(stage, &belief);
+            assert!(value <= assessment.bounds().0 + 1e-9, "{value} {:?}", assessment.bounds());
+            // The action is worth what the vector says.
+            let action = policy.action(stage, &belief);
+            assert!(assessment.lower[action] >= value - 1e-9, "{value} {}", assessment.lower[action]);
+        }
+        let value = policy.value(0, model.start());
+        assert!(value >= solution.lower - 1e-9 && value <= solution.upper + 1e-9, "{value}");
+        // Who is rather sure where the bad thing is opens the other door; who knows nothing listens.
+        let stage = horizon.map_or(0, |h| h - 1);
+        assert_eq!([[0.97, 0.03], [0.03, 0.97], [0.5, 0.5]].map(|belief| policy.action(stage, &belief)), [2, 1, 0]);
     }
-    let value = policy.value(model.start());
-    assert!(value >= solution.lower - 1e-9 && value <= solution.upper + 1e-9, "{value}");
-    // Who knows where the bad thing is opens the other door; who knows nothing listens.
-    assert_eq!([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]].map(|belief| policy.action(0, &belief)), [2, 1, 0]);
+}
+
+#[test]
+fn exact_vectors_are_exported_too() {
+    for (horizon, everywhere) in [(Some(1), false), (Some(6), false), (Some(6), true), (None, false)] {
+        let model = doors(horizon);
+        let solution = Exact { everywhere }.solve(&model, &Limits::with_gap(1e-6), &no_hook).unwrap();
+        let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
+        let value = policy.value(0, model.start());
+        assert!((value - solution.value()).abs() <= 1e-6, "{value} {}", solution.value());
+        for (stage, belief) in (0..horizon.unwrap_or(1)).flat_map(|t| beliefs().map(move |b| (t, b))) {
+            let (lower, upper) = solution.policy.bounds(stage, &belief);
+            let value = policy.value(stage, &belief);
+            assert!(value <= upper + 1e-9);
+            // The start's stage has one vector, which is exact at the start.
+            assert!(stage == 0 && !everywhere || value >= lower - 1e-6, "{stage} {belief:?} {value} {lower}");
+        }
+    }
+}
+
+#[test]
+fn a_file_a_stage_reads_back() {
+    let model = doors(Some(4));
+    let solution = Exact { everywhere: true }.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap();
+    let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
+    let texts = policy.write(PolicyFormat::Alpha, &model).unwrap();
+    assert_eq!(texts.len(), 4);
+    let names: Vec<String> = (1..=4).map(|k| format!("p.alpha{k}")).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(AlphaPolicy::read(&files, None, &model).unwrap(), policy);
+    // One decision to go: each action's reward.
+    let mut last = pairs(&one("p.alpha1", &texts[0], &model).unwrap());
+    last.sort_by_key(|(action, _)| *action);
+    let expected = [(0, [-1.0, -1.0]), (1, [-100.0, 10.0]), (2, [10.0, -100.0])];
+    for ((action, vector), (expected_action, expected)) in last.iter().zip(expected) {
+        assert_eq!(*action, expected_action);
+        assert!(vector.iter().zip(expected).all(|(v, e)| (v - e).abs() < 1e-9), "{vector:?}");
+    }
+    let error = policy.write(PolicyFormat::Sarsop, &model).unwrap_err();
+    assert!(error.to_string().contains("one policy for all stages"), "{error}");
 }
 
 #[test]
 fn other_policies_are_no_vectors() {
-    for (model, part) in [(doors(Some(3)), "each stage"), (doors(None), "form")] {
-        let solver: Box<dyn Solver> = match model.horizon() {
-            Some(_) => Box::new(Search::default()),
-            None => Box::new(tiresias_solve::Faces::default()),
-        };
-        let solution = solver.solve(&model, &Limits::with_gap(1.0), &no_hook).unwrap();
+    let model = doors(None);
+    let faces = tiresias_solve::Faces::default().solve(&model, &Limits::with_gap(1.0), &no_hook).unwrap();
+    let mdp = "discount: 0.9\nstates: 2\nactions: 1\nT: 0 identity";
+    let mdp = read("m.mdp", mdp.as_bytes(), &ReadOptions::default()).unwrap().model;
+    let table = tiresias_solve::auto(&mdp).solve(&mdp, &Limits::default(), &no_hook).unwrap();
+    for (solution, part) in [(faces, "of the form `faces`"), (table, "of kind mdp")] {
         let error = AlphaPolicy::from_solved(&solution.policy).unwrap_err();
         assert!(matches!(&error, PolicyFileError::Unsupported(why) if why.contains(part)), "{error}");
     }

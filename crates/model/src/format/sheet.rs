@@ -67,6 +67,8 @@ pub(super) fn sums_to(sum: f64) -> String {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Findings {
     pub total: usize,
+    /// Those that nothing was assigned to.
+    pub empty: usize,
     pub first: Vec<BadRow>,
 }
 
@@ -75,6 +77,7 @@ impl Findings {
 
     pub fn push(&mut self, row: BadRow) {
         self.total += 1;
+        self.empty += usize::from(row.at.is_none());
         if self.first.len() < Self::KEPT {
             self.first.push(row);
         }

@@ -19,6 +19,15 @@ pub(crate) struct BeliefBounds {
     pub refined: Refined,
 }
 
+/// α-vectors over some states, each the value of a plan from each of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlanSet {
+    /// Ascending.
+    pub states: Vec<u32>,
+    /// The action that a plan begins with, and its vector.
+    pub plans: Vec<(u32, Vec<f64>)>,
+}
+
 /// The refinement over the corners.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Refined {
@@ -65,11 +74,20 @@ impl BeliefBounds {
         }
     }
 
-    /// The α-vectors of a stationary lower bound, where it is made of such; `floor` is below the value of any plan.
-    pub fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
+    /// The α-vectors behind the lower bound of `stage`; `None` where it is not made of such.
+    pub fn plans(&self, stage: usize) -> Option<Vec<PlanSet>> {
         match &self.refined {
-            Refined::Vectors(vectors) => vectors.stationary_lower(floor),
-            _ => None,
+            Refined::None => Some(vec![self.corners.plans(stage)]),
+            Refined::Vectors(vectors) => Some(vectors.sets(stage)),
+            // The linear bounds serve the beliefs and stages that exact vectors do not.
+            Refined::Exact(exact) => {
+                let mut sets = exact.sets(stage);
+                if sets.iter().all(|set| set.states.len() < self.corners.states) {
+                    sets.push(self.corners.plans(stage));
+                }
+                Some(sets)
+            }
+            Refined::Faces(_) | Refined::Cones(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use super::backup::{Bracket, ValueBounds};
+use super::bounds::PlanSet;
 use crate::limits::Watch;
 use crate::mdp::sweep::{backed_up, blend};
 
@@ -114,6 +115,12 @@ impl Corners {
 
     fn stage(&self, stage: usize) -> usize {
         if self.stationary { 0 } else { stage }
+    }
+
+    /// The plans of the stage's linear lower bounds: one action each, whatever happens.
+    pub fn plans(&self, stage: usize) -> PlanSet {
+        let blind = self.lower[self.stage(stage)].chunks_exact(self.states).map(<[f64]>::to_vec);
+        PlanSet { states: (0..self.states as u32).collect(), plans: (0..).zip(blind).collect() }
     }
 
     /// The best of the stage's linear lower bounds.

@@ -6,6 +6,7 @@ use tiresias_model::Model;
 use super::supports::{Supports, holds};
 use super::vectors::{Vectors, dot};
 use crate::belief::backup::Bracket;
+use crate::belief::bounds::PlanSet;
 
 /// Vectors of the stages that were reached, counted from the end: `stages[k]` has `k` decisions to go. Without a horizon there is
 /// one, and it serves all.
@@ -56,6 +57,21 @@ impl ExactBounds {
         self.stages.len().saturating_sub(1)
     }
 
+    /// The vectors of `stage`, one set a support; none where the stage was not reached.
+    pub fn sets(&self, stage: usize) -> Vec<PlanSet> {
+        let Some(kept) = self.stages.get(self.to_go(stage)) else { return Vec::new() };
+        let set = |(set, states): (&Set, &Vec<u32>)| {
+            // Lower bounds: what pruning may have left out is taken off.
+            let rows = set.vectors.chunks_exact(states.len()).map(|row| row.iter().map(|v| v - kept.below).collect());
+            PlanSet { states: states.clone(), plans: set.actions.iter().copied().zip(rows).collect() }
+        };
+        kept.sets.iter().zip(&self.supports).map(set).collect()
+    }
+
+    fn to_go(&self, stage: usize) -> usize {
+        self.horizon.map_or(0, |h| h.saturating_sub(stage))
+    }
+
     /// What keeps the arrays from fitting `model`, in words.
     pub fn shape_problem(&self, model: &Model) -> Option<String> {
         let (s, a) = (model.states().len() as u32, model.actions().len() as u32);
@@ -76,8 +92,7 @@ impl ExactBounds {
 
     /// The value of `stage` at an unnormalised belief; `None` where the stage was not reached or no support holds the belief.
     pub fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
-        let to_go = self.horizon.map_or(0, |h| h.saturating_sub(stage));
-        let kept = self.stages.get(to_go)?;
+        let kept = self.stages.get(self.to_go(stage))?;
         let states: Vec<u32> = belief.iter().map(|b| b.0).collect();
         let support = self.supports.iter().position(|support| holds(support, &states))?;
         let all = &self.supports[support];

@@ -2,16 +2,21 @@
 
 use std::fmt::Write;
 
-use super::{AlphaPolicy, PolicyFileError, Source, words};
+use super::{AlphaPolicy, MOST_TEXT, PolicyFileError, Source, words};
 
-pub(super) fn write(policy: &AlphaPolicy) -> String {
+/// The vectors of one stage.
+pub(super) fn write(policy: &AlphaPolicy, stage: usize) -> Result<String, PolicyFileError> {
     let mut out = String::new();
-    for i in 0..policy.len() {
-        let (action, entries) = policy.vector(i);
-        let entries: Vec<String> = entries.map(|value| value.to_string()).collect();
+    for (action, entries) in policy.vectors(stage) {
+        let entries: Vec<String> = entries.iter().map(f64::to_string).collect();
         let _ = writeln!(out, "{action}\n{}\n", entries.join(" "));
+        if out.len() > MOST_TEXT {
+            let why = "each vector has an entry for every state: more than 400 MB of text; use .policy for a model whose \
+                state has an observed part, or Tiresias' own format";
+            return Err(PolicyFileError::Unsupported(why.into()));
+        }
     }
-    out
+    Ok(out)
 }
 
 /// Lines without words separate nothing that the order of the others does not separate already; text from `#` is a comment.

@@ -1,17 +1,22 @@
-//! Policies that other tools write and read: sets of α-vectors, each with an action.
+//! Policies that other tools write and read: sets of α-vectors, each with an action, and the graphs of finite-state controllers.
 //!
 //! | format | suffixes | |
 //! | --- | --- | --- |
 //! | [`PolicyFormat::Alpha`] | `.alpha` | pomdp-solve: a line with an action, a line with a vector, a blank line |
-//! | [`PolicyFormat::Sarsop`] | `.policy`, `.policyx`, `.xml` | APPL's XML, with one value of the observed state |
+//! | [`PolicyFormat::Graph`] | `.pg` | pomdp-solve: a line a node, with its action and the node that follows each observation |
+//! | [`PolicyFormat::Sarsop`] | `.policy`, `.policyx`, `.xml` | APPL's XML, the vectors by the value of the observed state |
 //!
-//! Both hold one set of vectors, so one decision rule for all stages. Policies of models with a horizon, of clouds and of
-//! observed states keep to the crate's own checksummed files ([`SolvedPolicy::save`](crate::SolvedPolicy::save)).
+//! A policy of a model with a horizon is one text a stage in the first two. Clouds, triangulations and models whose state is seen
+//! keep to the crate's own checksummed files ([`Solution::save`](crate::Solution::save)).
 
 mod alpha;
-mod label;
+mod backup;
+mod controller;
+mod graph;
+mod grow;
 mod sarsop;
 mod screen;
+mod set;
 mod vectors;
 
 use std::ops::Range;
@@ -20,7 +25,11 @@ use std::path::Path;
 use thiserror::Error;
 use tiresias_model::format::Diagnostic;
 
+pub use controller::{Controller, Node};
 pub use vectors::AlphaPolicy;
+
+/// Bytes of a text at most: what a string in JavaScript can hold, less a quarter.
+const MOST_TEXT: usize = 400_000_000;
 
 /// A format of policy files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +38,8 @@ pub enum PolicyFormat {
     Alpha,
     /// APPL's XML.
     Sarsop,
+    /// pomdp-solve's `.pg`.
+    Graph,
 }
 
 impl PolicyFormat {
@@ -37,9 +48,19 @@ impl PolicyFormat {
         let suffix = Path::new(name).extension()?.to_ascii_lowercase();
         match suffix.to_str()? {
             "alpha" => Some(Self::Alpha),
+            "pg" => Some(Self::Graph),
             "policy" | "policyx" | "xml" => Some(Self::Sarsop),
-            _ => None,
+            // A stage of several, as pomdp-solve numbers them.
+            stage => [("alpha", Self::Alpha), ("pg", Self::Graph)].into_iter().find_map(|(name, format)| {
+                let number = stage.strip_prefix(name)?;
+                number.bytes().all(|byte| byte.is_ascii_digit()).then_some(format)
+            }),
         }
+    }
+
+    /// By how the text begins: XML, or vectors.
+    fn of_text(text: &str) -> Self {
+        if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') { Self::Sarsop } else { Self::Alpha }
     }
 }
 
@@ -69,7 +90,11 @@ struct Source<'t> {
     text: &'t str,
 }
 
-impl Source<'_> {
+impl<'t> Source<'t> {
+    fn of((file, text): (&'t str, &'t str)) -> Self {
+        Self { file, text }
+    }
+
     fn error(&self, at: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> PolicyFileError {
         PolicyFileError::Text(Box::new(Diagnostic::error(self.file, self.text.as_bytes(), at, message, label)))
     }

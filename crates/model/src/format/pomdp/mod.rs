@@ -91,9 +91,23 @@ impl Report<'_> {
     fn check(&self) -> Result<Vec<Fault>, Fault> {
         let bad = self.lines(|rows| &rows.bad, |off| off > ROW_TOLERANCE);
         if bad.total > 0 {
-            return Err(bad.fault(|n| {
-                if n == 1 { "a row does not sum to 1".into() } else { format!("{n} rows do not sum to 1") }
-            }));
+            let only_empty = ["T", "O"].into_iter().zip(bad.empty).find(|(_, empty)| *empty == bad.total);
+            let mut fault = bad.fault(|n| match (n, only_empty) {
+                (1, Some((table, _))) => format!("a row of {table} has no entry"),
+                (n, Some((table, _))) => format!("{n} rows of {table} have no entry"),
+                (1, None) => "a row does not sum to 1".into(),
+                (n, None) => format!("{n} rows do not sum to 1"),
+            });
+            // The commonest cause, which hides behind its many effects.
+            for (empty, statement) in
+                bad.empty.into_iter().zip(["`T: * identity` keeps the state", "`O: * uniform` says nothing"])
+            {
+                if empty > 0 {
+                    fault = fault
+                        .note(format!("a row that no statement sets is all 0; before the others, {statement} there"));
+                }
+            }
+            return Err(fault);
         }
         let repaired = self.lines(|rows| &rows.repaired, |off| off > 1e-9);
         if repaired.total == 0 {
@@ -108,16 +122,17 @@ impl Report<'_> {
 
     /// The rows of one fault in words, start first, with their places.
     fn lines(&self, pick: impl Fn(&Rows) -> &Findings, start: impl Fn(f64) -> bool) -> Lines {
-        let mut lines = Lines { total: 0, rows: Vec::new() };
+        let mut lines = Lines { total: 0, empty: [0; 2], rows: Vec::new() };
         if start((self.start - 1.0).abs()) {
             lines.total += 1;
             let at = self.header.start_at.range();
             lines.rows.push((at.clone(), format!("start {}", sums_to(self.start)), Some(self.source.line(at.start))));
         }
         let observation = self.observation.as_ref().map(|rows| ("O", rows));
-        for (letter, rows) in [("T", self.transition)].into_iter().chain(observation) {
+        for (i, (letter, rows)) in [("T", self.transition)].into_iter().chain(observation).enumerate() {
             let findings = pick(rows);
             lines.total += findings.total;
+            lines.empty[i] = findings.empty;
             lines.rows.extend(findings.first.iter().map(|row| self.line(letter, *row)));
         }
         lines
@@ -144,13 +159,15 @@ impl Report<'_> {
 /// Rows of one fault: their number, and the first of them in words.
 struct Lines {
     total: usize,
+    /// Those of T and of O that nothing was assigned to.
+    empty: [usize; 2],
     rows: Vec<(Range<usize>, String, Option<usize>)>,
 }
 
 impl Lines {
-    fn fault(self, message: impl Fn(usize) -> String) -> Fault {
+    fn fault(&self, message: impl Fn(usize) -> String) -> Fault {
         let total = self.total;
-        let mut rows = self.rows.into_iter();
+        let mut rows = self.rows.iter().cloned();
         let (at, label, _) = rows.next().expect("a fault has a row");
         let mut fault = Fault::new(at, message(total), label);
         let others: Vec<String> = rows

@@ -87,7 +87,7 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
     let reward = flat.reward(&rewards, &dynamics, &seen)?;
     let builder = ModelBuilder {
         name: String::new(),
-        states: product("states", &variables.states.iter().collect::<Vec<_>>()),
+        states: product("states", &variables.states.iter().collect::<Vec<_>>()).with_observed(&variables.observed),
         actions: product("actions", &variables.actions.iter().collect::<Vec<_>>()),
         observations,
         reward,

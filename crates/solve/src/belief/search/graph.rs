@@ -369,7 +369,7 @@ impl<'a> Graph<'a> {
             here.held = value;
             here.lower = here.lower.max(value);
             self.bytes += 8 * vector.len();
-            part.rows.iter_mut().zip(vector).for_each(|(row, value)| row.push(value));
+            part.push(self.branches[chosen].0 as u32, vector);
             self.changed = true;
             let shelf = self.shelf(stage, cell);
             if part_len(self.bounds, stage, cell) > self.shelves[shelf].most_vectors {
@@ -497,10 +497,7 @@ impl<'a> Graph<'a> {
             }
         }
         let part = &mut self.bounds.stages[stage].parts[cell];
-        for row in &mut part.rows {
-            let mut kept = keep.iter();
-            row.retain(|_| kept.next() == Some(&true));
-        }
+        part.retain(&keep);
         self.bytes -= 8 * part.rows.len() * (count - part.vectors());
         self.shelves[shelf].most_vectors = (2 * part.vectors()).max(128);
         self.shelves[shelf].nodes = nodes;

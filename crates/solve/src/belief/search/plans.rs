@@ -17,13 +17,13 @@ const ENOUGH: f64 = 1e-5;
 /// cell is known after every action; where it need not be, in cells that are not closed, they stay what the corners have.
 ///
 /// Blind plans (Hauskrecht 2000) are the case of one cell. O(sweeps · entries of the transition kernels).
-pub(crate) fn by_cell(model: &Model, cells: &Cells, corners: &Corners, watch: &Watch) -> Vec<Vec<f64>> {
+pub(crate) fn by_cell(model: &Model, cells: &Cells, corners: &Corners, watch: &Watch) -> Vec<Plan> {
     // Each cell starts with the blind plan that is best on its mean.
-    let mut plans: Vec<Vec<f64>> = corners.lower.iter().map(|lower| best_blind(cells, lower, corners.states)).collect();
+    let mut plans: Vec<Plan> = corners.lower.iter().map(|lower| best_blind(cells, lower, corners.states)).collect();
     if corners.stationary {
-        let size = plans[0].iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+        let size = plans[0].values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         for _ in 0..MOST_SWEEPS {
-            let next = plans[0].clone();
+            let next = plans[0].values.clone();
             if sweep(model, cells, &next, &mut plans[0], watch) <= ENOUGH * size {
                 break;
             }
@@ -31,34 +31,42 @@ pub(crate) fn by_cell(model: &Model, cells: &Cells, corners: &Corners, watch: &W
     } else {
         for stage in (0..plans.len() - 1).rev() {
             let (before, after) = plans.split_at_mut(stage + 1);
-            sweep(model, cells, &after[0], &mut before[stage], watch);
+            sweep(model, cells, &after[0].values, &mut before[stage], watch);
         }
     }
     plans
+}
+
+/// A stage's values by state, and the action that each cell (but the whole) begins with.
+pub(crate) struct Plan {
+    pub values: Vec<f64>,
+    pub actions: Vec<u32>,
 }
 
 fn mean(values: impl Iterator<Item = f64>, members: &[u32]) -> f64 {
     values.sum::<f64>() / members.len() as f64
 }
 
-fn best_blind(cells: &Cells, lower: &[f64], states: usize) -> Vec<f64> {
-    let mut plan = vec![0.0; states];
+fn best_blind(cells: &Cells, lower: &[f64], states: usize) -> Plan {
+    let mut plan = Plan { values: vec![0.0; states], actions: Vec::with_capacity(cells.whole()) };
     for members in &cells.members[..cells.whole()] {
         let of = |vector: &[f64]| mean(members.iter().map(|&s| vector[s as usize]), members);
-        let best = lower.chunks_exact(states).max_by(|a, b| of(a).total_cmp(&of(b))).expect("there is an action");
-        members.iter().for_each(|&s| plan[s as usize] = best[s as usize]);
+        let blind = lower.chunks_exact(states).enumerate();
+        let (action, best) = blind.max_by(|a, b| of(a.1).total_cmp(&of(b.1))).expect("there is an action");
+        members.iter().for_each(|&s| plan.values[s as usize] = best[s as usize]);
+        plan.actions.push(action as u32);
     }
     plan
 }
 
 /// Replaces the values of the cells where a better action is found, and returns by how much a cell's mean rose at most.
-fn sweep(model: &Model, cells: &Cells, next: &[f64], now: &mut [f64], watch: &Watch) -> f64 {
+fn sweep(model: &Model, cells: &Cells, next: &[f64], now: &mut Plan, watch: &Watch) -> f64 {
     let mut risen = 0.0_f64;
     for (cell, members) in cells.members.iter().enumerate().take(cells.whole()) {
         if !cells.is_closed(cell) || watch.late() {
             continue;
         }
-        let mut best = mean(members.iter().map(|&s| now[s as usize]), members);
+        let mut best = mean(members.iter().map(|&s| now.values[s as usize]), members);
         for m in 0..model.dynamics().len() {
             for action in 0..model.actions().len() {
                 let value = |&s: &u32| backed_up(model, m, s as usize, action, next);
@@ -66,7 +74,8 @@ fn sweep(model: &Model, cells: &Cells, next: &[f64], now: &mut [f64], watch: &Wa
                 if found > best {
                     risen = risen.max(found - best);
                     best = found;
-                    members.iter().for_each(|s| now[*s as usize] = value(s));
+                    members.iter().for_each(|s| now.values[*s as usize] = value(s));
+                    now.actions[cell] = action as u32;
                 }
             }
         }

@@ -8,6 +8,7 @@ use super::fib;
 use super::plans;
 use super::sawtooth::Sawtooth;
 use crate::belief::backup::{Bracket, ValueBounds};
+use crate::belief::bounds::PlanSet;
 use crate::belief::corners::{Corners, dot};
 use crate::limits::Watch;
 
@@ -41,6 +42,8 @@ pub(crate) struct Stage {
 pub(crate) struct Part {
     /// α-vectors, `[state of the cell][vector]`: a belief's inner products with all of them run along the rows of its support.
     pub rows: Vec<Vec<f64>>,
+    /// The action that each vector begins with.
+    pub actions: Vec<u32>,
     pub points: Sawtooth,
 }
 
@@ -55,6 +58,7 @@ impl VectorBounds {
         let branch_tops = fib::tighten(model, &branches(model), &mut tops, watch);
         let part = |lower: &[f64], members: &Vec<u32>| Part {
             rows: members.iter().map(|&i| lower.iter().skip(i as usize).step_by(s).copied().collect()).collect(),
+            actions: (0..model.actions().len() as u32).collect(),
             points: Sawtooth::default(),
         };
         let stage = |((lower, top), branch_top): ((&Vec<f64>, Vec<f64>), Vec<f64>)| Stage {
@@ -65,26 +69,24 @@ impl VectorBounds {
         let mut stages: Vec<Stage> = corners.lower.iter().zip(tops).zip(branch_tops).map(stage).collect();
         if cells.members.len() > 1 {
             for (stage, plan) in stages.iter_mut().zip(plans::by_cell(model, &cells, corners, watch)) {
-                for (part, members) in stage.parts.iter_mut().zip(&cells.members).take(cells.whole()) {
-                    part.rows.iter_mut().zip(members).for_each(|(row, &state)| row.push(plan[state as usize]));
+                let parts = stage.parts.iter_mut().zip(&cells.members).zip(&plan.actions);
+                for ((part, members), &action) in parts {
+                    part.push(action, members.iter().map(|&state| plan.values[state as usize]));
                 }
             }
         }
         Self { stationary: corners.stationary, cells, stages }
     }
 
-    /// The vectors of a stationary lower bound, over all states; `None` where every stage has its own. A cell's vectors say nothing
-    /// of other states, where any plan is worth at least `floor`.
-    pub fn stationary_lower(&self, floor: f64) -> Option<Vec<Vec<f64>>> {
-        let states = self.stages[0].top.len();
-        let widened = |(part, members): (&Part, &Vec<u32>), i: usize| {
-            let mut vector = vec![floor; states];
-            members.iter().zip(&part.rows).for_each(|(&state, row)| vector[state as usize] = row[i]);
-            vector
+    /// The vectors of a stage, one set a cell.
+    pub fn sets(&self, stage: usize) -> Vec<PlanSet> {
+        let set = |(part, members): (&Part, &Vec<u32>)| PlanSet {
+            states: members.clone(),
+            plans: (0..part.vectors())
+                .map(|i| (part.actions[i], part.rows.iter().map(|row| row[i]).collect()))
+                .collect(),
         };
-        let parts = self.stages[0].parts.iter().zip(&self.cells.members);
-        let all = parts.flat_map(|part| (0..part.0.vectors()).map(move |i| widened(part, i)));
-        self.stationary.then(|| all.collect())
+        self.stages[self.stage(stage)].parts.iter().zip(&self.cells.members).map(set).collect()
     }
 
     pub fn stage(&self, stage: usize) -> usize {
@@ -118,7 +120,11 @@ impl VectorBounds {
                 stage.top.len() == s
                     && stage.branch_top.len() == s * branches(model).len()
                     && stage.parts.len() == self.cells.members.len()
-                    && stage.parts.iter().zip(&self.cells.members).all(|(part, members)| part.fits(members.len()))
+                    && stage
+                        .parts
+                        .iter()
+                        .zip(&self.cells.members)
+                        .all(|(part, members)| part.fits(members.len(), model))
             });
         (!fits).then(|| "the α-vectors do not fit the model's stages and states".into())
     }
@@ -140,8 +146,26 @@ impl Part {
         self.rows.iter().map(|row| 24 + 8 * row.len()).sum::<usize>() + self.points.bytes()
     }
 
-    fn fits(&self, states: usize) -> bool {
+    /// Adds a vector over the cell's states.
+    pub fn push(&mut self, action: u32, vector: impl IntoIterator<Item = f64>) {
+        self.actions.push(action);
+        self.rows.iter_mut().zip(vector).for_each(|(row, value)| row.push(value));
+    }
+
+    /// Keeps the vectors for which `keep` says so.
+    pub fn retain(&mut self, keep: &[bool]) {
+        fn retain<T>(of: &mut Vec<T>, keep: &[bool]) {
+            let mut kept = keep.iter();
+            of.retain(|_| kept.next() == Some(&true));
+        }
+        self.rows.iter_mut().for_each(|row| retain(row, keep));
+        retain(&mut self.actions, keep);
+    }
+
+    fn fits(&self, states: usize, model: &Model) -> bool {
         self.rows.len() == states
+            && self.actions.len() == self.vectors()
+            && self.actions.iter().all(|&action| (action as usize) < model.actions().len())
             && self.rows.iter().all(|row| !row.is_empty() && row.len() == self.rows[0].len())
             && self.points.fits(states)
     }

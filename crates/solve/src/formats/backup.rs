@@ -47,8 +47,11 @@ pub(super) fn backup(model: &Model, policy: &AlphaPolicy, stage: usize, belief: 
             return model.final_reward().get(to).copied().unwrap_or(0.0);
         }
         let sets = policy.sets(stage + 1);
-        let entry =
-            |place: Option<Place>| place.and_then(|(set, i)| sets[set].place(to).map(|place| sets[set].vector(i)[place])).unwrap_or_else(|| policy.floor());
+        let entry = |place: Option<Place>| {
+            place
+                .and_then(|(set, i)| sets[set].place(to).map(|place| sets[set].vector(i)[place]))
+                .unwrap_or_else(|| policy.floor())
+        };
         kernel.pairs(action * states + to).map(|(o, q)| q * entry(next[o])).sum()
     };
     let mut known = vec![None; states];

@@ -89,7 +89,7 @@ impl Controller {
     /// Without a horizon the linear equations are solved by iteration from below with `MacQueen`'s extrapolation (1966), to 1e-11 of
     /// the values' size. O(nodes · (entries of the kernels)) a sweep.
     ///
-    /// Errors: [`PolicyFileError::Unsupported`] when nodes times states are more than 2^26.
+    /// Errors: [`PolicyFileError::Unsupported`] for a cloud of models, and when nodes times states are more than 2^26.
     pub fn vectors(&self, model: &Model) -> Result<AlphaPolicy, PolicyFileError> {
         let values = self.values(model)?;
         let states = model.states().len();
@@ -102,6 +102,10 @@ impl Controller {
 
     /// By stage, `[node][state]`.
     pub(super) fn values(&self, model: &Model) -> Result<Vec<Vec<f64>>, PolicyFileError> {
+        if model.dynamics().len() > 1 {
+            let why = "what a controller is worth is worked out for one model, not for a cloud of several";
+            return Err(PolicyFileError::Unsupported(why.into()));
+        }
         let states = model.states().len();
         let most = self.stages.iter().map(Vec::len).max().unwrap_or(0);
         if most.saturating_mul(states).saturating_mul(model.horizon().unwrap_or(1)) > MOST_VALUES {

@@ -22,6 +22,9 @@ const MOST_VALUES: usize = 1 << 25;
 const GAIN: f64 = 1e-9;
 
 pub(super) fn controller(policy: &AlphaPolicy, model: &Model) -> Result<Controller, PolicyFileError> {
+    if model.dynamics().len() > 1 {
+        return Err(PolicyFileError::Unsupported("a controller follows one model, not a cloud of several".into()));
+    }
     let stages = Graph::follow(policy, model)?.stages;
     let mut vectors = Controller::new(stages.clone()).vectors(model)?;
     let mut grown = stages;

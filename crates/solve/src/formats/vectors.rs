@@ -112,7 +112,7 @@ impl AlphaPolicy {
         match format {
             PolicyFormat::Alpha => (0..self.stages.len()).rev().map(|stage| alpha::write(self, stage)).collect(),
             PolicyFormat::Sarsop => sarsop::write(self, model).map(|text| vec![text]),
-            PolicyFormat::Graph => Ok(Controller::from_vectors(self, model)?.write()),
+            PolicyFormat::Graph => Controller::from_vectors(self, model).map(|controller| controller.write()),
         }
     }
 
@@ -249,7 +249,8 @@ pub(super) fn floor(model: &Model) -> f64 {
 /// Whether `files` files can hold a policy of `model`.
 pub(super) fn check_model(model: &Model, files: usize) -> Result<(), PolicyFileError> {
     let other = |problem| Err(PolicyFileError::OtherModel { model: model.name().into(), problem });
-    if model.kind() != Kind::Pomdp {
+    // In a cloud, too, vectors act on beliefs.
+    if model.observations().is_none() {
         return other(format!("α-vectors and policy graphs act in a POMDP, this is of kind {}", model.kind().name()));
     }
     match model.horizon() {

@@ -25,6 +25,7 @@ pub use assessment::Assessment;
 pub use auto::{auto, solve_batch};
 pub use belief::corner_solver::CornerBounds;
 pub use belief::faces::solver::Faces;
+pub use belief::plans::solver::Plans;
 pub use belief::search::solver::Search;
 pub use error::SolveError;
 pub use evaluate::{random_value, staged_actions_value, staged_policy_value};

@@ -6,6 +6,7 @@ use tiresias_model::Model;
 use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
 use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
+use super::plans::bounds::PlanBounds;
 use super::search::cones::ConeBounds;
 use super::search::vectors::VectorBounds;
 use crate::exact::bounds::ExactBounds;
@@ -26,6 +27,7 @@ pub(crate) enum Refined {
     Faces(FaceBounds),
     Vectors(VectorBounds),
     Cones(ConeBounds),
+    Plans(PlanBounds),
     Exact(ExactBounds),
 }
 
@@ -40,6 +42,7 @@ impl BeliefBounds {
             Refined::Faces(faces) => faces.shape_problem(model),
             Refined::Vectors(vectors) => vectors.shape_problem(model),
             Refined::Cones(cones) => cones.shape_problem(model),
+            Refined::Plans(plans) => plans.shape_problem(model),
             Refined::Exact(exact) => exact.shape_problem(model),
         })
     }
@@ -50,6 +53,7 @@ impl BeliefBounds {
             Refined::Faces(_) => "faces",
             Refined::Vectors(_) => "vectors",
             Refined::Cones(_) => "cones",
+            Refined::Plans(_) => "plans",
             Refined::Exact(_) => "exact",
         }
     }
@@ -62,6 +66,7 @@ impl BeliefBounds {
             Refined::None | Refined::Faces(_) | Refined::Exact(_) => {}
             Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
             Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
+            Refined::Plans(bounds) => drop(crate::Plans::default().run(model, bounds, &from, limits, &watch)),
         }
     }
 
@@ -80,6 +85,7 @@ impl BeliefBounds {
             Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
             Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
             Refined::Cones(cones) => (cones.points(), cones.points()),
+            Refined::Plans(plans) => plans.sizes(),
             Refined::Exact(exact) => (exact.vectors(), exact.vectors()),
         }
     }
@@ -105,6 +111,7 @@ impl ValueBounds for BeliefBounds {
             }
             Refined::Vectors(vectors) => vectors.bracket(stage, belief),
             Refined::Cones(cones) => cones.bracket(stage, belief),
+            Refined::Plans(plans) => plans.bracket(stage, belief),
             // Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
             Refined::Exact(exact) => {
                 exact.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))

@@ -1,0 +1,188 @@
+//! Time to a proven gap on ambiguous POMDPs, one JSON line a row: `cargo run --release -p tiresias-solve --example apomdp_rate --
+//! FAMILY:STATES:MODELS:HORIZON:ALPHA:SHARE… [--method auto|faces|plans|search] [--tasks N] [--time SECONDS]`.
+//!
+//! SHARE is the gap asked for, as a share of the task's span: the best less the worst value that a policy can have. Families: `energy`
+//! (10 states) and `clinical` (11) as Tiresias draws them, `gauge` (a noisy reading of one of STATES levels) and `wide` (every
+//! belief spreads over all STATES).
+
+use std::time::{Duration, Instant};
+
+use tiresias_model::family::{Regime, TaskRequest, family};
+use tiresias_model::random::{Key, Sequence};
+use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space};
+use tiresias_solve::{Faces, Limits, Plans, Search, Solution, Solver, auto, no_hook};
+
+fn main() {
+    let mut rows = Vec::new();
+    let (mut method, mut tasks, mut time) = ("auto".to_string(), 5, 10.0);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| fail(&format!("{argument} needs a value")));
+        match argument.as_str() {
+            "--method" => method = value(),
+            "--tasks" => tasks = number(&value()),
+            "--time" => time = number(&value()),
+            _ => rows.push(argument),
+        }
+    }
+    for row in rows {
+        measure(&row, &method, tasks, time);
+    }
+}
+
+fn fail(message: &str) -> ! {
+    eprintln!("{message}\nusage: apomdp_rate FAMILY:STATES:MODELS:HORIZON:ALPHA:SHARE… [--method M] [--tasks N] [--time S]");
+    std::process::exit(2)
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| fail(&format!("{text:?} is not a number")))
+}
+
+fn measure(row: &str, method: &str, tasks: u64, time: f64) {
+    let parts: Vec<&str> = row.split(':').collect();
+    let &[name, states, models, horizon, alpha, share] = parts.as_slice() else { fail(&format!("{row:?} has not six parts")) };
+    let share: f64 = number(share);
+    for index in 0..tasks {
+        let model = task(name, number(states), number(models), number(horizon), number(alpha), index);
+        let span = span(&model);
+        let limits = Limits { time: Some(Duration::from_secs_f64(time)), ..Limits::with_gap(share * span) };
+        let clock = Instant::now();
+        let solution = solver(method, &model).solve(&model, &limits, &no_hook).expect("it is hidden");
+        let seconds = clock.elapsed().as_secs_f64();
+        print(name, index, &model, span, share, seconds, &solution);
+    }
+}
+
+fn solver(method: &str, model: &Model) -> Box<dyn Solver> {
+    match method {
+        "auto" => auto(model),
+        "faces" => Box::new(Faces::default()),
+        "plans" => Box::new(Plans::default()),
+        "search" => Box::new(Search::default()),
+        _ => fail(&format!("method {method:?} is not one of auto, faces, plans, search")),
+    }
+}
+
+fn print(name: &str, index: u64, model: &Model, span: f64, share: f64, seconds: f64, solution: &Solution) {
+    let (lower, upper) = (solution.lower, solution.upper);
+    println!(
+        "{{\"problem\":\"{name}\",\"task\":{index},\"states\":{},\"models\":{},\"horizon\":{},\"alpha\":{},\"share\":{share},\
+         \"span\":{span:.6},\"seconds\":{seconds:.6},\"lower\":{lower:.9},\"upper\":{upper:.9},\"gapOfSpan\":{:.6},\
+         \"value\":{:.9},\"solver\":\"{}\",\"stopped\":\"{}\",\"iterations\":{},\"vectors\":{},\"points\":{}}}",
+        model.states().len(),
+        model.dynamics().len(),
+        model.horizon().unwrap_or(0),
+        model.alpha(),
+        (upper - lower) / span,
+        solution.value(),
+        solution.stats.solver,
+        solution.stopped.name(),
+        solution.stats.iterations,
+        solution.stats.vectors,
+        solution.stats.points,
+    );
+}
+
+fn task(name: &str, states: usize, models: usize, horizon: usize, alpha: f64, index: u64) -> Model {
+    match name {
+        "gauge" | "wide" => built(name, states, models, horizon, alpha, index),
+        _ => {
+            let regime = Regime::Apomdp;
+            let request = TaskRequest { split: "train".into(), index, seed: 1, regime, horizon, models, alpha };
+            let family = family(name).unwrap_or_else(|error| fail(&error.to_string()));
+            family.task(&request).unwrap_or_else(|error| fail(&error.to_string())).model
+        }
+    }
+}
+
+/// The best less the worst value that a policy can have: of the lower bounds for both, so it may be too small, never too large.
+fn span(model: &Model) -> f64 {
+    let mut builder = model.to_builder();
+    let Reward::StateAction(rewards) = &mut builder.reward else { fail("the rewards are not R(s,a)") };
+    rewards.iter_mut().for_each(|r| *r = -*r);
+    builder.alpha = 1.0 - builder.alpha;
+    let negated = builder.build().expect("only signs changed");
+    let limits = Limits { time: Some(Duration::from_secs_f64(2.0)), ..Limits::with_gap(0.0) };
+    let lower = |m: &Model, solver: &dyn Solver| solver.solve(m, &limits, &no_hook).expect("it is hidden").lower;
+    let convex = Search { most_trials: 200, ..Search::default() };
+    if Faces::faces(model).is_some() {
+        let faces = Faces { first_divisions: 6, most_divisions: 6 };
+        return lower(model, &faces) + lower(&negated, &faces);
+    }
+    let plans = Plans { most_trials: 30, ..Plans::default() };
+    let worst: &dyn Solver = if negated.alpha() == 0.0 { &convex } else { &plans };
+    lower(model, &plans) + lower(&negated, worst)
+}
+
+/// A store of `states` levels that drains by itself and can be filled at a cost, and paid work that takes from it. `gauge`: the
+/// reading is the level or a neighbour. `wide`: the reading is one of five, its chances a bell around the level; and every level
+/// can become any other.
+fn built(name: &str, states: usize, models: usize, horizon: usize, alpha: f64, index: u64) -> Model {
+    let mut draw = Key::named(7, &["apomdp_rate", name], &[index]).sequence();
+    let nominal: [f64; 4] = [draw.between(0.5, 0.9), draw.between(0.1, 0.3), draw.between(0.6, 0.9), draw.between(0.1, 0.25)];
+    let cloud = (0..models).map(|_| near(nominal, &mut draw)).map(|p| dynamics(name == "wide", states, p)).collect();
+    let last = states - 1;
+    let reward = |row: usize| {
+        let (action, level) = (row / states, row % states);
+        // Rewards on the scale of a step, whatever the number of levels.
+        [-0.3, 0.0, if 4 * level >= last { 2.0 } else { -1.0 }][action]
+    };
+    ModelBuilder {
+        name: format!("{name}-{states}-{models}-{index}"),
+        states: Space::unnamed("states", states).expect("some"),
+        actions: Space::unnamed("actions", 3).expect("some"),
+        observations: Some(Space::unnamed("observations", if name == "wide" { 5 } else { states }).expect("some")),
+        reward: Reward::StateAction((0..3 * states).map(reward).collect()),
+        start: vec![1.0 / states as f64; states],
+        discount: 1.0,
+        horizon: Some(horizon),
+        terminal: Vec::new(),
+        final_reward: Vec::new(),
+        dynamics: cloud,
+        alpha,
+    }
+    .build()
+    .expect("it is a model")
+}
+
+/// The numbers of one model of the cloud.
+fn near(nominal: [f64; 4], draw: &mut Sequence) -> [f64; 4] {
+    nominal.map(|p| (p + draw.between(-0.1, 0.1)).clamp(0.02, 0.98))
+}
+
+fn dynamics(wide: bool, states: usize, [fill, leak, work, error]: [f64; 4]) -> Dynamics {
+    let last = states - 1;
+    let step = (states / 5).max(1);
+    let mut transition = Kernel::new(states);
+    for action in 0..3 {
+        for level in 0..states {
+            let (to, p) = match action {
+                0 => ((level + 2 * step).min(last), fill),
+                1 => (level.saturating_sub(step), leak),
+                _ => (level.saturating_sub(3 * step), work),
+            };
+            let mut row = vec![(to, p), (level, 1.0 - p)];
+            if wide {
+                row.iter_mut().for_each(|entry| entry.1 *= 0.95);
+                row.extend((0..states).map(|s| (s, 0.05 / states as f64)));
+            }
+            transition.push_row(row);
+        }
+    }
+    let mut observation = Kernel::new(if wide { 5 } else { states });
+    for row in 0..3 * states {
+        let level = row % states;
+        if wide {
+            let bell: Vec<f64> = (0..5)
+                .map(|o| (-(f64::from(o) - 4.0 * level as f64 / last as f64).powi(2) / (0.5 + 3.0 * error)).exp() + 0.01)
+                .collect();
+            let sum: f64 = bell.iter().sum();
+            observation.push_row(bell.iter().map(|w| w / sum).enumerate());
+        } else {
+            let (below, above) = (level.abs_diff(1).min(last), if level == last { last - 1 } else { level + 1 });
+            observation.push_row([(level, 1.0 - error), (below, error / 2.0), (above, error / 2.0)]);
+        }
+    }
+    Dynamics { transition, observation: Some(observation) }
+}

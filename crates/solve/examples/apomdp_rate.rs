@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_model::random::{Key, Sequence};
-use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space};
+use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Policy, Reward, Space, belief};
 use tiresias_solve::{Faces, Limits, Plans, Search, Solution, Solver, auto, no_hook};
 
 fn main() {
@@ -50,7 +50,8 @@ fn measure(row: &str, method: &str, tasks: u64, time: f64) {
         let clock = Instant::now();
         let solution = solver(method, &model).solve(&model, &limits, &no_hook).expect("it is hidden");
         let seconds = clock.elapsed().as_secs_f64();
-        print(name, index, &model, span, share, seconds, &solution);
+        let labels = [0.0, 0.3].map(|perturbed| regrets(&solution, perturbed).map(|regret| regret / span));
+        print(name, index, &model, span, share, seconds, &solution, labels);
     }
 }
 
@@ -64,12 +65,13 @@ fn solver(method: &str, model: &Model) -> Box<dyn Solver> {
     }
 }
 
-fn print(name: &str, index: u64, model: &Model, span: f64, share: f64, seconds: f64, solution: &Solution) {
+fn print(name: &str, index: u64, model: &Model, span: f64, share: f64, seconds: f64, solution: &Solution, labels: [[f64; 2]; 2]) {
     let (lower, upper) = (solution.lower, solution.upper);
     println!(
         "{{\"problem\":\"{name}\",\"task\":{index},\"states\":{},\"models\":{},\"horizon\":{},\"alpha\":{},\"share\":{share},\
          \"span\":{span:.6},\"seconds\":{seconds:.6},\"lower\":{lower:.9},\"upper\":{upper:.9},\"gapOfSpan\":{:.6},\
-         \"value\":{:.9},\"solver\":\"{}\",\"stopped\":\"{}\",\"iterations\":{},\"vectors\":{},\"points\":{}}}",
+         \"value\":{:.9},\"solver\":\"{}\",\"stopped\":\"{}\",\"iterations\":{},\"vectors\":{},\"points\":{},\
+         \"label95\":{:.6},\"labelMost\":{:.6},\"perturbed95\":{:.6},\"perturbedMost\":{:.6}}}",
         model.states().len(),
         model.dynamics().len(),
         model.horizon().unwrap_or(0),
@@ -81,7 +83,52 @@ fn print(name: &str, index: u64, model: &Model, span: f64, share: f64, seconds: 
         solution.stats.iterations,
         solution.stats.vectors,
         solution.stats.points,
+        labels[0][0],
+        labels[0][1],
+        labels[1][0],
+        labels[1][1],
     );
+}
+
+/// The bounds on the labels' regret along 20 roll-outs in models of the cloud in turn, in which a share of the actions is drawn at
+/// random: what 95 % of them are below, and the largest.
+fn regrets(solution: &Solution, perturbed: f64) -> [f64; 2] {
+    let (policy, model) = (&solution.policy, solution.policy.model());
+    let mut draw = Key::named(5, &["apomdp_rate", "rollouts"], &[]).sequence();
+    let mut regrets = Vec::new();
+    for episode in 0..20 {
+        let dynamics = &model.dynamics()[episode % model.dynamics().len()];
+        let mut state = pick(&mut draw, model.start().iter().copied().enumerate());
+        let mut b = model.start().to_vec();
+        for stage in 0..model.horizon().unwrap_or(20) {
+            let assessment = policy.assess(stage, &b);
+            let label = assessment.action();
+            regrets.push(assessment.regret_bound(label));
+            let random = draw.uniform() < perturbed;
+            let action = if random { draw.integer(0, model.actions().len() as u32 - 1) as usize } else { label };
+            state = pick(&mut draw, dynamics.transition.pairs(action * b.len() + state));
+            let kernel = dynamics.observation.as_ref().expect("it is hidden");
+            let observation = pick(&mut draw, kernel.pairs(action * b.len() + state));
+            let mut next = vec![0.0; b.len()];
+            let nature = policy.nature(stage, &b, action);
+            belief::update_under_ambiguity(model, nature, &b, action, observation, &mut next).expect("it was drawn");
+            b = next;
+        }
+    }
+    regrets.sort_by(f64::total_cmp);
+    [regrets[regrets.len() * 95 / 100], regrets[regrets.len() - 1]]
+}
+
+fn pick(draw: &mut Sequence, pairs: impl Iterator<Item = (usize, f64)>) -> usize {
+    let (mut left, mut found) = (draw.uniform(), 0);
+    for (i, p) in pairs.filter(|pair| pair.1 > 0.0) {
+        found = i;
+        left -= p;
+        if left < 0.0 {
+            break;
+        }
+    }
+    found
 }
 
 fn task(name: &str, states: usize, models: usize, horizon: usize, alpha: f64, index: u64) -> Model {

@@ -7,11 +7,10 @@ use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
 use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
 use super::plans::bounds::PlanBounds;
-use super::search::cones::ConeBounds;
 use super::search::vectors::VectorBounds;
 use crate::exact::bounds::ExactBounds;
 use crate::limits::Watch;
-use crate::{Assessment, Hook, Limits, Search};
+use crate::{Assessment, Hook, Limits, Plans, Search};
 
 /// Linear bounds everywhere, and what a solver refined them with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +25,6 @@ pub(crate) enum Refined {
     None,
     Faces(FaceBounds),
     Vectors(VectorBounds),
-    Cones(ConeBounds),
     Plans(PlanBounds),
     Exact(ExactBounds),
 }
@@ -41,7 +39,6 @@ impl BeliefBounds {
             Refined::None => None,
             Refined::Faces(faces) => faces.shape_problem(model),
             Refined::Vectors(vectors) => vectors.shape_problem(model),
-            Refined::Cones(cones) => cones.shape_problem(model),
             Refined::Plans(plans) => plans.shape_problem(model),
             Refined::Exact(exact) => exact.shape_problem(model),
         })
@@ -52,7 +49,6 @@ impl BeliefBounds {
             Refined::None => "corners",
             Refined::Faces(_) => "faces",
             Refined::Vectors(_) => "vectors",
-            Refined::Cones(_) => "cones",
             Refined::Plans(_) => "plans",
             Refined::Exact(_) => "exact",
         }
@@ -65,8 +61,7 @@ impl BeliefBounds {
         match &mut self.refined {
             Refined::None | Refined::Faces(_) | Refined::Exact(_) => {}
             Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
-            Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
-            Refined::Plans(bounds) => drop(crate::Plans::default().run(model, bounds, &from, limits, &watch)),
+            Refined::Plans(bounds) => drop(Plans::default().run(model, bounds, &from, limits, &watch)),
         }
     }
 
@@ -84,7 +79,6 @@ impl BeliefBounds {
             Refined::None => (self.corners.len(), self.corners.len()),
             Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
             Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
-            Refined::Cones(cones) => (cones.points(), cones.points()),
             Refined::Plans(plans) => plans.sizes(),
             Refined::Exact(exact) => (exact.vectors(), exact.vectors()),
         }
@@ -110,7 +104,6 @@ impl ValueBounds for BeliefBounds {
                 faces.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
             }
             Refined::Vectors(vectors) => vectors.bracket(stage, belief),
-            Refined::Cones(cones) => cones.bracket(stage, belief),
             Refined::Plans(plans) => plans.bracket(stage, belief),
             // Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
             Refined::Exact(exact) => {

@@ -22,6 +22,7 @@ fn main() {
             "--method" => method = value(),
             "--tasks" => tasks = number(&value()),
             "--time" => time = number(&value()),
+            "--write" => write(&value()),
             _ => rows.push(argument),
         }
     }
@@ -53,6 +54,31 @@ fn measure(row: &str, method: &str, tasks: u64, time: f64) {
         let labels = [0.0, 0.3].map(|perturbed| regrets(&solution, perturbed).map(|regret| regret / span));
         print(name, index, &model, span, share, seconds, &solution, labels);
     }
+}
+
+/// Writes the first energy task as dense arrays, for peers.
+fn write(folder: &str) {
+    let model = task("energy", 10, 3, 10, 1.0, 0);
+    let (s, a) = (model.states().len(), model.actions().len());
+    let rows = |kernel: &Kernel| -> Vec<Vec<Vec<f64>>> {
+        let row = |r: usize| (0..kernel.columns()).map(|c| kernel.get(r, c)).collect();
+        (0..a).map(|action| (0..s).map(|state| row(action * s + state)).collect()).collect()
+    };
+    let kernels = |pick: fn(&Dynamics) -> &Kernel| model.dynamics().iter().map(|d| rows(pick(d))).collect::<Vec<_>>();
+    let reference = Faces { first_divisions: 64, most_divisions: 64 };
+    let reference = reference.solve(&model, &Limits::with_gap(0.0), &no_hook).expect("its faces are small").value();
+    let text = serde_json::json!({
+        "T": kernels(|d| &d.transition),
+        "Q": kernels(|d| d.observation.as_ref().expect("it is hidden")),
+        "R": model.expected_reward(0).chunks(s).collect::<Vec<_>>(),
+        "start": model.start(),
+        "horizon": 10,
+        "alpha": 1.0,
+        "reference": reference,
+        "span": span(&model),
+    });
+    let path = std::path::Path::new(folder).join("energy-apomdp.json");
+    std::fs::write(&path, text.to_string()).unwrap_or_else(|error| fail(&format!("{}: {error}", path.display())));
 }
 
 fn solver(method: &str, model: &Model) -> Box<dyn Solver> {

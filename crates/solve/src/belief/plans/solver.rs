@@ -38,7 +38,7 @@ pub struct Plans {
 
 impl Default for Plans {
     fn default() -> Self {
-        Self { explore: 4, most_trials: 100_000 }
+        Self { explore: 8, most_trials: 100_000 }
     }
 }
 

@@ -8,8 +8,8 @@ use tiresias_model::{Kind, Model};
 
 use crate::belief::backup::ordered;
 use crate::{
-    BackwardInduction, Faces, Hook, Limits, ModifiedPolicyIteration, Plans, Progress, Search, Solution, SolveError, Solver,
-    Stats, Stopped,
+    BackwardInduction, Faces, Hook, Limits, ModifiedPolicyIteration, Plans, Progress, Search, Solution, SolveError,
+    Solver, Stats, Stopped,
 };
 
 /// Stages times faces beyond which a triangulation is no longer small change.

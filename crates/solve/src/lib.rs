@@ -24,6 +24,7 @@ mod solver;
 pub use assessment::Assessment;
 pub use auto::{auto, solve_batch};
 pub use belief::corner_solver::CornerBounds;
+pub use belief::faces::estimate::Estimate;
 pub use belief::faces::solver::Faces;
 pub use belief::plans::solver::Plans;
 pub use belief::search::solver::Search;

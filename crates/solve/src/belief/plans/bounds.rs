@@ -111,17 +111,18 @@ impl PlanBounds {
             moves,
             next: vec![k as u32; slots],
         };
-        let ours = |(k, v): (usize, &[f64])| {
-            repeat(k, v.iter().map(|x| -x).collect(), vec![k as u32, 0], slots.per_action())
-        };
+        let ours =
+            |(k, v): (usize, &[f64])| repeat(k, v.iter().map(|x| -x).collect(), vec![k as u32, 0], slots.per_action());
         let natures =
             |(k, v): (usize, &[f64])| repeat(k, v.to_vec(), vec![k as u32; actions], actions * slots.per_action());
         let stage = |(lower, upper): (&Vec<f64>, &Vec<f64>)| Stage {
             ours: lower.chunks_exact(s).enumerate().map(ours).collect(),
             natures: upper.chunks_exact(s).enumerate().map(natures).collect(),
         };
-        let mut out =
-            Self { stationary: corners.stationary, stages: corners.lower.iter().zip(&corners.upper).map(stage).collect() };
+        let mut out = Self {
+            stationary: corners.stationary,
+            stages: corners.lower.iter().zip(&corners.upper).map(stage).collect(),
+        };
         out.inform(model, watch);
         out
     }
@@ -136,7 +137,10 @@ impl PlanBounds {
             let (now, after) = if self.stationary { (0, 0) } else { (last - 1 - sweep, last - sweep) };
             let next = &self.stages[after];
             let mut renew = |plans: &[Plan], value: Value| -> Option<Vec<Hull>> {
-                plans.iter().map(|p| (!watch.late()).then(|| hull(model, next, (&p.moves, &p.next), value, &mut desk))).collect()
+                plans
+                    .iter()
+                    .map(|p| (!watch.late()).then(|| hull(model, next, (&p.moves, &p.next), value, &mut desk)))
+                    .collect()
             };
             let stage = &self.stages[now];
             let (Some(ours), Some(natures)) = (renew(&stage.ours, cost), renew(&stage.natures, worth)) else { return };
@@ -363,13 +367,7 @@ pub(crate) fn worth(
 pub(crate) type Value = fn(&Model, &Stage, (&[u32], &[u32]), &[(u32, f64)], &mut Desk, &mut Vec<f64>) -> f64;
 
 /// The hull of a plan from what its branches are worth at the corners.
-pub(crate) fn hull(
-    model: &Model,
-    next: &Stage,
-    plan: (&[u32], &[u32]),
-    value: Value,
-    desk: &mut Desk,
-) -> Hull {
+pub(crate) fn hull(model: &Model, next: &Stage, plan: (&[u32], &[u32]), value: Value, desk: &mut Desk) -> Hull {
     let s = model.states().len();
     let mut out = Vec::new();
     let mut branches = Vec::new();

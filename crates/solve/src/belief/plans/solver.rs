@@ -127,8 +127,7 @@ fn trial(
             break;
         }
         wanted /= model.discount().max(1e-9);
-        let mut survey =
-            Survey::new(model, &bounds.stages[bounds.index(t + 1)], &path[depth], wanted, desk);
+        let mut survey = Survey::new(model, &bounds.stages[bounds.index(t + 1)], &path[depth], wanted, desk);
         let best = || index_of_greatest(&survey.backup(model).upper);
         let action = forced.get(depth).copied().unwrap_or_else(best);
         let models = model.dynamics().len();

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
+use super::answers::{Value, cost, hull, worth};
 use super::hull::{Hull, Look};
-use crate::belief::backup::{Bracket, Scratch, Sparse, ValueBounds, expected_reward, ordered};
+use crate::belief::backup::{Bracket, Scratch, ValueBounds, ordered};
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
 
@@ -20,7 +21,7 @@ const ENOUGH: f64 = 1e-6;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlanBounds {
     stationary: bool,
-    pub stages: Vec<Stage>,
+    stages: Vec<Stage>,
 }
 
 /// The plans of one stage.
@@ -68,7 +69,8 @@ impl Slots {
 /// The least of `plans`' bounds at `x` and whose it is; bounds that are not below `enough` need not be told apart.
 pub(crate) fn least(plans: &[Plan], x: Look) -> (f64, u32) {
     let mut best = (f64::INFINITY, 0);
-    for (k, plan) in plans.iter().enumerate() {
+    // The newest are likely to be the best here, and then the others are soon known not to be.
+    for (k, plan) in plans.iter().enumerate().rev() {
         let value = plan.hull.at(x, best.0);
         if value < best.0 {
             best = (value, k as u32);
@@ -77,15 +79,25 @@ pub(crate) fn least(plans: &[Plan], x: Look) -> (f64, u32) {
     best
 }
 
-/// Working space for looking at beliefs.
-pub(crate) struct Desk {
+/// Working space for looking at beliefs, and the watch that tells when to stop.
+pub(crate) struct Desk<'a> {
+    pub watch: &'a Watch<'a>,
     pub scratch: Scratch,
-    dense: Vec<f64>,
+    pub dense: Vec<f64>,
 }
 
-impl Desk {
-    pub fn new(model: &Model) -> Self {
-        Self { scratch: Scratch::new(model), dense: vec![0.0; model.states().len()] }
+impl<'a> Desk<'a> {
+    pub fn new(model: &Model, watch: &'a Watch<'a>) -> Self {
+        Self { watch, scratch: Scratch::new(model), dense: vec![0.0; model.states().len()] }
+    }
+
+    pub fn late(&self) -> bool {
+        self.watch.late()
+    }
+
+    /// Shows `belief` to `see` in the form that hulls read.
+    pub fn look<T>(&mut self, belief: &[(u32, f64)], see: impl FnOnce(Look) -> T) -> T {
+        look(&mut self.dense, belief, see)
     }
 }
 
@@ -130,17 +142,14 @@ impl PlanBounds {
     /// Sweeps the first plans once more, by branches: the player who answers them sees the state one stage late (Hauskrecht's
     /// fast informed bound, 2000, for nature's plans and one model).
     fn inform(&mut self, model: &Model, watch: &Watch) {
-        let mut desk = Desk::new(model);
+        let mut desk = Desk::new(model, watch);
         let last = self.stages.len() - 1;
         let sweeps = if self.stationary { MOST_SWEEPS } else { last };
         for sweep in 0..sweeps {
             let (now, after) = if self.stationary { (0, 0) } else { (last - 1 - sweep, last - sweep) };
             let next = &self.stages[after];
             let mut renew = |plans: &[Plan], value: Value| -> Option<Vec<Hull>> {
-                plans
-                    .iter()
-                    .map(|p| (!watch.late()).then(|| hull(model, next, (&p.moves, &p.next), value, &mut desk)))
-                    .collect()
+                plans.iter().map(|p| hull(model, next, (&p.moves, &p.next), value, &mut desk)).collect()
             };
             let stage = &self.stages[now];
             let (Some(ours), Some(natures)) = (renew(&stage.ours, cost), renew(&stage.natures, worth)) else { return };
@@ -161,6 +170,21 @@ impl PlanBounds {
         if self.stationary { 0 } else { stage }
     }
 
+    /// The plans of a stage.
+    pub fn at(&self, stage: usize) -> &Stage {
+        &self.stages[self.index(stage)]
+    }
+
+    pub fn at_mut(&mut self, stage: usize) -> &mut Stage {
+        let index = self.index(stage);
+        &mut self.stages[index]
+    }
+
+    /// The plans of the stage after.
+    pub fn after(&self, stage: usize) -> &Stage {
+        self.at(stage + 1)
+    }
+
     /// Plans and points.
     pub fn sizes(&self) -> (usize, usize) {
         let plans = || self.stages.iter().flat_map(|s| s.ours.iter().chain(&s.natures));
@@ -174,11 +198,28 @@ impl PlanBounds {
 
     /// What keeps the arrays from fitting `model`, in words.
     pub fn shape_problem(&self, model: &Model) -> Option<String> {
-        let s = model.states().len();
-        let plans = |plans: &[Plan]| !plans.is_empty() && plans.iter().all(|p| p.hull.fits(s));
+        let (s, slots, actions) = (model.states().len(), Slots::of(model), model.actions().len());
+        let number = |k: u32, of: usize| (k as usize) < of;
+        let ours = |plan: &Plan, next: &Stage| {
+            let [action, friend] = plan.moves[..] else { return false };
+            (number(action, actions) && number(friend, slots.models) && plan.next.len() == slots.per_action())
+                && plan.next.iter().all(|&k| number(k, next.ours.len()))
+        };
+        let natures = |plan: &Plan, next: &Stage| {
+            (plan.moves.len() == actions && plan.next.len() == actions * slots.per_action())
+                && plan.moves.iter().all(|&m| number(m, slots.models))
+                && plan.next.iter().all(|&k| number(k, next.natures.len()))
+        };
+        let sound = |t: usize| {
+            let (stage, next) = (&self.stages[t], self.stages.get(t + 1).unwrap_or(&self.stages[t]));
+            let plans = || stage.ours.iter().chain(&stage.natures);
+            (!stage.ours.is_empty() && !stage.natures.is_empty() && plans().all(|p| p.hull.fits(s)))
+                && stage.ours.iter().all(|p| ours(p, next))
+                && stage.natures.iter().all(|p| natures(p, next))
+        };
         let fits = self.stationary == model.horizon().is_none()
             && self.stages.len() == model.horizon().map_or(1, |h| h + 1)
-            && self.stages.iter().all(|stage| plans(&stage.ours) && plans(&stage.natures));
+            && (0..self.stages.len()).all(sound);
         (!fits).then(|| "the plans do not fit the model's stages and states".into())
     }
 }
@@ -186,7 +227,7 @@ impl PlanBounds {
 impl ValueBounds for PlanBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         let states = belief.iter().map(|b| b.0 as usize + 1).max().unwrap_or(0);
-        let stage = &self.stages[self.index(stage)];
+        let stage = self.at(stage);
         let size = stage.natures[0].hull.states();
         debug_assert!(states <= size);
         look(&mut vec![0.0; size], belief, |x| {
@@ -194,187 +235,4 @@ impl ValueBounds for PlanBounds {
             Bracket { lower, estimate: f64::midpoint(lower, upper), upper }
         })
     }
-}
-
-/// A belief's successors with both bounds, for all actions and models.
-pub(crate) struct Survey {
-    /// `[action][model]`: reward and continuation under the lower and the upper bounds.
-    pub low: Vec<f64>,
-    pub high: Vec<f64>,
-    /// By [`Slots`]: the plans that bound the successor.
-    ours: Vec<u32>,
-    natures: Vec<u32>,
-    /// `[action][model]`: the successor with the largest excess of its gap, and the excess.
-    pub widest: Vec<(f64, Sparse)>,
-}
-
-/// A backup: bounds at the belief, and the plans that have them.
-pub(crate) struct Backup {
-    pub lower: Vec<f64>,
-    pub upper: Vec<f64>,
-}
-
-impl Survey {
-    /// Looks at everything that can follow `belief`, where `wanted` is the gap that needs no closing, for mass 1.
-    pub fn new(model: &Model, next: &Stage, belief: &[(u32, f64)], wanted: f64, desk: &mut Desk) -> Self {
-        let slots = Slots::of(model);
-        let (actions, models) = (model.actions().len(), slots.models);
-        let mut out = Self {
-            low: Vec::with_capacity(actions * models),
-            high: Vec::with_capacity(actions * models),
-            ours: vec![0; actions * slots.per_action()],
-            natures: vec![0; actions * slots.per_action()],
-            widest: Vec::with_capacity(actions * models),
-        };
-        let Desk { scratch, dense } = desk;
-        for action in 0..actions {
-            for m in 0..models {
-                let (mut low, mut high) = (0.0, 0.0);
-                let mut widest: (f64, Sparse) = (0.0, Vec::new());
-                scratch.successors(model, m, belief, action, |o, joint| {
-                    let ((cost, ours), (value, natures), mass) =
-                        look(dense, joint, |x| (least(&next.ours, x), least(&next.natures, x), x.mass));
-                    let slot = slots.at(action, m, o);
-                    (out.ours[slot], out.natures[slot]) = (ours, natures);
-                    low -= cost;
-                    high += value;
-                    let excess = value + cost - mass * wanted;
-                    if excess > widest.0 {
-                        widest = (excess, joint.iter().map(|&(s, p)| (s, p / mass)).collect());
-                    }
-                });
-                let reward = expected_reward(model, m, belief, action);
-                out.low.push(reward + model.discount() * low);
-                out.high.push(reward + model.discount() * high);
-                out.widest.push(widest);
-            }
-        }
-        out
-    }
-
-    /// The bounds of every action.
-    pub fn backup(&self, model: &Model) -> Backup {
-        let models = model.dynamics().len();
-        let alpha = model.alpha();
-        let blended = |values: &[f64]| -> Vec<f64> {
-            let ends = |v: &[f64]| v.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |e, &x| (e.0.min(x), e.1.max(x)));
-            values.chunks_exact(models).map(ends).map(|(low, high)| alpha * low + (1.0 - alpha) * high).collect()
-        };
-        Backup { lower: blended(&self.low), upper: blended(&self.high) }
-    }
-
-    /// The models whose bounds make up those of `action`.
-    pub fn matter(&self, model: &Model, action: usize) -> Vec<usize> {
-        let models = model.dynamics().len();
-        let (low, high) = (&self.low[action * models..][..models], &self.high[action * models..][..models]);
-        let mut out = Vec::new();
-        if model.alpha() > 0.0 {
-            out.extend([index_of_least(low), index_of_least(high)]);
-        }
-        if model.alpha() < 1.0 {
-            out.extend([index_of_greatest(low), index_of_greatest(high)]);
-        }
-        out
-    }
-
-    /// The decision-maker's plan that is best here.
-    pub fn our_plan(&self, model: &Model, backup: &Backup) -> (Vec<u32>, Vec<u32>) {
-        let slots = Slots::of(model);
-        let action = index_of_greatest(&backup.lower);
-        let friend = index_of_greatest(&self.low[action * slots.models..][..slots.models]);
-        let next = self.ours[slots.at(action, 0, 0)..slots.at(action + 1, 0, 0)].to_vec();
-        (vec![action as u32, friend as u32], next)
-    }
-
-    /// Nature's plan that is best here.
-    pub fn natures_plan(&self, model: &Model) -> (Vec<u32>, Vec<u32>) {
-        let models = model.dynamics().len();
-        let moves = self.high.chunks_exact(models).map(|v| index_of_least(v) as u32).collect();
-        (moves, self.natures.clone())
-    }
-}
-
-pub(crate) fn index_of_least(values: &[f64]) -> usize {
-    (1..values.len()).fold(0, |best, k| if values[k] < values[best] { k } else { best })
-}
-
-pub(crate) fn index_of_greatest(values: &[f64]) -> usize {
-    (1..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best })
-}
-
-/// What the decision-maker's plan costs (the negative of its worth) at a belief, at most: by nature's model, in `out`, and altogether.
-pub(crate) fn cost(
-    model: &Model,
-    next: &Stage,
-    (moves, following): (&[u32], &[u32]),
-    belief: &[(u32, f64)],
-    desk: &mut Desk,
-    out: &mut Vec<f64>,
-) -> f64 {
-    let slots = Slots::of(model);
-    let (action, friend, alpha) = (moves[0] as usize, moves[1] as usize, model.alpha());
-    let Desk { scratch, dense } = desk;
-    out.clear();
-    for m in 0..slots.models {
-        let mut sum = 0.0;
-        scratch.successors(model, m, belief, action, |o, joint| {
-            let plan = &next.ours[following[slots.at(0, m, o)] as usize];
-            sum += look(dense, joint, |x| plan.hull.at(x, f64::INFINITY));
-        });
-        out.push(model.discount() * sum - expected_reward(model, m, belief, action));
-    }
-    if alpha < 1.0 {
-        let friendly = out[friend];
-        out.iter_mut().for_each(|harmful| *harmful = alpha * *harmful + (1.0 - alpha) * friendly);
-    }
-    out[index_of_greatest(out)]
-}
-
-/// What the decision-maker makes of nature's plan at a belief, at most: by action, in `out`, and altogether.
-pub(crate) fn worth(
-    model: &Model,
-    next: &Stage,
-    (moves, following): (&[u32], &[u32]),
-    belief: &[(u32, f64)],
-    desk: &mut Desk,
-    out: &mut Vec<f64>,
-) -> f64 {
-    let slots = Slots::of(model);
-    let alpha = model.alpha();
-    let Desk { scratch, dense } = desk;
-    out.clear();
-    for (action, &harm) in moves.iter().enumerate() {
-        let mut value = |m: usize| {
-            let mut sum = 0.0;
-            scratch.successors(model, m, belief, action, |o, joint| {
-                let plan = &next.natures[following[slots.at(action, m, o)] as usize];
-                sum += look(dense, joint, |x| plan.hull.at(x, f64::INFINITY));
-            });
-            expected_reward(model, m, belief, action) + model.discount() * sum
-        };
-        let harmful = value(harm as usize);
-        out.push(if alpha < 1.0 {
-            let good = (0..slots.models).map(value).fold(f64::NEG_INFINITY, f64::max);
-            alpha * harmful + (1.0 - alpha) * good
-        } else {
-            harmful
-        });
-    }
-    out[index_of_greatest(out)]
-}
-
-/// The signature that [`cost`] and [`worth`] share.
-pub(crate) type Value = fn(&Model, &Stage, (&[u32], &[u32]), &[(u32, f64)], &mut Desk, &mut Vec<f64>) -> f64;
-
-/// The hull of a plan from what its branches are worth at the corners.
-pub(crate) fn hull(model: &Model, next: &Stage, plan: (&[u32], &[u32]), value: Value, desk: &mut Desk) -> Hull {
-    let s = model.states().len();
-    let mut out = Vec::new();
-    let mut branches = Vec::new();
-    for corner in 0..s {
-        value(model, next, plan, &[(corner as u32, 1.0)], desk, &mut out);
-        branches.resize(s * out.len(), 0.0);
-        out.iter().enumerate().for_each(|(b, v)| branches[b * s + corner] = *v);
-    }
-    Hull::new(s, branches)
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tiresias_model::Model;
 
-use super::bounds::{Desk, Plan, PlanBounds, Survey, cost, hull, index_of_greatest, least, look, worth};
-use crate::belief::backup::{Sparse, ordered, sparse};
+use super::answers::{Value, cost, hull, worth};
+use super::bounds::{Desk, Plan, PlanBounds, Stage, least};
+use super::survey::{Survey, index_of_greatest};
+use crate::belief::backup::{Bracket, Sparse, ValueBounds, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
@@ -19,6 +21,10 @@ const DEEPEST: usize = 2_000;
 /// Trials in a row that change nothing at the start before the search gives up.
 const MOST_IDLE: u64 = 50;
 
+/// Smaller changes, relative to the values' size, are rounding.
+const TINY: f64 = 1e-12;
+/// A trial goes down to where the gap is this share of the start's: deeper ones pay only once that is closed.
+const AIM: f64 = 0.5;
 /// An existing plan serves a new point if it loses at most this share of what a new plan gains there.
 const SHARE: f64 = 0.1;
 
@@ -80,121 +86,149 @@ impl Plans {
         limits: &Limits,
         watch: &Watch,
     ) -> Run {
-        let mut desk = Desk::new(model);
-        let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
-        let (mut trials, mut idle) = (0, 0);
+        let mut desk = Desk::new(model, watch);
+        // What no search is needed for, should there be no time for more.
+        let Bracket { mut lower, mut upper, .. } = bounds.bracket(*stage, start);
+        let (mut trials, mut idle, mut bytes) = (0, 0, bounds.bytes());
+        let mut root = Survey::new(model, bounds.after(*stage), start, &mut desk);
         loop {
-            let next = bounds.index(stage + 1);
-            let backup = Survey::new(model, &bounds.stages[next], start, 0.0, &mut desk).backup(model);
-            let most = |v: &[f64]| v[index_of_greatest(v)];
-            let (low, high) = (most(&backup.lower), most(&backup.upper));
-            idle = if low > lower || high < upper { 0 } else { idle + 1 };
-            (lower, upper) = ordered(lower.max(low), upper.min(high));
+            if let Some(survey) = &root {
+                let (low, high) = survey.backup(model).best();
+                idle = if low > lower || high < upper { 0 } else { idle + 1 };
+                (lower, upper) = ordered(lower.max(low), upper.min(high));
+            }
+            // The next trial may well take as much as the last one did.
+            let before = std::mem::replace(&mut bytes, bounds.bytes());
             let stopped = if upper - lower <= limits.gap {
                 Some(Stopped::Converged)
             } else if trials >= self.most_trials || idle > MOST_IDLE {
                 Some(Stopped::Exhausted)
             } else {
-                watch.check(lower, upper, trials, bounds.bytes())
+                watch.check(lower, upper, trials, bytes + (bytes - before))
             };
             if let Some(stopped) = stopped {
                 return Run { lower, upper, trials, stopped };
             }
-            // Half the gap asked for, so that the last trials do not stop a hair above it.
-            let wanted = (limits.gap / 2.0).max(0.5 * (upper - lower) * 0.5_f64.powi(idle as i32));
+            // Half the gap asked for, so that the last trials do not stop a hair above it; deeper where trials change nothing.
+            let wanted = (limits.gap / 2.0).max(AIM * (upper - lower) * 0.5_f64.powi(idle as i32));
             let forced = forced(model, self.explore, trials);
-            trial(model, bounds, (*stage, start), wanted, &forced, watch, &mut desk);
+            if let Some(survey) = root {
+                root = trial(model, bounds, *stage, (start.clone(), survey), wanted, &forced, &mut desk);
+            }
             trials += 1;
         }
     }
 }
 
-/// Down to where the bounds are close enough, improving them on the way back.
+/// Down to where the bounds are close enough, improving them on the way back. Returns the first belief's survey, brought up to date;
+/// `None` when the time is up.
 fn trial(
     model: &Model,
     bounds: &mut PlanBounds,
-    (stage, belief): (usize, &[(u32, f64)]),
+    stage: usize,
+    start: (Sparse, Survey),
     mut wanted: f64,
     forced: &[usize],
-    watch: &Watch,
     desk: &mut Desk,
-) {
-    let mut path: Vec<Sparse> = vec![belief.to_vec()];
+) -> Option<Survey> {
+    let mut path = vec![start];
     loop {
-        let depth = path.len() - 1;
+        let (depth, (_, survey)) = (path.len() - 1, &path[path.len() - 1]);
         let t = stage + depth;
-        if watch.late() || model.horizon().map_or(depth >= DEEPEST, |h| t + 1 >= h) {
+        if model.horizon().map_or(depth >= DEEPEST, |h| t + 1 >= h) {
             break;
         }
         wanted /= model.discount().max(1e-9);
-        let mut survey = Survey::new(model, &bounds.stages[bounds.index(t + 1)], &path[depth], wanted, desk);
         let best = || index_of_greatest(&survey.backup(model).upper);
         let action = forced.get(depth).copied().unwrap_or_else(best);
-        let models = model.dynamics().len();
-        let excess = |m: &usize| survey.widest[action * models + m].0;
-        let widest = survey.matter(model, action).into_iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
-        match widest {
-            Some(m) if excess(&m) > 0.0 => path.push(std::mem::take(&mut survey.widest[action * models + m].1)),
-            _ => break,
+        let Some(next) = survey.widest(model, action, wanted) else { break };
+        let survey = Survey::new(model, bounds.after(t + 1), &next, desk)?;
+        path.push((next, survey));
+    }
+    // What the trial changed so far: the stage's place, and plans of both players.
+    let mut changed: Vec<(usize, Option<u32>, Option<u32>)> = Vec::new();
+    while let Some((belief, mut survey)) = path.pop() {
+        let t = stage + path.len();
+        let after = bounds.index(t + 1);
+        let now = || changed.iter().filter(|change| change.0 == after);
+        let ours: Vec<u32> = now().filter_map(|change| change.1).collect();
+        let natures: Vec<u32> = now().filter_map(|change| change.2).collect();
+        survey.renew(model, bounds.after(t), &ours, &natures, desk);
+        let (ours, natures) = improve(model, bounds, t, &belief, &survey, desk)?;
+        changed.push((bounds.index(t), ours, natures));
+        if path.is_empty() {
+            // Without a horizon the plans just changed are those of the next stage, too.
+            return if bounds.index(t) == after {
+                Survey::new(model, bounds.after(t), &belief, desk)
+            } else {
+                Some(survey)
+            };
         }
     }
-    for (depth, belief) in path.iter().enumerate().rev() {
-        if watch.late() {
-            return;
-        }
-        improve(model, bounds, stage + depth, belief, desk);
-    }
+    None
 }
 
-/// Tightens the bounds of `stage` at a normalised belief by a backup of those of the next stage.
-fn improve(model: &Model, bounds: &mut PlanBounds, t: usize, belief: &[(u32, f64)], desk: &mut Desk) {
-    let (now, after) = (bounds.index(t), bounds.index(t + 1));
-    let next = &bounds.stages[after];
-    let survey = Survey::new(model, next, belief, 0.0, desk);
+/// Tightens the bounds of `stage` at a normalised belief by a backup of those of the next stage. Returns the plans that changed;
+/// `None` when the time is up.
+fn improve(
+    model: &Model,
+    bounds: &mut PlanBounds,
+    stage: usize,
+    belief: &[(u32, f64)],
+    survey: &Survey,
+    desk: &mut Desk,
+) -> Option<(Option<u32>, Option<u32>)> {
+    let (next, here) = (bounds.after(stage), bounds.at(stage));
     let backup = survey.backup(model);
-    let most = |v: &[f64]| v[index_of_greatest(v)];
-    let s = model.states().len();
-    let mut dense = vec![0.0; s];
-    let stage = &bounds.stages[now];
-    let ((had_cost, ours), (had_worth, natures)) =
-        look(&mut dense, belief, |x| (least(&stage.ours, x), least(&stage.natures, x)));
-    let tiny = 1e-12 * (1.0 + had_cost.abs() + had_worth.abs());
-
-    let found = -most(&backup.lower);
-    let mut addition = None;
-    if found < had_cost - tiny {
-        let old = &stage.ours[ours as usize];
-        let value = cost(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());
-        addition = Some(if value <= found + SHARE * (had_cost - found) {
-            (Ok(ours), value)
-        } else {
-            let (moves, following) = survey.our_plan(model, &backup);
-            let hull = hull(model, next, (&moves, &following), cost, desk);
-            (Err(Plan { hull, moves, next: following }), found)
-        });
-    }
-    let found = most(&backup.upper);
-    let mut natures_addition = None;
-    if found < had_worth - tiny {
-        let old = &stage.natures[natures as usize];
-        let value = worth(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());
-        natures_addition = Some(if value <= found + SHARE * (had_worth - found) {
-            (Ok(natures), value)
-        } else {
-            let (moves, following) = survey.natures_plan(model);
-            let hull = hull(model, next, (&moves, &following), worth, desk);
-            (Err(Plan { hull, moves, next: following }), found)
-        });
-    }
-    let stage = &mut bounds.stages[now];
-    for (plans, addition) in [(&mut stage.ours, addition), (&mut stage.natures, natures_addition)] {
-        match addition {
-            Some((Ok(plan), value)) => plans[plan as usize].hull.push(belief, value),
-            Some((Err(mut plan), value)) => {
-                plan.hull.push(belief, value);
-                plans.push(plan);
-            }
-            None => {}
+    let (lower, upper) = backup.best();
+    let (ours, natures) = desk.look(belief, |x| (least(&here.ours, x), least(&here.natures, x)));
+    let our_plan = || survey.our_plan(model, &backup);
+    let add_ours = addition(model, next, &here.ours, (belief, -lower, ours), cost, desk, our_plan)?;
+    let natures_plan = || survey.natures_plan(model);
+    let add_natures = addition(model, next, &here.natures, (belief, upper, natures), worth, desk, natures_plan)?;
+    let here = bounds.at_mut(stage);
+    let add = |plans: &mut Vec<Plan>, addition: Addition| match addition {
+        Addition::Nothing => None,
+        Addition::Point(plan, value) => {
+            plans[plan as usize].hull.push(belief, value);
+            Some(plan)
         }
+        Addition::Plan(mut plan, value) => {
+            plan.hull.push(belief, value);
+            plans.push(plan);
+            Some(plans.len() as u32 - 1)
+        }
+    };
+    Some((add(&mut here.ours, add_ours), add(&mut here.natures, add_natures)))
+}
+
+/// What a player's plans gain at a belief.
+enum Addition {
+    Nothing,
+    /// A value for one of the plans there are.
+    Point(u32, f64),
+    Plan(Plan, f64),
+}
+
+/// How the bound at a belief, `had` by plan number `best`, becomes `found`; `None` when the time is up.
+fn addition(
+    model: &Model,
+    next: &Stage,
+    plans: &[Plan],
+    (belief, found, (had, best)): (&[(u32, f64)], f64, (f64, u32)),
+    value: Value,
+    desk: &mut Desk,
+    plan: impl FnOnce() -> (Vec<u32>, Vec<u32>),
+) -> Option<Addition> {
+    if found >= had - TINY * (1.0 + had.abs()) {
+        return Some(Addition::Nothing);
     }
+    let old = &plans[best as usize];
+    let again = value(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());
+    if again <= found + SHARE * (had - found) {
+        return Some(Addition::Point(best, again));
+    }
+    let (moves, following) = plan();
+    let hull = hull(model, next, (&moves, &following), value, desk)?;
+    Some(Addition::Plan(Plan { hull, moves, next: following }, found))
 }

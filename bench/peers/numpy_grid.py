@@ -2,7 +2,7 @@
 beliefs, interpolated on Freudenthal's triangulation (Lovejoy 1991), swept back over the stages. No bounds.
 
 `simplex` lays the grid over all ten states. `faces` knows what Tiresias finds out by itself: that a reading leaves three states open.
-Divisions grow until the value at the start is within `--accuracy` of the reference. One core.
+Divisions grow until the value at the start is within `--accuracy` of the reference. Seconds are the processor's.
 """
 
 import argparse
@@ -17,7 +17,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--inputs", type=Path, required=True, help="energy-apomdp.json: the model, a reference value, its span")
 parser.add_argument("--grid", choices=["simplex", "faces"], required=True)
 parser.add_argument("--accuracy", type=float, default=0.005, help="share of the value's span")
-parser.add_argument("--seconds", type=float, default=60.0, help="gives up after the first grid that takes longer")
+parser.add_argument("--seconds", type=float, default=10.0, help="gives up after the first grid that takes longer")
 args = parser.parse_args()
 
 task = json.loads((args.inputs / "energy-apomdp.json").read_text())
@@ -117,9 +117,9 @@ def solve_faces(n):
 
 rows = []
 for n in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32]:
-    begin = time.perf_counter()
+    begin = time.process_time()
     vertices, value = (solve_simplex if args.grid == "simplex" else solve_faces)(n)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     error = abs(value - task["reference"]) / task["span"]
     rows.append({"divisions": n, "vertices": vertices, "seconds": seconds, "value": float(value), "errorOfSpan": float(error)})
     if error <= args.accuracy or seconds > args.seconds:

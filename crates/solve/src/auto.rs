@@ -8,12 +8,10 @@ use tiresias_model::{Kind, Model};
 
 use crate::belief::backup::ordered;
 use crate::{
-    BackwardInduction, Faces, Hook, Limits, ModifiedPolicyIteration, Progress, Search, Solution, SolveError, Solver,
-    Stats, Stopped,
+    BackwardInduction, Faces, Hook, Limits, ModifiedPolicyIteration, Plans, Progress, Search, Solution, SolveError,
+    Solver, Stats, Stopped,
 };
 
-/// Trials with cones after triangulations.
-const MOST_CONE_TRIALS: u64 = 300;
 /// Stages times faces beyond which a triangulation is no longer small change.
 const MANY_FACES: usize = 10_000;
 
@@ -32,13 +30,13 @@ pub fn auto(model: &Model) -> Box<dyn Solver> {
             match (small, convex) {
                 // With two or three states there is one face, and search has it exact in a few trials.
                 (true, true) if model.states().len() > 3 => {
-                    Box::new(FacesThenSearch { most_divisions: 48, search: Search::default() })
+                    Box::new(FacesThen { most_divisions: 48, search: Box::new(Search::default()) })
                 }
-                // Cones slow down with the points they keep, and close the gap of short games early or not at all.
-                (true, false) => Box::new(FacesThenSearch {
-                    most_divisions: Faces::default().most_divisions,
-                    search: Search { most_trials: MOST_CONE_TRIALS, ..Search::default() },
-                }),
+                (true, false) => {
+                    let most_divisions = Faces::default().most_divisions;
+                    Box::new(FacesThen { most_divisions, search: Box::new(Plans::default()) })
+                }
+                (false, false) => Box::new(Plans::default()),
                 _ => Box::new(Search::default()),
             }
         }
@@ -47,12 +45,12 @@ pub fn auto(model: &Model) -> Box<dyn Solver> {
 
 /// Triangulations, whose bounds are as good off the best path as on it; then search, which can close
 /// any gap of a convex value, and that of a short game.
-struct FacesThenSearch {
+struct FacesThen {
     most_divisions: usize,
-    search: Search,
+    search: Box<dyn Solver>,
 }
 
-impl Solver for FacesThenSearch {
+impl Solver for FacesThen {
     fn name(&self) -> &'static str {
         "faces"
     }

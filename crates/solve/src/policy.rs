@@ -54,7 +54,7 @@ impl SolvedPolicy {
         &self.model
     }
 
-    /// What represents it: `table`, `exact`, `faces`, `vectors`, `cones` or `corners`.
+    /// What represents it: `table`, `exact`, `faces`, `estimates`, `vectors`, `plans` or `corners`.
     pub fn form(&self) -> &'static str {
         match &self.body {
             Body::Table(_) => "table",

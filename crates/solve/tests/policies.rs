@@ -231,7 +231,7 @@ fn the_tightest_triangulation_is_kept() {
 }
 
 #[test]
-fn cones_go_on_where_triangulations_end() {
+fn plans_go_on_where_triangulations_end() {
     let mut runner = runner(1);
     let size = Size { states: 3, actions: 3, observations: 2, models: 2, horizon: 2 };
     let strategy = hidden(size);
@@ -246,7 +246,7 @@ fn cones_go_on_where_triangulations_end() {
         assert!(solution.lower >= faces.lower - tiny && solution.upper <= faces.upper + tiny);
         found += usize::from(faces.stopped == Stopped::Exhausted && solution.stopped == Stopped::Converged);
     }
-    assert!(found > 0, "a game that triangulations leave open and cones close");
+    assert!(found > 0, "a game that triangulations leave open and plans close");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn without_a_horizon_bounds_agree_with_a_long_one() {
 }
 
 #[test]
-fn cones_hold_on_random_ambiguous_models() {
+fn plans_hold_on_random_ambiguous_models() {
     for (states, models, cases) in [(2, 2, 80), (3, 3, 60), (4, 2, 60), (5, 2, 30)] {
         let size = Size { states, actions: 2, observations: 2, models, horizon: 3 };
         let strategy = (hidden(size), prop::collection::vec(belief(states), 6));
@@ -114,7 +114,7 @@ fn cones_hold_on_random_ambiguous_models() {
 }
 
 #[test]
-fn cones_close_the_gap_of_small_games() {
+fn plans_close_the_gap_of_small_games() {
     let mut runner = runner(1);
     let size = Size { states: 4, actions: 2, observations: 2, models: 2, horizon: 2 };
     for _ in 0..20 {

@@ -6,11 +6,12 @@ use tiresias_model::Model;
 use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
 use super::corners::Corners;
 use super::faces::bounds::FaceBounds;
-use super::search::cones::ConeBounds;
+use super::faces::estimate::FaceEstimates;
+use super::plans::bounds::PlanBounds;
 use super::search::vectors::VectorBounds;
 use crate::exact::bounds::ExactBounds;
 use crate::limits::Watch;
-use crate::{Assessment, Hook, Limits, Search};
+use crate::{Assessment, Hook, Limits, Plans, Search};
 
 /// Linear bounds everywhere, and what a solver refined them with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +34,9 @@ pub(crate) struct PlanSet {
 pub(crate) enum Refined {
     None,
     Faces(FaceBounds),
+    Estimates(FaceEstimates),
     Vectors(VectorBounds),
-    Cones(ConeBounds),
+    Plans(PlanBounds),
     Exact(ExactBounds),
 }
 
@@ -47,8 +49,9 @@ impl BeliefBounds {
         self.corners.shape_problem(model).or_else(|| match &self.refined {
             Refined::None => None,
             Refined::Faces(faces) => faces.shape_problem(model),
+            Refined::Estimates(estimates) => estimates.shape_problem(model),
             Refined::Vectors(vectors) => vectors.shape_problem(model),
-            Refined::Cones(cones) => cones.shape_problem(model),
+            Refined::Plans(plans) => plans.shape_problem(model),
             Refined::Exact(exact) => exact.shape_problem(model),
         })
     }
@@ -57,8 +60,9 @@ impl BeliefBounds {
         match &self.refined {
             Refined::None => "corners",
             Refined::Faces(_) => "faces",
+            Refined::Estimates(_) => "estimates",
             Refined::Vectors(_) => "vectors",
-            Refined::Cones(_) => "cones",
+            Refined::Plans(_) => "plans",
             Refined::Exact(_) => "exact",
         }
     }
@@ -68,9 +72,9 @@ impl BeliefBounds {
         let watch = Watch::new(limits, hook);
         let from = (stage, sparse(belief));
         match &mut self.refined {
-            Refined::None | Refined::Faces(_) | Refined::Exact(_) => {}
+            Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => {}
             Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
-            Refined::Cones(bounds) => drop(Search::default().run(model, bounds, &from, limits, &watch)),
+            Refined::Plans(bounds) => drop(Plans::default().run(model, bounds, &from, limits, &watch)),
         }
     }
 
@@ -87,7 +91,7 @@ impl BeliefBounds {
                 }
                 Some(sets)
             }
-            Refined::Faces(_) | Refined::Cones(_) => None,
+            Refined::Faces(_) | Refined::Estimates(_) | Refined::Plans(_) => None,
         }
     }
 
@@ -96,8 +100,9 @@ impl BeliefBounds {
         match &self.refined {
             Refined::None => (self.corners.len(), self.corners.len()),
             Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
+            Refined::Estimates(estimates) => (estimates.len(), estimates.len()),
             Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
-            Refined::Cones(cones) => (cones.points(), cones.points()),
+            Refined::Plans(plans) => plans.sizes(),
             Refined::Exact(exact) => (exact.vectors(), exact.vectors()),
         }
     }
@@ -126,8 +131,9 @@ impl ValueBounds for BeliefBounds {
             Refined::Faces(faces) => {
                 faces.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
             }
+            Refined::Estimates(estimates) => estimates.bracket(stage, belief, self.corners.bracket(stage, belief)),
             Refined::Vectors(vectors) => vectors.bracket(stage, belief),
-            Refined::Cones(cones) => cones.bracket(stage, belief),
+            Refined::Plans(plans) => plans.bracket(stage, belief),
             // Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
             Refined::Exact(exact) => {
                 exact.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))

@@ -5,4 +5,5 @@ pub(crate) mod bounds;
 pub(crate) mod corner_solver;
 pub(crate) mod corners;
 pub(crate) mod faces;
+pub(crate) mod plans;
 pub(crate) mod search;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use super::convex::ConvexStage;
-use super::geometry::{Face, bases, place};
+use super::geometry::{Face, bases, by_state, find, place};
 use super::sweep::{Lanes, interpolate};
 use crate::belief::backup::Bracket;
 
@@ -32,16 +32,12 @@ pub(crate) enum Stages {
 
 impl FaceBounds {
     pub fn new(model: &Model, faces: &[Face], divisions: usize, stages: Stages) -> Self {
-        let mut by_state = vec![Vec::new(); model.states().len()];
-        for (f, face) in faces.iter().enumerate() {
-            face.states.iter().for_each(|&s| by_state[s as usize].push(f as u32));
-        }
         Self {
             stationary: model.horizon().is_none(),
             divisions,
             faces: faces.to_vec(),
             base: bases(faces, divisions),
-            by_state,
+            by_state: by_state(model, faces),
             stages,
         }
     }
@@ -49,9 +45,7 @@ impl FaceBounds {
     /// Bounds at an unnormalised belief, `None` when its support lies on no face.
     #[inline]
     pub fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
-        let first = belief.first()?.0 as usize;
-        let mut candidates = self.by_state[first].iter().map(|&f| f as usize);
-        let (f, y) = candidates.find_map(|f| Some((f, self.faces[f].coordinates(belief)?)))?;
+        let (f, y) = find(&self.faces, &self.by_state, belief)?;
         let place = place(&self.faces[f], self.divisions, self.base[f], y);
         let stage = if self.stationary { 0 } else { stage - 1 };
         Some(match &self.stages {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Geometry;
-use super::lattice::Place;
+use super::lattice::{Place, three};
 use super::sweep::Criterion;
 
 /// A stage's bounds. `vectors[v]` is a linear function on the face of vertex `v` (index: corner, in the face's coordinates)
@@ -41,7 +41,7 @@ impl ConvexStage {
         for (f, face) in geometry.faces.iter().enumerate() {
             let maps = &geometry.maps[f];
             for (v, ijl) in face.lattice(geometry.divisions).coordinates().into_iter().enumerate() {
-                let y = ijl.map(|i| i as f64 / geometry.divisions as f64);
+                let y = three(|i| ijl[i] as f64 / geometry.divisions as f64);
                 let places = geometry.places_of(f, v);
                 let (mut best, mut lower, mut upper) = ([0.0; 3], f64::NEG_INFINITY, f64::NEG_INFINITY);
                 for g in 0..c.actions * c.models {
@@ -56,7 +56,7 @@ impl ConvexStage {
                         above += self.upper(&places[e]);
                     }
                     let reward = maps.rewards[g];
-                    let vector = [0, 1, 2].map(|j| reward[j] + c.discount * vector[j]);
+                    let vector = three(|j| reward[j] + c.discount * vector[j]);
                     let value = product(&vector, y);
                     if value > lower {
                         (best, lower) = (vector, value);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
-use super::lattice::{Lattice, Place};
+use super::lattice::{Lattice, Place, three};
 use crate::belief::backup::{Scratch, expected_reward};
 
 /// A face of the belief simplex, with its own scale of coordinates.
@@ -46,7 +46,7 @@ impl Map {
     #[inline]
     pub fn apply(&self, y: [f64; 3]) -> [f64; 3] {
         let m = &self.matrix;
-        [0, 1, 2].map(|i| m[i][0] * y[0] + m[i][1] * y[1] + m[i][2] * y[2])
+        three(|i| m[i][0] * y[0] + m[i][1] * y[1] + m[i][2] * y[2])
     }
 
     /// The largest mass of an image of a point of mass 1: that of a corner.
@@ -114,7 +114,7 @@ pub(crate) fn face_maps(model: &Model, faces: &[Face]) -> Vec<FaceMaps> {
                     let corner = |j: usize| -> Vec<(u32, f64)> {
                         face.states.get(j).map(|&s| vec![(s, face.scale[j])]).unwrap_or_default()
                     };
-                    out.rewards.push([0, 1, 2].map(|j| expected_reward(model, m, &corner(j), action)));
+                    out.rewards.push(three(|j| expected_reward(model, m, &corner(j), action)));
                     let first = out.maps.len();
                     push_maps(model, m, action, face, faces, &mut scratch, &mut out.maps);
                     out.mass.push(out.maps[first..].iter().map(Map::largest_mass).sum());
@@ -164,7 +164,7 @@ pub(crate) struct Geometry {
     /// First place of every face among all places, and one past the last.
     pub place_base: Vec<usize>,
     /// Where the images lie: face, then vertex, then map. Vertices are numbered over all faces; an image of mass 0 has weight 0.
-    pub places: Vec<Place>,
+    places: Vec<Place>,
 }
 
 impl Geometry {
@@ -176,7 +176,7 @@ impl Geometry {
         for (face, maps) in faces.iter().zip(&maps) {
             let lattice = face.lattice(divisions);
             for c in lattice.coordinates() {
-                let y = c.map(|i| i as f64 / divisions as f64);
+                let y = three(|i| c[i] as f64 / divisions as f64);
                 for map in &maps.maps {
                     let target = map.target as usize;
                     places.push(place(&faces[target], divisions, base[target], map.apply(y)));
@@ -192,6 +192,23 @@ impl Geometry {
         let each = self.maps[face].maps.len();
         &self.places[self.place_base[face] + vertex * each..][..each]
     }
+}
+
+/// Faces by state, so that a belief finds its own from any state of its support.
+pub(crate) fn by_state(model: &Model, faces: &[Face]) -> Vec<Vec<u32>> {
+    let mut by_state = vec![Vec::new(); model.states().len()];
+    for (f, face) in faces.iter().enumerate() {
+        face.states.iter().for_each(|&s| by_state[s as usize].push(f as u32));
+    }
+    by_state
+}
+
+/// The first face that holds a belief, and its coordinates there.
+#[inline]
+pub(crate) fn find(faces: &[Face], by_state: &[Vec<u32>], belief: &[(u32, f64)]) -> Option<(usize, [f64; 3])> {
+    let first = belief.first()?.0 as usize;
+    let mut candidates = by_state[first].iter().map(|&f| f as usize);
+    candidates.find_map(|f| Some((f, faces[f].coordinates(belief)?)))
 }
 
 /// First vertex of every face among all vertices, and one past the last.
@@ -210,6 +227,7 @@ pub(crate) fn place(face: &Face, divisions: usize, base: u32, y: [f64; 3]) -> Pl
         return Place { vertex: [base; 3], weight: [0.0; 3] };
     }
     let mut place = face.lattice(divisions).place(y);
-    place.vertex = place.vertex.map(|v| v + base);
+    let [a, b, c] = place.vertex;
+    place.vertex = [a + base, b + base, c + base];
     place
 }

@@ -1,5 +1,17 @@
 //! The regular triangulation of a simplex with one, two or three corners.
 
+/// `[f(0), f(1), f(2)]`. An array's own `map` is not always inlined, and costs several times what is done inside.
+#[inline(always)]
+pub(crate) fn three<T>(f: impl Fn(usize) -> T) -> [T; 3] {
+    [f(0), f(1), f(2)]
+}
+
+/// `[f(0), f(1), f(2), f(3)]`.
+#[inline(always)]
+pub(crate) fn four<T>(f: impl Fn(usize) -> T) -> [T; 4] {
+    [f(0), f(1), f(2), f(3)]
+}
+
 /// The triangulation of a simplex with `corners` corners whose edges are cut into `divisions` equal parts.
 ///
 /// Vertices are the points with coordinates `(i, j, l) / n`, `i + j + l = n`. Cells are the triangles between neighbours, cut by

@@ -7,6 +7,7 @@
 
 pub(crate) mod bounds;
 mod convex;
+pub(crate) mod estimate;
 mod geometry;
 mod lattice;
 mod overlay;

@@ -5,7 +5,7 @@
 //! the image. These points, seen from the source cell, are the same at every stage. Two cells share what lies on their edge.
 
 use super::geometry::{Face, Geometry, place};
-use super::lattice::{Lattice, Place, Topology};
+use super::lattice::{Lattice, Place, Topology, three};
 
 /// One point of an overlay: its place on the target face, and its weights on the corners of the source cell or edge (they sum to 1).
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ struct Image<'a> {
 impl<'a> Image<'a> {
     fn new(images: [[f64; 3]; 3], face: &'a Face, n: usize, base: u32) -> Self {
         let masses = images.map(|y| y[0] + y[1] + y[2]);
-        let points = [0, 1, 2].map(|i| {
+        let points = three(|i| {
             let scale = if masses[i] > 0.0 { n as f64 / masses[i] } else { 0.0 };
             images[i].map(|y| y * scale)
         });
@@ -173,10 +173,10 @@ impl<'a> Image<'a> {
 
     /// Adds the point that mixes the *normalised* images by `weights`.
     fn push(&self, weights: [f64; 3], out: &mut Vec<Crossing>) {
-        let mut corners = [0, 1, 2].map(|i| if weights[i] > 0.0 { weights[i] / self.masses[i] } else { 0.0 });
+        let mut corners = three(|i| if weights[i] > 0.0 { weights[i] / self.masses[i] } else { 0.0 });
         let sum: f64 = corners.iter().sum();
         corners = corners.map(|c| c / sum);
-        let y = [0, 1, 2].map(|c| (0..3).map(|i| corners[i] * self.images[i][c]).sum());
+        let y = three(|c| (0..3).map(|i| corners[i] * self.images[i][c]).sum());
         out.push(Crossing { place: place(self.face, self.n, self.base, y), corners });
     }
 }

@@ -7,7 +7,7 @@ use tiresias_model::Model;
 use super::bounds::{FaceBounds, Stages};
 use super::convex::{ConvexStage, product};
 use super::geometry::{Face, FaceMaps, Geometry, bases, face_maps, scaled_faces};
-use super::lattice::Lattice;
+use super::lattice::{Lattice, three};
 use super::overlay::Overlay;
 use super::supports;
 use super::sweep::{Criterion, Lanes, Sweep};
@@ -69,11 +69,7 @@ impl Solver for Faces {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
-        let supports = supports::faces(model).ok_or_else(|| SolveError::Unsupported {
-            solver: self.name(),
-            expected: "posterior beliefs with at most three states in their support",
-            found: "spread wider".into(),
-        })?;
+        let supports = require_faces(self.name(), model)?;
         let faces = scaled_faces(model, &supports);
         let maps = face_maps(model, &faces);
         let mut bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
@@ -124,6 +120,15 @@ impl Solver for Faces {
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }
+}
+
+/// The supports of the faces, or an error that says that there are none.
+pub(super) fn require_faces(solver: &'static str, model: &Model) -> Result<Vec<Vec<u32>>, SolveError> {
+    supports::faces(model).ok_or_else(|| SolveError::Unsupported {
+        solver,
+        expected: "posterior beliefs with at most three states in their support",
+        found: "spread wider".into(),
+    })
 }
 
 /// Divisions that close the gap of most energy tasks at once: measured there, the gap is about 1.7 % of the distance between the
@@ -193,19 +198,25 @@ fn triangulate(
 }
 
 /// What the sweeps start from at one vertex: linear bounds on its face, and its coordinates.
-struct End {
+pub(super) struct End {
     low: [f64; 3],
     high: [f64; 3],
     at: [f64; 3],
 }
 
+impl End {
+    pub fn middle(&self) -> f64 {
+        f64::midpoint(product(&self.low, self.at), product(&self.high, self.at))
+    }
+}
+
 /// The final reward, or without a horizon one linear lower and one linear upper bound, at all vertices. It must be linear: the
 /// interpolant of a maximum of linear functions is above it, that of a minimum below.
-fn ends(model: &Model, faces: &[Face], divisions: usize, corners: &Corners) -> Vec<End> {
+pub(super) fn ends(model: &Model, faces: &[Face], divisions: usize, corners: &Corners) -> Vec<End> {
     let (low, high) = corners.best_linear(corners.lower.len() - 1, model.start());
     let mut out = Vec::new();
     for face in faces {
-        let on_face = |v: &[f64]| [0, 1, 2].map(|i| face.states.get(i).map_or(0.0, |&s| v[s as usize] * face.scale[i]));
+        let on_face = |v: &[f64]| three(|i| face.states.get(i).map_or(0.0, |&s| v[s as usize] * face.scale[i]));
         let (low, high) = (on_face(low), on_face(high));
         let at = |c: [usize; 3]| c.map(|i| i as f64 / divisions as f64);
         out.extend(face.lattice(divisions).coordinates().into_iter().map(|c| End { low, high, at: at(c) }));
@@ -231,7 +242,7 @@ fn backwards<T>(end: T, sweeps: usize, keep_all: bool, watch: &Watch, mut step: 
 }
 
 /// Sweeps after which the linear bounds that an infinite horizon starts from differ by a tenth of the gap.
-fn stationary_sweeps(model: &Model, corners: &Corners, limits: &Limits) -> usize {
+pub(super) fn stationary_sweeps(model: &Model, corners: &Corners, limits: &Limits) -> usize {
     let widest = corners.widest();
     let wanted = (limits.gap / 10.0).max(1e-6 * widest);
     if model.discount() == 0.0 || widest <= wanted {

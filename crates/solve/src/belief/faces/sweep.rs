@@ -3,7 +3,7 @@
 use tiresias_model::Model;
 
 use super::geometry::Geometry;
-use super::lattice::{Cell, Place};
+use super::lattice::{Cell, Place, four, three};
 use super::overlay::{Crossing, Overlay};
 use crate::mdp::sweep::blend;
 
@@ -15,9 +15,10 @@ const ROUNDING: f64 = 1e-13;
 
 #[inline]
 pub(crate) fn interpolate(values: &[Lanes], place: &Place) -> Lanes {
-    let [a, b, c] = place.vertex.map(|v| values[v as usize]);
+    let [a, b, c] = place.vertex;
+    let [a, b, c] = [values[a as usize], values[b as usize], values[c as usize]];
     let [u, v, w] = place.weight;
-    [0, 1, 2, 3].map(|i| u * a[i] + v * b[i] + w * c[i])
+    four(|i| u * a[i] + v * b[i] + w * c[i])
 }
 
 /// Numbers that one stage needs beside the geometry.
@@ -114,7 +115,7 @@ impl Sweep {
         self.images.clear();
         self.greedy.clear();
         for (v, ijl) in lattice.coordinates().into_iter().enumerate() {
-            let y = ijl.map(|i| i as f64 / geometry.divisions as f64);
+            let y = three(|i| ijl[i] as f64 / geometry.divisions as f64);
             let first = self.images.len();
             self.images.extend(geometry.places_of(face, v).iter().map(|place| interpolate(next, place)));
             let images = &self.images[first..];
@@ -124,20 +125,20 @@ impl Sweep {
                 for g in action * c.models..(action + 1) * c.models {
                     let mut sum = [0.0; 4];
                     for image in &images[maps.groups[g] as usize..maps.groups[g + 1] as usize] {
-                        sum = [0, 1, 2, 3].map(|i| sum[i] + image[i]);
+                        sum = four(|i| sum[i] + image[i]);
                     }
                     let r = maps.rewards[g];
                     let reward = r[0] * y[0] + r[1] * y[1] + r[2] * y[2];
-                    let value = sum.map(|s| reward + c.discount * s);
-                    low = [0, 1, 2, 3].map(|i| low[i].min(value[i]));
-                    high = [0, 1, 2, 3].map(|i| high[i].max(value[i]));
+                    let value = four(|i| reward + c.discount * sum[i]);
+                    low = four(|i| low[i].min(value[i]));
+                    high = four(|i| high[i].max(value[i]));
                     self.values.push(value);
                 }
-                let value = [0, 1, 2, 3].map(|i| blend(c.alpha, low[i], high[i]));
+                let value = four(|i| blend(c.alpha, low[i], high[i]));
                 if value[0] > best[0] {
                     greedy = action as u32;
                 }
-                best = [0, 1, 2, 3].map(|i| best[i].max(value[i]));
+                best = four(|i| best[i].max(value[i]));
             }
             self.greedy.push(greedy);
             out.push(best);
@@ -205,12 +206,12 @@ impl Sweep {
             let mut lows = [f64::INFINITY; 3];
             for g in action * models..(action + 1) * models {
                 let stray = self.stray(site, g)[0];
-                lows = [0, 1, 2].map(|i| lows[i].min(self.value(site, i, g)[0] - stray));
+                lows = three(|i| lows[i].min(self.value(site, i, g)[0] - stray));
             }
             let answers = if alpha < 1.0 { models } else { 1 };
             for g in action * models..action * models + answers {
                 let stray = self.stray(site, g)[0];
-                candidates.push([0, 1, 2].map(|i| {
+                candidates.push(three(|i| {
                     let good = if alpha < 1.0 { self.value(site, i, g)[0] - stray } else { lows[i] };
                     at[i] - blend(alpha, lows[i], good)
                 }));
@@ -231,7 +232,7 @@ impl Sweep {
         let mut rise = 0.0_f64;
         for action in 0..actions {
             let groups = action * models..(action + 1) * models;
-            let worst = [0, 1, 2].map(|i| {
+            let worst = three(|i| {
                 groups.clone().fold(groups.start, |w, g| {
                     if self.value(site, i, g)[2] < self.value(site, i, w)[2] { g } else { w }
                 })
@@ -243,14 +244,14 @@ impl Sweep {
             if alpha < 1.0 {
                 for g in groups {
                     let stray = self.stray(site, g)[1];
-                    highs = [0, 1, 2].map(|i| highs[i].max(self.value(site, i, g)[2] + stray));
+                    highs = three(|i| highs[i].max(self.value(site, i, g)[2] + stray));
                 }
             }
             candidates.clear();
             for (k, &g) in worst.iter().enumerate() {
                 if !worst[..k].contains(&g) {
                     let stray = self.stray(site, g)[1];
-                    candidates.push([0, 1, 2].map(|i| {
+                    candidates.push(three(|i| {
                         let bad = self.value(site, i, g)[2] + stray;
                         blend(alpha, bad, if alpha < 1.0 { highs[i] } else { bad }) - at[i]
                     }));
@@ -333,7 +334,7 @@ fn least_peak(candidates: &[[f64; 3]], corners: usize, enough: f64) -> f64 {
                 let slope = (p[i] - q[i]) - (p[j] - q[j]);
                 let t = (q[j] - q[i]) / slope;
                 if j < corners && t > 0.0 && t < 1.0 {
-                    best = best.min(peak(&[0, 1, 2].map(|i| t * p[i] + (1.0 - t) * q[i])));
+                    best = best.min(peak(&three(|i| t * p[i] + (1.0 - t) * q[i])));
                 }
             }
         }

@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use tiresias_model::Model;
 
-use super::cones::ConeBounds;
 use super::descent::descend;
 use super::graph::Graph;
-use super::trial::{SearchBounds, trial};
 use super::vectors::VectorBounds;
-use crate::belief::backup::{Sparse, backup, ordered, sparse};
+use crate::belief::backup::{Sparse, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::{Hook, Limits, Plans, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
 
 /// Trials in a row that change nothing at the start before the search gives up: rounding is all that is left.
 const MOST_IDLE: u64 = 200;
@@ -27,8 +25,7 @@ const AIM: f64 = 0.5;
 /// Trial-based search with two-sided bounds for any POMDP or APOMDP, with a horizon (bounds per stage) or discounted.
 ///
 /// Where the value is convex (one model, or α = 0), α-vectors and a sawtooth bound it (HSVI2: Smith and Simmons, UAI 2005). Where
-/// it is not, cones around stored points do: sound for every model, and loose, because a cone's slopes span all that an
-/// adversary and an ally who see the state could make of it. Compare the Lipschitz HSVI of Fehr et al. (`NeurIPS` 2018).
+/// it is not, [`Plans`] of both players do.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
     /// Every `explore`-th trial starts with actions that need not be the best, so that the bounds are good where a perturbed
@@ -52,19 +49,15 @@ impl Solver for Search {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
+        if model.dynamics().len() > 1 && model.alpha() > 0.0 {
+            return Plans { explore: self.explore, most_trials: self.most_trials }.solve(model, limits, hook);
+        }
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
-        let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
         let start = (0, sparse(model.start()));
-        let (refined, run) = if convex {
-            let mut bounds = VectorBounds::new(model, &corners, &watch);
-            let run = self.run_vectors(model, &mut bounds, &start, limits, &watch);
-            (Refined::Vectors(bounds), run)
-        } else {
-            let mut bounds = ConeBounds::new(model, &corners, &watch);
-            let run = self.run(model, &mut bounds, &start, limits, &watch);
-            (Refined::Cones(bounds), run)
-        };
+        let mut vectors = VectorBounds::new(model, &corners, &watch);
+        let run = self.run_vectors(model, &mut vectors, &start, limits, &watch);
+        let refined = Refined::Vectors(vectors);
         let bounds = BeliefBounds { corners, refined };
         let (vectors, points) = bounds.sizes();
         let stats = Stats { seconds: watch.seconds(), iterations: run.trials, vectors, points, solver: self.name() };
@@ -82,38 +75,6 @@ pub(crate) struct Run {
 }
 
 impl Search {
-    /// Trials from (stage, belief) until a limit is reached.
-    pub(crate) fn run(
-        &self,
-        model: &Model,
-        bounds: &mut impl SearchBounds,
-        (stage, start): &(usize, Sparse),
-        limits: &Limits,
-        watch: &Watch,
-    ) -> Run {
-        let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
-        let (mut trials, mut idle) = (0, 0);
-        loop {
-            let (low, high) = backup(model, start, stage + 1, bounds).bounds();
-            idle = if low > lower || high < upper { 0 } else { idle + 1 };
-            (lower, upper) = ordered(lower.max(low), upper.min(high));
-            let stopped = if upper - lower <= limits.gap {
-                Some(Stopped::Converged)
-            } else if trials >= self.most_trials || idle > MOST_IDLE {
-                Some(Stopped::Exhausted)
-            } else {
-                watch.check(lower, upper, trials, bounds.bytes())
-            };
-            if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, stopped };
-            }
-            let forced = self.forced(model, trials);
-            // Half the gap asked for, so that the last trials do not stop a hair above it.
-            trial(model, bounds, *stage, start, limits.gap / 2.0, &forced, watch);
-            trials += 1;
-        }
-    }
-
     /// Trials over α-vectors and a sawtooth from (stage, belief) until a limit is reached.
     pub(crate) fn run_vectors(
         &self,
@@ -152,25 +113,26 @@ impl Search {
                 root,
                 *stage,
                 wanted,
-                (trials + 1, idle > 0, &self.forced(model, trials)),
+                (trials + 1, idle > 0, &forced(model, self.explore, trials)),
                 watch,
             );
             trials += 1;
         }
     }
+}
 
-    /// The actions that an exploring trial starts with: the digits of its number, so that every sequence has its turn.
-    fn forced(&self, model: &Model, trial: u64) -> Vec<usize> {
-        if self.explore == 0 || trial % self.explore != self.explore - 1 {
-            return Vec::new();
-        }
-        let actions = model.actions().len() as u64;
-        let mut number = trial / self.explore;
-        let mut out = vec![(number % actions) as usize];
-        while number >= actions {
-            number /= actions;
-            out.push((number % actions) as usize);
-        }
-        out
+/// The actions that an exploring trial, every `explore`-th, starts with: the digits of its number, so that every sequence has its
+/// turn.
+pub(crate) fn forced(model: &Model, explore: u64, trial: u64) -> Vec<usize> {
+    if explore == 0 || trial % explore != explore - 1 {
+        return Vec::new();
     }
+    let actions = model.actions().len() as u64;
+    let mut number = trial / explore;
+    let mut out = vec![(number % actions) as usize];
+    while number >= actions {
+        number /= actions;
+        out.push((number % actions) as usize);
+    }
+    out
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{Size, belief, draw, enumerate, hidden, runner};
 use proptest::prelude::*;
 use tiresias_model::Model;
-use tiresias_solve::{Limits, Plans, Progress, Solution, SolvedPolicy, Solver, Stopped, auto, no_hook};
+use tiresias_solve::{Limits, Plans, Progress, Solution, Solver, Stopped, auto, no_hook};
 
 fn solve(model: &Model, gap: f64, most_trials: u64) -> Solution {
     Plans { most_trials, ..Plans::default() }.solve(model, &Limits::with_gap(gap), &no_hook).unwrap()
@@ -103,8 +103,9 @@ fn the_value_of_larger_games_is_inside_too() {
 #[test]
 fn a_policy_file_has_all_of_it() {
     let model = wide();
-    let policy = solve(&model, 0.0, 10).policy;
-    let mut loaded = SolvedPolicy::load(&policy.save(), &model).unwrap();
+    let solution = solve(&model, 0.0, 10);
+    let mut loaded = Solution::load(&solution.save(), &model).unwrap().policy;
+    let policy = solution.policy;
     for stage in 0..9 {
         assert_eq!(loaded.assess(stage, model.start()), policy.assess(stage, model.start()));
     }

@@ -66,7 +66,7 @@ fn measure(row: &str, method: &str, tasks: u64, time: f64) {
             seconds = [clock.elapsed().as_secs_f64() / runs, (processor_seconds() - before) / runs];
         }
         let labels = [0.0, 0.3].map(|perturbed| regrets(&solution, perturbed).map(|regret| regret / span));
-        print(name, index, &model, span, share, seconds, &solution, labels);
+        print(name, index, &solution, span, share, seconds, labels);
     }
 }
 
@@ -109,37 +109,23 @@ fn solver(method: &str, model: &Model) -> Box<dyn Solver> {
 fn print(
     name: &str,
     index: u64,
-    model: &Model,
+    solution: &Solution,
     span: f64,
     share: f64,
     seconds: [f64; 2],
-    solution: &Solution,
-    labels: [[f64; 2]; 2],
+    [played, perturbed]: [[f64; 2]; 2],
 ) {
-    let (lower, upper) = (solution.lower, solution.upper);
-    println!(
-        "{{\"problem\":\"{name}\",\"task\":{index},\"states\":{},\"models\":{},\"horizon\":{},\"alpha\":{},\"share\":{share},\
-         \"span\":{span:.6},\"seconds\":{:.6},\"processorSeconds\":{:.6},\"lower\":{lower:.9},\"upper\":{upper:.9},\"gapOfSpan\":{:.6},\
-         \"value\":{:.9},\"solver\":\"{}\",\"stopped\":\"{}\",\"iterations\":{},\"vectors\":{},\"points\":{},\
-         \"label95\":{:.6},\"labelMost\":{:.6},\"perturbed95\":{:.6},\"perturbedMost\":{:.6}}}",
-        model.states().len(),
-        model.dynamics().len(),
-        model.horizon().unwrap_or(0),
-        model.alpha(),
-        seconds[0],
-        seconds[1],
-        (upper - lower) / span,
-        solution.value(),
-        solution.stats.solver,
-        solution.stopped.name(),
-        solution.stats.iterations,
-        solution.stats.vectors,
-        solution.stats.points,
-        labels[0][0],
-        labels[0][1],
-        labels[1][0],
-        labels[1][1],
-    );
+    let (model, stats) = (solution.policy.model(), solution.stats);
+    let row = serde_json::json!({
+        "problem": name, "task": index, "states": model.states().len(), "models": model.dynamics().len(),
+        "horizon": model.horizon(), "alpha": model.alpha(), "share": share, "span": span,
+        "seconds": seconds[0], "processorSeconds": seconds[1], "lower": solution.lower, "upper": solution.upper,
+        "gapOfSpan": solution.gap() / span, "value": solution.value(), "solver": stats.solver,
+        "stopped": solution.stopped.name(), "iterations": stats.iterations, "vectors": stats.vectors,
+        "points": stats.points, "label95": played[0], "labelMost": played[1], "perturbed95": perturbed[0],
+        "perturbedMost": perturbed[1],
+    });
+    println!("{row}");
 }
 
 /// What this thread has computed for, from Linux's /proc; 0 elsewhere.

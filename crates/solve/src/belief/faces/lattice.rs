@@ -1,12 +1,14 @@
 //! The regular triangulation of a simplex with one, two or three corners.
 
-/// `[f(0), f(1), f(2)]`. An array's own `map` is not always inlined, and costs several times what is done inside.
+/// `[f(0), f(1), f(2)]`. An array's own `map` is not always inlined.
+#[expect(clippy::inline_always, reason = "a call costs several times what is done inside")]
 #[inline(always)]
 pub(crate) fn three<T>(f: impl Fn(usize) -> T) -> [T; 3] {
     [f(0), f(1), f(2)]
 }
 
 /// `[f(0), f(1), f(2), f(3)]`.
+#[expect(clippy::inline_always, reason = "a call costs several times what is done inside")]
 #[inline(always)]
 pub(crate) fn four<T>(f: impl Fn(usize) -> T) -> [T; 4] {
     [f(0), f(1), f(2), f(3)]

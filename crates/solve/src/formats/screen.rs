@@ -136,6 +136,7 @@ impl Screen {
 
 /// Whether a product is at least so large, or no number, of which nothing is known.
 #[inline(always)]
+#[allow(clippy::inline_always)] // Only what is inlined is compiled for the SIMD level.
 fn reaches(product: f32, least: f32) -> bool {
     product >= least || product.is_nan() || least.is_nan()
 }

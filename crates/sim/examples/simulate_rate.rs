@@ -17,7 +17,7 @@ fn main() {
     let bytes = std::fs::read(model).expect("the model can be read");
     let model = read(model, &bytes, &ReadOptions::default()).expect("the model is valid").model;
     let text = std::fs::read_to_string(policy).expect("the policy can be read");
-    let policy = AlphaPolicy::read(policy, &text, None).expect("the policy is valid");
+    let policy = AlphaPolicy::read(&[(policy, &text)], None, &model).expect("the policy is valid");
     let steps = (1e-6_f64.ln() / model.discount().ln()).ceil() as usize;
     let actor = Actor::Policy { policy: &policy, stationary: true };
     let simulation = Simulation {

@@ -82,13 +82,11 @@ impl VectorSet {
     /// The same for a belief over the set's own places.
     fn best_at(&self, belief: &[(u32, f64)]) -> (usize, f64) {
         let exact = |i: usize| product(self.vector(i), belief);
-        match &self.screen {
-            Some(screen) => screen.best(belief, exact),
-            None => {
-                let products = (0..self.len()).map(|i| (i, exact(i)));
-                products.fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best })
-            }
+        if let Some(screen) = &self.screen {
+            return screen.best(belief, exact);
         }
+        let products = (0..self.len()).map(|i| (i, exact(i)));
+        products.fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best })
     }
 }
 

@@ -86,7 +86,7 @@ pub fn from_simulate(error: SimulateError) -> Error {
     match error {
         SimulateError::Cancelled => cancelled(),
         SimulateError::Model(error) => from_model(error),
-        SimulateError::NoAdversary => invalid(error),
+        SimulateError::NoAdversary | SimulateError::AmbiguitySet => invalid(error),
     }
 }
 

@@ -133,7 +133,8 @@ impl Simulation<'_> {
 /// distribution, over `steps` decisions. The α-MEU value of the policy: at most that of the model, and at α = 1 what the policy
 /// guarantees whatever nature chooses, as long as its choices are known when beliefs are updated.
 ///
-/// `None` when it takes more than `most` belief updates.
+/// `None` when it takes more than `most` belief updates. [`SimulateError::AmbiguitySet`] where nature has more to choose from than
+/// the models of a cloud.
 pub fn response_value(
     model: &Model,
     policy: &dyn Policy,
@@ -142,6 +143,9 @@ pub fn response_value(
     most: usize,
     hook: &EpisodesHook,
 ) -> Result<Option<f64>, SimulateError> {
+    if model.ambiguity().is_some() {
+        return Err(SimulateError::AmbiguitySet);
+    }
     let key = tiresias_model::random::Key(0);
     let actor = Actor::Policy { policy, stationary };
     let simulation = Simulation { model, actor, nature: NatureRule::Fixed(0), adversary: None, key, steps };

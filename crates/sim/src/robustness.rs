@@ -43,6 +43,9 @@ impl Simulation<'_> {
     /// Plays episodes `0..episodes` against each model of the cloud, a resampled one and the adversary; `nature` is not read. Exact
     /// values take at most `most` belief updates each. The hook is told of `episodes` for each nature.
     pub fn robustness(&self, episodes: usize, most: usize, hook: &EpisodesHook) -> Result<Robustness, SimulateError> {
+        if self.model.ambiguity().is_some() {
+            return Err(SimulateError::AmbiguitySet);
+        }
         let models = self.model.dynamics().len();
         let mut decisions = 0;
         let mut returns = vec![0.0; episodes];

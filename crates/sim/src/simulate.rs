@@ -65,6 +65,9 @@ pub enum SimulateError {
     /// Adversarial nature, and nobody who answers for it.
     #[error("adversarial nature needs an adversary: a solution of the cloud, which answers for nature")]
     NoAdversary,
+    /// Adversarial nature in a model whose rows have an ambiguity set around them.
+    #[error("nature that chooses within an ambiguity set cannot be played; fixed:0 plays the model's own rows")]
+    AmbiguitySet,
 }
 
 /// Told the episodes finished since its last call; stops the work when it breaks.
@@ -128,6 +131,9 @@ impl Simulation<'_> {
 
     /// The rules of the policy that acts; `None` for random actions.
     pub(crate) fn conduct(&self) -> Result<Option<Conduct<'_>>, SimulateError> {
+        if self.nature == NatureRule::Oracle && self.model.ambiguity().is_some() {
+            return Err(SimulateError::AmbiguitySet);
+        }
         if self.told() && self.adversary.is_none() {
             return Err(SimulateError::NoAdversary);
         }

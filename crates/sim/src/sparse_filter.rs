@@ -21,6 +21,8 @@ pub(crate) struct SparseFilter<'a> {
     before: Lists,
     /// By `action * symbols + observation`: entries of `before` that pulling reads.
     pulled: Vec<usize>,
+    /// By action: the mean number of states that one leads to, rounded up.
+    pushed: Vec<usize>,
 }
 
 /// Working memory of a filter.
@@ -55,7 +57,9 @@ impl<'a> SparseFilter<'a> {
             likely.of(at).iter().map(|&(next, _)| before.of(action * states + next as usize).len()).sum()
         };
         let pulled = (0..actions * symbols).map(cost).collect();
-        Some(Self { states, symbols, transition, observation, likely, before, pulled })
+        let entries = |action: usize| (0..states).map(|state| transition.row(action * states + state).0.len()).sum();
+        let pushed = (0..actions).map(entries).map(|entries: usize| entries.div_ceil(states)).collect();
+        Some(Self { states, symbols, transition, observation, likely, before, pulled, pushed })
     }
 
     /// `out(s') = Q[a][s'][o] · Σ_s b(s) P[a][s][s']`, unnormalised, where it is positive; returns its sum.
@@ -69,8 +73,7 @@ impl<'a> SparseFilter<'a> {
     ) -> f64 {
         out.clear();
         let at = action * self.symbols + seen;
-        let rows = belief.iter().map(|&(state, _)| self.transition.row(action * self.states + state as usize).0.len());
-        if self.pulled[at] <= PUSH * rows.sum::<usize>() {
+        if self.pulled[at] <= PUSH * self.pushed[action] * belief.len() {
             belief.iter().for_each(|&(state, mass)| scratch.dense[state as usize] = mass);
             for &(next, q) in self.likely.of(at) {
                 let before = self.before.of(action * self.states + next as usize);

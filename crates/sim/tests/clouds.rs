@@ -413,3 +413,20 @@ fn a_hook_stops_exact_values_too() {
     assert_eq!(response_value(&model, &Trusting, false, 2, MOST, &stop), Err(SimulateError::Cancelled));
     assert_eq!(simulation.robustness(10, MOST, &stop), Err(SimulateError::Cancelled));
 }
+
+#[test]
+fn natures_within_ambiguity_sets_are_refused() {
+    let text = include_bytes!("../../../examples/robust-machine.json");
+    let model =
+        tiresias_model::format::read("robust-machine.json", text, &tiresias_model::format::ReadOptions::default())
+            .unwrap()
+            .model;
+    assert!(model.ambiguity().is_some());
+    let actor = Actor::Policy { policy: &Reader, stationary: true };
+    let with = |nature| Simulation { model: &model, actor, nature, adversary: Some(&Reader), key: Key(3), steps: 3 };
+    let mut returns = [0.0; 5];
+    assert_eq!(with(NatureRule::Oracle).run(0, &mut returns, &go_on), Err(SimulateError::AmbiguitySet));
+    assert_eq!(with(NatureRule::Fixed(0)).robustness(5, MOST, &go_on), Err(SimulateError::AmbiguitySet));
+    assert_eq!(response_value(&model, &Reader, true, 3, MOST, &go_on), Err(SimulateError::AmbiguitySet));
+    assert!(with(NatureRule::Fixed(0)).run(0, &mut returns, &go_on).is_ok());
+}

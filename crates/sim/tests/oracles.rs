@@ -35,7 +35,7 @@ fn solved(observations: usize, alpha: f64) -> Vec<(tiresias_model::Model, tiresi
         let solution = auto(&model).solve(&model, &limits, &no_hook).unwrap();
         (model, solution)
     };
-    (0..6).map(one).collect()
+    (0..4).map(one).collect()
 }
 
 fn acting<'a>(model: &'a tiresias_model::Model, policy: &'a tiresias_solve::SolvedPolicy) -> Simulation<'a> {

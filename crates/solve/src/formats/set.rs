@@ -81,18 +81,12 @@ impl VectorSet {
 
     /// The same for a belief over the set's own places.
     fn best_at(&self, belief: &[(u32, f64)]) -> (usize, f64) {
-        let mut best = (0, f64::NEG_INFINITY);
-        let mut look = |i: usize| {
-            let value = product(self.vector(i), belief);
-            if value > best.1 {
-                best = (i, value);
-            }
-        };
-        match &self.screen {
-            Some(screen) => screen.candidates(belief, look),
-            None => (0..self.len()).for_each(&mut look),
+        let exact = |i: usize| product(self.vector(i), belief);
+        if let Some(screen) = &self.screen {
+            return screen.best(belief, exact);
         }
-        best
+        let products = (0..self.len()).map(|i| (i, exact(i)));
+        products.fold((0, f64::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Size, draw, hidden, runner, tiger};
 use proptest::prelude::*;
 use tiresias_model::{Model, Policy};
@@ -84,7 +86,8 @@ fn the_values_of_a_controller_solve_its_equations() {
         let again = Controller::read(&[("c.pg", &controller.write()[0])], &model).unwrap();
         prop_assert_eq!(again, controller);
         // What a controller earns is no more than the best that can be had.
-        let solution = Search::default().solve(&model, &Limits::with_gap(1e-2), &no_hook).unwrap();
+        let limits = Limits { time: Some(Duration::from_millis(20)), ..Limits::with_gap(1e-2) };
+        let solution = Search::default().solve(&model, &limits, &no_hook).unwrap();
         prop_assert!(policy.value(0, model.start()) <= solution.upper + 1e-9 * scale);
         Ok(())
     };

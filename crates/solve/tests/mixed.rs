@@ -43,7 +43,7 @@ fn walk(start: &str) -> Model {
 }
 
 fn solved(model: &Model) -> Solution {
-    Search::default().solve(model, &Limits::with_gap(1e-3), &no_hook).unwrap()
+    Search::default().solve(model, &Limits::with_gap(0.05), &no_hook).unwrap()
 }
 
 fn one(text: &str, model: &Model) -> Result<AlphaPolicy, String> {

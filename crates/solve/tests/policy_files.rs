@@ -251,3 +251,29 @@ fn other_policies_are_no_vectors() {
         assert!(matches!(&error, PolicyFileError::Unsupported(why) if why.contains(part)), "{error}");
     }
 }
+
+#[test]
+fn one_state_one_action_one_observation_and_costs() {
+    let text =
+        "values: cost\nstates: 1\nactions: 1\nobservations: 1\nT: * identity\nO: * uniform\nR: * : * : * : * 3\n";
+    for (discount, horizon, expected) in
+        [(0.0, None, -3.0), (0.5, None, -6.0), (1.0, Some(4), -12.0), (0.0, Some(2), -3.0)]
+    {
+        let text = format!("discount: {discount}\n{text}");
+        let model = read("one.pomdp", text.as_bytes(), &ReadOptions { horizon, format: None }).unwrap().model;
+        let solvers: [Box<dyn Solver>; 2] = [Box::new(Search::default()), Box::new(Exact::default())];
+        for solver in solvers {
+            let solution = solver.solve(&model, &Limits::with_gap(1e-9), &no_hook).unwrap();
+            let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
+            for (suffix, format) in [("alpha", PolicyFormat::Alpha), ("pg", PolicyFormat::Graph)] {
+                let texts = policy.write(format, &model).unwrap();
+                assert_eq!(texts.len(), horizon.unwrap_or(1));
+                let names: Vec<String> = (1..=texts.len()).map(|k| format!("p.{suffix}{k}")).collect();
+                let files: Vec<_> =
+                    names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
+                let value = AlphaPolicy::read(&files, None, &model).unwrap().value(0, &[1.0]);
+                assert!((value - expected).abs() < 1e-8, "{suffix} {discount} {horizon:?}: {value}");
+            }
+        }
+    }
+}

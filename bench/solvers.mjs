@@ -1,6 +1,9 @@
 // Point-based bounds beside a peer's: `npm run bench:solvers -- --folder DIR [--json] [--time 30] [--only TEXT]`.
 // A peer is run when its binary is named in PEER_SARSOP (pomdpsol), PEER_ZMDP (zmdp) or PEER_POMDP_SOLVE (pomdp-solve); the others are
-// shown by what was recorded in solver-figures.json. Programs run one at a time.
+// shown by what was recorded in solver-figures.json. Programs run one at a time. Peers need bash and coreutils (`timeout`, `stdbuf`).
+//
+// Seconds are a program's own, without reading the file where it says so; processor seconds are those of the whole process. The last
+// column is when our gap was first as small as the best peer's last one.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,43 +27,66 @@ const figures = JSON.parse(readFileSync(new URL('solver-figures.json', import.me
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'tiresias-solvers-'));
 
-/** A row of numbers that ends a table: SARSOP's and ZMDP's last line of progress. */
-const lastRow = (text, least) =>
+const number = /[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?/gi;
+/** The rows of a table: lines of exactly `columns` numbers and nothing else. */
+const rowsOf = (text, columns) =>
   text
     .split('\n')
-    .map((line) => (line.match(/[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?/gi) ?? []).map(Number))
-    .filter((row) => row.length >= least)
-    .at(-1);
+    .filter((line) => /^[-+.\de\s]+$/i.test(line))
+    .map((line) => (line.match(number) ?? []).map(Number))
+    .filter((row) => row.length === columns);
 
 const peers = {
   sarsop: {
     variable: 'PEER_SARSOP',
     reads: () => true,
+    // Its limit is in processor seconds, of which it may get fewer than pass.
+    patience: 3 * seconds + 20,
     command: (file) => ['--timeout', `${seconds}`, '--precision', '1e-3', '--output', join(scratch, 'out.policy'), file],
-    // Time, trials, backups, lower, upper, precision, vectors, beliefs.
+    // Time (the processor's, with initialisation), trials, backups, lower, upper, precision, vectors, beliefs.
     parse: (text) => {
-      const row = lastRow(text, 8);
-      return row && { seconds: row[0], lower: row[3], upper: row[4] };
+      const row = rowsOf(text, 8).at(-1);
+      return row && { seconds: row[0], backups: row[2], lower: row[3], upper: row[4] };
     },
   },
   zmdp: {
     variable: 'PEER_ZMDP',
     reads: (name) => name.endsWith('.pomdp'),
+    // It looks at its limit between trials.
+    patience: seconds + 20,
     command: (file) => ['solve', file, '-t', `${seconds}`, '-p', '1e-3', '-o', join(scratch, 'out.policy')],
-    // ZMDP prints its bounds in brackets: `[lower .. upper]`.
+    // `SECONDS TRIALS calls to solver, bounds [LOWER .. UPPER], regret <= GAP`, in whole seconds: the processor's are finer. The regret
+    // has more digits than the bounds.
     parse: (text) => {
-      const bounds = [...text.matchAll(/\[\s*([-+\d.e]+)\s*\.\.\s*([-+\d.e]+)\s*\]/gi)].at(-1);
-      return bounds && { lower: Number(bounds[1]), upper: Number(bounds[2]) };
+      const bounds = [...text.matchAll(/calls to solver, bounds \[\s*(\S+)\s*\.\.\s*(\S+?)\s*\], regret <= (\S+)/g)].at(-1);
+      return bounds && { lower: Number(bounds[1]), upper: Number(bounds[2]), gap: Number(bounds[3]) };
     },
   },
   pomdpSolve: {
     variable: 'PEER_POMDP_SOLVE',
     reads: (name) => name.endsWith('.pomdp'),
+    // It may never look at its limit.
+    patience: seconds + 1,
     command: (file) => ['-pomdp', file, '-time_limit', `${seconds}`, '-stop_criteria', 'bellman', '-stop_delta', '1e-6', '-o', join(scratch, 'out')],
     // It has no bounds; what counts is whether it finished, and when.
-    parse: (text) => (/Solution found/.test(text) ? {} : undefined),
+    parse: (text) => {
+      const time = text.match(/Total execution time = .*\(= (\S+) secs\)/);
+      return /Solution found/.test(text) ? { seconds: time ? Number(time[1]) : undefined } : undefined;
+    },
   },
 };
+
+/** Runs a program under bash's stopwatch; one that does not stop by itself is interrupted, so that it still prints what it has. */
+function timed(binary, args, patience) {
+  const limit = ['stdbuf', '-oL', 'timeout', '--signal=INT', '--kill-after=5', `${patience}`, binary, ...args];
+  const quoted = limit.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const script = `TIMEFORMAT='processor seconds: %U %S'; time ${quoted} 2>&1`;
+  const start = performance.now();
+  const run = spawnSync('bash', ['-c', script], { cwd: scratch, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const wall = (performance.now() - start) / 1000;
+  const [, user, system] = (run.stderr ?? '').match(/processor seconds: (\S+) (\S+)/) ?? [];
+  return { text: run.stdout ?? '', error: run.error, wall, processorSeconds: user === undefined ? undefined : Number(user) + Number(system) };
+}
 
 function measurePeer(name, peer, problem) {
   const binary = process.env[peer.variable];
@@ -71,21 +97,27 @@ function measurePeer(name, peer, problem) {
     return kind === 'gapOf1e-3' ? { recorded: figures.date, seconds: figure, gap: 1e-3 } : { recorded: figures.date, seconds: 30, gap: figure };
   }
   if (!peer.reads(problem)) return { failed: 'does not read this format' };
-  const start = performance.now();
-  const run = spawnSync(resolve(binary), peer.command(resolve(values.folder, problem)), { encoding: 'utf8', timeout: (seconds + 30) * 1000, maxBuffer: 1 << 28 });
-  const wall = (performance.now() - start) / 1000;
-  if (run.error && run.error.code !== 'ETIMEDOUT') return { failed: run.error.message };
-  const found = peer.parse(`${run.stdout}\n${run.stderr}`);
-  if (!found) return { failed: `no answer within ${wall.toFixed(1)} s` };
+  const run = timed(resolve(binary), peer.command(resolve(values.folder, problem)), peer.patience);
+  if (run.error) return { failed: run.error.message };
+  const found = peer.parse(run.text);
+  if (!found) return { failed: `no answer within ${run.wall.toFixed(1)} s` };
   const gap = found.upper === undefined ? undefined : found.upper - found.lower;
-  return { seconds: wall, ...found, gap };
+  return { seconds: run.processorSeconds, gap, ...found, wallSeconds: run.wall, processorSeconds: run.processorSeconds };
+}
+
+/** When our gap was first at most the best of the peers' last ones (or the one asked for, where theirs are smaller). */
+function reached(row) {
+  const gaps = Object.values(row.peers).flatMap((peer) => (peer?.gap === undefined ? [] : [peer.gap]));
+  const least = Math.max(1e-3, Math.min(...gaps));
+  return [...row.trace, [row.seconds, row.lower, row.upper]].find(([, lower, upper]) => upper - lower <= least)?.[0];
 }
 
 const show = (peer) => {
   if (!peer) return '';
   if (peer.failed) return peer.failed;
   const gap = peer.gap === undefined ? 'solved' : `gap ${peer.gap.toPrecision(3)}`;
-  return `${gap} in ${peer.seconds.toPrecision(3)} s${peer.recorded ? ` (recorded ${peer.recorded})` : ''}`;
+  const spent = peer.processorSeconds === undefined ? '' : `, ${peer.processorSeconds.toFixed(2)} processor s`;
+  return `${gap} in ${peer.seconds?.toPrecision(3)} s${spent}${peer.recorded ? ` (recorded ${peer.recorded})` : ''}`;
 };
 
 try {
@@ -94,13 +126,13 @@ try {
   const ours = spawnSync('cargo', [...command, resolve(values.folder), '--json', '--time', `${seconds}`, ...only], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (ours.status !== 0) process.exit(ours.status ?? 1);
   const rows = ours.stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  if (!values.json) console.log(`| problem | lower | upper | gap | seconds | processor s | ${Object.keys(peers).join(' | ')} |\n|${' --- |'.repeat(9)}`);
+  if (!values.json) console.log(`| problem | lower | upper | gap | seconds | processor s | ${Object.keys(peers).join(' | ')} | best peer's gap after s |\n|${' --- |'.repeat(10)}`);
   for (const row of rows) {
     row.peers = Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, measurePeer(name, peer, row.problem)]));
+    row.secondsToPeersGap = reached(row) ?? null;
     if (values.json) continue;
-    const number = (value, digits) => value.toFixed(digits);
-    const cells = [row.problem, number(row.lower, 5), number(row.upper, 5), row.gap.toPrecision(3), number(row.seconds, 3), number(row.processorSeconds, 2)];
-    console.log(`| ${[...cells, ...Object.values(row.peers).map(show)].join(' | ')} |`);
+    const cells = [row.problem, row.lower.toFixed(5), row.upper.toFixed(5), row.gap.toPrecision(3), row.seconds.toFixed(3), row.processorSeconds.toFixed(2)];
+    console.log(`| ${[...cells, ...Object.values(row.peers).map(show), row.secondsToPeersGap?.toPrecision(3) ?? 'not reached'].join(' | ')} |`);
   }
   if (values.json) console.log(JSON.stringify({ seconds, date: new Date().toISOString(), recorded: { date: figures.date, source: figures.source }, rows }, null, 2));
   else console.log(`\nRecorded figures: ${figures.source}, ${figures.date}.`);

@@ -288,8 +288,12 @@ export declare class Solution {
   get seconds(): number
   /** Iterations of the solver. */
   get iterations(): number
+  /** Backups at single beliefs; 0 from solvers that sweep. */
+  get backups(): number
   /** α-vectors, table entries or lattice vertices kept. */
   get size(): number
+  /** Belief points kept, or what else carries the upper bound. */
+  get points(): number
   /** The solver that ran. */
   get solver(): string
   /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */

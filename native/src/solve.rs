@@ -110,10 +110,22 @@ impl Solution {
         self.inner.stats.iterations as f64
     }
 
+    /// Backups at single beliefs; 0 from solvers that sweep.
+    #[napi(getter)]
+    pub fn backups(&self) -> f64 {
+        self.inner.stats.backups as f64
+    }
+
     /// α-vectors, table entries or lattice vertices kept.
     #[napi(getter)]
     pub fn size(&self) -> f64 {
         self.inner.stats.vectors as f64
+    }
+
+    /// Belief points kept, or what else carries the upper bound.
+    #[napi(getter)]
+    pub fn points(&self) -> f64 {
+        self.inner.stats.points as f64
     }
 
     /// The solver that ran.

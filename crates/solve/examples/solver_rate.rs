@@ -4,13 +4,16 @@
 //!
 //! The folder holds the problems' files, which are not part of this project; those that are missing are left out. The first ten
 //! are solved to a gap of 1e-3, the others as far as the time goes (30 s unless told). One line a problem: the name, the bounds,
-//! the gap, wall and processor seconds (this process's), trials, vectors and points.
+//! the gap, wall and processor seconds (this process's), trials, backups, vectors and points; in JSON also the seconds that reading
+//! the file and the first bounds took, and the bounds on the way.
 
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tiresias_model::Model;
-use tiresias_solve::{Limits, Search, Solver, no_hook};
+use tiresias_solve::{Limits, Progress, Search, Solver};
 
 /// Solved to a gap of 1e-3.
 const CLOSED: [&str; 10] = [
@@ -54,7 +57,7 @@ fn main() {
     let folder = folder.expect("the first argument is the folder of the model files");
     if !json {
         println!(
-            "problem                      lower        upper         gap    wall    cpu   trials  vectors  points  stopped"
+            "problem                      lower        upper         gap    wall    cpu   trials  backups  vectors  points  stopped"
         );
     }
     for name in CLOSED.iter().chain(&OPEN) {
@@ -62,6 +65,7 @@ fn main() {
         if !path.exists() || !(only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))) {
             continue;
         }
+        let reading = Instant::now();
         let model = match Model::from_file(&path, &tiresias_model::format::ReadOptions::default()) {
             Ok(loaded) => loaded.model,
             Err(error) => {
@@ -69,11 +73,21 @@ fn main() {
                 continue;
             }
         };
+        let load = reading.elapsed().as_secs_f64();
         let limits = Limits { time: Some(Duration::from_secs_f64(seconds)), ..Limits::with_gap(1e-3) };
         let before = processor_seconds();
         // The figures are about the bounds at the start: no trials for beliefs that only a perturbed execution meets.
         let search = Search { explore: 0, most_trials: u64::MAX };
-        let solution = search.solve(&model, &limits, &no_hook).expect("the model has observations");
+        // A report of the bounds whenever the time has grown by a fiftieth.
+        let trace: RefCell<Vec<(f64, f64, f64)>> = RefCell::default();
+        let hook = |p: &Progress| {
+            let (mut trace, now) = (trace.borrow_mut(), p.elapsed.as_secs_f64());
+            if trace.last().is_none_or(|last| now > 1.02 * last.0) {
+                trace.push((now, p.lower, p.upper));
+            }
+            ControlFlow::Continue(())
+        };
+        let solution = search.solve(&model, &limits, &hook).expect("the model has observations");
         let processor = processor_seconds() - before;
         let (stats, stopped) = (solution.stats, solution.stopped.name());
         if json {
@@ -81,19 +95,21 @@ fn main() {
                 "{}",
                 serde_json::json!({
                     "problem": name, "lower": solution.lower, "upper": solution.upper, "gap": solution.gap(),
-                    "seconds": stats.seconds, "processorSeconds": processor, "trials": stats.iterations,
-                    "vectors": stats.vectors, "points": stats.points, "stopped": stopped,
+                    "loadSeconds": load, "startUpSeconds": stats.start_up, "seconds": stats.seconds,
+                    "processorSeconds": processor, "trials": stats.iterations, "backups": stats.backups,
+                    "vectors": stats.vectors, "points": stats.points, "stopped": stopped, "trace": trace.into_inner(),
                 })
             );
         } else {
             println!(
-                "{name:22} {:12.5} {:12.5} {:11.5} {:7.3} {:6.2} {:8} {:8} {:7}  {stopped}",
+                "{name:22} {:12.5} {:12.5} {:11.5} {:7.3} {:6.2} {:8} {:8} {:8} {:7}  {stopped}",
                 solution.lower,
                 solution.upper,
                 solution.gap(),
                 stats.seconds,
                 processor,
                 stats.iterations,
+                stats.backups,
                 stats.vectors,
                 stats.points
             );
@@ -101,10 +117,12 @@ fn main() {
     }
 }
 
-/// User and system time of this process, from Linux's /proc; 0 elsewhere.
+/// The time that the threads of this process have had a processor, from Linux's /proc; 0 elsewhere.
 fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of = |path: PathBuf| -> Option<f64> {
+        let figures = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        Some(figures.split_whitespace().next()?.parse::<f64>().ok()? * 1e-9)
+    };
+    tasks.filter_map(|task| of(task.path())).sum()
 }

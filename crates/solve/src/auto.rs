@@ -81,8 +81,9 @@ impl Solver for FacesThen {
         let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { second.stopped };
         let seconds = first.stats.seconds + second.stats.seconds;
         let iterations = first.stats.iterations + second.stats.iterations;
+        let (start_up, backups) = (first.stats.start_up, second.stats.backups);
         let Solution { policy, stats, .. } = if second.gap() < first.gap() { second } else { first };
-        Ok(Solution { lower, upper, policy, stats: Stats { seconds, iterations, ..stats }, stopped })
+        Ok(Solution { lower, upper, policy, stats: Stats { seconds, start_up, iterations, backups, ..stats }, stopped })
     }
 }
 

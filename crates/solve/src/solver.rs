@@ -39,8 +39,12 @@ impl Stopped {
 pub struct Stats {
     /// Wall time, start-up included.
     pub seconds: f64,
+    /// Of it, the seconds until the first bounds stood, where they are a phase of their own; else 0.
+    pub start_up: f64,
     /// Stages swept, trials run or triangulations tried.
     pub iterations: u64,
+    /// Backups at single beliefs, where the solver makes such; else 0.
+    pub backups: u64,
     /// α-vectors kept (or table entries, or lattice vertices that carry a lower bound), over all stages.
     pub vectors: usize,
     /// Belief points kept (or lattice vertices that carry an upper bound), over all stages.

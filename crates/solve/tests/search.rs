@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger};
 use proptest::prelude::*;
-use tiresias_model::{Kernel, Model, Reward, Space, observed_component};
+use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space, observed_component};
 use tiresias_solve::{Limits, Search, Solution, Solver, Stopped, no_hook};
 
 fn solve(model: &Model, gap: f64, trials: u64) -> Solution {
@@ -100,6 +100,98 @@ fn without_a_horizon_bounds_agree_with_a_long_one() {
         Ok(())
     };
     runner(30).run(&hidden(size), check).unwrap();
+}
+
+/// Known moves between states, of which some lead nowhere, so that beliefs come back to themselves, and some anywhere.
+fn moves(states: usize, actions: usize) -> impl Strategy<Value = Model> {
+    let moves = prop::collection::vec((0..states, 0..4_u8), states * actions);
+    let rewards = prop::collection::vec(-1.0..1.0_f64, states * actions);
+    (moves, prop::collection::vec(0..2_usize, states), rewards).prop_map(move |(moves, signs, rewards)| {
+        let (mut transition, mut observation) = (Kernel::new(states), Kernel::new(2));
+        for (row, &(to, kind)) in moves.iter().enumerate() {
+            match kind {
+                0 => transition.push_row([(row % states, 1.0)]),
+                1 => transition.push_row((0..states).map(|to| (to, 1.0 / states as f64))),
+                _ => transition.push_row([(to, 1.0)]),
+            }
+            observation.push_row([(signs[row % states], 1.0)]);
+        }
+        ModelBuilder {
+            name: "moves".into(),
+            states: Space::unnamed("states", states).unwrap(),
+            actions: Space::unnamed("actions", actions).unwrap(),
+            observations: Some(Space::unnamed("observations", 2).unwrap()),
+            reward: Reward::StateAction(rewards),
+            start: vec![1.0 / states as f64; states],
+            discount: 0.8,
+            horizon: None,
+            terminal: Vec::new(),
+            final_reward: Vec::new(),
+            dynamics: vec![Dynamics { transition, observation: Some(observation) }],
+            alpha: 1.0,
+            ambiguity: None,
+        }
+        .build()
+        .unwrap()
+    })
+}
+
+#[test]
+fn beliefs_that_come_back_to_themselves_have_sound_bounds() {
+    let check = |model: Model| {
+        let mut builder = model.to_builder();
+        builder.horizon = Some(60);
+        let long = solve(&builder.build().unwrap(), 1e-4, 500);
+        // What the stages after the sixtieth can add.
+        let rest = 0.8_f64.powi(60) / 0.2;
+        let solution = solve(&model, 1e-4, 500);
+        prop_assert!(solution.lower <= long.upper + rest + 1e-9 && long.lower - rest - 1e-9 <= solution.upper);
+        for state in 0..model.states().len() {
+            let corner: Vec<f64> = (0..model.states().len()).map(|s| f64::from(u8::from(s == state))).collect();
+            let (lower, upper) = solution.policy.bounds(0, &corner);
+            let (least, most) = long.policy.bounds(0, &corner);
+            prop_assert!(lower <= most + rest + 1e-9, "{} is above {}", lower, most);
+            prop_assert!(least - rest - 1e-9 <= upper, "{} is below {}", upper, least);
+        }
+        Ok(())
+    };
+    for (states, actions) in [(3, 2), (6, 3), (9, 3)] {
+        runner(40).run(&moves(states, actions), check).unwrap();
+    }
+}
+
+#[test]
+fn more_memory_buys_tighter_bounds() {
+    let size = Size { states: 8, actions: 3, observations: 3, models: 1, horizon: 1 };
+    let mut builder = draw(&hidden(size), &mut runner(1)).to_builder();
+    (builder.discount, builder.final_reward, builder.horizon) = (0.95, Vec::new(), None);
+    let model = builder.build().unwrap();
+    let mut gap = f64::INFINITY;
+    for bytes in [20_000, 60_000, 200_000, 600_000] {
+        let limits = Limits { memory: Some(bytes), ..Limits::with_gap(1e-9) };
+        let solution = Search::default().solve(&model, &limits, &no_hook).unwrap();
+        assert_eq!(solution.stopped, Stopped::Memory);
+        assert!(solution.gap() < gap);
+        gap = solution.gap();
+    }
+}
+
+#[test]
+fn the_statistics_count_what_they_say() {
+    let model = tiger(None);
+    let limits = Limits::with_gap(1e-4);
+    let reports = Cell::new(0);
+    let hook = |_: &tiresias_solve::Progress| {
+        reports.set(reports.get() + 1);
+        ControlFlow::Continue(())
+    };
+    let solution = Search { explore: 0, ..Search::default() }.solve(&model, &limits, &hook).unwrap();
+    let stats = solution.stats;
+    assert!(0.0 < stats.start_up && stats.start_up <= stats.seconds);
+    // A report before every trial, and every trial backs up its start at least. Converged, the last report is not made.
+    assert_eq!(stats.iterations, reports.get());
+    assert!(stats.backups >= stats.iterations);
+    assert!(stats.points as u64 <= stats.backups, "every point comes from a backup");
 }
 
 #[test]

@@ -32,8 +32,15 @@ impl Solver for CornerBounds {
         let stopped =
             if upper - lower <= limits.gap { Stopped::Converged } else { reason.unwrap_or(Stopped::Exhausted) };
         debug_assert!(!sparse(model.start()).is_empty());
-        let stats =
-            Stats { seconds: watch.seconds(), iterations: 1, vectors: numbers, points: numbers, solver: self.name() };
+        let stats = Stats {
+            seconds: watch.seconds(),
+            start_up: 0.0,
+            iterations: 1,
+            backups: 0,
+            vectors: numbers,
+            points: numbers,
+            solver: self.name(),
+        };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }

@@ -78,8 +78,15 @@ impl Solver for Exact {
             reason => reason.unwrap_or(Stopped::Exhausted),
         };
         let (vectors, points) = bounds.sizes();
-        let stats =
-            Stats { seconds: watch.seconds(), iterations: outcome.stages, vectors, points, solver: self.name() };
+        let stats = Stats {
+            seconds: watch.seconds(),
+            start_up: 0.0,
+            iterations: outcome.stages,
+            backups: 0,
+            vectors,
+            points,
+            solver: self.name(),
+        };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }

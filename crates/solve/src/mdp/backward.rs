@@ -78,7 +78,9 @@ impl Solver for BackwardInduction {
         };
         let stats = Stats {
             seconds: watch.seconds(),
+            start_up: 0.0,
             iterations: last.map_or(0, |(level, _)| level as u64),
+            backups: 0,
             vectors: table.values.len(),
             points: table.values.len(),
             solver: self.name(),

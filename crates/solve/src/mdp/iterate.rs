@@ -139,7 +139,15 @@ pub(crate) fn iterate(
     values.extend(value);
     values.resize(2 * s, 0.0);
     let table = Table { stationary: true, values, stages: vec![stage] };
-    let stats = Stats { seconds: watch.seconds(), iterations, vectors: 2 * s, points: 2 * s, solver };
+    let stats = Stats {
+        seconds: watch.seconds(),
+        start_up: 0.0,
+        iterations,
+        backups: 0,
+        vectors: 2 * s,
+        points: 2 * s,
+        solver,
+    };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
     Solution { lower: bracket.lower, upper: bracket.upper, policy, stats, stopped }
 }

@@ -80,7 +80,15 @@ impl Solver for Estimate {
             bounds.refined = Refined::Estimates(FaceEstimates { stationary, faces, by_state, coarse, fine });
         }
         let (vectors, points) = bounds.sizes();
-        let stats = Stats { seconds: watch.seconds(), iterations: 1, vectors, points, solver: self.name() };
+        let stats = Stats {
+            seconds: watch.seconds(),
+            start_up: 0.0,
+            iterations: 1,
+            backups: 0,
+            vectors,
+            points,
+            solver: self.name(),
+        };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }

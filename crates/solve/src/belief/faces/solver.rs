@@ -116,7 +116,15 @@ impl Solver for Faces {
             divisions = next.min(most);
         };
         let (vectors, points) = bounds.sizes();
-        let stats = Stats { seconds: watch.seconds(), iterations, vectors, points, solver: self.name() };
+        let stats = Stats {
+            seconds: watch.seconds(),
+            start_up: 0.0,
+            iterations,
+            backups: 0,
+            vectors,
+            points,
+            solver: self.name(),
+        };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }

@@ -62,7 +62,15 @@ impl Solver for Plans {
         let run = self.run(model, &mut bounds, &(0, sparse(model.start())), limits, &watch);
         let (vectors, points) = bounds.sizes();
         let bounds = BeliefBounds { corners, refined: Refined::Plans(bounds) };
-        let stats = Stats { seconds: watch.seconds(), iterations: run.trials, vectors, points, solver: self.name() };
+        let stats = Stats {
+            seconds: watch.seconds(),
+            start_up: 0.0,
+            iterations: run.trials,
+            backups: 0,
+            vectors,
+            points,
+            solver: self.name(),
+        };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
     }

@@ -5,10 +5,14 @@
 //! [`crate::belief::plans`] take their place.
 
 mod cells;
+mod corner_values;
 mod descent;
+mod effort;
 mod fib;
 mod graph;
+mod improve;
 mod plans;
+mod prune;
 mod sawtooth;
 pub(crate) mod solver;
 pub(crate) mod vectors;

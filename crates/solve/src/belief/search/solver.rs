@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tiresias_model::Model;
 
-use super::descent::descend;
+use super::descent::{Trial, descend};
+use super::effort::Effort;
 use super::graph::Graph;
 use super::vectors::VectorBounds;
 use crate::belief::backup::{Sparse, ordered, sparse};
@@ -56,11 +57,14 @@ impl Solver for Search {
         let corners = Corners::new(model, &watch);
         let start = (0, sparse(model.start()));
         let mut vectors = VectorBounds::new(model, &corners, &watch);
+        let start_up = watch.seconds();
         let run = self.run_vectors(model, &mut vectors, &start, limits, &watch);
         let refined = Refined::Vectors(vectors);
         let bounds = BeliefBounds { corners, refined };
         let (vectors, points) = bounds.sizes();
-        let stats = Stats { seconds: watch.seconds(), iterations: run.trials, vectors, points, solver: self.name() };
+        let Run { trials: iterations, backups, .. } = run;
+        let (seconds, solver) = (watch.seconds(), self.name());
+        let stats = Stats { seconds, start_up, iterations, backups, vectors, points, solver };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
     }
@@ -71,6 +75,7 @@ pub(crate) struct Run {
     lower: f64,
     upper: f64,
     trials: u64,
+    backups: u64,
     stopped: Stopped,
 }
 
@@ -86,9 +91,10 @@ impl Search {
     ) -> Run {
         // What all backups of a trial leave out, together, is a small share of the gap asked for.
         let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
-        let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps);
+        let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps, watch);
         let root = graph.enter(*stage, start);
         let (mut trials, mut idle) = (0, 0);
+        let mut effort = Effort::default();
         loop {
             let (lower, upper) = graph.bounds_at(root);
             let (lower, upper) = ordered(lower, upper);
@@ -101,22 +107,20 @@ impl Search {
                 watch.check(lower, upper, trials, graph.bytes())
             };
             if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, stopped };
+                return Run { lower, upper, trials, backups: graph.backups, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it.
             // Where trials change nothing they go deeper, and around in circles: a gap that comes back on itself needs that.
             let aim = AIM * 0.5_f64.powi(i32::try_from(idle).unwrap_or(i32::MAX));
             let wanted = (limits.gap / 2.0).max((upper - lower) * aim);
-            descend(
-                model,
-                &mut graph,
-                root,
-                *stage,
-                wanted,
-                (trials + 1, idle > 0, &forced(model, self.explore, trials)),
-                watch,
-            );
             trials += 1;
+            let forced = forced(model, self.explore, trials - 1);
+            let (before, deep) = (graph.work(), effort.deep_is_next());
+            let trial = Trial { number: trials, wanted, again: idle > 0, deep, forced: &forced };
+            descend(model, &mut graph, root, *stage, &trial, watch);
+            let (low, high) = graph.bounds_at(root);
+            effort.note(deep, graph.work() - before, (upper - lower) - (high - low));
+            graph.settle_corners();
         }
     }
 }

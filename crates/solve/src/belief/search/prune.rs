@@ -1,0 +1,96 @@
+//! Forgetting vectors and points that serve no belief of the graph.
+//!
+//! Both prunings look at many nodes; when the time is up they leave everything as it is.
+
+use super::graph::{Graph, NONE};
+
+impl Graph<'_> {
+    /// Drops the vectors that are best at no node (dominance at sampled beliefs: Kurniawati et al. 2008).
+    pub(super) fn prune_vectors(&mut self, stage: usize, cell: usize) {
+        let shelf = self.shelf(stage, cell);
+        let nodes = std::mem::take(&mut self.shelves[shelf].nodes);
+        let count = self.bounds.stages[stage].parts[cell].vectors();
+        let mut keep = vec![false; count];
+        for &node in &nodes {
+            if self.watch.late() {
+                self.shelves[shelf].nodes = nodes;
+                return;
+            }
+            if !self.nodes[node as usize].branches.is_empty() {
+                self.refresh(node);
+                keep[self.nodes[node as usize].best as usize] = true;
+            }
+        }
+        // The one just made, and those without which a leaf would fall back below the bound it had.
+        keep[count - 1] = true;
+        for &node in &nodes {
+            let best = |graph: &Self| graph.nodes[node as usize].best;
+            if self.watch.late() {
+                self.shelves[shelf].nodes = nodes;
+                return;
+            }
+            if best(self) != NONE && !keep[best(self) as usize] {
+                self.refresh(node);
+                keep[best(self) as usize] = true;
+            }
+        }
+        let before = prefix(&keep);
+        for &node in &nodes {
+            let node = &mut self.nodes[node as usize];
+            if node.best != NONE {
+                node.best = before[node.best as usize];
+                node.vectors_seen = before[node.vectors_seen as usize];
+            }
+        }
+        let part = &mut self.bounds.stages[stage].parts[cell];
+        part.retain(&keep);
+        self.shelves[shelf].most_vectors = (2 * part.vectors()).max(128);
+        self.shelves[shelf].nodes = nodes;
+    }
+
+    /// Drops the points that lower ones have replaced and those that others make superfluous.
+    pub(super) fn prune_points(&mut self, stage: usize, cell: usize) {
+        let shelf = self.shelf(stage, cell);
+        let owners = std::mem::take(&mut self.shelves[shelf].owners);
+        for (i, &owner) in owners.iter().enumerate() {
+            if self.watch.late() {
+                self.shelves[shelf].owners = owners;
+                return;
+            }
+            self.refresh(owner);
+            let node = &mut self.nodes[owner as usize];
+            let points = &mut self.bounds.stages[stage].parts[cell].points;
+            if node.upper - node.top < points.below(i) {
+                points.drop(i);
+            }
+            if points.below(i) >= 0.0 && node.point == i as u32 {
+                node.point = NONE;
+            }
+        }
+        let points = &mut self.bounds.stages[stage].parts[cell].points;
+        let keep = points.compact();
+        let (kept, before) = (points.len(), prefix(&keep));
+        for &node in &self.shelves[shelf].nodes {
+            let node = &mut self.nodes[node as usize];
+            node.points_seen = before[node.points_seen as usize];
+            if node.point != NONE {
+                node.point = before[node.point as usize];
+            }
+        }
+        let shelf = &mut self.shelves[shelf];
+        shelf.owners = owners.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(owner, _)| owner).collect();
+        shelf.most_points = (2 * kept).max(128);
+    }
+}
+
+/// How many before each are kept, and in all.
+fn prefix(keep: &[bool]) -> Vec<u32> {
+    let mut sum = 0;
+    let mut out = Vec::with_capacity(keep.len() + 1);
+    out.push(0);
+    for &kept in keep {
+        sum += u32::from(kept);
+        out.push(sum);
+    }
+    out
+}

@@ -822,10 +822,11 @@ export interface SolveOptions {
   /** Another ambiguity attitude than the model's. */
   alpha?: number
   /**
-   * `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
-   * small models.
+   * `auto` (default); `exact`: incremental pruning; `point`: trial-based search with α-vectors; `faces`: triangulations, where
+   * beliefs keep to three states; `plans`: plans of both players, for any ambiguous model; `estimate`: a fast value with
+   * hardly any proof, where `faces` would do.
    */
-  solver?: 'auto' | 'exact' | 'point' | 'faces'
+  solver?: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate'
 }
 
 /** Where a solve stands. */

@@ -87,6 +87,18 @@ describe('a batch of solves', () => {
   });
 });
 
+describe('the solvers by name', () => {
+  it('agree on an ambiguous model', () => {
+    const [faces, plans, estimate] = (['faces', 'plans', 'estimate'] as const).map((solver) => solveSync(task(4), { gap: 0.02, solver }));
+    expect([faces!.solver, plans!.solver, estimate!.solver]).toEqual(['faces', 'plans', 'estimate']);
+    expect(Math.max(faces!.lower, plans!.lower)).toBeLessThanOrEqual(Math.min(faces!.upper, plans!.upper) + 1e-9);
+    expect(plans!.upper - plans!.lower).toBeLessThanOrEqual(0.02);
+    // An estimate comes with bounds, too, which are wide.
+    expect(Math.abs(estimate!.value - plans!.value)).toBeLessThan(0.03);
+    expect(estimate!.lower).toBeLessThanOrEqual(plans!.upper);
+  });
+});
+
 describe('many tasks on the command line', () => {
   it('are solved in order, each as alone', async () => {
     const { stdout } = await run('solve', '--family', 'energy', '--regime', 'pomdp', '--horizon', '4', '--index', '5', '--tasks', '3', '--seed', '1', '--json');

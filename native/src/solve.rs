@@ -30,9 +30,10 @@ pub struct SolveOptions {
     pub horizon: Option<f64>,
     /// Another ambiguity attitude than the model's.
     pub alpha: Option<f64>,
-    /// `auto` (default), `exact`: incremental pruning, `point`: trial-based search with α-vectors, or `faces`: triangulations, for
-    /// small models.
-    #[napi(ts_type = "'auto' | 'exact' | 'point' | 'faces'")]
+    /// `auto` (default); `exact`: incremental pruning; `point`: trial-based search with α-vectors; `faces`: triangulations, where
+    /// beliefs keep to three states; `plans`: plans of both players, for any ambiguous model; `estimate`: a fast value with
+    /// hardly any proof, where `faces` would do.
+    #[napi(ts_type = "'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate'")]
     pub solver: Option<String>,
 }
 
@@ -299,8 +300,10 @@ pub(crate) fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn
         None | Some("auto") => Ok(core::auto(model)),
         Some("point") => Ok(Box::new(core::Search::default())),
         Some("faces") => Ok(Box::new(core::Faces::default())),
+        Some("plans") => Ok(Box::new(core::Plans::default())),
+        Some("estimate") => Ok(Box::new(core::Estimate::default())),
         Some("exact") => Ok(Box::new(core::Exact::default())),
-        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, exact, point or faces"))),
+        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, exact, point, faces, plans or estimate"))),
     }
 }
 

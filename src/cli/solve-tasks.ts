@@ -10,7 +10,7 @@ export interface SolveTasksOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
-  solver: 'auto' | 'exact' | 'point' | 'faces';
+  solver: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate';
 }
 
 export async function solveTasks(options: SolveTasksOptions, { signal, progress, print }: Invocation): Promise<void> {

@@ -11,7 +11,7 @@ interface SolveCommandOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
-  solver: 'auto' | 'exact' | 'point' | 'faces';
+  solver: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate';
   policyOut?: string;
   boundsPlot?: string;
   explain?: true;
@@ -31,7 +31,7 @@ export function solveCommand(): Command {
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
     .option('--time <seconds>', 'stop after this long', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
-    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors').choices(['auto', 'exact', 'point', 'faces']).default('auto'))
+    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors; estimate proves nothing and is fast').choices(['auto', 'exact', 'point', 'faces', 'plans', 'estimate']).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha and .pg (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')

@@ -1,6 +1,6 @@
 // A large MDP, solved by Tiresias and by its peers: `node bench/mdp.mjs [states] [minutes a peer]`, one JSON line each, one after the other.
 // The peers run in the benchmarks' own Python environment, with a limit on memory; one that does not install, run or end is a line with
-// the reason. `l1_numpy` is robust value iteration over L1 balls, which no package on PyPI does.
+// the reason. `l1_numpy` is robust value iteration over L1 balls, written out, as `craam` and `rmdp` are not on PyPI.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';

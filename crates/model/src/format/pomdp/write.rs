@@ -43,7 +43,11 @@ fn expressible(model: &Model) -> Result<(), ModelError> {
         Err(ModelError::Name { what: what.into(), name, problem: format!("{problem}; JSON can") })
     };
     if !matches!(model.kind(), Kind::Mdp | Kind::Pomdp) {
-        return not("kind", model.kind().name().into(), "has several models or an ambiguity set, which a .pomdp file cannot hold");
+        return not(
+            "kind",
+            model.kind().name().into(),
+            "has several models or an ambiguity set, which a .pomdp file cannot hold",
+        );
     }
     if !model.final_reward().is_empty() {
         return not("final reward", String::new(), "is something a .pomdp file cannot hold");

@@ -118,3 +118,18 @@ fn a_policy_file_has_all_of_it() {
     let after = loaded.refine(0, model.start(), &Limits::with_gap(0.0), &ten).unwrap();
     assert!(after.0 >= before.0 && after.1 <= before.1 && after.1 - after.0 < before.1 - before.0);
 }
+
+#[test]
+fn backups_are_counted() {
+    let model = wide();
+    let none = solve(&model, 1e9, 5).stats;
+    assert_eq!((none.iterations, none.backups), (0, 0));
+    // Every trial backs up the beliefs that it met, at most one a stage but the last, the start among them.
+    let stages = model.horizon().unwrap() as u64;
+    for trials in [1, 3] {
+        let some = solve(&model, 0.0, trials).stats;
+        assert_eq!(some.iterations, trials);
+        assert!((trials..trials * stages).contains(&some.backups), "{some:?}");
+        assert!(0.0 < some.start_up && some.start_up <= some.seconds);
+    }
+}

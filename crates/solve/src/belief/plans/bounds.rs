@@ -84,11 +84,13 @@ pub(crate) struct Desk<'a> {
     pub watch: &'a Watch<'a>,
     pub scratch: Scratch,
     pub dense: Vec<f64>,
+    /// Beliefs that were backed up here.
+    pub backups: u64,
 }
 
 impl<'a> Desk<'a> {
     pub fn new(model: &Model, watch: &'a Watch<'a>) -> Self {
-        Self { watch, scratch: Scratch::new(model), dense: vec![0.0; model.states().len()] }
+        Self { watch, scratch: Scratch::new(model), dense: vec![0.0; model.states().len()], backups: 0 }
     }
 
     pub fn late(&self) -> bool {

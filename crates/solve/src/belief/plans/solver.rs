@@ -59,14 +59,15 @@ impl Solver for Plans {
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
         let mut bounds = PlanBounds::new(model, &corners, &watch);
+        let start_up = watch.seconds();
         let run = self.run(model, &mut bounds, &(0, sparse(model.start())), limits, &watch);
         let (vectors, points) = bounds.sizes();
         let bounds = BeliefBounds { corners, refined: Refined::Plans(bounds) };
         let stats = Stats {
             seconds: watch.seconds(),
-            start_up: 0.0,
+            start_up,
             iterations: run.trials,
-            backups: 0,
+            backups: run.backups,
             vectors,
             points,
             solver: self.name(),
@@ -81,6 +82,7 @@ pub(crate) struct Run {
     pub lower: f64,
     pub upper: f64,
     pub trials: u64,
+    pub backups: u64,
     pub stopped: Stopped,
 }
 
@@ -115,7 +117,7 @@ impl Plans {
                 watch.check(lower, upper, trials, bytes + (bytes - before))
             };
             if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, stopped };
+                return Run { lower, upper, trials, backups: desk.backups, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it; deeper where trials change nothing.
             let wanted = (limits.gap / 2.0).max(AIM * (upper - lower) * 0.5_f64.powi(idle as i32));
@@ -186,6 +188,7 @@ fn improve(
     survey: &Survey,
     desk: &mut Desk,
 ) -> Option<(Option<u32>, Option<u32>)> {
+    desk.backups += 1;
     let (next, here) = (bounds.after(stage), bounds.at(stage));
     let backup = survey.backup(model);
     let (lower, upper) = backup.best();

@@ -46,7 +46,7 @@ impl Survey {
         let slots = Slots::of(model);
         let mut out =
             Self { successors: Vec::new(), groups: vec![0], rewards: Vec::new(), low: Vec::new(), high: Vec::new() };
-        let Desk { scratch, dense, watch } = desk;
+        let Desk { scratch, dense, watch, .. } = desk;
         for action in 0..model.actions().len() {
             for m in 0..slots.models {
                 if watch.late() {

@@ -142,8 +142,8 @@ impl Sheet {
             }
             crate::kernel::renormalise(probability);
             if bad.total > 0 {
-                // Nobody will use the kernel: keep its memory small.
-                entries.truncate(0);
+                // Nobody will use the kernel: it need not grow.
+                entries.truncate(start);
             }
         })?;
         Ok(Rows { kernel, bad, repaired })

@@ -3,27 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AlphaPolicy, Model, TiresiasError, drawTask, loadPolicy, simulate, solve, solveSync } from '../src/index.js';
-import { scratch, tiresias } from './support.js';
+import { scratch, tiger, tiresias } from './support.js';
 
-/** The tiger problem of Kaelbling, Littman and Cassandra (1998) with discount 0.95, whose optimal value from 50:50 is 19.3714. */
-const TIGER = `discount: 0.95
-states: left right
-actions: listen open-left open-right
-observations: hear-left hear-right
-T: listen identity
-T: open-left uniform
-T: open-right uniform
-O: listen
-0.85 0.15
-0.15 0.85
-O: open-left uniform
-O: open-right uniform
-R: listen : * : * : * -1
-R: open-left : left : * : * -100
-R: open-left : right : * : * 10
-R: open-right : left : * : * 10
-R: open-right : right : * : * -100
-`;
+const TIGER = tiger();
 const VALUE = 19.3714;
 
 /** A ring in which nobody knows where he is: whoever comes to state 0 is paid and put somewhere. Its bounds take for ever to meet. */

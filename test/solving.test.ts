@@ -6,29 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Model, drawTask, explain, explanationInWords, solveBatch, solveEach, solveSync } from '../src/index.js';
+import { tiger } from './support.js';
 
 const task = (index: number, regime: 'mdp' | 'pomdp' | 'apomdp' = 'apomdp', horizon = 5) => drawTask('energy', { index, seed: 1, regime, horizon }).model;
 
-/** The tiger (Kaelbling, Littman and Cassandra 1998) as heard by ears of some accuracy. */
-const tiger = (accuracy: number, harm = -100) => `discount: 0.95
-values: reward
-states: left right
-actions: listen open-left open-right
-observations: hear-left hear-right
-T: listen identity
-T: open-left uniform
-T: open-right uniform
-O: listen
-${accuracy} ${1 - accuracy}
-${1 - accuracy} ${accuracy}
-O: open-left uniform
-O: open-right uniform
-R: listen : * : * : * -1
-R: open-left : left : * : * ${harm}
-R: open-left : right : * : * 10
-R: open-right : left : * : * 10
-R: open-right : right : * : * ${harm}
-`;
 const cloudOf = (...accuracies: number[]) => Model.cloud(accuracies.map((accuracy) => Model.parse(tiger(accuracy), { horizon: 6 }).model));
 
 let folder: string | undefined;

@@ -117,3 +117,29 @@ const say = (value) => process.stdout.write((typeof value === 'string' ? value :
   setEnv('TIRESIAS_TRAIN', path);
   return path;
 }
+
+/**
+ * The tiger problem of Kaelbling, Littman and Cassandra (1998) with discount 0.95, heard by ears of some accuracy. As published it is
+ * worth 19.3714 from 50:50.
+ */
+export function tiger(accuracy = 0.85, harm = -100): string {
+  const [right, wrong] = [accuracy.toFixed(2), (1 - accuracy).toFixed(2)];
+  return `discount: 0.95
+states: left right
+actions: listen open-left open-right
+observations: hear-left hear-right
+T: listen identity
+T: open-left uniform
+T: open-right uniform
+O: listen
+${right} ${wrong}
+${wrong} ${right}
+O: open-left uniform
+O: open-right uniform
+R: listen : * : * : * -1
+R: open-left : left : * : * ${harm}
+R: open-left : right : * : * 10
+R: open-right : left : * : * 10
+R: open-right : right : * : * ${harm}
+`;
+}

@@ -1,6 +1,6 @@
 //! Bounds and seconds of the point-based solver on the classic discounted problems.
 //!
-//! `cargo run --release -p tiresias-solve --example solver_rate -- FOLDER [--json] [--time SECONDS] [--only TEXT]...`
+//! `cargo run --release -p tiresias-solve --example solver_rate -- FOLDER [--json] [--time SECONDS] [--threads N] [--only TEXT]...`
 //!
 //! The folder holds the problems' files, which are not part of this project; those that are missing are left out. The first ten
 //! are solved to a gap of 1e-3, the others as far as the time goes (30 s unless told). One line a problem: the name, the bounds,
@@ -44,12 +44,13 @@ const OPEN: [&str; 10] = [
 
 fn main() {
     let mut folder = None;
-    let (mut json, mut seconds, mut only) = (false, 30.0, Vec::new());
+    let (mut json, mut seconds, mut threads, mut only) = (false, 30.0, 1, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => json = true,
             "--time" => seconds = arguments.next().and_then(|n| n.parse().ok()).expect("--time takes seconds"),
+            "--threads" => threads = arguments.next().and_then(|n| n.parse().ok()).expect("--threads takes a number"),
             "--only" => only.push(arguments.next().expect("--only takes part of a name")),
             _ => folder = Some(PathBuf::from(argument)),
         }
@@ -74,7 +75,7 @@ fn main() {
             }
         };
         let load = reading.elapsed().as_secs_f64();
-        let limits = Limits { time: Some(Duration::from_secs_f64(seconds)), ..Limits::with_gap(1e-3) };
+        let limits = Limits { time: Some(Duration::from_secs_f64(seconds)), threads, ..Limits::with_gap(1e-3) };
         let before = processor_seconds();
         // The figures are about the bounds at the start: no trials for beliefs that only a perturbed execution meets.
         let search = Search { explore: 0, most_trials: u64::MAX };

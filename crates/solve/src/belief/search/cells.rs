@@ -5,7 +5,7 @@ use tiresias_model::{Model, observed_component};
 
 /// The cells of [`observed_component`], so that vectors and points are as long as their cell and are compared within it only.
 /// Where nothing is observed there is one cell with all states; else a last one, `whole`, is for beliefs that spread.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cells {
     of: Vec<u32>,
     /// Index within the cell, by state.

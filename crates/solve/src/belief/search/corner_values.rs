@@ -4,7 +4,6 @@
 //! Corners are backed up in turn, and what they have lost is taken over from time to time, as nodes are compared anew then.
 
 use super::graph::Graph;
-use crate::belief::corners::dot;
 
 /// Corners are taken over when there are so many times as many backups as the last time.
 const GROWTH: f64 = 1.1;
@@ -78,25 +77,6 @@ impl Graph<'_> {
             for (part, members) in stage.parts.iter_mut().zip(&self.bounds.cells.members) {
                 part.points.raise(|s| fallen[members[s as usize] as usize]);
             }
-        }
-    }
-
-    /// Brings the corners' mixture at a node up to date. The points reach lower everywhere then; only leaves are compared with
-    /// all of them anew, as the others learn from their successors.
-    pub(super) fn catch_up(&mut self, node: u32) {
-        let here = &self.nodes[node as usize];
-        let belief = self.global(here);
-        let bound = &self.bounds.stages[here.stage as usize];
-        let top = dot(&bound.top, &belief);
-        let mut upper = here.upper.min(top);
-        let is_leaf = here.branches.is_empty();
-        if is_leaf {
-            upper = upper.min(bound.best_branch(&belief, self.model.states().len()));
-        }
-        let here = &mut self.nodes[node as usize];
-        (here.top, here.upper, here.version) = (top, upper, self.schedule.version);
-        if is_leaf {
-            here.points_seen = 0;
         }
     }
 }

@@ -7,8 +7,10 @@
 use rustc_hash::FxHashMap;
 use tiresias_model::Model;
 
+use super::compare::Room;
 use super::corner_values::Schedule;
 use super::improve::Ahead;
+use super::team::Team;
 use super::vectors::{Branches, VectorBounds, branches};
 use crate::belief::backup::{Scratch, Sparse, expected_reward};
 use crate::belief::corners::dot;
@@ -19,7 +21,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// What an allocator keeps beside each block, about.
 const BOX: usize = 16;
 /// Beliefs that differ by less are one.
-const SAME: f64 = 1e-12;
+pub(super) const SAME: f64 = 1e-12;
 
 pub(crate) struct Graph<'a> {
     pub(super) model: &'a Model,
@@ -35,8 +37,8 @@ pub(crate) struct Graph<'a> {
     pub(super) corners: Vec<u32>,
     pub(super) schedule: Schedule,
     scratch: Scratch,
-    sums: Vec<f64>,
-    dense: Vec<f64>,
+    pub(super) room: Room,
+    pub(super) team: Team,
     pub(super) ahead: Ahead,
     /// Bytes of the nodes' boxes.
     boxed: usize,
@@ -100,8 +102,9 @@ pub(super) struct Shelf {
 }
 
 impl<'a> Graph<'a> {
-    /// A graph without nodes; the points that `bounds` has are taken over as nodes. Improvements below `least` are not kept.
-    pub fn new(model: &'a Model, bounds: &'a mut VectorBounds, least: f64, watch: &'a Watch) -> Self {
+    /// A graph without nodes; the points that `bounds` has are taken over as nodes. Improvements below `least` are not kept. Nodes
+    /// are compared on so many threads.
+    pub fn new(model: &'a Model, bounds: &'a mut VectorBounds, least: f64, threads: usize, watch: &'a Watch) -> Self {
         let shelves = bounds.stages.len() * bounds.cells.members.len();
         let shelf = || Shelf { most_vectors: 128, most_points: 128, ..Shelf::default() };
         let mut graph = Self {
@@ -113,8 +116,8 @@ impl<'a> Graph<'a> {
             corners: Vec::new(),
             schedule: Schedule::default(),
             scratch: Scratch::new(model),
-            sums: Vec::new(),
-            dense: vec![0.0; model.states().len()],
+            room: Room::default(),
+            team: Team::new(threads),
             ahead: Ahead { call: 0, values: vec![(0, 0.0); model.states().len()] },
             boxed: 0,
             least,
@@ -191,7 +194,7 @@ impl<'a> Graph<'a> {
         let bound = &self.bounds.stages[stage];
         let global: Sparse = belief.iter().map(|&(s, p)| (members[s as usize], p)).collect();
         let top = dot(&bound.top, &global);
-        let upper = top.min(bound.best_branch(&global, self.model.states().len()));
+        let upper = top.min(bound.best_branch(&global));
         self.boxed += BOX + 16 * belief.len();
         self.nodes.push(Node {
             stage: stage as u32,
@@ -216,32 +219,6 @@ impl<'a> Graph<'a> {
             self.corners.push(next);
         }
         next
-    }
-
-    /// Compares a node with the vectors and points that it has not seen.
-    pub(super) fn refresh(&mut self, node: u32) {
-        if self.nodes[node as usize].version != self.schedule.version {
-            self.catch_up(node);
-        }
-        let node = &mut self.nodes[node as usize];
-        let part = &self.bounds.stages[node.stage as usize].parts[node.cell as usize];
-        let vectors = part.vectors();
-        if (node.vectors_seen as usize) < vectors {
-            let (best, value) = part.best(node.vectors_seen as usize, &node.belief, &mut self.sums);
-            if value > node.held {
-                (node.best, node.held) = (best as u32, value);
-                node.lower = node.lower.max(value);
-            }
-            node.vectors_seen = vectors as u32;
-        }
-        if (node.points_seen as usize) < part.points.len() {
-            node.belief.iter().for_each(|&(s, p)| self.dense[s as usize] = p);
-            let best = (node.upper - node.top).min(0.0);
-            let below = part.points.deepest(node.points_seen as usize, &self.dense, 1.0 + SAME, best);
-            node.belief.iter().for_each(|&(s, _)| self.dense[s as usize] = 0.0);
-            node.upper = node.upper.min(node.top + below);
-            node.points_seen = part.points.len() as u32;
-        }
     }
 
     /// Gives a node its branches, with the linear bounds above.
@@ -294,11 +271,9 @@ impl<'a> Graph<'a> {
     pub(super) fn evaluate(&mut self, node: u32, branch: usize) {
         let children = self.nodes[node as usize].branches[branch].children.take();
         let children = children.unwrap_or_else(|| self.expand(node, branch));
+        self.refresh_all(children.iter().map(|child| child.node).filter(|&child| child != node));
         let (mut low, mut high, mut back) = (0.0, 0.0, 0.0);
         for child in &children {
-            if child.node != node {
-                self.refresh(child.node);
-            }
             let next = &self.nodes[child.node as usize];
             if child.node == node {
                 back += child.probability;

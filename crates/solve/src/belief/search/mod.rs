@@ -5,6 +5,7 @@
 //! [`crate::belief::plans`] take their place.
 
 mod cells;
+mod compare;
 mod corner_values;
 mod descent;
 mod effort;
@@ -15,4 +16,5 @@ mod plans;
 mod prune;
 mod sawtooth;
 pub(crate) mod solver;
+mod team;
 pub(crate) mod vectors;

@@ -4,6 +4,9 @@
 
 use super::graph::{Graph, NONE};
 
+/// Nodes between two looks at the clock.
+const AT_ONCE: usize = 256;
+
 impl Graph<'_> {
     /// Drops the vectors that are best at no node (dominance at sampled beliefs: Kurniawati et al. 2008).
     pub(super) fn prune_vectors(&mut self, stage: usize, cell: usize) {
@@ -11,27 +14,23 @@ impl Graph<'_> {
         let nodes = std::mem::take(&mut self.shelves[shelf].nodes);
         let count = self.bounds.stages[stage].parts[cell].vectors();
         let mut keep = vec![false; count];
-        for &node in &nodes {
-            if self.watch.late() {
-                self.shelves[shelf].nodes = nodes;
-                return;
-            }
-            if !self.nodes[node as usize].branches.is_empty() {
-                self.refresh(node);
-                keep[self.nodes[node as usize].best as usize] = true;
-            }
-        }
-        // The one just made, and those without which a leaf would fall back below the bound it had.
+        // The one just made.
         keep[count - 1] = true;
-        for &node in &nodes {
-            let best = |graph: &Self| graph.nodes[node as usize].best;
-            if self.watch.late() {
-                self.shelves[shelf].nodes = nodes;
-                return;
-            }
-            if best(self) != NONE && !keep[best(self) as usize] {
-                self.refresh(node);
-                keep[best(self) as usize] = true;
+        for opened in [true, false] {
+            for some in nodes.chunks(AT_ONCE) {
+                if self.watch.late() {
+                    self.shelves[shelf].nodes = nodes;
+                    return;
+                }
+                // Of the leaves, those that would fall back below the bound they had.
+                let wanted = |graph: &Self, node: &u32| {
+                    let node = &graph.nodes[*node as usize];
+                    let is_lost = || node.best != NONE && !keep[node.best as usize];
+                    if opened { !node.branches.is_empty() } else { is_lost() }
+                };
+                let some: Vec<u32> = some.iter().copied().filter(|node| wanted(self, node)).collect();
+                self.refresh_all(some.iter().copied());
+                some.iter().for_each(|&node| keep[self.nodes[node as usize].best as usize] = true);
             }
         }
         let before = prefix(&keep);
@@ -52,19 +51,21 @@ impl Graph<'_> {
     pub(super) fn prune_points(&mut self, stage: usize, cell: usize) {
         let shelf = self.shelf(stage, cell);
         let owners = std::mem::take(&mut self.shelves[shelf].owners);
-        for (i, &owner) in owners.iter().enumerate() {
+        for (batch, some) in owners.chunks(AT_ONCE).enumerate() {
             if self.watch.late() {
                 self.shelves[shelf].owners = owners;
                 return;
             }
-            self.refresh(owner);
-            let node = &mut self.nodes[owner as usize];
-            let points = &mut self.bounds.stages[stage].parts[cell].points;
-            if node.upper - node.top < points.below(i) {
-                points.drop(i);
-            }
-            if points.below(i) >= 0.0 && node.point == i as u32 {
-                node.point = NONE;
+            self.refresh_all(some.iter().copied());
+            for (i, &owner) in (batch * AT_ONCE..).zip(some) {
+                let node = &mut self.nodes[owner as usize];
+                let points = &mut self.bounds.stages[stage].parts[cell].points;
+                if node.upper - node.top < points.below(i) {
+                    points.drop(i);
+                }
+                if points.below(i) >= 0.0 && node.point == i as u32 {
+                    node.point = NONE;
+                }
             }
         }
         let points = &mut self.bounds.stages[stage].parts[cell].points;

@@ -1,5 +1,7 @@
 //! Upper bounds on a convex function from its values at points (Hauskrecht 2000).
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// Beliefs at which the function is known to be lower than the mixture of the corners.
@@ -98,11 +100,12 @@ impl Sawtooth {
         }
     }
 
-    /// The lowest of `best` and what one of the points from number `from` on takes off the corners' mixture at a belief of at
+    /// The lowest of `best` and what one of some points takes off the corners' mixture at a belief of at
     /// most this mass, given densely. A point takes its own depth times the largest multiple of it that is nowhere above the
     /// belief: the depth times the belief's mass over the point's, at the state where that is closest to zero.
-    pub fn deepest(&self, from: usize, dense: &[f64], mass: f64, mut best: f64) -> f64 {
-        for (i, head) in self.heads[from..].iter().enumerate() {
+    pub fn deepest(&self, of: Range<usize>, dense: &[f64], mass: f64, mut best: f64) -> f64 {
+        let from = of.start;
+        for (i, head) in self.heads[of].iter().enumerate() {
             let [first, second] = head.state;
             let mut takes = mass * head.below;
             takes = larger(takes, dense[first as usize] * head.slope[0]);
@@ -171,7 +174,7 @@ mod tests {
                 sawtooth.raise(|s| before[s as usize] - after[s as usize]);
             }
             for belief in [[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.1, 0.8, 0.1], [0.0, 0.5, 0.5]] {
-                let found = mixture(corners, belief) + sawtooth.deepest(0, &belief, 1.0, 0.0);
+                let found = mixture(corners, belief) + sawtooth.deepest(0..sawtooth.len(), &belief, 1.0, 0.0);
                 assert!((found - by_definition(corners, belief)).abs() < 1e-12, "{belief:?} under {corners:?}");
             }
         }

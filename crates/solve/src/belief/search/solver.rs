@@ -91,7 +91,7 @@ impl Search {
     ) -> Run {
         // What all backups of a trial leave out, together, is a small share of the gap asked for.
         let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
-        let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps, watch);
+        let mut graph = Graph::new(model, bounds, LEFT_OUT * limits.gap / steps, limits.threads, watch);
         let root = graph.enter(*stage, start);
         let (mut trials, mut idle) = (0, 0);
         let mut effort = Effort::default();

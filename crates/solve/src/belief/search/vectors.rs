@@ -1,5 +1,7 @@
 //! Bounds on a convex value function: α-vectors below, a sawtooth above, a set of each for every stage and cell.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
@@ -13,7 +15,7 @@ use crate::belief::corners::{Corners, dot};
 use crate::limits::Watch;
 
 /// Vectors whose inner products are summed up at a time: in registers, as the widest machines have them.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 
 /// What the decision-maker chooses from: an action, and with α = 0 also the model, which nature then picks to please.
 pub(crate) type Branches = Vec<(usize, usize)>;
@@ -23,7 +25,7 @@ pub(crate) fn branches(model: &Model) -> Branches {
 }
 
 /// Stages 0 to H, or one stationary stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct VectorBounds {
     pub stationary: bool,
     pub cells: Cells,
@@ -135,8 +137,8 @@ impl VectorBounds {
 
 impl Stage {
     /// The best branch's linear upper bound at a belief over the model's states: what the fast informed bound says there.
-    pub fn best_branch(&self, belief: &[(u32, f64)], states: usize) -> f64 {
-        self.branch_top.chunks_exact(states).map(|top| dot(top, belief)).fold(f64::NEG_INFINITY, f64::max)
+    pub fn best_branch(&self, belief: &[(u32, f64)]) -> f64 {
+        self.branch_top.chunks_exact(self.top.len()).map(|top| dot(top, belief)).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -173,33 +175,51 @@ impl Part {
             && self.points.fits(states)
     }
 
-    /// The best of the vectors from number `from` on at a belief over the cell's own indices, and its value; the oldest of
-    /// equals. `sums` is scratch.
-    pub fn best(&self, from: usize, belief: &[(u32, f64)], sums: &mut Vec<f64>) -> (usize, f64) {
+    /// The best of some vectors at a belief over the cell's own indices, and its value; the oldest of equals. `sums` is scratch.
+    pub fn best(&self, of: Range<usize>, belief: &[(u32, f64)], sums: &mut Vec<f64>) -> (u32, f64) {
+        let from = of.start;
         sums.clear();
-        sums.resize(self.vectors() - from, 0.0);
-        pulp::Arch::new().dispatch(|| {
-            for (start, sums) in (from..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {
-                let Some(block) = sums.first_chunk_mut::<BLOCK>() else {
-                    for &(s, p) in belief {
-                        for (sum, value) in sums.iter_mut().zip(&self.rows[s as usize][start..]) {
-                            *sum += p * value;
-                        }
-                    }
-                    break;
-                };
-                for &(s, p) in belief {
-                    let row =
-                        self.rows[s as usize][start..].first_chunk::<BLOCK>().expect("a row is as long as the others");
-                    for i in 0..BLOCK {
-                        block[i] += p * row[i];
-                    }
-                }
-            }
-        });
+        sums.resize(of.len(), 0.0);
+        pulp::Arch::new().dispatch(Products { rows: &self.rows, from, belief, sums });
         let better = |best: (usize, f64), (i, &value): (usize, &f64)| if value > best.1 { (i, value) } else { best };
         let (i, value) = sums.iter().enumerate().fold((0, f64::NEG_INFINITY), better);
-        (from + i, value)
+        ((from + i) as u32, value)
+    }
+}
+
+/// The inner products of a belief with the vectors from number `from` on, into `sums`, which are 0 before. A type of its own and no
+/// closure, which would not be compiled for each level of SIMD.
+struct Products<'a> {
+    rows: &'a [Vec<f64>],
+    from: usize,
+    belief: &'a [(u32, f64)],
+    sums: &'a mut [f64],
+}
+
+impl pulp::WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { rows, from, belief, sums } = self;
+        for (start, sums) in (from..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {
+            let Some(block) = sums.first_chunk_mut::<BLOCK>() else {
+                for &(s, p) in belief {
+                    for (sum, value) in sums.iter_mut().zip(&rows[s as usize][start..]) {
+                        *sum += p * value;
+                    }
+                }
+                return;
+            };
+            let mut within = [0.0; BLOCK];
+            for &(s, p) in belief {
+                let row = rows[s as usize][start..].first_chunk::<BLOCK>().expect("a row is as long as the others");
+                for i in 0..BLOCK {
+                    within[i] += p * row[i];
+                }
+            }
+            *block = within;
+        }
     }
 }
 
@@ -213,7 +233,7 @@ impl ValueBounds for VectorBounds {
         let cell = self.cells.place(belief);
         let own: Vec<(u32, f64)> =
             belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
-        let lower = stage.parts[cell].best(0, &own, &mut Vec::new()).1;
+        let lower = stage.parts[cell].best(0..stage.parts[cell].vectors(), &own, &mut Vec::new()).1;
         // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
         let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();
         cells.sort_unstable();
@@ -227,10 +247,10 @@ impl ValueBounds for VectorBounds {
                     dense[self.cells.index(cell, s as usize)] = p;
                     mass += p;
                 }
-                upper += part.points.deepest(0, &dense, mass * (1.0 + 1e-12), 0.0);
+                upper += part.points.deepest(0..part.points.len(), &dense, mass * (1.0 + 1e-12), 0.0);
             }
         }
-        let upper = upper.min(stage.best_branch(belief, self.cells.members[self.cells.whole()].len()));
+        let upper = upper.min(stage.best_branch(belief));
         Bracket { lower, estimate: lower, upper }
     }
 }

@@ -93,6 +93,24 @@ where
     AsyncTask::new(Background(Some(Box::new(move || pool(threads)?.install(work)))))
 }
 
+/// Runs `work` in the background, on no pool: for solvers, which bring threads of their own and none within somebody's pool.
+pub fn alone<T, F>(work: F) -> AsyncTask<Background<T>>
+where
+    T: ToNapiValue + TypeName + Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    AsyncTask::new(Background(Some(Box::new(work))))
+}
+
+/// The threads that the option `threads` asks for; one per core when it is left out.
+pub fn thread_count(option: Option<f64>) -> Result<usize> {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(match threads(option)? {
+        0 => cores(),
+        n => n,
+    })
+}
+
 /// Runs `work` on the calling thread, where `par_iter` then makes no second one: handing a call of microseconds to another thread
 /// costs more than the call.
 pub fn here<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {

@@ -9,7 +9,7 @@ use napi_derive::napi;
 use tiresias_model as model;
 use tiresias_solve as core;
 
-use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
+use crate::background::{Background, CancelToken, ProgressCallback, Reporter, alone, guarded, thread_count};
 use crate::errors::{Result, coded, from_model, from_solve, invalid, whole};
 use crate::model::{Model, check_action, check_belief};
 use crate::policy_files::AlphaPolicy;
@@ -127,6 +127,12 @@ impl Solution {
     #[napi(getter)]
     pub fn points(&self) -> f64 {
         self.inner.stats.points as f64
+    }
+
+    /// Threads that had a part in it: large MDPs and searches with many vectors take more than one.
+    #[napi(getter)]
+    pub fn threads(&self) -> f64 {
+        self.inner.stats.threads as f64
     }
 
     /// The solver that ran.
@@ -289,7 +295,7 @@ pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<mode
         gap: options.gap.unwrap_or(default.gap),
         time: options.time_seconds.map(Duration::from_secs_f64),
         memory: options.memory_bytes.map(|b| b as usize),
-        threads: threads(options.threads)?.max(1),
+        threads: thread_count(options.threads)?,
     };
     Ok((model.0, limits))
 }
@@ -323,8 +329,7 @@ pub fn solve_sync(model: &Model, options: Option<SolveOptions>) -> Result<Soluti
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
     let solver = solver(options.solver.as_deref(), &model)?;
-    let pool = pool(threads(options.threads)?)?;
-    guarded(|| pool.install(|| run(model, &*solver, &limits, &core::no_hook)))
+    guarded(|| run(model, &*solver, &limits, &core::no_hook))
 }
 
 /// Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`.
@@ -339,7 +344,7 @@ pub fn solve(
     let (model, limits) = prepare(model, &options)?;
     let solver = solver(options.solver.as_deref(), &model)?;
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(threads(options.threads)?, move || {
+    Ok(alone(move || {
         run(model, &*solver, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;

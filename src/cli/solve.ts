@@ -71,7 +71,7 @@ export function solveCommand(): Command {
         const start = model.start();
         const action = solution.action(0, start);
         const qValues = [...solution.qValues(0, start)];
-        const { lower, upper, value, stopped, solver, seconds, iterations, backups, size, points } = solution;
+        const { lower, upper, value, stopped, solver, seconds, iterations, backups, size, points, threads } = solution;
         const policyFiles = policyOut === undefined ? [] : await writeSolved(solution, policyOut);
         if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
@@ -83,7 +83,7 @@ export function solveCommand(): Command {
             model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
             lower, upper, value, gap: upper - lower,
             action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
-            q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points,
+            q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
             ...(policyOut !== undefined && { policy: policyOut, policy_files: policyFiles }),
             ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
             ...(explanation && { explanation }),

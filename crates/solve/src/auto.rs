@@ -81,9 +81,9 @@ impl Solver for FacesThen {
         let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { second.stopped };
         let seconds = first.stats.seconds + second.stats.seconds;
         let iterations = first.stats.iterations + second.stats.iterations;
-        let (start_up, backups) = (first.stats.start_up, second.stats.backups);
+        let (start_up, backups, threads) = (first.stats.start_up, second.stats.backups, second.stats.threads);
         let Solution { policy, stats, .. } = if second.gap() < first.gap() { second } else { first };
-        Ok(Solution { lower, upper, policy, stats: Stats { seconds, start_up, iterations, backups, ..stats }, stopped })
+        Ok(Solution { lower, upper, policy, stats: Stats { seconds, start_up, iterations, backups, threads, ..stats }, stopped })
     }
 }
 
@@ -95,7 +95,8 @@ pub fn solve_batch(
     limits: &Limits,
     hook: &(dyn Fn(usize, &Progress) -> ControlFlow<()> + Sync),
 ) -> Vec<Result<Solution, SolveError>> {
-    let one = |i: usize| auto(&models[i]).solve(&models[i], limits, &|progress| hook(i, progress));
+    let each = Limits { threads: 1, ..limits.clone() };
+    let one = |i: usize| auto(&models[i]).solve(&models[i], &each, &|progress| hook(i, progress));
     match rayon::ThreadPoolBuilder::new().num_threads(limits.threads.max(1)).build() {
         Ok(pool) => pool.install(|| (0..models.len()).into_par_iter().map(one).collect()),
         // No threads to be had: the caller's own thread does the work.

@@ -49,6 +49,9 @@ pub struct Stats {
     pub vectors: usize,
     /// Belief points kept (or lattice vertices that carry an upper bound), over all stages.
     pub points: usize,
+    /// Threads that had a part in it.
+    #[serde(default)]
+    pub threads: usize,
     /// The solver's name.
     #[serde(deserialize_with = "crate::save::name")]
     pub solver: Name,

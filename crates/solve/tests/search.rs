@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger};
 use proptest::prelude::*;
+use tiresias_model::classic::by_name;
 use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space, observed_component};
 use tiresias_solve::{Limits, Search, Solution, Solver, Stopped, no_hook};
 
@@ -157,6 +158,30 @@ fn beliefs_that_come_back_to_themselves_have_sound_bounds() {
     };
     for (states, actions) in [(3, 2), (6, 3), (9, 3)] {
         runner(40).run(&moves(states, actions), check).unwrap();
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let model = by_name("maze:hallway").unwrap();
+    let solved = |threads| {
+        let limits = Limits { threads, ..Limits::with_gap(1e-3) };
+        Search { explore: 4, most_trials: 12 }.solve(&model, &limits, &no_hook).unwrap()
+    };
+    let alone = solved(1);
+    assert_eq!(alone.stats.threads, 1);
+    let beliefs: Vec<Vec<f64>> = draw(&prop::collection::vec(belief(model.states().len()), 10), &mut runner(1));
+    for threads in [2, 3] {
+        let shared = solved(threads);
+        assert_eq!(shared.stats.threads, threads, "the search is large enough to be shared");
+        let figures = |s: &Solution| {
+            let stats = s.stats;
+            (s.lower.to_bits(), s.upper.to_bits(), stats.iterations, stats.backups, stats.vectors, stats.points)
+        };
+        assert_eq!(figures(&shared), figures(&alone));
+        for belief in &beliefs {
+            assert_eq!(shared.policy.assess(0, belief), alone.policy.assess(0, belief));
+        }
     }
 }
 

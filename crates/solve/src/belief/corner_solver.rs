@@ -39,6 +39,7 @@ impl Solver for CornerBounds {
             backups: 0,
             vectors: numbers,
             points: numbers,
+            threads: 1,
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));

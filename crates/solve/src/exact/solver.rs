@@ -85,6 +85,7 @@ impl Solver for Exact {
             backups: 0,
             vectors,
             points,
+            threads: limits.threads,
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));

@@ -83,6 +83,7 @@ impl Solver for BackwardInduction {
             backups: 0,
             vectors: table.values.len(),
             points: table.values.len(),
+            threads: sweeps.threads(),
             solver: self.name(),
         };
         if stopped == Stopped::Converged {

@@ -146,6 +146,7 @@ pub(crate) fn iterate(
         backups: 0,
         vectors: 2 * s,
         points: 2 * s,
+        threads: sweeps.threads(),
         solver,
     };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));

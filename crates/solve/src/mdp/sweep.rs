@@ -151,6 +151,11 @@ impl<'a> Sweeps<'a> {
         Self { model, pool, slab: slab.max(BLOCK) }
     }
 
+    /// Threads that a sweep runs on.
+    pub fn threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, ThreadPool::current_num_threads)
+    }
+
     /// `BV - reference` into `value` and a best action (the first) into `actions`, for `V = next`; how far `BV` is from `V`.
     /// `pause` is asked between slabs whether to give up. O(entries of all kernels) time, no memory.
     pub fn improve(

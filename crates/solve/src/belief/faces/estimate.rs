@@ -87,6 +87,7 @@ impl Solver for Estimate {
             backups: 0,
             vectors,
             points,
+            threads: 1,
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));

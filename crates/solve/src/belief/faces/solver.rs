@@ -123,6 +123,7 @@ impl Solver for Faces {
             backups: 0,
             vectors,
             points,
+            threads: 1,
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));

@@ -70,6 +70,7 @@ impl Solver for Plans {
             backups: run.backups,
             vectors,
             points,
+            threads: 1,
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));

@@ -65,6 +65,11 @@ impl Graph<'_> {
         node.note(self.bounds, self.schedule.version, &gain);
     }
 
+    /// Threads that have compared nodes.
+    pub fn threads(&self) -> usize {
+        1 + self.team.len()
+    }
+
     /// Brings the bounds of several nodes up to date.
     pub(super) fn refresh_all(&mut self, nodes: impl Iterator<Item = u32>) {
         let version = self.schedule.version;

@@ -62,9 +62,9 @@ impl Solver for Search {
         let refined = Refined::Vectors(vectors);
         let bounds = BeliefBounds { corners, refined };
         let (vectors, points) = bounds.sizes();
-        let Run { trials: iterations, backups, .. } = run;
+        let Run { trials: iterations, backups, threads, .. } = run;
         let (seconds, solver) = (watch.seconds(), self.name());
-        let stats = Stats { seconds, start_up, iterations, backups, vectors, points, solver };
+        let stats = Stats { seconds, start_up, iterations, backups, vectors, points, threads, solver };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
     }
@@ -76,6 +76,8 @@ pub(crate) struct Run {
     upper: f64,
     trials: u64,
     backups: u64,
+    /// Threads that compared nodes.
+    threads: usize,
     stopped: Stopped,
 }
 
@@ -107,7 +109,8 @@ impl Search {
                 watch.check(lower, upper, trials, graph.bytes())
             };
             if let Some(stopped) = stopped {
-                return Run { lower, upper, trials, backups: graph.backups, stopped };
+                let (backups, threads) = (graph.backups, graph.threads());
+                return Run { lower, upper, trials, backups, threads, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it.
             // Where trials change nothing they go deeper, and around in circles: a gap that comes back on itself needs that.

@@ -28,6 +28,11 @@ impl Team {
         Self { most: threads.saturating_sub(1), lanes: Vec::new() }
     }
 
+    /// Threads that have started.
+    pub fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Threads to be had, of so many wanted.
     pub fn ready(&mut self, wanted: usize) -> usize {
         let wanted = wanted.min(self.most);

@@ -42,7 +42,7 @@ fn values_equal_the_enumeration_at_every_stage_and_belief() {
         let strategy = (hidden(size), prop::collection::vec(belief(states), 6));
         for everywhere in [false, true] {
             let run = |(model, beliefs): (Model, Vec<Vec<f64>>)| {
-                let solution = Exact { everywhere }.solve(&model, &limits(0.0), &no_hook).unwrap();
+                let solution = Exact { everywhere, ..Exact::default() }.solve(&model, &limits(0.0), &no_hook).unwrap();
                 prop_assert_eq!(solution.stopped, Stopped::Converged);
                 prop_assert!(solution.gap() < 1e-10);
                 for (k, b) in beliefs.iter().enumerate() {

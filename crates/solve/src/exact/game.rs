@@ -18,6 +18,9 @@ const CLEAR: f64 = 1e-12;
 
 /// The columns of one game. They need not be stored: the game asks for the ones it uses.
 pub(crate) trait Columns {
+    /// Numbers in all columns: what pricing costs, at most.
+    fn entries(&self) -> usize;
+
     /// The column whose product with `point` is least, and that product up to a positive factor; `None` when there are none.
     fn least(&mut self, point: &[f64]) -> Option<(usize, f64)>;
 
@@ -92,7 +95,10 @@ impl Game {
 
     fn run(&mut self, columns: &mut impl Columns, tolerance: f64, spread: f64, budget: &Budget) -> Verdict {
         self.start(spread);
-        for turn in 0..60 + 20 * self.rows {
+        let turns = 60 + 20 * self.rows;
+        let price = 2 * self.rows * self.rows + columns.entries();
+        for turn in 0..turns {
+            budget.work(price);
             if turn % 16 == 0 && budget.spent() {
                 return Verdict::Unclear;
             }
@@ -254,6 +260,10 @@ mod tests {
     }
 
     impl Columns for Given {
+        fn entries(&self) -> usize {
+            self.columns.iter().map(Vec::len).sum()
+        }
+
         fn least(&mut self, point: &[f64]) -> Option<(usize, f64)> {
             let product = |c: &Vec<f64>| c.iter().zip(point).map(|(c, x)| c * x).sum::<f64>() + self.lie;
             self.columns.iter().map(product).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))

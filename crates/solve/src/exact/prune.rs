@@ -45,6 +45,7 @@ impl Pruner<'_> {
         let mut seeds = vec![Vec::new(); a.len()];
         (0..a.len()).for_each(|i| seeds[i].push(a.point(i)));
         for j in (0..b.len()).take_while(|_| !self.budget.spent()) {
+            self.budget.work(a.values.len());
             let point = b.point(j);
             let value = |i: usize| dot(a.row(i), point);
             let best = (1..a.len()).fold(0, |best, i| if value(i) > value(best) { i } else { best });
@@ -57,6 +58,7 @@ impl Pruner<'_> {
                 if self.budget.spent() {
                     return Pruned { vectors, loss: 0.0 };
                 }
+                self.budget.work(a.values.len());
                 let (kept, loss) = self.filter(b, &region(a, i), &seeds[i]);
                 for (j, point) in kept {
                     vectors.push(a.row(i).iter().zip(b.row(j)).map(|(a, b)| a + b), a.actions[i], &point);
@@ -103,6 +105,7 @@ impl Pruner<'_> {
             if self.budget.spent() {
                 return (kept, loss);
             }
+            self.budget.work(candidates.values.len());
             let best = best_at(candidates, seed, |_| true);
             if states[best] == State::Open {
                 states[best] = State::Kept;
@@ -117,6 +120,7 @@ impl Pruner<'_> {
                 break;
             }
             while states[i] == State::Open {
+                self.budget.work(rivals.len());
                 let candidate = candidates.row(i);
                 if rivals.chunks_exact(dim).any(|rival| rival.iter().zip(candidate).all(|(r, c)| r >= c)) {
                     states[i] = State::Dropped;
@@ -188,6 +192,11 @@ struct Race<'a> {
 }
 
 impl Columns for Race<'_> {
+    fn entries(&self) -> usize {
+        // Of the region, the walls that were met are priced at every turn, all of it at the last ones only.
+        self.rivals.len() + self.walls.len() * self.candidate.len()
+    }
+
     fn least(&mut self, point: &[f64]) -> Option<(usize, f64)> {
         let dim = point.len();
         let mut least: Option<(usize, f64)> = None;

@@ -14,7 +14,7 @@ const PIVOT: f64 = 1e-11;
 
 /// A point counts as a witness at once when every column is this much above 0. Where regions merely touch, rounding makes points
 /// that are above by less; those are believed only when the proof to the contrary fails, or sets would fill with slivers.
-const CLEAR: f64 = 1e-12;
+pub(super) const CLEAR: f64 = 1e-12;
 
 /// The columns of one game. They need not be stored: the game asks for the ones it uses.
 pub(crate) trait Columns {

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::budget::Budget;
-use super::game::{Columns, Game, Verdict};
+use super::game::{CLEAR, Columns, Game, Verdict};
 use super::vectors::{Vectors, dot};
 
 /// A pruned set (or part of one) and the most that dropping the others loses at any point.
@@ -219,10 +219,11 @@ impl Columns for Race<'_> {
                 least = Some((self.region.len() / dim + l, margin));
             }
         }
-        if least.is_some_and(|l| l.1 <= 0.0) {
+        if least.is_some_and(|l| l.1 < -CLEAR) {
             return least;
         }
-        // Only a point that may be a witness is held against the whole region.
+        // Only a point that may be a witness is held against the whole region; and one where the columns in use are at 0, which
+        // would not get further with them.
         let mut wall = None;
         for (k, row) in self.region.chunks_exact(dim).enumerate() {
             let value = dot(row, point);
@@ -254,6 +255,9 @@ impl Columns for Race<'_> {
         1.0 / size
     }
 }
+
+#[cfg(test)]
+mod against_library;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,8 @@
 //! Every vector that is dropped comes with a proof that the kept ones are nowhere more than the tolerance below it, so a set
 //! loses at most the tolerance, once. What cannot be proved is kept.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::budget::Budget;
@@ -25,11 +27,12 @@ pub(crate) struct Pruner<'a> {
 impl Pruner<'_> {
     /// The vectors of `set` that are needed somewhere on the simplex (Lark's filter, in White 1991).
     pub fn prune(&self, set: &Vectors) -> Pruned {
-        let mut seeds: Vec<Vec<f64>> = (0..set.len()).map(|i| set.point(i).to_vec()).collect();
-        seeds.extend((0..set.dim).map(|s| (0..set.dim).map(|t| f64::from(u8::from(s == t))).collect()));
-        seeds.dedup();
-        let seeds: Vec<&[f64]> = seeds.iter().map(Vec::as_slice).collect();
-        let (kept, loss) = self.filter(set, &[], &seeds);
+        let dim = set.dim;
+        // One point is often that of many vectors in a row.
+        let points =
+            (0..set.len()).filter(|&i| i == 0 || set.point(i) != set.point(i - 1)).map(|i| set.point(i).into());
+        let corners = (0..dim).map(|s| (0..dim).map(|t| f64::from(u8::from(s == t))).collect());
+        let (kept, loss) = self.filter(set, &[], points.chain(corners));
         let mut vectors = Vectors::new(set.dim);
         for (i, point) in kept {
             vectors.push(set.row(i).iter().copied(), set.actions[i], &point);
@@ -59,7 +62,7 @@ impl Pruner<'_> {
                     return Pruned { vectors, loss: 0.0 };
                 }
                 self.budget.work(a.values.len());
-                let (kept, loss) = self.filter(b, &region(a, i), &seeds[i]);
+                let (kept, loss) = self.filter(b, &region(a, i), seeds[i].iter().map(|&seed| seed.into()));
                 for (j, point) in kept {
                     vectors.push(a.row(i).iter().zip(b.row(j)).map(|(a, b)| a + b), a.actions[i], &point);
                 }
@@ -86,7 +89,12 @@ impl Pruner<'_> {
 
     /// The candidates needed at some point of the simplex where every row of `region` is at least 0, each with a point where it
     /// is; and the most that leaving out the others loses there. O(candidates) games.
-    fn filter(&self, candidates: &Vectors, region: &[f64], seeds: &[&[f64]]) -> (Vec<(usize, Vec<f64>)>, f64) {
+    fn filter<'s>(
+        &self,
+        candidates: &Vectors,
+        region: &[f64],
+        seeds: impl Iterator<Item = Cow<'s, [f64]>>,
+    ) -> (Vec<(usize, Vec<f64>)>, f64) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             Open,
@@ -106,11 +114,11 @@ impl Pruner<'_> {
                 return (kept, loss);
             }
             self.budget.work(candidates.values.len());
-            let best = best_at(candidates, seed, |_| true);
+            let best = best_at(candidates, &seed, |_| true);
             if states[best] == State::Open {
                 states[best] = State::Kept;
                 rivals.extend(candidates.row(best));
-                kept.push((best, seed.to_vec()));
+                kept.push((best, seed.into_owned()));
             }
         }
         let scale = 1.0 / candidates.scale().max(f64::MIN_POSITIVE);
@@ -126,11 +134,15 @@ impl Pruner<'_> {
                     states[i] = State::Dropped;
                     break;
                 }
-                // A point inside the region to begin from; the last one found is as good as any.
-                let game = game.get_or_insert_with(|| {
+                if game.is_none() {
                     self.budget.hold(Game::bytes(dim));
-                    Game::new(dim)
-                });
+                    if self.budget.spent() {
+                        self.budget.free(Game::bytes(dim));
+                        return (kept, loss);
+                    }
+                }
+                // A point inside the region to begin from; the last one found is as good as any.
+                let game = game.get_or_insert_with(|| Game::new(dim));
                 game.point.copy_from_slice(kept.last().map_or(&centre, |k| &k.1));
                 let mut race = Race { region, walls: &mut walls, rivals: &rivals, candidate, scale };
                 let found = match game.test(&mut race, self.tolerance, self.budget) {

@@ -134,7 +134,9 @@ pub fn solve_batch(
     limits: &Limits,
     hook: &(dyn Fn(usize, &Progress) -> ControlFlow<()> + Sync),
 ) -> Vec<Result<Solution, SolveError>> {
-    let one = |i: usize| auto(&models[i]).solve(&models[i], limits, &|progress| hook(i, progress));
+    // Threads that are not taken by other tasks may serve a task of few.
+    let each = Limits { threads: (limits.threads / models.len().max(1)).max(limits.threads.min(1)), ..limits.clone() };
+    let one = |i: usize| auto(&models[i]).solve(&models[i], &each, &|progress| hook(i, progress));
     match rayon::ThreadPoolBuilder::new().num_threads(limits.threads.max(1)).build() {
         Ok(pool) => pool.install(|| (0..models.len()).into_par_iter().map(one).collect()),
         // No threads to be had: the caller's own thread does the work.

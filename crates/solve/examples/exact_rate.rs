@@ -75,7 +75,7 @@ fn row(task: &str, options: &Options) {
                 "problem": std::path::Path::new(file).file_name().map(|n| n.to_string_lossy()), "horizon": model.horizon(),
                 "value": solution.value(), "lower": solution.lower, "upper": solution.upper, "gap": solution.gap(),
                 "seconds": stats.seconds, "processorSeconds": processor, "threads": limits.threads, "stages": stats.iterations,
-                "vectors": stats.vectors, "solver": stats.solver, "stopped": stopped,
+                "vectors": stats.vectors, "solver": stats.solver, "stopped": stopped, "start": model.start(),
             })
         );
         return;

@@ -1,7 +1,8 @@
 // Exact values beside pomdp-solve's, problem by problem and horizon by horizon: the second half of `npm run bench:solvers`.
 //
 // pomdp-solve is run, by itself, where PEER_POMDP_SOLVE names its binary and shown as recorded elsewhere. Its value is that of its
-// last vectors at the file's start distribution. Seconds are processor seconds of all threads, for ours without reading the file.
+// last vectors at the file's start distribution. Its seconds are the processor's, and so is its limit,
+// `--time`, as it ignores interrupts; ours are wall and processor seconds without reading the file.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -21,10 +22,10 @@ function peer({ problem, horizon, recorded }, start, { folder, seconds, scratch,
   const out = join(scratch, 'exact');
   rmSync(`${out}.alpha`, { force: true });
   const until = horizon === null ? ['-stop_criteria', 'bellman', '-stop_delta', '1e-6'] : ['-horizon', `${horizon}`];
-  const run = timed(resolve(binary), ['-pomdp', resolve(folder, problem), ...until, '-o', out], seconds, scratch);
+  const run = timed(resolve(binary), ['-pomdp', resolve(folder, problem), ...until, '-o', out], 20 * seconds, scratch, seconds);
   if (run.error) return { failed: run.error.message };
   const unstable = run.text.match(/lp_solve reported (\d+) LPs/);
-  if (!/Solution found/.test(run.text) || !existsSync(`${out}.alpha`)) return { failed: `not within ${run.wall.toFixed(1)} s`, processorSeconds: run.processorSeconds };
+  if (!/Solution found/.test(run.text) || !existsSync(`${out}.alpha`)) return { failed: `not within ${run.processorSeconds?.toFixed(1)} s`, processorSeconds: run.processorSeconds };
   return { ...valueOf(`${out}.alpha`, start), processorSeconds: run.processorSeconds, unstablePrograms: Number(unstable?.[1] ?? 0) };
 }
 

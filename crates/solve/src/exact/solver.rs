@@ -25,7 +25,7 @@ use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Sto
 /// States that an observation may leave possible, at most: a linear program holds the square of it, on every thread.
 const MOST_STATES: usize = 4096;
 
-/// How often the hook is called while a stage is computed.
+/// How often the hook is called while a stage is computed; the clock is read then, too.
 const TICK: Duration = Duration::from_millis(20);
 
 /// What may be spent on better bounds when the time is up.
@@ -125,7 +125,8 @@ fn run_beside(task: &Task, watch: &Watch, threads: usize) -> Outcome {
             Err(_) => task.run(&sender),
         });
         loop {
-            match receiver.recv_timeout(TICK) {
+            let left = task.limits.time.map_or(TICK, |time| time.saturating_sub(watch.elapsed()));
+            match receiver.recv_timeout(TICK.min(left)) {
                 Ok((lower, upper, stages)) => now = (now.0.max(lower), now.1.min(upper), stages),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -32,13 +32,13 @@ fn columns(dim: usize, most: usize) -> impl Strategy<Value = Vec<Vec<f64>>> {
                 break;
             }
             let (one, other) = (one.get(&rows).clone(), other.get(&rows).clone());
-            let pairs = one.iter().zip(&other).enumerate();
+            let pairs = one.iter().zip(&other);
             rows.push(match kind {
                 0 => one,
                 1 => one.iter().map(|v| 3.0 * v).collect(),
-                2 => pairs.map(|(s, (v, w))| v + 1e-13 * w * (s as f64 - 1.5)).collect(),
+                2 => pairs.enumerate().map(|(s, (v, w))| v + 1e-13 * w * (s as f64 - 1.5)).collect(),
                 3 => one.iter().map(|v| -v).collect(),
-                _ => pairs.map(|(_, (v, w))| 0.5 * (v + w)).collect(),
+                _ => pairs.map(|(v, w)| 0.5 * (v + w)).collect(),
             });
         }
         for (row, size) in rows.iter_mut().zip(sizes) {

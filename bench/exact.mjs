@@ -1,8 +1,8 @@
 // Exact values beside pomdp-solve's, problem by problem and horizon by horizon: the second half of `npm run bench:solvers`.
 //
-// pomdp-solve is run, by itself, where PEER_POMDP_SOLVE names its binary and shown as recorded elsewhere. Its value is that of its
-// last vectors at the file's start distribution. Its seconds are the processor's, and so is its limit,
-// `--time`, as it ignores interrupts; ours are wall and processor seconds without reading the file.
+// pomdp-solve is run, by itself, where PEER_POMDP_SOLVE names its binary, and shown as recorded elsewhere. Its value is that of its last
+// vectors at the file's start distribution. Its seconds are the processor's, and so is its limit, `--time`, as it ignores interrupts;
+// ours are wall and processor seconds without reading the file.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';

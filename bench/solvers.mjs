@@ -3,8 +3,8 @@
 // A peer is run when its binary is named in PEER_SARSOP (pomdpsol), PEER_ZMDP (zmdp) or PEER_POMDP_SOLVE (pomdp-solve); the others are
 // shown by what was recorded in solver-figures.json. Programs run one at a time. Peers need bash and coreutils (`timeout`, `stdbuf`).
 //
-// Of the point-based table: seconds are a program's own, without reading the file where it says so; processor seconds are those of the whole process. The last
-// column is when our gap was first as small as the best peer's last one.
+// Of the point-based table: seconds are a program's own, without reading the file where it says so; processor seconds are those of the
+// whole process. The last column is when our gap was first as small as the best peer's last one.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

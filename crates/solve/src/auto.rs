@@ -91,7 +91,8 @@ impl Solver for Then {
         let share = Limits { time: limits.time.map(|time| time.mul_f64(self.share)), ..limits.clone() };
         let first = self.first.solve(model, &share, hook)?;
         let over = match first.stopped {
-            Stopped::Memory => false,
+            // What a search of some trials cannot hold, another and the sets of exact stages cannot either.
+            Stopped::Memory => self.least > 0,
             Stopped::Exhausted => first.stats.iterations < self.least,
             Stopped::Time => self.share >= 1.0,
             Stopped::Converged | Stopped::Cancelled => true,

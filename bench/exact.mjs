@@ -57,7 +57,8 @@ export const exactHead = `| problem | H | value | proven gap | seconds, 1 thread
 export function exactLine({ problem, horizon, one, two, peer }) {
   const found = peer && !peer.failed;
   const theirs = peer?.processorSeconds;
-  const shown = found ? `${theirs?.toFixed(2) ?? '?'} s${peer.recorded ? ` (recorded ${peer.recorded})` : ''}` : (peer?.failed ?? '');
+  const time = theirs === undefined ? 'value only' : `${theirs.toFixed(2)} s`;
+  const shown = found ? `${time}${peer.recorded ? ` (recorded ${peer.recorded})` : ''}` : (peer?.failed ?? '');
   const less = found && peer.value !== undefined ? (peer.value - one.value).toExponential(1) : '';
   const done = one.stopped === 'converged';
   const times = theirs === undefined || !done ? '' : `${peer.failed ? 'over ' : ''}${(theirs / one.processorSeconds).toPrecision(3)}`;

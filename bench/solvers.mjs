@@ -1,26 +1,31 @@
-// Point-based bounds beside a peer's: `npm run bench:solvers -- --folder DIR [--json] [--time 30] [--only TEXT]`.
+// Point-based bounds and exact values beside a peer's: `npm run bench:solvers -- --folder DIR [--json] [--time 30] [--only TEXT]
+// [--part point|exact]`. Exact values are exact.mjs's part.
 // A peer is run when its binary is named in PEER_SARSOP (pomdpsol), PEER_ZMDP (zmdp) or PEER_POMDP_SOLVE (pomdp-solve); the others are
 // shown by what was recorded in solver-figures.json. Programs run one at a time. Peers need bash and coreutils (`timeout`, `stdbuf`).
 //
-// Seconds are a program's own, without reading the file where it says so; processor seconds are those of the whole process. The last
-// column is when our gap was first as small as the best peer's last one.
+// Of the point-based table: seconds are a program's own, without reading the file where it says so; processor seconds are those of the
+// whole process. The last column is when our gap was first as small as the best peer's last one.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { exactHead, exactLine, exactRows } from './exact.mjs';
+import { timed } from './timed.mjs';
 
 const options = {
   folder: { type: 'string' },
   json: { type: 'boolean', default: false },
   time: { type: 'string', default: '30' },
   only: { type: 'string', multiple: true, default: [] },
+  part: { type: 'string' },
 };
 const { values } = parseArgs({ options });
 const seconds = Number(values.time);
-if (!values.folder || !(seconds > 0)) {
-  console.error('usage: npm run bench:solvers -- --folder DIR [--json] [--time SECONDS] [--only TEXT]\nDIR holds the .pomdp and .pomdpx files of the problems.');
+const parts = values.part ? [values.part] : ['point', 'exact'];
+if (!values.folder || !(seconds > 0) || !parts.every((part) => part === 'point' || part === 'exact')) {
+  console.error('usage: npm run bench:solvers -- --folder DIR [--json] [--time SECONDS] [--only TEXT] [--part point|exact]\nDIR holds the .pomdp and .pomdpx files of the problems.');
   process.exit(2);
 }
 const figures = JSON.parse(readFileSync(new URL('solver-figures.json', import.meta.url), 'utf8'));
@@ -76,18 +81,6 @@ const peers = {
   },
 };
 
-/** Runs a program under bash's stopwatch; one that does not stop by itself is interrupted, so that it still prints what it has. */
-function timed(binary, args, patience) {
-  const limit = ['stdbuf', '-oL', 'timeout', '--signal=INT', '--kill-after=5', `${patience}`, binary, ...args];
-  const quoted = limit.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  const script = `TIMEFORMAT='processor seconds: %U %S'; time ${quoted} 2>&1`;
-  const start = performance.now();
-  const run = spawnSync('bash', ['-c', script], { cwd: scratch, encoding: 'utf8', maxBuffer: 1 << 28 });
-  const wall = (performance.now() - start) / 1000;
-  const [, user, system] = (run.stderr ?? '').match(/processor seconds: (\S+) (\S+)/) ?? [];
-  return { text: run.stdout ?? '', error: run.error, wall, processorSeconds: user === undefined ? undefined : Number(user) + Number(system) };
-}
-
 function measurePeer(name, peer, problem) {
   const binary = process.env[peer.variable];
   if (!binary) {
@@ -97,7 +90,7 @@ function measurePeer(name, peer, problem) {
     return kind === 'gapOf1e-3' ? { recorded: figures.date, seconds: figure, gap: 1e-3 } : { recorded: figures.date, seconds: 30, gap: figure };
   }
   if (!peer.reads(problem)) return { failed: 'does not read this format' };
-  const run = timed(resolve(binary), peer.command(resolve(values.folder, problem)), peer.patience);
+  const run = timed(resolve(binary), peer.command(resolve(values.folder, problem)), peer.patience, scratch);
   if (run.error) return { failed: run.error.message };
   const found = peer.parse(run.text);
   if (!found) return { failed: `no answer within ${run.wall.toFixed(1)} s` };
@@ -120,11 +113,12 @@ const show = (peer) => {
   return `${gap} in ${peer.seconds?.toPrecision(3)} s${spent}${peer.recorded ? ` (recorded ${peer.recorded})` : ''}`;
 };
 
-try {
+/** Our bounds and the peers', problem by problem. */
+function pointRows() {
   const only = values.only.flatMap((part) => ['--only', part]);
   const command = ['run', '--release', '--locked', '-q', '-p', 'tiresias-solve', '--example', 'solver_rate', '--'];
   const ours = spawnSync('cargo', [...command, resolve(values.folder), '--json', '--time', `${seconds}`, ...only], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  if (ours.status !== 0) process.exit(ours.status ?? 1);
+  if (ours.status !== 0) throw new Error(`solver_rate ended with ${ours.status}`);
   const rows = ours.stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
   if (!values.json) console.log(`| problem | lower | upper | gap | seconds | processor s | ${Object.keys(peers).join(' | ')} | best peer's gap after s |\n|${' --- |'.repeat(10)}`);
   for (const row of rows) {
@@ -134,8 +128,21 @@ try {
     const cells = [row.problem, row.lower.toFixed(5), row.upper.toFixed(5), row.gap.toPrecision(3), row.seconds.toFixed(3), row.processorSeconds.toFixed(2)];
     console.log(`| ${[...cells, ...Object.values(row.peers).map(show), row.secondsToPeersGap?.toPrecision(3) ?? 'not reached'].join(' | ')} |`);
   }
-  if (values.json) console.log(JSON.stringify({ seconds, date: new Date().toISOString(), recorded: { date: figures.date, source: figures.source }, rows }, null, 2));
-  else console.log(`\nRecorded figures: ${figures.source}, ${figures.date}.`);
+  if (!values.json) console.log(`\nRecorded figures: ${figures.source}, ${figures.date}.\n`);
+  return rows;
+}
+
+try {
+  const rows = parts.includes('point') ? pointRows() : [];
+  let exact = [];
+  if (parts.includes('exact')) {
+    const say = values.json ? () => {} : console.log;
+    say(exactHead);
+    exact = exactRows(figures.exact, { folder: values.folder, seconds, only: values.only, root, scratch }, (row) => say(exactLine(row)));
+    say(`\nRecorded figures: ${figures.exact.source}, ${figures.exact.date}.`);
+  }
+  const recorded = { date: figures.date, source: figures.source, exact: { date: figures.exact.date, source: figures.exact.source } };
+  if (values.json) console.log(JSON.stringify({ seconds, date: new Date().toISOString(), recorded, rows, exact }, null, 2));
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

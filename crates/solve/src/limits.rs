@@ -103,6 +103,10 @@ impl<'a> Watch<'a> {
         self.start.elapsed().as_secs_f64()
     }
 
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Whether the time is up, without calling the hook: cheap enough for inner loops.
     pub fn late(&self) -> bool {
         self.limits.time.is_some_and(|limit| self.start.elapsed() >= limit)

@@ -42,7 +42,7 @@ fn values_equal_the_enumeration_at_every_stage_and_belief() {
         let strategy = (hidden(size), prop::collection::vec(belief(states), 6));
         for everywhere in [false, true] {
             let run = |(model, beliefs): (Model, Vec<Vec<f64>>)| {
-                let solution = Exact { everywhere }.solve(&model, &limits(0.0), &no_hook).unwrap();
+                let solution = Exact { everywhere, ..Exact::default() }.solve(&model, &limits(0.0), &no_hook).unwrap();
                 prop_assert_eq!(solution.stopped, Stopped::Converged);
                 prop_assert!(solution.gap() < 1e-10);
                 for (k, b) in beliefs.iter().enumerate() {
@@ -117,6 +117,60 @@ fn without_a_horizon_the_gap_is_reached_from_both_sides() {
     assert!(solution.gap() <= 1e-4);
     // V_400 is within 0.95^400 · 10 / 0.05 < 3e-7 of it.
     assert!(solution.lower <= 19.371_368_4 && solution.upper >= 19.371_368_3, "{} {}", solution.lower, solution.upper);
+}
+
+#[test]
+fn rewards_of_any_size_are_solved_alike() {
+    let model = tiger(None);
+    for scale in [1e-9, 1e-3, 1e6, 1e12] {
+        let scaled = changed(&model, |b| match &mut b.reward {
+            Reward::StateAction(rewards) => rewards.iter_mut().for_each(|r| *r *= scale),
+            other => panic!("{other:?}"),
+        });
+        let solution = Exact::default().solve(&scaled, &limits(1e-3 * scale), &no_hook).unwrap();
+        assert_eq!(solution.stopped, Stopped::Converged, "{scale}");
+        let (lower, upper) = (solution.lower / scale, solution.upper / scale);
+        assert!(lower <= 19.371_368_4 && upper >= 19.371_368_3, "{scale}: {lower} {upper}");
+    }
+}
+
+/// A corridor of 75 places, walked deterministically and seen, with a bit that is not seen but looked at with errors.
+#[test]
+fn many_states_of_which_few_are_possible_at_once() {
+    let places = 75;
+    let n = 2 * places;
+    let (mut walk, mut see) = (tiresias_model::Kernel::new(n), tiresias_model::Kernel::new(n));
+    for action in 0..2 {
+        for state in 0..n {
+            let (place, bit) = (state / 2, state % 2);
+            walk.push_row([(2 * ((place + action) % places) + bit, 1.0)]);
+            let right = if action == 0 { 0.8 } else { 0.5 };
+            let mut row = [(2 * place + bit, right), (2 * place + 1 - bit, 1.0 - right)];
+            row.sort_by_key(|&(o, _)| o);
+            see.push_row(row);
+        }
+    }
+    let model = changed(&tiger(Some(4)), |b| {
+        b.states = tiresias_model::Space::unnamed("states", n).unwrap();
+        b.actions = tiresias_model::Space::unnamed("actions", 2).unwrap();
+        b.observations = Some(tiresias_model::Space::unnamed("observations", n).unwrap());
+        // A step pays by the bit and the place, a look costs a little.
+        let step = (0..n).map(|s| if s % 2 == 0 { 1.0 } else { -1.5 } * (1.0 + (s / 2 % 3) as f64));
+        b.reward = Reward::StateAction((0..n).map(|_| -0.1).chain(step).collect());
+        // Only the first places can be reached within the horizon.
+        b.start = (0..n).map(|s| if s < 2 { 0.5 } else { 0.0 }).collect();
+        b.final_reward = (0..n).map(|s| (s % 5) as f64).collect();
+        b.dynamics = vec![tiresias_model::Dynamics { transition: walk, observation: Some(see) }];
+    });
+    let solution = exact(&model);
+    assert!((solution.value() - enumerate(&model, 0, model.start())).abs() < 1e-10);
+    let vectors = solution.stats.vectors;
+    assert!(vectors < 4 * 8 * places, "sets of a few vectors over two states each, not {vectors}");
+    let certain: Vec<f64> = (0..n).map(|s| f64::from(u8::from(s == 149))).collect();
+    let expected = enumerate_actions(&model, 2, &certain);
+    for (q, expected) in solution.policy.q_values(2, &certain).iter().zip(expected) {
+        assert!((q - expected).abs() < 1e-10, "{q} {expected}");
+    }
 }
 
 #[test]

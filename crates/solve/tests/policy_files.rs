@@ -202,7 +202,8 @@ fn the_vectors_of_a_solved_policy_are_what_was_proven() {
 fn exact_vectors_are_exported_too() {
     for (horizon, everywhere) in [(Some(1), false), (Some(6), false), (Some(6), true), (None, false)] {
         let model = doors(horizon);
-        let solution = Exact { everywhere }.solve(&model, &Limits::with_gap(1e-6), &no_hook).unwrap();
+        let solution =
+            Exact { everywhere, ..Exact::default() }.solve(&model, &Limits::with_gap(1e-6), &no_hook).unwrap();
         let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
         let value = policy.value(0, model.start());
         assert!((value - solution.value()).abs() <= 1e-6, "{value} {}", solution.value());
@@ -219,7 +220,8 @@ fn exact_vectors_are_exported_too() {
 #[test]
 fn a_file_a_stage_reads_back() {
     let model = doors(Some(4));
-    let solution = Exact { everywhere: true }.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap();
+    let solution =
+        Exact { everywhere: true, ..Exact::default() }.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap();
     let policy = AlphaPolicy::from_solved(&solution.policy).unwrap();
     let texts = policy.write(PolicyFormat::Alpha, &model).unwrap();
     assert_eq!(texts.len(), 4);

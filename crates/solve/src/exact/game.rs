@@ -14,10 +14,13 @@ const PIVOT: f64 = 1e-11;
 
 /// A point counts as a witness at once when every column is this much above 0. Where regions merely touch, rounding makes points
 /// that are above by less; those are believed only when the proof to the contrary fails, or sets would fill with slivers.
-const CLEAR: f64 = 1e-12;
+pub(super) const CLEAR: f64 = 1e-12;
 
 /// The columns of one game. They need not be stored: the game asks for the ones it uses.
 pub(crate) trait Columns {
+    /// Numbers in all columns: what pricing costs, at most.
+    fn entries(&self) -> usize;
+
     /// The column whose product with `point` is least, and that product up to a positive factor; `None` when there are none.
     fn least(&mut self, point: &[f64]) -> Option<(usize, f64)>;
 
@@ -92,8 +95,11 @@ impl Game {
 
     fn run(&mut self, columns: &mut impl Columns, tolerance: f64, spread: f64, budget: &Budget) -> Verdict {
         self.start(spread);
-        for turn in 0..60 + 20 * self.rows {
-            if turn % 16 == 0 && budget.spent() {
+        let turns = 60 + 20 * self.rows;
+        let price = 2 * self.rows * self.rows + columns.entries();
+        for turn in 0..turns {
+            budget.work(price);
+            if (turn % 16 == 0 || self.rows > 64) && budget.spent() {
                 return Verdict::Unclear;
             }
             let slack = self.cheapest_slack();
@@ -254,6 +260,10 @@ mod tests {
     }
 
     impl Columns for Given {
+        fn entries(&self) -> usize {
+            self.columns.iter().map(Vec::len).sum()
+        }
+
         fn least(&mut self, point: &[f64]) -> Option<(usize, f64)> {
             let product = |c: &Vec<f64>| c.iter().zip(point).map(|(c, x)| c * x).sum::<f64>() + self.lie;
             self.columns.iter().map(product).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))

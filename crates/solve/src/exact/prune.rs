@@ -3,10 +3,12 @@
 //! Every vector that is dropped comes with a proof that the kept ones are nowhere more than the tolerance below it, so a set
 //! loses at most the tolerance, once. What cannot be proved is kept.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::budget::Budget;
-use super::game::{Columns, Game, Verdict};
+use super::game::{CLEAR, Columns, Game, Verdict};
 use super::vectors::{Vectors, dot};
 
 /// A pruned set (or part of one) and the most that dropping the others loses at any point.
@@ -25,11 +27,12 @@ pub(crate) struct Pruner<'a> {
 impl Pruner<'_> {
     /// The vectors of `set` that are needed somewhere on the simplex (Lark's filter, in White 1991).
     pub fn prune(&self, set: &Vectors) -> Pruned {
-        let mut seeds: Vec<Vec<f64>> = (0..set.len()).map(|i| set.point(i).to_vec()).collect();
-        seeds.extend((0..set.dim).map(|s| (0..set.dim).map(|t| f64::from(u8::from(s == t))).collect()));
-        seeds.dedup();
-        let seeds: Vec<&[f64]> = seeds.iter().map(Vec::as_slice).collect();
-        let (kept, loss) = self.filter(set, &[], &seeds);
+        let dim = set.dim;
+        // One point is often that of many vectors in a row.
+        let points =
+            (0..set.len()).filter(|&i| i == 0 || set.point(i) != set.point(i - 1)).map(|i| set.point(i).into());
+        let corners = (0..dim).map(|s| (0..dim).map(|t| f64::from(u8::from(s == t))).collect());
+        let (kept, loss) = self.filter(set, &[], points.chain(corners));
         let mut vectors = Vectors::new(set.dim);
         for (i, point) in kept {
             vectors.push(set.row(i).iter().copied(), set.actions[i], &point);
@@ -45,6 +48,7 @@ impl Pruner<'_> {
         let mut seeds = vec![Vec::new(); a.len()];
         (0..a.len()).for_each(|i| seeds[i].push(a.point(i)));
         for j in (0..b.len()).take_while(|_| !self.budget.spent()) {
+            self.budget.work(a.values.len());
             let point = b.point(j);
             let value = |i: usize| dot(a.row(i), point);
             let best = (1..a.len()).fold(0, |best, i| if value(i) > value(best) { i } else { best });
@@ -57,7 +61,8 @@ impl Pruner<'_> {
                 if self.budget.spent() {
                     return Pruned { vectors, loss: 0.0 };
                 }
-                let (kept, loss) = self.filter(b, &region(a, i), &seeds[i]);
+                self.budget.work(a.values.len());
+                let (kept, loss) = self.filter(b, &region(a, i), seeds[i].iter().map(|&seed| seed.into()));
                 for (j, point) in kept {
                     vectors.push(a.row(i).iter().zip(b.row(j)).map(|(a, b)| a + b), a.actions[i], &point);
                 }
@@ -84,7 +89,12 @@ impl Pruner<'_> {
 
     /// The candidates needed at some point of the simplex where every row of `region` is at least 0, each with a point where it
     /// is; and the most that leaving out the others loses there. O(candidates) games.
-    fn filter(&self, candidates: &Vectors, region: &[f64], seeds: &[&[f64]]) -> (Vec<(usize, Vec<f64>)>, f64) {
+    fn filter<'s>(
+        &self,
+        candidates: &Vectors,
+        region: &[f64],
+        seeds: impl Iterator<Item = Cow<'s, [f64]>>,
+    ) -> (Vec<(usize, Vec<f64>)>, f64) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             Open,
@@ -103,11 +113,12 @@ impl Pruner<'_> {
             if self.budget.spent() {
                 return (kept, loss);
             }
-            let best = best_at(candidates, seed, |_| true);
+            self.budget.work(candidates.values.len());
+            let best = best_at(candidates, &seed, |_| true);
             if states[best] == State::Open {
                 states[best] = State::Kept;
                 rivals.extend(candidates.row(best));
-                kept.push((best, seed.to_vec()));
+                kept.push((best, seed.into_owned()));
             }
         }
         let scale = 1.0 / candidates.scale().max(f64::MIN_POSITIVE);
@@ -117,16 +128,21 @@ impl Pruner<'_> {
                 break;
             }
             while states[i] == State::Open {
+                self.budget.work(rivals.len());
                 let candidate = candidates.row(i);
                 if rivals.chunks_exact(dim).any(|rival| rival.iter().zip(candidate).all(|(r, c)| r >= c)) {
                     states[i] = State::Dropped;
                     break;
                 }
-                // A point inside the region to begin from; the last one found is as good as any.
-                let game = game.get_or_insert_with(|| {
+                if game.is_none() {
                     self.budget.hold(Game::bytes(dim));
-                    Game::new(dim)
-                });
+                    if self.budget.spent() {
+                        self.budget.free(Game::bytes(dim));
+                        return (kept, loss);
+                    }
+                }
+                // A point inside the region to begin from; the last one found is as good as any.
+                let game = game.get_or_insert_with(|| Game::new(dim));
                 game.point.copy_from_slice(kept.last().map_or(&centre, |k| &k.1));
                 let mut race = Race { region, walls: &mut walls, rivals: &rivals, candidate, scale };
                 let found = match game.test(&mut race, self.tolerance, self.budget) {
@@ -188,6 +204,11 @@ struct Race<'a> {
 }
 
 impl Columns for Race<'_> {
+    fn entries(&self) -> usize {
+        // Of the region, the walls that were met are priced at every turn, all of it at the last ones only.
+        self.rivals.len() + self.walls.len() * self.candidate.len()
+    }
+
     fn least(&mut self, point: &[f64]) -> Option<(usize, f64)> {
         let dim = point.len();
         let mut least: Option<(usize, f64)> = None;
@@ -210,10 +231,11 @@ impl Columns for Race<'_> {
                 least = Some((self.region.len() / dim + l, margin));
             }
         }
-        if least.is_some_and(|l| l.1 <= 0.0) {
+        if least.is_some_and(|l| l.1 < -CLEAR) {
             return least;
         }
-        // Only a point that may be a witness is held against the whole region.
+        // Only a point that may be a witness is held against the whole region; and one where the columns in use are at 0, which
+        // would not get further with them.
         let mut wall = None;
         for (k, row) in self.region.chunks_exact(dim).enumerate() {
             let value = dot(row, point);
@@ -245,6 +267,9 @@ impl Columns for Race<'_> {
         1.0 / size
     }
 }
+
+#[cfg(test)]
+mod against_library;
 
 #[cfg(test)]
 mod tests {

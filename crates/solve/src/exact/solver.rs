@@ -25,7 +25,7 @@ use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Sto
 /// States that an observation may leave possible, at most: a linear program holds the square of it, on every thread.
 const MOST_STATES: usize = 4096;
 
-/// How often the hook is called while a stage is computed.
+/// How often the hook is called while a stage is computed; the clock is read then, too.
 const TICK: Duration = Duration::from_millis(20);
 
 /// What may be spent on better bounds when the time is up.
@@ -36,11 +36,20 @@ const AFTERWARDS: Duration = Duration::from_millis(50);
 ///
 /// With a horizon the bounds differ by rounding only (and by [`Limits::gap`] if that is more); what is finished when a limit
 /// stops it stays exact, and linear bounds serve the stages before. The number of vectors a stage can grow exponentially.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Exact {
     /// Compute vectors for all beliefs, not only for those that can follow an action and an observation. The policy is the same;
     /// its vectors then span all states.
     pub everywhere: bool,
+    /// Multiply-adds, roughly, after which it gives up; it then stops with [`Stopped::Exhausted`] and what is finished. A processor
+    /// does some hundreds of millions a second. The same number stops at the same stage on every machine.
+    pub most_work: u64,
+}
+
+impl Default for Exact {
+    fn default() -> Self {
+        Self { everywhere: false, most_work: u64::MAX }
+    }
 }
 
 impl Solver for Exact {
@@ -57,7 +66,7 @@ impl Solver for Exact {
             return Err(SolveError::Unsupported { solver: self.name(), expected, found });
         }
         let watch = Watch::new(limits, hook);
-        let budget = Budget::new(limits);
+        let budget = Budget::new(limits).with_work(self.most_work);
         let branches = branches(model);
         let supports = Supports::new(model, &branches, self.everywhere);
         let most = supports.states.iter().map(Vec::len).max().unwrap_or(0);
@@ -117,7 +126,8 @@ fn run_beside(task: &Task, watch: &Watch, threads: usize) -> Outcome {
             Err(_) => task.run(&sender),
         });
         loop {
-            match receiver.recv_timeout(TICK) {
+            let left = task.limits.time.map_or(TICK, |time| time.saturating_sub(watch.elapsed()));
+            match receiver.recv_timeout(TICK.min(left)) {
                 Ok((lower, upper, stages)) => now = (now.0.max(lower), now.1.min(upper), stages),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -9,7 +9,7 @@ const TIGER: &str = include_str!("../../../examples/tiger.json");
 /// the very column; they are no part of the text. The library that parses says by itself where the text is no JSON of a model.
 const FAULTS: &[(&str, &str, &str)] = &[
     // ---- JSON ----
-    ("}\n  ]\n}", "}\n  ]", "not a model in JSON: EOF"),
+    ("}\n  ]\n}", "}\n  ]¶", "not a model in JSON: EOF"),
     ("\"discount\": 0.95,\n  ", "\"discount\": 0.95\n  §", "expected `,` or `}`"),
     ("\"discount\": 0.95", "\"discount\": §zero", "expected value"),
     ("\"discount\": 0.95", "\"discount\" §0.95", "expected `:`"),

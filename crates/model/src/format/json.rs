@@ -69,7 +69,9 @@ fn expected(error: &ModelError) -> String {
 /// A JSON error under the character where it was noticed.
 fn syntax(text: &str, error: &serde_json::Error) -> Fault {
     let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let near = (line + error.column().saturating_sub(1)).min(text.len());
+    // What is missing at the end is missing there, not at the last character that was read.
+    let near = if error.is_eof() { text.trim_end().len() } else { line + error.column().saturating_sub(1) };
+    let near = near.min(text.len());
     let start = (0..=near).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     let message = error.to_string();

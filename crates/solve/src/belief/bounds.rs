@@ -73,7 +73,9 @@ impl BeliefBounds {
         let from = (stage, sparse(belief));
         match &mut self.refined {
             Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => {}
-            Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
+            Refined::Vectors(bounds) => {
+                drop(Search::default().run_vectors(model, bounds, &from, limits, (&watch, self.corners.bytes())))
+            }
             Refined::Plans(bounds) => drop(Plans::default().run(model, bounds, &from, limits, &watch)),
         }
     }

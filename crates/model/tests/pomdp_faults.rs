@@ -252,6 +252,11 @@ fn a_thousand_bad_rows_and_names_stay_on_a_screen() {
     assert!(shown.lines().count() <= 24 && shown.lines().all(|line| line.chars().count() < 300), "{shown}");
     let text = format!("discount: {}", "9".repeat(100_000));
     assert!(fault(&text).message.len() < 200);
+    let found = fault(&"ä".repeat(100_000));
+    assert!(
+        (1, 1) == (found.line, found.column) && found.text.len() < 1010 && found.to_string().len() < 3000,
+        "{found}"
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ export const EXIT = {
   internal: 70,
   again: 75,
   interrupted: 130,
+  pipe: 141,
   terminated: 143,
 } as const;
 

@@ -1,7 +1,7 @@
 // Files that are whole or absent: written under a temporary name beside the target, synced, then renamed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, basename } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
 import { parseJson } from './json.js';
@@ -28,7 +28,7 @@ export function ioError(error: unknown, doing: string): unknown {
   const errno = (error as NodeJS.ErrnoException | undefined)?.code;
   if (!(error instanceof Error) || error instanceof TiresiasError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno)) return error;
   const code = CODE_OF_ERRNO[errno] ?? 'IO';
-  return new TiresiasError(code, `could not ${doing}: ${SAID[code] ?? messageOf(error)}`, { details: { errno, doing }, cause: error });
+  return new TiresiasError(code, `could not ${doing}: ${SAID[code] ?? (errno === 'EISDIR' ? 'it is a folder' : messageOf(error))}`, { details: { errno, doing }, cause: error });
 }
 
 /** Runs file-system work, its errors made TiresiasErrors. */
@@ -91,6 +91,17 @@ export async function syncFolder(folder: string): Promise<void> {
 /** {@link writeAtomic} of JSON, indented, with a final newline. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Throws as {@link writeAtomic} would, before the work whose result is to be written. Makes the folder. */
+export async function checkWritable(path: string): Promise<void> {
+  const temporary = temporaryName(path);
+  await io(`write ${path}`, async () => {
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new TiresiasError('IO', `could not write ${path}: it is a folder`);
+    await mkdir(dirname(path), { recursive: true });
+    await (await open(temporary, 'wx')).close();
+    await rm(temporary, { force: true });
+  });
 }
 
 export async function readText(path: string): Promise<string> {

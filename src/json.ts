@@ -23,9 +23,12 @@ class Fault {
   constructor(readonly offset: number, readonly expected: string) {}
 }
 
+const DEEPEST = 500;
+
 /** Where JSON text stops being JSON, by the grammar of RFC 8259. */
 export function firstFault(text: string): { offset: number; expected: string } {
   let at = 0;
+  let depth = 0;
   const fail = (expected: string): never => {
     throw new Fault(at, expected);
   };
@@ -51,13 +54,21 @@ export function firstFault(text: string): { offset: number; expected: string } {
   };
   /** The members of an array or an object, after its opening bracket. */
   const members = (close: string, member: () => void) => {
+    // A level is a call within a call, of which a stack holds so many.
+    if (++depth > DEEPEST) fail(`lists and objects within each other no more than ${DEEPEST} deep`);
     at++;
     space();
-    if (text[at] === close) return void at++;
+    const closed = () => {
+      if (text[at] !== close) return false;
+      at++;
+      depth--;
+      return true;
+    };
+    if (closed()) return;
     for (;;) {
       member();
       space();
-      if (text[at] === close) return void at++;
+      if (closed()) return;
       if (text[at] !== ',') fail(`',' or '${close}'`);
       at++;
       space();

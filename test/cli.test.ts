@@ -77,10 +77,10 @@ describe('bad input', () => {
     return tiresias(['solve', file, ...args]);
   }
 
-  it('of bad JSON names line and column', async () => {
+  it('of bad JSON shows line and column', async () => {
     const { code, stderr } = await withModel(() => '{\n  "schema": oops\n}');
     expect(code).toBe(2);
-    expect(stderr).toMatch(/model\.json:2:13: expected a JSON value, found "o"\n {4}"schema": oops/);
+    expect(stderr).toMatch(/^error: not a model in JSON: expected value\n +--> [^\n]*model\.json:2:13\n[^]*2 \| {3}"schema": oops\n/);
   });
 
   it('of a row that does not sum to 1 names the row', async () => {
@@ -97,7 +97,15 @@ describe('bad input', () => {
   it('with --json is a document too', async () => {
     const { code, stdout } = await withModel(() => '[', ['--json']);
     expect(code).toBe(2);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'INVALID_JSON', exit: 2, details: { line: 1, column: 2 } } });
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'INVALID_MODEL_FILE', exit: 2, details: { line: 1, column: 2 } } });
+  });
+
+  it('of a model that is nested without end, or marked by its editor, is refused or read', async () => {
+    const deep = await withModel(() => '['.repeat(1_000_000));
+    expect(deep.code).toBe(2);
+    expect(deep.stderr).toMatch(/^error: not a model in JSON/);
+    const marked = await withModel((text) => `\uFEFF${text}`);
+    expect([marked.code, marked.stdout]).toEqual([0, expect.stringContaining('value')]);
   });
 
   it('of a missing file names it', async () => {
@@ -143,6 +151,26 @@ describe('bad input', () => {
     const { code, stderr } = await tiresias(['report', file]);
     expect(code).toBe(2);
     expect(stderr).toContain('does not hold results');
+  });
+});
+
+describe('an output', () => {
+  it('that takes nothing more is told in words', async () => {
+    const { code, stderr } = await tiresias(['families'], { shell: 'exec 1>/dev/full' });
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/^tiresias: could not write to standard output: the disk is full[^\n]*\n$/)]);
+  });
+
+  it('whose reader has gone ends the command without a word', async () => {
+    expect(await tiresias(['families'], { shell: 'exec 4> >(:); wait $!; exec 1>&4' })).toMatchObject({ code: 141, stderr: '' });
+  });
+
+  it('that cannot be written is known before anything is solved', async () => {
+    const folder = scratch();
+    for (const [out, problem] of [[folder, 'it is a folder'], ['/proc/p.alpha', 'could not write /proc/p.alpha']] as const) {
+      const { code, stdout, stderr } = await tiresias(['solve', 'tiger', '--policy-out', out]);
+      expect([code, stdout, stderr]).toEqual([4, '', expect.stringContaining(problem)]);
+      expect(stderr).not.toContain('value in');
+    }
   });
 });
 

@@ -33,6 +33,11 @@ describe('bad JSON', () => {
     expect(error.details).toMatchObject({ file: 'file.json', line, column });
   });
 
+  it('nested without end is placed too', () => {
+    for (const text of ['['.repeat(1e5), '{"a":'.repeat(1e5)]) expect(failure(text).message).toContain('no more than 500 deep');
+    expect(firstFault('['.repeat(400) + '}').offset).toBe(400);
+  });
+
   it('is found exactly where JSON.parse gives up too', () => {
     fc.assert(
       fc.property(fc.json(), fc.nat(), fc.constantFrom('', '"', '{', '}', ']', ',', ':', '\\', '0', 'n', '\n', '\u0001'), (text, at, insert) => {

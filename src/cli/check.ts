@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, TiresiasError, exitCodeOf, messageOf } from '../errors.js';
-import { columns, integer, invoke, newCommand, type CommonOptions } from './common.js';
+import { columns, integer, invoke, newCommand, said, type CommonOptions } from './common.js';
 import { describeModel, readModel } from './task.js';
 
 interface CheckOptions extends CommonOptions {
@@ -56,8 +56,7 @@ async function checked(file: string, { strict = false, horizon }: CheckOptions):
     return { file, ok, exit: ok ? EXIT.ok : EXIT.usage, ...found, text };
   } catch (error) {
     if (!(error instanceof TiresiasError)) throw error;
-    const message = messageOf(error);
-    process.stderr.write(`${message.startsWith('error: ') ? message : `tiresias: ${message}`}\n`);
-    return { file, ok: false, exit: exitCodeOf(error), error: { code: error.code, message, details: error.details } };
+    process.stderr.write(`${said(error)}\n`);
+    return { file, ok: false, exit: exitCodeOf(error), error: { code: error.code, message: messageOf(error), details: error.details } };
   }
 }

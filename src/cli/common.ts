@@ -15,7 +15,7 @@ export interface CommonOptions {
 export interface Invocation {
   signal: AbortSignal;
   progress: ProgressView;
-  /** Prints `value` with --json, else `text`. */
+  /** Prints `value`, or what it returns, with --json, else `text`. */
   print(value: unknown, text: string): void;
 }
 
@@ -57,8 +57,14 @@ export function threadsOf(options: CommonOptions): number {
 export async function invoke(options: CommonOptions, action: (invocation: Invocation) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
-    // The second time there is no waiting for a checkpoint.
-    if (controller.signal.aborted) process.exit(interrupted(signal).exitCode);
+    // The second time there is no waiting for a checkpoint; `process.exit` would wait for the thread that works.
+    if (controller.signal.aborted) {
+      // A bar hides the cursor.
+      progress.close();
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+      return;
+    }
     process.stderr.write(`\n${signal}: stopping at the next safe place (once more to stop at once)\n`);
     controller.abort(interrupted(signal));
   };
@@ -68,7 +74,10 @@ export async function invoke(options: CommonOptions, action: (invocation: Invoca
     await action({
       signal: controller.signal,
       progress,
-      print: (value, text) => process.stdout.write(`${options.json ? JSON.stringify(value) : text}\n`),
+      print: (value, text) => {
+        const shown = options.json ? JSON.stringify(typeof value === 'function' ? (value as () => unknown)() : value) : text;
+        process.stdout.write(`${shown}\n`);
+      },
     });
     progress.close();
   } catch (error) {
@@ -83,10 +92,16 @@ export async function invoke(options: CommonOptions, action: (invocation: Invoca
 export function fail(error: unknown, json: boolean): void {
   const code = error instanceof TiresiasError ? error.code : 'UNEXPECTED';
   process.exitCode = exitCodeOf(error);
-  process.stderr.write(`tiresias: ${messageOf(error)}\n`);
+  process.stderr.write(`${said(error)}\n`);
   if (code === 'INTERRUPTED') process.stderr.write('what is finished stays: run the same command again to go on from there\n');
   if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   if (json) printErrorDocument(error);
+}
+
+/** A failure in words; one that shows a place in a text says itself that it is an error. */
+export function said(error: unknown): string {
+  const message = messageOf(error);
+  return message.startsWith('error: ') ? message : `tiresias: ${message}`;
 }
 
 /** What --json promises of a failure. */

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { EXIT, TiresiasError } from '../errors.js';
+import { EXIT, TiresiasError, exitCodeOf } from '../errors.js';
+import { ioError } from '../files.js';
 import { version } from '../version.js';
 import { checkCommand } from './check.js';
-import { printErrorDocument } from './common.js';
+import { printErrorDocument, said } from './common.js';
 import { convertCommand } from './convert.js';
 import { datasetCommand } from './dataset.js';
 import { doctorCommand } from './doctor.js';
@@ -34,6 +35,15 @@ function throwOnExit(command: Command): void {
   for (const child of command.commands) throwOnExit(child);
 }
 throwOnExit(program);
+
+// A reader that has seen enough (`| head`) is no fault; an output that takes nothing more is one. Neither is a stack trace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.pipe);
+  const failure = ioError(error, 'write to standard output');
+  process.stderr.write(`${said(failure)}\n`);
+  process.exit(exitCodeOf(failure));
+});
+process.stderr.on('error', () => {});
 
 try {
   await program.parseAsync();

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { TiresiasError, exitCodeOf } from '../errors.js';
-import { writeAtomic } from '../files.js';
+import { checkWritable, writeAtomic } from '../files.js';
 import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { checkHolds, policyFormat, writeSolved } from './policy.js';
@@ -29,7 +29,7 @@ export function solveCommand(): Command {
     ]),
   )
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
-    .option('--time <seconds>', 'stop after this long', number(0))
+    .option('--time <seconds>', 'stop after this long, reading the model included', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
     .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors; estimate proves nothing and is fast').choices(['auto', 'exact', 'point', 'faces', 'plans', 'estimate']).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha and .pg (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
@@ -38,6 +38,7 @@ export function solveCommand(): Command {
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
     .action((files: string[], options: SolveCommandOptions, command: Command) =>
       invoke(options, async (invocation) => {
+        const begin = performance.now();
         const { signal, progress, print } = invocation;
         const { tasks } = options;
         if (tasks !== undefined) {
@@ -47,19 +48,20 @@ export function solveCommand(): Command {
         }
         const { solve } = await import('../library.js');
         const { explain, explanationInWords } = await import('../explain.js');
-        const begin = performance.now();
         const { policyOut, gap, time, memory, horizon } = options;
         const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
         if (policyOut !== undefined) checkHolds(policyOut, model, describeModel(model));
         const load = (performance.now() - begin) / 1000;
+        for (const out of [policyOut, options.boundsPlot]) if (out !== undefined) await checkWritable(out);
         const history: BoundsAt[] = [];
         const solution = await solve(model, {
           // Ctrl-C keeps what there is.
           stop: signal, gap,
           solver: options.solver === 'auto' && vectorsAsked ? 'point' : options.solver,
           threads: threadsOf(options),
-          ...(time !== undefined && { timeSeconds: time }),
+          // What reading the model took is part of what was waited for.
+          ...(time !== undefined && { timeSeconds: Math.max(0, time - load) }),
           ...(memory !== undefined && { memoryBytes: memory * 2 ** 20 }),
           ...(horizon !== undefined && { horizon }),
           onProgress: (p) => {
@@ -79,7 +81,7 @@ export function solveCommand(): Command {
         // The first report comes when the first bounds stand.
         const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
-          {
+          () => ({
             model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
             lower, upper, value, gap: upper - lower,
             action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
@@ -87,7 +89,7 @@ export function solveCommand(): Command {
             ...(policyOut !== undefined && { policy: policyOut, policy_files: policyFiles }),
             ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
             ...(explanation && { explanation }),
-          },
+          }),
           columns([
             ['model', `${name} (${describeModel(model)})`],
             ['value', `${value.toFixed(6)}, certainly in [${lower.toFixed(6)}, ${upper.toFixed(6)}], gap ${digits(upper - lower)}`],

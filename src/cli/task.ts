@@ -2,8 +2,7 @@
 import type { Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
-import { checkReadable, readText } from '../files.js';
-import { parseJson } from '../json.js';
+import { checkReadable } from '../files.js';
 import type { Model, ModelWarning } from '../library.js';
 import { integer, number, type CommonOptions } from './common.js';
 
@@ -103,13 +102,6 @@ async function readFileOrClassic(name: string, horizon?: number): Promise<{ mode
 
 async function readAnyModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   const { Model } = await import('../library.js');
-  if (/\.json$/i.test(file)) {
-    const text = await readText(file);
-    // Parsed here first for an error with line and column.
-    parseJson(text, file);
-    const model = Model.fromJson(text);
-    return { model: horizon === undefined ? model : model.with(horizon), format: 'json', warnings: [] };
-  }
   await checkReadable(file);
   const { model, format, warnings } = Model.fromFile(file, horizon === undefined ? {} : { horizon });
   return { model, format, warnings };

@@ -1,38 +1,59 @@
 //! The JSON file format of models (`tiresias.model/1`) and the hash that identifies a model.
 
 mod ambiguity;
+mod place;
+mod write;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
+use rustc_hash::FxHashMap;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use self::ambiguity::AmbiguityFile;
+use self::place::within;
+pub(crate) use self::place::{Misplaced, Step, locate};
 use crate::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
 
 /// The value of a model file's `schema` field.
 pub const SCHEMA: &str = "tiresias.model/1";
 
 /// A space: a count or a list of names.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[cfg_attr(test, schemars(untagged))]
 enum SpaceFile {
     Count(#[cfg_attr(test, schemars(range(min = 1)))] usize),
     Names(#[cfg_attr(test, schemars(length(min = 1)))] Vec<String>),
 }
 
-/// A row: dense numbers, or an object from column (name or number) to value.
-#[derive(Debug, Serialize)]
+/// A row: a value for each column, or an object from columns (names or numbers) to values.
+#[derive(Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
-enum RowFile {
-    Dense(Vec<f64>),
-    Sparse(BTreeMap<String, f64>),
+#[cfg_attr(test, schemars(untagged))]
+enum Row<T> {
+    Dense(Vec<T>),
+    Sparse(BTreeMap<String, T>),
 }
+
+/// What stands in a row.
+trait Entry {
+    /// Such a row, in words.
+    const ROW: &str;
+}
+
+impl Entry for f64 {
+    const ROW: &str = "a row: a list of numbers, or an object from columns to numbers";
+}
+
+impl Entry for RowFile {
+    const ROW: &str = "a list of rows, or an object from next states to rows";
+}
+
+type RowFile = Row<f64>;
 
 // Read by hand, as an untagged enum could not say what was expected, and would take a column that stands twice for one.
 impl<'de> Deserialize<'de> for SpaceFile {
@@ -57,39 +78,39 @@ impl<'de> Deserialize<'de> for SpaceFile {
     }
 }
 
-impl<'de> Deserialize<'de> for RowFile {
+impl<'de, T: Entry + Deserialize<'de>> Deserialize<'de> for Row<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = RowFile;
+        struct Either<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Entry + Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = Row<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a row: a list of numbers, or an object from columns to numbers")
+                f.write_str(T::ROW)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<RowFile, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(RowFile::Dense)
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Row<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Row::Dense)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<RowFile, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Row<T>, A::Error> {
                 let mut row = BTreeMap::new();
-                while let Some((column, number)) = object.next_entry::<String, f64>()? {
+                while let Some((column, entry)) = object.next_entry::<String, T>()? {
                     if row.contains_key(&column) {
                         return Err(de::Error::custom(format!("the column `{column}` stands twice in a row")));
                     }
-                    row.insert(column, number);
+                    row.insert(column, entry);
                 }
-                Ok(RowFile::Sparse(row))
+                Ok(Row::Sparse(row))
             }
         }
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
     }
 }
 
 /// `[action][state]` rows.
 type RowsFile = Vec<Vec<RowFile>>;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum RewardFile {
@@ -99,27 +120,27 @@ enum RewardFile {
     StateAction(Vec<Vec<f64>>),
     /// `[a][s]` rows over s'
     Transition(RowsFile),
-    /// `[a][s][s']` rows over o
-    Full(Vec<Vec<Vec<RowFile>>>),
+    /// `[a][s]` lists over s', or objects from s', of rows over o
+    Full(Vec<Vec<Row<RowFile>>>),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct DynamicsFile {
     /// `[action][state]` rows over the next state.
     transition: RowsFile,
     /// `[action][next state]` rows over observations; exactly when there are observations.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     observation: Option<RowsFile>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelFile {
     /// Where the JSON Schema of this file is, for editors; not read.
-    #[serde(rename = "$schema", default, skip_serializing)]
+    #[serde(rename = "$schema", default)]
     #[allow(dead_code)]
     json_schema: Option<String>,
     /// The format and its version: `tiresias.model/1`.
@@ -133,7 +154,7 @@ pub(crate) struct ModelFile {
     /// A: a count or unique names.
     actions: SpaceFile,
     /// O: a count or unique names; left out when the state itself is seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     observations: Option<SpaceFile>,
     /// Discount factor; below 1 without a horizon.
     #[serde(default = "one")]
@@ -148,13 +169,13 @@ pub(crate) struct ModelFile {
     #[cfg_attr(test, schemars(range(min = 0, max = 1)))]
     alpha: f64,
     /// Start distribution over the states; uniform when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     start: Option<RowFile>,
     /// Names or numbers of states that absorb without reward, whatever their rows say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     terminal: Vec<String>,
     /// S numbers: collected in the state that the last decision leads to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     final_reward: Vec<f64>,
     /// One of four forms, shared by all models of the cloud.
     reward: RewardFile,
@@ -162,7 +183,7 @@ pub(crate) struct ModelFile {
     #[cfg_attr(test, schemars(length(min = 1)))]
     dynamics: Vec<DynamicsFile>,
     /// What nature may choose in place of each transition row; left out for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     ambiguity: Option<AmbiguityFile>,
 }
 
@@ -179,49 +200,54 @@ pub(crate) fn parse(text: &str) -> serde_json::Result<ModelFile> {
 impl ModelBuilder {
     /// The parts in a `tiresias.model/1` document, to change some before they are checked.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        Self::from_document(parse(text).map_err(|e| ModelError::Json(e.to_string()))?)
+        Self::from_document(parse(text).map_err(|e| ModelError::Json(e.to_string()))?).map_err(|wrong| wrong.error)
     }
 
-    pub(crate) fn from_document(file: ModelFile) -> Result<Self, ModelError> {
+    pub(crate) fn from_document(file: ModelFile) -> Result<Self, Misplaced> {
         if file.schema != SCHEMA {
-            return Err(ModelError::Json(format!("schema is {:?}, expected {SCHEMA:?}", file.schema)));
+            let error = ModelError::Json(format!("schema is {:?}, expected {SCHEMA:?}", file.schema));
+            return Err(Misplaced::from(error).within("schema"));
         }
-        let states = space("states", file.states)?;
-        let actions = space("actions", file.actions)?;
-        let observations = file.observations.map(|o| space("observations", o)).transpose()?;
-        let terminal = file
-            .terminal
-            .iter()
-            .map(|name| states.index(name).ok_or_else(|| unknown("terminal", name)))
-            .collect::<Result<_, _>>()?;
-        let dynamics = file
-            .dynamics
-            .into_iter()
-            .map(|d| {
-                let transition = kernel("transition", d.transition, &actions, &states, &states)?;
-                let observation = match (d.observation, &observations) {
-                    (Some(rows), Some(space)) => Some(kernel("observation", rows, &actions, &states, space)?),
-                    (None, _) => None,
-                    (Some(_), None) => {
-                        return Err(ModelError::Json("an observation model without a list of observations".into()));
-                    }
-                };
-                Ok(Dynamics { transition, observation })
-            })
-            .collect::<Result<_, ModelError>>()?;
+        let states = space("states", file.states).map_err(within("states"))?;
+        let actions = space("actions", file.actions).map_err(within("actions"))?;
+        let observations = file.observations.map(|o| space("observations", o)).transpose();
+        let observations = observations.map_err(within("observations"))?;
+        let (by_state, by_observation) = (Columns::of(&states), observations.as_ref().map(Columns::of));
+        let shape = Shape { actions: &actions, states: &by_state };
+        let terminal =
+            file.terminal.iter().enumerate().map(|(i, name)| {
+                by_state.index(name).ok_or_else(|| Misplaced::from(unknown("terminal", name)).within(i))
+            });
+        let terminal = terminal.collect::<Result<_, _>>().map_err(within("terminal"))?;
+        let dynamics = file.dynamics.into_iter().enumerate().map(|(m, moves)| {
+            let transition = kernel("transition", moves.transition, shape, &by_state).map_err(within("transition"));
+            let observation = match (moves.observation, &by_observation) {
+                (Some(rows), Some(columns)) => Some(kernel("observation", rows, shape, columns)),
+                (None, _) => None,
+                (Some(_), None) => {
+                    let why = "an observation model without a list of observations";
+                    Some(Err(ModelError::Json(why.into()).into()))
+                }
+            };
+            let observation = observation.transpose().map_err(within("observation"));
+            transition.and_then(|transition| Ok(Dynamics { transition, observation: observation? })).map_err(within(m))
+        });
+        let dynamics = dynamics.collect::<Result<_, _>>().map_err(within("dynamics"))?;
         // Only now: the rows have shown that there really are so many states.
         let start = match file.start {
             None => vec![1.0 / states.len() as f64; states.len()],
             Some(row) => {
                 let mut start = vec![0.0; states.len()];
-                for (i, p) in entries("start", row, &states)? {
-                    start[i] = p;
-                }
+                let set = |state: usize, p| {
+                    start[state] = p;
+                    Ok(())
+                };
+                each_entry("start", row, &by_state, set).map_err(within("start"))?;
                 start
             }
         };
-        let reward = reward(file.reward, &actions, &states, observations.as_ref())?;
-        let ambiguity = file.ambiguity.map(|sets| sets.read(&actions, &states)).transpose()?;
+        let reward = reward(file.reward, shape, by_observation.as_ref()).map_err(within("reward"))?;
+        let ambiguity = file.ambiguity.map(|sets| sets.read(shape)).transpose().map_err(within("ambiguity"))?;
         Ok(Self {
             name: file.name,
             reward,
@@ -248,52 +274,23 @@ impl Model {
 
     /// The canonical JSON document: sparse rows with numeric columns, fields in a fixed order, numbers that read back exactly.
     pub fn to_json(&self) -> String {
-        let (s, a) = (self.states().len(), self.actions().len());
-        let file = ModelFile {
-            json_schema: None,
-            schema: SCHEMA.into(),
-            name: self.name().into(),
-            states: space_file(self.states()),
-            actions: space_file(self.actions()),
-            observations: self.observations().map(space_file),
-            discount: self.discount(),
-            horizon: self.horizon(),
-            alpha: self.alpha(),
-            start: Some(RowFile::Dense(self.start().to_vec())),
-            terminal: self.terminal_states().iter().map(ToString::to_string).collect(),
-            final_reward: self.final_reward().to_vec(),
-            reward: match self.reward() {
-                Reward::Action(r) => RewardFile::Action(r.clone()),
-                Reward::StateAction(r) => RewardFile::StateAction(r.chunks(s).map(<[f64]>::to_vec).collect()),
-                Reward::Transition(r) => RewardFile::Transition(rows(r, s)),
-                Reward::Full(r) => {
-                    let o = self.observations().map_or(1, Space::len);
-                    let row = |row: usize, next: usize| {
-                        sparse(r.pairs(row).filter(|&(c, _)| c / o == next).map(|(c, v)| (c % o, v)))
-                    };
-                    RewardFile::Full(
-                        (0..a)
-                            .map(|action| (0..s).map(|st| (0..s).map(|n| row(action * s + st, n)).collect()).collect())
-                            .collect(),
-                    )
-                }
-            },
-            dynamics: self
-                .dynamics()
-                .iter()
-                .map(|d| DynamicsFile {
-                    transition: rows(&d.transition, s),
-                    observation: d.observation.as_ref().map(|kernel| rows(kernel, s)),
-                })
-                .collect(),
-            ambiguity: self.ambiguity().map(|sets| AmbiguityFile::of(sets, s)),
-        };
-        serde_json::to_string(&file).expect("a validated model holds only finite numbers and string keys")
+        let mut text = Vec::new();
+        self.write_json(&mut text);
+        String::from_utf8(text).expect("JSON is UTF-8")
+    }
+
+    fn write_json(&self, to: impl io::Write) {
+        serde_json::to_writer(to, &write::Document::of(self))
+            .expect("a validated model holds only finite numbers, and neither a text nor a hash refuses bytes");
     }
 
     /// SHA-256 of the canonical JSON, in hexadecimal: what a saved policy remembers its model by.
     pub fn sha256(&self) -> String {
-        format!("{:x}", Sha256::digest(self.to_json()))
+        // Written in small pieces, which a hash takes slowly.
+        let mut hash = io::BufWriter::with_capacity(1 << 16, Sha256::new());
+        self.write_json(&mut hash);
+        let hash = hash.into_inner().expect("a hash refuses no bytes");
+        format!("{:x}", hash.finalize())
     }
 }
 
@@ -304,19 +301,56 @@ fn space(what: &str, file: SpaceFile) -> Result<Space, ModelError> {
     }
 }
 
-fn space_file(space: &Space) -> SpaceFile {
-    space.names().map_or(SpaceFile::Count(space.len()), |names| SpaceFile::Names(names.to_vec()))
+/// A space whose elements are looked up often.
+struct Columns<'s> {
+    space: &'s Space,
+    index: FxHashMap<&'s str, usize>,
 }
 
-fn sparse(pairs: impl Iterator<Item = (usize, f64)>) -> RowFile {
-    RowFile::Sparse(pairs.map(|(i, p)| (i.to_string(), p)).collect())
+impl<'s> Columns<'s> {
+    fn of(space: &'s Space) -> Self {
+        let names = space.names().unwrap_or_default();
+        Self { space, index: names.iter().zip(0..).map(|(name, i)| (name.as_str(), i)).collect() }
+    }
+
+    fn len(&self) -> usize {
+        self.space.len()
+    }
+
+    /// As [`Space::index`].
+    fn index(&self, name: &str) -> Option<usize> {
+        let number = || name.parse().ok().filter(|&i| i < self.len());
+        self.index.get(name).copied().or_else(number)
+    }
 }
 
-/// `[action][state]` rows of a kernel.
-fn rows(kernel: &Kernel, states: usize) -> RowsFile {
-    (0..kernel.rows() / states)
-        .map(|action| (0..states).map(|state| sparse(kernel.pairs(action * states + state))).collect())
-        .collect()
+/// What `[action][state]` lists run over.
+#[derive(Clone, Copy)]
+struct Shape<'s> {
+    actions: &'s Space,
+    states: &'s Columns<'s>,
+}
+
+impl Shape<'_> {
+    /// Calls `each` with every action, state and what stands there.
+    fn walk<T>(
+        self,
+        what: &str,
+        by_action: Vec<Vec<T>>,
+        mut each: impl FnMut(T) -> Result<(), Misplaced>,
+    ) -> Result<(), Misplaced> {
+        let (actions, states) = (self.actions, self.states.space);
+        check(format!("{what}: rows by action"), actions.len(), by_action.len())?;
+        for (a, by_state) in by_action.into_iter().enumerate() {
+            let label = format!("{what}, action {}", actions.name(a));
+            check(format!("{label}: rows by state"), states.len(), by_state.len()).map_err(within(a))?;
+            for (s, entry) in by_state.into_iter().enumerate() {
+                let named = |wrong: Misplaced| wrong.called(|| format!("{label}, state {}", states.name(s)));
+                each(entry).map_err(|wrong| named(wrong).within(s).within(a))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn unknown(what: &str, name: &str) -> ModelError {
@@ -327,16 +361,22 @@ fn unknown(what: &str, name: &str) -> ModelError {
     }
 }
 
-fn entries(what: &str, row: RowFile, columns: &Space) -> Result<Vec<(usize, f64)>, ModelError> {
+/// Calls `each` with the columns of a row and what stands there.
+fn each_entry<T>(
+    what: &str,
+    row: Row<T>,
+    columns: &Columns,
+    mut each: impl FnMut(usize, T) -> Result<(), Misplaced>,
+) -> Result<(), Misplaced> {
     match row {
-        RowFile::Dense(dense) if dense.len() == columns.len() => Ok(dense.into_iter().enumerate().collect()),
-        RowFile::Dense(dense) => {
-            Err(ModelError::Shape { what: what.into(), expected: columns.len(), found: dense.len() })
+        Row::Dense(dense) => {
+            check(what.into(), columns.len(), dense.len())?;
+            dense.into_iter().enumerate().try_for_each(|(i, entry)| each(i, entry).map_err(within(i)))
         }
-        RowFile::Sparse(map) => map
-            .into_iter()
-            .map(|(name, p)| columns.index(&name).map(|i| (i, p)).ok_or_else(|| unknown(what, &name)))
-            .collect(),
+        Row::Sparse(map) => map.into_iter().try_for_each(|(name, entry)| match columns.index(&name) {
+            Some(i) => each(i, entry).map_err(|wrong| wrong.within(Step::Field(name))),
+            None => Err(Misplaced::from(unknown(what, &name)).within(Step::Name(name))),
+        }),
     }
 }
 
@@ -344,60 +384,62 @@ fn check(what: String, expected: usize, found: usize) -> Result<(), ModelError> 
     if expected == found { Ok(()) } else { Err(ModelError::Shape { what, expected, found }) }
 }
 
-fn kernel(what: &str, rows: RowsFile, actions: &Space, states: &Space, columns: &Space) -> Result<Kernel, ModelError> {
-    check(format!("{what}: rows by action"), actions.len(), rows.len())?;
+fn kernel(what: &str, rows: RowsFile, shape: Shape, columns: &Columns) -> Result<Kernel, Misplaced> {
     let mut kernel = Kernel::new(columns.len());
-    for (a, by_state) in rows.into_iter().enumerate() {
-        check(format!("{what}, action {}: rows by state", actions.name(a)), states.len(), by_state.len())?;
-        for (s, row) in by_state.into_iter().enumerate() {
-            let label = format!("{what}, action {}, state {}", actions.name(a), states.name(s));
-            kernel.push_row(entries(&label, row, columns)?);
-        }
-    }
+    let mut entries = Vec::new();
+    shape.walk(what, rows, |row| {
+        entries.clear();
+        each_entry(what, row, columns, |column, value| {
+            entries.push((column, value));
+            Ok(())
+        })?;
+        kernel.push_row(entries.iter().copied());
+        Ok(())
+    })?;
     Ok(kernel)
 }
 
-fn reward(
-    file: RewardFile,
-    actions: &Space,
-    states: &Space,
-    observations: Option<&Space>,
-) -> Result<Reward, ModelError> {
-    Ok(match file {
-        RewardFile::Action(r) => Reward::Action(r),
+fn reward(file: RewardFile, shape: Shape, observations: Option<&Columns>) -> Result<Reward, Misplaced> {
+    match file {
+        RewardFile::Action(r) => Ok(Reward::Action(r)),
         RewardFile::StateAction(rows) => {
-            check("reward: rows by action".into(), actions.len(), rows.len())?;
-            for (a, row) in rows.iter().enumerate() {
-                check(format!("reward, action {}", actions.name(a)), states.len(), row.len())?;
-            }
-            Reward::StateAction(rows.concat())
+            numbers("reward", rows, shape).map(Reward::StateAction).map_err(within("state_action"))
         }
-        RewardFile::Transition(rows) => Reward::Transition(kernel("reward", rows, actions, states, states)?),
+        RewardFile::Transition(rows) => {
+            kernel("reward", rows, shape, shape.states).map(Reward::Transition).map_err(within("transition"))
+        }
         RewardFile::Full(by_action) => {
             let Some(observations) = observations else {
-                return Err(ModelError::Json("a full reward R(s,a,s',o) needs a list of observations".into()));
+                let why = "a full reward R(s,a,s',o) needs a list of observations";
+                return Err(Misplaced::from(ModelError::Json(why.into())).within(Step::Name("full".into())));
             };
-            check("reward: rows by action".into(), actions.len(), by_action.len())?;
-            let mut rows = Kernel::new(states.len() * observations.len());
-            for (a, by_state) in by_action.into_iter().enumerate() {
-                check(format!("reward, action {}", actions.name(a)), states.len(), by_state.len())?;
-                for (s, by_next) in by_state.into_iter().enumerate() {
-                    let label = format!("reward, action {}, state {}", actions.name(a), states.name(s));
-                    check(label.clone(), states.len(), by_next.len())?;
-                    let mut row = Vec::new();
-                    for (next, over) in by_next.into_iter().enumerate() {
-                        row.extend(
-                            entries(&label, over, observations)?
-                                .into_iter()
-                                .map(|(o, v)| (next * observations.len() + o, v)),
-                        );
-                    }
-                    rows.push_row(row);
-                }
-            }
-            Reward::Full(rows)
+            let mut rows = Kernel::new(shape.states.len() * observations.len());
+            let mut row = Vec::new();
+            let by_state = shape.walk("reward", by_action, |by_next| {
+                row.clear();
+                each_entry("reward", by_next, shape.states, |next, over| {
+                    each_entry("reward", over, observations, |o, value| {
+                        row.push((next * observations.len() + o, value));
+                        Ok(())
+                    })
+                })?;
+                rows.push_row(row.iter().copied());
+                Ok(())
+            });
+            by_state.map_err(within("full"))?;
+            Ok(Reward::Full(rows))
         }
-    })
+    }
+}
+
+/// `[action][state]` numbers, one after the other.
+fn numbers(what: &str, by_action: Vec<Vec<f64>>, shape: Shape) -> Result<Vec<f64>, Misplaced> {
+    let mut all = Vec::new();
+    shape.walk(what, by_action, |number| {
+        all.push(number);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use crate::{Ambiguity, Kernel, ModelError, Reward, Space};
 
 /// How far a row may be from summing to 1 before it is an error; within it, rows are divided by their sum.
 const ROW_TOLERANCE: f64 = 1e-6;
+/// Repairs smaller than this are not worth a word: the last digit of a number that was printed with fifteen.
+pub(crate) const WORTH_SAYING: f64 = 1e-9;
 
 /// One model of the cloud: how the state moves and what is seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +18,24 @@ pub struct Dynamics {
     /// Row `a * S + s'` over observations: `Q[a][s'][o]`; `None` when the state itself is seen.
     pub observation: Option<Kernel>,
 }
+
+/// A distribution of a model; `row` is `a * S + s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Start,
+    Transition { model: usize, row: usize },
+    Observation { model: usize, row: usize },
+}
+
+/// Distributions with something the matter: how many, and the first few in words.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub total: usize,
+    pub first: Vec<(Place, String)>,
+}
+
+/// Rows named in one message.
+const MOST_SHOWN: usize = 8;
 
 /// What a model is, by the number of its dynamics and whether the state is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,34 +193,46 @@ impl ModelBuilder {
     }
 
     fn check_rows(&self) -> Result<(), ModelError> {
-        let mut rows = Vec::new();
-        let mut check = |label: &dyn Fn() -> String, probabilities: &[f64]| {
-            if let Some(problem) = distribution_problem(probabilities) {
-                rows.push(format!("{}: {problem}", label()));
-            }
-        };
-        check(&|| "start distribution".into(), &self.start);
-        for (m, dynamics) in self.dynamics.iter().enumerate() {
-            let of = self.model_label(m);
-            let kernels =
-                [("transition", "s", Some(&dynamics.transition)), ("observation", "s'", dynamics.observation.as_ref())];
-            for (what, state, kernel) in kernels.into_iter().filter_map(|(w, st, k)| k.map(|k| (w, st, k))) {
-                for r in 0..kernel.rows() {
-                    let (action, s) = (r / self.states.len(), r % self.states.len());
-                    let label = || {
-                        let (action, s) = (self.actions.name(action), self.states.name(s));
-                        format!("{what}{of}, action {action}, {state} = {s}")
-                    };
-                    check(&label, kernel.row(r).1);
-                }
-            }
-        }
-        if rows.is_empty() {
+        let bad = self.rows_with(distribution_problem);
+        if bad.total == 0 {
             return Ok(());
         }
-        let total = rows.len();
-        rows.truncate(8);
-        Err(ModelError::Rows { rows, total })
+        Err(ModelError::Rows { rows: bad.first.into_iter().map(|(_, words)| words).collect(), total: bad.total })
+    }
+
+    /// The distributions that `problem` finds something in: how many, and the first few in words. Shapes must agree.
+    pub(crate) fn rows_with(&self, problem: impl Fn(&[f64]) -> Option<String>) -> Findings {
+        let mut findings = Findings::default();
+        let mut look = |place: Place, probabilities: &[f64]| {
+            let Some(problem) = problem(probabilities) else { return };
+            if findings.first.len() < MOST_SHOWN {
+                findings.first.push((place, format!("{}: {problem}", self.row_label(place))));
+            }
+            findings.total += 1;
+        };
+        look(Place::Start, &self.start);
+        for (model, dynamics) in self.dynamics.iter().enumerate() {
+            for row in 0..dynamics.transition.rows() {
+                look(Place::Transition { model, row }, dynamics.transition.row(row).1);
+            }
+            let observation = dynamics.observation.as_ref();
+            for (row, kernel) in observation.into_iter().flat_map(|kernel| (0..kernel.rows()).map(move |r| (r, kernel)))
+            {
+                look(Place::Observation { model, row }, kernel.row(row).1);
+            }
+        }
+        findings
+    }
+
+    fn row_label(&self, place: Place) -> String {
+        let (what, model, state, row) = match place {
+            Place::Start => return "start distribution".into(),
+            Place::Transition { model, row } => ("transition", model, "s", row),
+            Place::Observation { model, row } => ("observation", model, "s'", row),
+        };
+        let of = self.model_label(model);
+        let (action, s) = (self.actions.name(row / self.states.len()), self.states.name(row % self.states.len()));
+        format!("{what}{of}, action {action}, {state} = {s}")
     }
 
     fn finish(mut self) -> Result<Model, ModelError> {
@@ -451,11 +483,17 @@ fn check_range(what: &str, value: f64, low: f64, high: f64, expected: &'static s
 }
 
 /// What keeps `probabilities` from being a distribution, in words.
-fn distribution_problem(probabilities: &[f64]) -> Option<String> {
+pub(crate) fn distribution_problem(probabilities: &[f64]) -> Option<String> {
     if let Some(p) = probabilities.iter().find(|p| !p.is_finite() || **p < 0.0) {
         return Some(format!("holds {p}, which is not a probability"));
     }
     // The sum of nothing is -0, which nobody writes.
     let sum = probabilities.iter().sum::<f64>() + 0.0;
     ((sum - 1.0).abs() > ROW_TOLERANCE).then(|| format!("sums to {sum}, not 1"))
+}
+
+/// By how much a distribution is off, in words, where that is more than the last digits of its numbers.
+pub(crate) fn rounding_problem(probabilities: &[f64]) -> Option<String> {
+    let sum = probabilities.iter().sum::<f64>();
+    ((sum - 1.0).abs() > WORTH_SAYING).then(|| format!("sums to {sum}"))
 }

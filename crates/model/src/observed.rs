@@ -19,7 +19,7 @@ use crate::{Dynamics, Model};
 /// of their first states. An MDP has a cell for each state.
 ///
 /// Congruence closure over a union-find: each state's rows are visited once, O(entries of T × entries of a row of Q) steps
-/// with a logarithmic factor for merging.
+/// with a logarithmic factor for merging; it ends as soon as one cell holds everything.
 pub fn observed_component(model: &Model) -> Option<Vec<u32>> {
     let states = model.states().len();
     if model.observations().is_none() {
@@ -37,12 +37,18 @@ fn cells(states: usize, start: &[f64], dynamics: &[Dynamics]) -> (Vec<u32>, usiz
         occurs: vec![false; states],
         queue: VecDeque::new(),
         equal: Vec::new(),
+        unseen: states,
+        apart: 0,
     };
     // Before the first action the cell is unknown: the start is a cell of its own, outside the states.
     for state in (0..states).filter(|&s| start[s] > 0.0) {
         closure.visit(state, states as u32, states, dynamics);
     }
     while let Some(state) = closure.queue.pop_front() {
+        if closure.unseen == 0 && closure.apart == 1 {
+            // Most often so, and long before all rows are visited.
+            return (vec![0; states], 1);
+        }
         closure.visit(state as usize, state, states, dynamics);
     }
     closure.number(states)
@@ -58,6 +64,10 @@ struct Closure {
     queue: VecDeque<u32>,
     /// Pairs that must be in one cell and may not be yet.
     equal: Vec<(u32, u32)>,
+    /// States that do not occur, as far as is known.
+    unseen: usize,
+    /// Cells of those that do.
+    apart: usize,
 }
 
 impl Closure {
@@ -80,6 +90,8 @@ impl Closure {
                 for &next in model.transition.row(action * states + state).0 {
                     if !std::mem::replace(&mut self.occurs[next as usize], true) {
                         self.queue.push_back(next);
+                        self.unseen -= 1;
+                        self.apart += 1;
                     }
                     for &o in observation.row(action * states + next as usize).0 {
                         let key = (action * observation.columns()) as u64 + u64::from(o);
@@ -107,6 +119,7 @@ impl Closure {
             let (root, below, mut large, small) =
                 if a.len() < b.len() { (other, one, b, a) } else { (one, other, a, b) };
             self.parent[below as usize] = root;
+            self.apart -= 1;
             for (key, state) in small {
                 let first = *large.entry(key).or_insert(state);
                 if first != state {

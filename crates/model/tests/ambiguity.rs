@@ -125,7 +125,7 @@ fn shapes_and_places_are_checked() {
     let found = message(r#"{"kind": "l1", "radius": [[0.1, 0.2]]}"#, "");
     assert_eq!(found, "ambiguity, radius: rows by action: expected 2 entries, found 1");
     let found = message(r#"{"kind": "l1", "radius": [[0.1, 0.2], [0.1]]}"#, "");
-    assert_eq!(found, "ambiguity, radius, action go: expected 2 entries, found 1");
+    assert_eq!(found, "ambiguity, radius, action go: rows by state: expected 2 entries, found 1");
     let found = message(&interval("[[{}, {}]]", UPPER), "");
     assert_eq!(found, "ambiguity, lower: rows by action: expected 2 entries, found 1");
     let found = message(&interval(LOWER, "[[[1, 1, 1], {}], [{}, {}]]"), "");

@@ -105,9 +105,8 @@ fn answers(name: &str, text: &[u8]) {
     if let Err(error) = read(name, text, &ReadOptions::default()) {
         let message = error.to_string();
         assert!(!message.is_empty() && message.lines().count() <= 24, "{message}");
-        if let FormatError::Text(fault) = error {
-            assert!(fault.line >= 1 && fault.column >= 1 && fault.line <= text.split(|&b| b == b'\n').count());
-        }
+        let FormatError::Text(fault) = error else { panic!("no place in {message}") };
+        assert!(fault.line >= 1 && fault.column >= 1 && fault.line <= text.split(|&b| b == b'\n').count());
     }
 }
 

@@ -149,6 +149,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("{H}{T}{O}R: stay : here 1 2 3§", "expected number 2 of the 2 of this row"),
     ("{H}{T}{O}R: stay : here §uniform", "expected `:` or a number, found `uniform`"),
     ("{H}{T}{O}R: * : * : * : * §1e400", "`1e400` is too large"),
+    ("{H}{T}{O}R: * : * : * : * §-1e308", "`-1e308` is too large for a reward"),
     ("{H}{T}{O}R: * : * : * : * §nan", "expected a number, found `nan`"),
     ("{H}{T}{O}R: * : * : * : * §-inf", "expected a number, found `-inf`"),
     (
@@ -251,6 +252,11 @@ fn a_thousand_bad_rows_and_names_stay_on_a_screen() {
     assert!(shown.lines().count() <= 24 && shown.lines().all(|line| line.chars().count() < 300), "{shown}");
     let text = format!("discount: {}", "9".repeat(100_000));
     assert!(fault(&text).message.len() < 200);
+    let found = fault(&"ä".repeat(100_000));
+    assert!(
+        (1, 1) == (found.line, found.column) && found.text.len() < 1010 && found.to_string().len() < 3000,
+        "{found}"
+    );
 }
 
 #[test]
@@ -262,6 +268,26 @@ fn bytes_that_are_no_text_are_shown_and_refused_as_names() {
     assert_eq!((found.line, found.column, found.text.as_str()), (2, 9, "caf\u{fffd}"));
     // In a comment they do no harm.
     read("f", b"# caf\xe9\ndiscount: 0.9\nstates: 1\nactions: 1\nT: 0 identity", &ReadOptions::default()).unwrap();
+}
+
+#[test]
+fn files_that_are_no_texts_are_told_what_they_are() {
+    let utf16: Vec<u8> = "discount: 0.9".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, kind) in [
+        (&b"\x1f\x8b\x08\x00\x00"[..], "packed with gzip; unpack it first"),
+        (b"\xfd7zXZ\x00", "packed with xz"),
+        (b"\x28\xb5\x2f\xfd\x04", "packed with zstd"),
+        (b"BZh91AY", "packed with bzip2"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"%PDF-1.7", "a PDF document"),
+        (&[b"\xff\xfe", &utf16[..]].concat(), "in UTF-16; save it as UTF-8"),
+        (b"\xfe\xff\x00d", "in UTF-16"),
+    ] {
+        for name in ["m.pomdp", "m.pomdpx", "m.json", "m"] {
+            let shown = read(name, bytes, &ReadOptions::default()).unwrap_err().to_string();
+            assert!(shown.contains(kind) && shown.contains(&format!("{name}:1:1")), "{shown}");
+        }
+    }
 }
 
 #[test]

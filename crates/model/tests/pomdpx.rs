@@ -343,6 +343,12 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("tiger-left tiger-right<", "tiger-left tiger-left<", "`tiger-left` stands twice"),
     ("<ValueEnum>tiger-left tiger-right</ValueEnum>", "", "needs its values once"),
     ("<ValueEnum>tiger-left tiger-right</ValueEnum>", "<NumValues>§0</NumValues>", "`0` is not a number of values"),
+    (
+        "<ValueEnum>tiger-left tiger-right</ValueEnum>",
+        "<NumValues>§33554432</NumValues>",
+        "`33554432` is not a number of values|from 1 to 1048576",
+    ),
+    ("<Terminal>-1</Terminal>", "<Terminal>§-1e300</Terminal>", "`-1e300` is too large for a reward"),
     ("<Var>tiger_0</Var>", "<Var>§tigre_0</Var>", "there is no variable `tigre_0`"),
     ("<Var>tiger_0</Var>", "<Var>§tiger_1</Var>", "`tiger_1` is no variable to define here"),
     ("<Var>tiger_0</Var>", "§<Var></Var>", "<Var> names no variable"),

@@ -121,6 +121,13 @@ fn broken_files_are_located() {
             (2, 1),
             "numObsValue is 4294967295",
         ),
+        (
+            "p.policy",
+            "<Policy>\n<AlphaVector vectorLength=\"4294967295\"><SparseVector action=\"0\"/></AlphaVector></Policy>"
+                .into(),
+            (2, 1),
+            "4294967295 entries, the model has 2 states",
+        ),
         ("p.pg", String::new(), (1, 1), "no nodes"),
         ("p.pg", "0\n".into(), (1, 1), "without an action"),
         ("p.pg", "0 1\n".into(), (1, 1), "0 successors, the model 2"),

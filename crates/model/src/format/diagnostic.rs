@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+/// Bytes of the offending text, and of what follows it on its line, at most.
+const MOST_TEXT: usize = 1000;
+
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -27,7 +30,7 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column of the text in characters, counted from 1.
     pub column: usize,
-    /// The offending text itself; empty at the end of the file.
+    /// The offending text itself, at most a thousand bytes of it; empty at the end of the file.
     pub text: String,
     /// What stands under the caret: most often what was expected there.
     pub label: String,
@@ -112,7 +115,9 @@ impl Source<'_> {
         let start = fault.at.start.min(self.text.len());
         let line_start = self.text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
         let line_end = self.text[start..].iter().position(|&b| b == b'\n').map_or(self.text.len(), |i| start + i);
-        let end = fault.at.end.clamp(start, line_end);
+        // A word can be as long as a file, and nobody reads more than its beginning.
+        let end = fault.at.end.clamp(start, line_end.min(start + MOST_TEXT));
+        let line_end = line_end.min(end + MOST_TEXT);
         // Bytes that are not UTF-8 become U+FFFD, which changes lengths: convert the three parts one by one.
         let [before, text, after] = [line_start..start, start..end, end..line_end]
             .map(|range| String::from_utf8_lossy(&self.text[range]).replace(['\r', '\0'], " "));

@@ -10,6 +10,7 @@
 //! column, the text under a caret and what was expected there; one message per cause.
 
 mod diagnostic;
+mod json;
 mod pomdp;
 mod pomdpx;
 mod rewards;
@@ -109,8 +110,10 @@ pub enum FormatError {
 /// ```
 pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, FormatError> {
     let source = Source { file: name, text };
+    if let Some(kind) = not_a_text(text) {
+        return Err(source.located(Fault::new(0..0, format!("this is {kind}"), "expected a text in UTF-8")));
+    }
     let format = options.format.unwrap_or_else(|| Format::of(name, text));
-    let error = |error| FormatError::Model { file: name.into(), error };
     let (mut builder, warnings) = match format {
         Format::Pomdp => located(&source, pomdp::read(&source, options))?,
         Format::Pomdpx => {
@@ -118,12 +121,31 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
             let source = Source { file: name, text: text.as_bytes() };
             located(&source, pomdpx::read(&text, options))?
         }
-        Format::Json => json(&source, options)?,
+        Format::Json => located(&source, json::read(&source, options))?,
     };
     if builder.name.is_empty() {
         builder.name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     }
-    Ok(Loaded { model: builder.build().map_err(error)?, format, warnings })
+    let model = builder.build().map_err(|error| match json::refused(text, &error) {
+        Some(fault) if format == Format::Json => source.located(fault),
+        _ => FormatError::Model { file: name.into(), error },
+    })?;
+    Ok(Loaded { model, format, warnings })
+}
+
+/// What a file is that is certainly no text of ours, by its first bytes.
+fn not_a_text(bytes: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 8] = [
+        (b"\x1f\x8b", "a file packed with gzip; unpack it first"),
+        (b"\xfd7zXZ", "a file packed with xz; unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "a file packed with zstd; unpack it first"),
+        (b"BZh", "a file packed with bzip2; unpack it first"),
+        (b"PK\x03\x04", "a zip archive; unpack it first"),
+        (b"%PDF-", "a PDF document"),
+        (b"\xff\xfe", "a text in UTF-16; save it as UTF-8"),
+        (b"\xfe\xff", "a text in UTF-16; save it as UTF-8"),
+    ];
+    KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind)
 }
 
 /// UTF-8, or Latin-1 where it is not: what XML files of this kind declare and seldom use.
@@ -132,30 +154,6 @@ fn decoded(text: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(text.iter().map(|&byte| char::from(byte)).collect()),
     }
-}
-
-fn json(source: &Source, options: &ReadOptions) -> Result<Parts<Diagnostic>, FormatError> {
-    let error = |error| FormatError::Model { file: source.file.into(), error };
-    let text = std::str::from_utf8(source.text).map_err(|e| {
-        let at = e.valid_up_to();
-        source.located(Fault::new(at..at + 1, "the text is not UTF-8", "the first byte that is not"))
-    })?;
-    let document = crate::json::parse(text).map_err(|e| source.located(json_fault(text, &e)))?;
-    let mut builder = ModelBuilder::from_document(document).map_err(error)?;
-    builder.horizon = options.horizon.or(builder.horizon);
-    Ok((builder, Vec::new()))
-}
-
-/// A JSON error under the character where it was noticed.
-fn json_fault(text: &str, error: &serde_json::Error) -> Fault {
-    let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let near = (line + error.column().saturating_sub(1)).min(text.len());
-    let start = (0..=near).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-    let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
-    let message = error.to_string();
-    // The library ends its message with the place, which is shown anyway.
-    let message = message.split(" at line ").next().unwrap_or(&message);
-    Fault::new(start..end, format!("not a model in JSON: {message}"), "noticed here")
 }
 
 impl Source<'_> {

@@ -3,15 +3,17 @@
 use std::ops::Range;
 
 use crate::Kernel;
+use crate::model::WORTH_SAYING;
 
 /// How far a row may be from summing to 1 before it is an error; within it, it is divided by its sum.
 pub(super) const ROW_TOLERANCE: f64 = 1e-5;
-/// Repairs smaller than this are not worth a word: the last digit of a number that was printed with fifteen.
-const WORTH_SAYING: f64 = 1e-9;
 /// Entries a table may store, and entries a file may set: at most 1.6 GB. A few bytes of text can ask for any number.
 pub(super) const ENTRY_LIMIT: usize = 1 << 26;
 /// Rows of a table, states times actions.
 pub(super) const ROW_LIMIT: usize = 1 << 25;
+
+/// How large a reward may be: totals over any horizon stay finite then, and nobody's are.
+pub(super) const REWARD_LIMIT: f64 = 1e200;
 
 /// One assignment to a row.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,13 @@
 //! The `ambiguity` field of a model file.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{RowsFile, check, kernel, rows};
-use crate::{Ambiguity, ModelError, Space, Support};
+use super::place::{Misplaced, within};
+use super::{RowsFile, Shape, kernel, numbers};
+use crate::{Ambiguity, Support};
 
 /// The transition distributions that nature may choose in place of each nominal row. Only for observed states and one dynamics.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum AmbiguityFile {
@@ -27,7 +28,7 @@ pub(super) enum AmbiguityFile {
     },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(super) enum RadiusFile {
@@ -35,7 +36,7 @@ pub(super) enum RadiusFile {
     Rows(Vec<Vec<f64>>),
 }
 
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SupportFile {
@@ -45,7 +46,10 @@ pub(super) enum SupportFile {
 }
 
 impl AmbiguityFile {
-    pub fn read(self, actions: &Space, states: &Space) -> Result<Ambiguity, ModelError> {
+    pub fn read(self, shape: Shape) -> Result<Ambiguity, Misplaced> {
+        let bounds = |field: &str, rows: RowsFile| {
+            kernel(&format!("ambiguity, {field}"), rows, shape, shape.states).map_err(within(field))
+        };
         Ok(match self {
             Self::L1 { radius, support } => {
                 let support = match support {
@@ -53,40 +57,14 @@ impl AmbiguityFile {
                     SupportFile::All => Support::All,
                 };
                 let radius = match radius {
-                    RadiusFile::Same(radius) => vec![radius; actions.len() * states.len()],
-                    RadiusFile::Rows(by_action) => {
-                        check("ambiguity, radius: rows by action".into(), actions.len(), by_action.len())?;
-                        for (a, row) in by_action.iter().enumerate() {
-                            check(format!("ambiguity, radius, action {}", actions.name(a)), states.len(), row.len())?;
-                        }
-                        by_action.concat()
-                    }
+                    RadiusFile::Same(radius) => vec![radius; shape.actions.len() * shape.states.len()],
+                    RadiusFile::Rows(rows) => numbers("ambiguity, radius", rows, shape).map_err(within("radius"))?,
                 };
                 Ambiguity::L1 { radius, support }
             }
-            Self::Interval { lower, upper } => Ambiguity::Interval {
-                lower: kernel("ambiguity, lower", lower, actions, states, states)?,
-                upper: kernel("ambiguity, upper", upper, actions, states, states)?,
-            },
-        })
-    }
-
-    pub fn of(ambiguity: &Ambiguity, states: usize) -> Self {
-        match ambiguity {
-            Ambiguity::L1 { radius, support } => Self::L1 {
-                radius: if radius.iter().all(|r| *r == radius[0]) {
-                    RadiusFile::Same(radius[0])
-                } else {
-                    RadiusFile::Rows(radius.chunks(states).map(<[f64]>::to_vec).collect())
-                },
-                support: match support {
-                    Support::Nominal => SupportFile::Nominal,
-                    Support::All => SupportFile::All,
-                },
-            },
-            Ambiguity::Interval { lower, upper } => {
-                Self::Interval { lower: rows(lower, states), upper: rows(upper, states) }
+            Self::Interval { lower, upper } => {
+                Ambiguity::Interval { lower: bounds("lower", lower)?, upper: bounds("upper", upper)? }
             }
-        }
+        })
     }
 }

@@ -45,6 +45,12 @@ impl Scratch {
         }
     }
 
+    /// What it keeps between calls. O(observations).
+    pub fn bytes(&self) -> usize {
+        let lists: usize = self.by_observation.iter().map(|list| size_of::<Sparse>() + 16 * list.capacity()).sum();
+        lists + 8 * self.predicted.len()
+    }
+
     /// Calls `visit(observation, joint)` for every observation that `action` can bring under model `m`, where
     /// `joint(s') = Q_m[a][s'][o] Σ_s b(s) P_m[a][s][s']`, ascending in s'; observations come in order.
     pub fn successors(

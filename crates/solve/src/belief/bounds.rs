@@ -71,9 +71,10 @@ impl BeliefBounds {
     pub fn refine(&mut self, model: &Model, stage: usize, belief: &[f64], limits: &Limits, hook: &Hook) {
         let watch = Watch::new(limits, hook);
         let from = (stage, sparse(belief));
+        let beside = (&watch, self.corners.bytes());
         match &mut self.refined {
             Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => {}
-            Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, &watch)),
+            Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, beside)),
             Refined::Plans(bounds) => drop(Plans::default().run(model, bounds, &from, limits, &watch)),
         }
     }

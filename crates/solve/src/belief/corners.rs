@@ -51,25 +51,23 @@ impl Corners {
 
     fn staged(model: &Model, horizon: usize, watch: &Watch) -> Self {
         let s = model.states().len();
+        let late = &|| watch.late();
         let last = if model.final_reward().is_empty() { vec![0.0; s] } else { model.final_reward().to_vec() };
         let mut lower = vec![last.repeat(model.actions().len())];
         let mut upper = vec![last.repeat(model.dynamics().len())];
         for _ in 0..horizon {
             let (low, high) = (&lower[lower.len() - 1], &upper[upper.len() - 1]);
-            if watch.late() {
+            let swept = lower_sweep(model, low, late).zip(upper_sweep(model, high, late));
+            let (low, high) = swept.unwrap_or_else(|| {
                 let (worst, best) = reward_range(model);
                 let flat = |from: &[f64], reward: f64, pick: fn(f64, f64) -> f64| {
                     let end = from.iter().copied().reduce(pick).unwrap_or(0.0);
                     vec![reward + model.discount() * end; from.len()]
                 };
-                let pair = (flat(low, worst, f64::min), flat(high, best, f64::max));
-                lower.push(pair.0);
-                upper.push(pair.1);
-            } else {
-                let pair = (lower_sweep(model, low), upper_sweep(model, high));
-                lower.push(pair.0);
-                upper.push(pair.1);
-            }
+                (flat(low, worst, f64::min), flat(high, best, f64::max))
+            });
+            lower.push(low);
+            upper.push(high);
         }
         lower.reverse();
         upper.reverse();
@@ -78,6 +76,7 @@ impl Corners {
 
     fn discounted(model: &Model, watch: &Watch) -> Self {
         let s = model.states().len();
+        let late = &|| watch.late();
         let (worst, best) = reward_range(model);
         let forever = 1.0 / (1.0 - model.discount());
         let mut lower = vec![worst * forever; s * model.actions().len()];
@@ -86,10 +85,8 @@ impl Corners {
         let share = if model.dynamics().len() == 1 { 1e-4 * (1.0 - model.discount()) } else { 1e-9 };
         let small = share * (best - worst).max(1e-300) * forever;
         for _ in 0..MOST_SWEEPS {
-            if watch.late() {
-                break;
-            }
-            let (mut low, mut high) = (lower_sweep(model, &lower), upper_sweep(model, &upper));
+            let swept = lower_sweep(model, &lower, late).zip(upper_sweep(model, &upper, late));
+            let Some((mut low, mut high)) = swept else { break };
             let mut change = leap(&upper, &mut high, model.discount(), -1.0);
             for (old, new) in lower.chunks_exact(s).zip(low.chunks_exact_mut(s)) {
                 change = change.max(leap(old, new, model.discount(), 1.0));
@@ -108,7 +105,7 @@ impl Corners {
         let models = model.dynamics().len();
         lower(&mut self.upper[stage], &top.repeat(models));
         for t in (0..stage).rev() {
-            let swept = upper_sweep(model, &self.upper[t + 1]);
+            let swept = upper_sweep(model, &self.upper[t + 1], &|| false).expect("it is never late");
             lower(&mut self.upper[t], &swept);
         }
     }
@@ -149,6 +146,11 @@ impl Corners {
     pub fn widest(&self) -> f64 {
         let corner = |s: usize| [(s as u32, 1.0)];
         (0..self.states).map(|s| self.upper(0, &corner(s)) - self.lower(0, &corner(s))).fold(0.0, f64::max)
+    }
+
+    /// What the numbers take.
+    pub fn bytes(&self) -> usize {
+        8 * self.len()
     }
 
     /// Numbers held.
@@ -198,43 +200,54 @@ fn ends(model: &Model, state: usize, action: usize, next: &[f64]) -> (f64, f64) 
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
-fn lower_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
+/// `None` when the time is up before its end.
+fn lower_sweep(model: &Model, next: &[f64], late: &dyn Fn() -> bool) -> Option<Vec<f64>> {
     let s = model.states().len();
-    let mut out = Vec::with_capacity(next.len());
-    for (action, next) in next.chunks_exact(s).enumerate() {
+    sweep(next, s, late, |action, state, next| {
         // Any one model bounds the maximum over models from below, as long as it is the same for all states.
-        let alpha = model.alpha();
+        let blind = backed_up(model, 0, state, action, next);
         if model.dynamics().len() == 1 {
-            out.extend((0..s).map(|state| backed_up(model, 0, state, action, next)));
-            continue;
+            blind
+        } else {
+            blend(model.alpha(), ends(model, state, action, next).0, blind)
         }
-        out.extend(
-            (0..s).map(|state| {
-                blend(alpha, ends(model, state, action, next).0, backed_up(model, 0, state, action, next))
-            }),
-        );
-    }
-    out
+    })
 }
 
-fn upper_sweep(model: &Model, next: &[f64]) -> Vec<f64> {
+/// `None` when the time is up before its end.
+fn upper_sweep(model: &Model, next: &[f64], late: &dyn Fn() -> bool) -> Option<Vec<f64>> {
     let s = model.states().len();
-    let mut out = Vec::with_capacity(next.len());
-    for (m, next) in next.chunks_exact(s).enumerate() {
-        if model.dynamics().len() == 1 {
-            let value = |state: usize, action: usize| backed_up(model, 0, state, action, next);
-            out.extend(
-                (0..s)
-                    .map(|state| (0..model.actions().len()).map(|a| value(state, a)).fold(f64::NEG_INFINITY, f64::max)),
-            );
-            continue;
-        }
-        let best = |state: usize| {
-            (0..model.actions().len())
-                .map(|a| blend(model.alpha(), backed_up(model, m, state, a, next), ends(model, state, a, next).1))
-                .fold(f64::NEG_INFINITY, f64::max)
+    sweep(next, s, late, |m, state, next| {
+        let value = |action: usize| {
+            let blind = backed_up(model, m, state, action, next);
+            if model.dynamics().len() == 1 {
+                blind
+            } else {
+                blend(model.alpha(), blind, ends(model, state, action, next).1)
+            }
         };
-        out.extend((0..s).map(best));
+        (0..model.actions().len()).map(value).fold(f64::NEG_INFINITY, f64::max)
+    })
+}
+
+/// States that are swept between two looks at the clock: even where each leads to ten thousand others, some milliseconds.
+const AT_A_TIME: usize = 64;
+
+/// `value(i, state, vector i of next)` for each of the vectors over `s` states that `next` holds.
+fn sweep(
+    next: &[f64],
+    s: usize,
+    late: &dyn Fn() -> bool,
+    value: impl Fn(usize, usize, &[f64]) -> f64,
+) -> Option<Vec<f64>> {
+    let mut out = Vec::with_capacity(next.len());
+    for (i, next) in next.chunks_exact(s).enumerate() {
+        for from in (0..s).step_by(AT_A_TIME) {
+            if late() {
+                return None;
+            }
+            out.extend((from..(from + AT_A_TIME).min(s)).map(|state| value(i, state, next)));
+        }
     }
-    out
+    Some(out)
 }

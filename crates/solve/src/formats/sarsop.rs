@@ -139,7 +139,7 @@ type Vector = (u32, usize, Vec<f64>);
 
 /// The vectors by observed value.
 pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, PolicyFileError> {
-    let (observed, vectors) = parse(source)?;
+    let (observed, vectors) = parse(source, model.states().len())?;
     let other = |problem| PolicyFileError::OtherModel { model: model.name().into(), problem };
     let split = Split::sized(model, observed, vectors[0].2.len()).map_err(other)?;
     let mut sets = vec![PlanSet { states: Vec::new(), plans: Vec::new() }; observed];
@@ -155,7 +155,8 @@ pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, Polic
     Ok(sets)
 }
 
-fn parse(source: &Source) -> Result<(usize, Vec<Vector>), PolicyFileError> {
+/// `states` are those of the model: no vector is longer, whatever the text says.
+fn parse(source: &Source, states: usize) -> Result<(usize, Vec<Vector>), PolicyFileError> {
     let document = Document::parse(source.text).map_err(|error| {
         let place = error.pos();
         let line = source.text.split_inclusive('\n').take(place.row as usize - 1).map(str::len).sum::<usize>();
@@ -175,6 +176,10 @@ fn parse(source: &Source) -> Result<(usize, Vec<Vector>), PolicyFileError> {
         return Err(source.error(of(root), "the policy has no <AlphaVector>", "expected a set of vectors inside"));
     };
     let length = number(source, set, "vectorLength")?;
+    if let Some(length) = length.filter(|&length| length > states) {
+        let message = format!("its vectors have {length} entries, the model has {states} states");
+        return Err(source.error(of(set), message, format!("expected a vectorLength of at most {states}")));
+    }
     let observed = number(source, set, "numObsValue")?.unwrap_or(1);
     if observed == 0 || observed > source.text.len() {
         let message = format!("numObsValue is {observed}, which this file cannot hold");

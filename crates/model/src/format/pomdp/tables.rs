@@ -6,7 +6,7 @@ use super::header::{Header, Names, probability, words};
 use super::scan::{Kind, STATEMENTS, Scanner, Token};
 use crate::format::diagnostic::Fault;
 use crate::format::rewards::{ALL, Rule};
-use crate::format::sheet::{Set, Sheet, TooLarge};
+use crate::format::sheet::{REWARD_LIMIT, Set, Sheet, TooLarge};
 
 /// The tables as the text gives them.
 pub(super) struct Tables {
@@ -195,8 +195,15 @@ fn number<'t>(
 /// form has one index less.
 fn reward<'t>(scanner: &mut Scanner<'t>, header: &Header<'t>, rules: &mut Vec<Rule>) -> Result<(), Fault> {
     let sign = if header.cost { -1.0 } else { 1.0 };
-    // Adding 0 makes a negative zero positive.
-    let value = |token: Token| token.number("a number").map(|value| sign * value + 0.0);
+    let value = |token: Token| {
+        let value = token.number("a number")?;
+        if value.abs() > REWARD_LIMIT {
+            let message = format!("{} is too large for a reward", token.quoted());
+            return Err(Fault::new(token.range(), message, format!("expected at most {REWARD_LIMIT:e} in size")));
+        }
+        // Adding 0 makes a negative zero positive.
+        Ok(sign * value + 0.0)
+    };
     let keyword = scanner.next();
     scanner.colon(&keyword.quoted())?;
     let mut cell = [header.actions.index_or_all(scanner.next())?, ALL, ALL, ALL];

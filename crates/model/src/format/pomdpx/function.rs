@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::document::{Word, all, attribute, elements, one, tag, word, words};
 use super::variables::{Role, Variable, Variables};
 use crate::format::diagnostic::Fault;
-use crate::format::sheet::{ENTRY_LIMIT, ROW_TOLERANCE};
+use crate::format::sheet::{ENTRY_LIMIT, REWARD_LIMIT, ROW_TOLERANCE};
 
 /// Any value of a variable.
 pub(super) const ANY: u32 = u32::MAX;
@@ -111,6 +111,10 @@ impl Function {
 
     fn value(&self, word: &Word) -> Result<f64, Fault> {
         let value = word.number()?;
+        if self.is_reward() && value.abs() > REWARD_LIMIT {
+            let message = format!("`{}` is too large for a reward", word.text);
+            return Err(Fault::new(word.at.clone(), message, format!("expected at most {REWARD_LIMIT:e} in size")));
+        }
         if self.is_reward() || (0.0..=1.0 + ROW_TOLERANCE).contains(&value) {
             return Ok(value + 0.0);
         }

@@ -13,6 +13,9 @@ use crate::format::sheet::ROW_LIMIT;
 /// Variables of a kind; twenty-five of two values each already fill the largest model.
 const VARIABLE_LIMIT: usize = 256;
 
+/// Values of a variable that says only how many: each gets a name.
+const COUNT_LIMIT: usize = 1 << 20;
+
 /// What a variable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -165,9 +168,9 @@ fn values(node: Node, name: &str, letter: char) -> Result<Values, Fault> {
         (Some(list), None) => words(list).into_iter().map(|word| word.text.into()).collect(),
         (None, Some(count)) => {
             let word = word(count, "a whole number")?;
-            let Ok(count @ 1..=ROW_LIMIT) = word.text.parse::<usize>() else {
+            let Ok(count @ 1..=COUNT_LIMIT) = word.text.parse::<usize>() else {
                 let message = format!("`{}` is not a number of values", word.text);
-                return Err(Fault::new(word.at, message, "expected a whole number from 1"));
+                return Err(Fault::new(word.at, message, format!("expected a whole number from 1 to {COUNT_LIMIT}")));
             };
             (0..count).map(|i| format!("{letter}{i}")).collect()
         }

@@ -30,7 +30,7 @@ fn sweep(model: &Model, branches: &Branches, next: &[f64], watch: &Watch) -> Opt
         sums.resize(kernel.columns() * width, 0.0);
         let mut is_seen = vec![false; kernel.columns()];
         for state in 0..s {
-            if state % 256 == 0 && watch.late() {
+            if state % 16 == 0 && watch.late() {
                 return None;
             }
             for (to, p) in dynamics.transition.pairs(action * s + state) {

@@ -20,6 +20,8 @@ use crate::limits::Watch;
 pub(super) const NONE: u32 = u32::MAX;
 /// What an allocator keeps beside each block, about.
 const BOX: usize = 16;
+/// Scratch, and where the cells have their states.
+const BY_STATE: usize = 8 + 16 + 4 * 4;
 /// Beliefs that differ by less are one.
 pub(super) const SAME: f64 = 1e-12;
 
@@ -37,6 +39,7 @@ pub(crate) struct Graph<'a> {
     pub(super) corners: Vec<u32>,
     pub(super) schedule: Schedule,
     scratch: Scratch,
+    children: Vec<Child>,
     pub(super) room: Room,
     pub(super) team: Team,
     pub(super) ahead: Ahead,
@@ -116,6 +119,7 @@ impl<'a> Graph<'a> {
             corners: Vec::new(),
             schedule: Schedule::default(),
             scratch: Scratch::new(model),
+            children: Vec::new(),
             room: Room::default(),
             team: Team::new(threads),
             ahead: Ahead { call: 0, values: vec![(0, 0.0); model.states().len()] },
@@ -148,7 +152,8 @@ impl<'a> Graph<'a> {
     pub fn bytes(&self) -> usize {
         // A node also has its place in the table, at most half of which is empty, and one on its shelf.
         let each = size_of::<Node>() + 2 * 17 + 8;
-        self.boxed + each * self.nodes.len() + self.bounds.bytes()
+        let scratch = self.scratch.bytes() + BY_STATE * self.model.states().len();
+        self.boxed + each * self.nodes.len() + scratch + self.bounds.bytes()
     }
 
     /// What was done so far, in units that cost about the same: nodes made and backups.
@@ -253,7 +258,8 @@ impl<'a> Graph<'a> {
         let stage = self.nodes[node as usize].stage as usize + usize::from(!self.bounds.stationary);
         let belief = self.global(&self.nodes[node as usize]);
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut children = Vec::new();
+        // Collected where there is room, then copied to a block of their size: lists that grow leave holes that little fits into.
+        let mut children = std::mem::take(&mut self.children);
         let mut own: Sparse = Vec::new();
         scratch.successors(self.model, m, &belief, action, |o, joint| {
             let mass: f64 = joint.iter().map(|p| p.1).sum();
@@ -264,7 +270,10 @@ impl<'a> Graph<'a> {
         });
         self.scratch = scratch;
         self.boxed += BOX + children.len() * size_of::<Child>();
-        children.into()
+        let boxed = children.as_slice().into();
+        children.clear();
+        self.children = children;
+        boxed
     }
 
     /// Brings a branch's bounds up to date.

@@ -71,12 +71,22 @@ impl Sawtooth {
     /// Forgets the dropped points, and returns which were kept.
     pub fn compact(&mut self) -> Vec<bool> {
         let keep: Vec<bool> = self.heads.iter().map(|head| head.below < 0.0).collect();
-        let old = std::mem::take(self);
-        for (point, head) in old.heads.iter().enumerate().filter(|(_, head)| head.below < 0.0) {
-            self.entries.extend_from_slice(old.entries(point));
-            self.ends.push(self.entries.len() as u32);
-            self.heads.push(*head);
+        // In place: a second copy of all points would be the largest thing there is.
+        let (mut kept, mut from, mut end) = (0, 0, 0);
+        for (point, &keep) in keep.iter().enumerate() {
+            let range = from..self.ends[point] as usize;
+            from = range.end;
+            if keep {
+                self.entries.copy_within(range.clone(), end);
+                end += range.len();
+                self.ends[kept] = end as u32;
+                self.heads[kept] = self.heads[point];
+                kept += 1;
+            }
         }
+        self.heads.truncate(kept);
+        self.ends.truncate(kept);
+        self.entries.truncate(end);
         keep
     }
 

@@ -58,7 +58,7 @@ impl Solver for Search {
         let start = (0, sparse(model.start()));
         let mut vectors = VectorBounds::new(model, &corners, &watch);
         let start_up = watch.seconds();
-        let run = self.run_vectors(model, &mut vectors, &start, limits, &watch);
+        let run = self.run_vectors(model, &mut vectors, &start, limits, (&watch, corners.bytes()));
         let refined = Refined::Vectors(vectors);
         let bounds = BeliefBounds { corners, refined };
         let (vectors, points) = bounds.sizes();
@@ -82,14 +82,14 @@ pub(crate) struct Run {
 }
 
 impl Search {
-    /// Trials over α-vectors and a sawtooth from (stage, belief) until a limit is reached.
+    /// Trials over α-vectors and a sawtooth from (stage, belief) until a limit is reached; so many bytes are held beside them.
     pub(crate) fn run_vectors(
         &self,
         model: &Model,
         bounds: &mut VectorBounds,
         (stage, start): &(usize, Sparse),
         limits: &Limits,
-        watch: &Watch,
+        (watch, beside): (&Watch, usize),
     ) -> Run {
         // What all backups of a trial leave out, together, is a small share of the gap asked for.
         let steps = model.horizon().map_or_else(|| 1.0 / (1.0 - model.discount()), |h| h as f64);
@@ -106,7 +106,7 @@ impl Search {
             } else if trials >= self.most_trials || idle > MOST_IDLE {
                 Some(Stopped::Exhausted)
             } else {
-                watch.check(lower, upper, trials, graph.bytes())
+                watch.check(lower, upper, trials, graph.bytes() + beside)
             };
             if let Some(stopped) = stopped {
                 let (backups, threads) = (graph.backups, graph.threads());

@@ -14,5 +14,6 @@ mod improve;
 mod plans;
 mod prune;
 mod sawtooth;
+pub(crate) mod screens;
 pub(crate) mod solver;
 pub(crate) mod vectors;

@@ -145,7 +145,7 @@ mod tests {
     fn what_cannot_be_the_best_is_not_looked_at() {
         let model = classic::by_name("4x3").unwrap();
         let (belief, count) = (sparse(model.start()), Cell::new(0));
-        let mut choose = |slack| {
+        let choose = |slack| {
             count.set(0);
             let (action, _) = decide(&model, &belief, 1, &Counted(slack, &count), &mut Scratch::new(&model));
             (action, count.get())

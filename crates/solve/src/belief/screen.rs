@@ -232,7 +232,9 @@ mod tests {
                     products[i]
                 });
                 assert_eq!(found, (expected, products[expected]));
-                (visited, all) = (visited + asked, all + vectors);
+                if mass > 1e-300 {
+                    (visited, all) = (visited + asked, all + vectors);
+                }
             }
         }
         // It would be no screen if it let everything through. A fourth of the sets is beyond single precision and asks for all.

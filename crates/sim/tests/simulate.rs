@@ -103,15 +103,18 @@ fn a_hook_stops_it() {
     assert_eq!(simulation.run(0, &mut [0.0; 100], &|_| ControlFlow::Break(())), Err(SimulateError::Cancelled));
 }
 
+/// Counts how often it is asked.
+struct Asked<'a>(&'a AtomicUsize);
+
+impl Policy for Asked<'_> {
+    fn action(&self, _stage: usize, _belief: &[f64]) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) % 2
+    }
+}
+
 #[test]
 fn a_long_episode_is_stopped_on_its_way() {
     let (model, asked) = (patrol(PATROL, None), AtomicUsize::new(0));
-    struct Asked<'a>(&'a AtomicUsize);
-    impl Policy for Asked<'_> {
-        fn action(&self, _stage: usize, _belief: &[f64]) -> usize {
-            self.0.fetch_add(1, Ordering::Relaxed) % 2
-        }
-    }
     let policy = Asked(&asked);
     let actor = Actor::Policy { policy: &policy, stationary: false };
     let simulation = single(&model, actor, Key(1), 1 << 30);

@@ -1,5 +1,5 @@
 // Model files and policy files, through the library and the command line.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AlphaPolicy, Model, TiresiasError, drawTask, loadPolicy, simulate, solve, solveSync } from '../src/index.js';
@@ -199,6 +199,27 @@ describe('solve and simulate', () => {
     expect((await tiresias(['simulate', path, '--policy', 'random', '--episodes', '100', '--steps', '5'])).stdout).toMatch(/mean return .*95 % interval/);
     const missing = await tiresias(['simulate', path, '--policy', join(folder, 'none.alpha')]);
     expect(missing.code).toBe(4);
+  });
+
+  it('stop a simulation at Ctrl-C, of which nothing stays', async () => {
+    let killed = false;
+    const { code, stdout, stderr } = await tiresias(['simulate', file('tiger.pomdp', TIGER), '--policy', 'random', '--episodes', '100000000'], {
+      onStderr: (text, kill) => {
+        if (killed || !text.includes('episodes')) return;
+        killed = true;
+        kill('SIGINT');
+      },
+    });
+    expect([code, stdout, stderr]).toEqual([130, '', expect.stringContaining('stopped by SIGINT')]);
+    expect(stderr).not.toContain('what is finished stays');
+  });
+
+  it('refuse a policy file that is too large to be read', async () => {
+    const path = join(scratch(), 'p.alpha');
+    writeFileSync(path, '');
+    truncateSync(path, 2 ** 31);
+    const { code, stderr } = await tiresias(['simulate', file('tiger.pomdp', TIGER), '--policy', path]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('2147483648 bytes are more than')]);
   });
 
   it('hand on the policies of a horizon, a file a stage', async () => {

@@ -10,6 +10,7 @@ use napi::bindgen_prelude::{
 use napi_derive::napi;
 use tiresias_model::{Model as CoreModel, Policy, random::Key};
 use tiresias_sim::{Batch, Behaviour, Columns, Level, NatureRule, Record, RolloutSpec, Simulator};
+use tiresias_solve::ActingPolicy;
 
 use crate::arrays::{Out, apart, place};
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
@@ -196,11 +197,16 @@ impl Job {
         4 * states + 4 * observations + actions + 8 * rewards + 8 * self.model.states().len() * beliefs
     }
 
+    /// The solution, made ready to act.
+    fn acting(&self) -> Option<ActingPolicy<'_>> {
+        self.solution.as_ref().map(|solution| ActingPolicy::new(&solution.inner.policy))
+    }
+
     /// The model, the policy and the behaviour, compiled.
-    fn simulator(&self) -> Simulator<'_> {
+    fn simulator<'a>(&'a self, acting: Option<&'a ActingPolicy<'_>>) -> Simulator<'a> {
         Simulator::new(&RolloutSpec {
             model: &self.model,
-            policy: self.solution.as_ref().map(|s| &s.inner.policy as &dyn Policy),
+            policy: acting.map(|policy| policy as &dyn Policy),
             behaviour: &self.behaviour,
             nature: self.nature,
             horizon: self.horizon,
@@ -213,7 +219,9 @@ impl Job {
 
     fn run(&self) -> Result<Rollouts> {
         let mut batch = Batch::default();
-        let run = self.simulator().run(self.first_episode, self.episodes, self.record, self.level, &mut batch);
+        let acting = self.acting();
+        let run =
+            self.simulator(acting.as_ref()).run(self.first_episode, self.episodes, self.record, self.level, &mut batch);
         run.map_err(from_model)?;
         Ok(self.hand_over(batch))
     }
@@ -221,7 +229,8 @@ impl Job {
     /// [`run`](Self::run) in pieces, between which it can be cancelled and reports. An episode's numbers depend on its index only,
     /// so the pieces are free.
     fn run_in_pieces(&self, cancel: &CancelToken, reporter: &Reporter<StageProgress>) -> Result<Rollouts> {
-        let (simulator, mut all, mut piece) = (self.simulator(), self.reserved(), Batch::default());
+        let acting = self.acting();
+        let (simulator, mut all, mut piece) = (self.simulator(acting.as_ref()), self.reserved(), Batch::default());
         let (mut done, mut size) = (0, self.piece());
         while done < self.episodes {
             if cancel.cancelled() {
@@ -335,7 +344,11 @@ pub fn rollout_into_sync(
             rewards: rewards.as_mut().map(Out::out).unwrap_or_default(),
             beliefs: beliefs.as_mut().map(Out::out).unwrap_or_default(),
         };
-        pool.install(|| job.simulator().fill(job.first_episode, job.level, columns)).map_err(from_model)
+        let run = || {
+            let acting = job.acting();
+            job.simulator(acting.as_ref()).fill(job.first_episode, job.level, columns)
+        };
+        pool.install(run).map_err(from_model)
     })
 }
 

@@ -11,7 +11,8 @@ use tiresias_model::random::Key;
 use tiresias_model::{Model as CoreModel, Policy};
 use tiresias_sim as sim;
 use tiresias_sim::{Actor, NatureRule, Simulation, Summary};
-use tiresias_solve::SolvedPolicy;
+use tiresias_solve as core;
+use tiresias_solve::ActingPolicy;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, threads};
 use crate::errors::{Result, from_policy_file, from_simulate, index, invalid, whole};
@@ -114,10 +115,10 @@ const MOST: u32 = 1 << 30;
 /// Who acts, who answers for nature, and for how long.
 struct Play {
     model: Arc<CoreModel>,
-    policy: Option<Arc<dyn Policy>>,
-    adversary: Option<Arc<SolvedPolicy>>,
-    /// Whether the adversary is the policy.
-    own: bool,
+    solution: Option<Arc<core::Solution>>,
+    vectors: Option<Arc<core::formats::AlphaPolicy>>,
+    /// Who answers for nature, unless the solution that acts does.
+    adversary: Option<Arc<core::Solution>>,
     stationary: bool,
     episodes: usize,
     steps: usize,
@@ -139,7 +140,6 @@ impl Play {
         if let Some(vectors) = vectors {
             vectors.inner.check(&model).map_err(from_policy_file)?;
         }
-        let own = adversary.is_none();
         let answers = adversary.or(solution);
         let longest = [Some(&model), solution.map(|s| &s.model), answers.map(|s| &s.model)];
         let longest = longest.into_iter().flatten().filter_map(|m| m.horizon()).min();
@@ -147,17 +147,13 @@ impl Play {
             Some(steps) => whole("steps", steps, 1, longest.map_or(MOST, |h| (h as u32).min(MOST)))?,
             None => longest.unwrap_or_else(|| long_enough(model.discount())),
         };
-        let solved = |solution: &Solution| Arc::new(solution.inner.policy.clone());
-        let policy = solution.map(solved);
+        let solved = |solution: &Solution| solution.inner.clone();
         Ok(Self {
-            adversary: if own { policy.clone() } else { adversary.map(solved) },
-            own,
+            solution: solution.map(solved),
+            vectors: vectors.map(|vectors| vectors.inner.clone()),
+            adversary: adversary.map(solved),
             stationary: vectors.is_none_or(|v| v.inner.horizon().is_none())
                 && [solution, answers].into_iter().flatten().all(|s| s.model.horizon().is_none()),
-            policy: match vectors {
-                Some(vectors) => Some(vectors.inner.clone()),
-                None => policy.map(|policy| policy as Arc<dyn Policy>),
-            },
             episodes: whole("episodes", options.episodes, 1, MOST)?,
             steps,
             key: Key::named(index("seed", options.seed.unwrap_or(0.0))?, &["rollout"], &[]),
@@ -165,17 +161,22 @@ impl Play {
         })
     }
 
-    fn simulation(&self, nature: NatureRule) -> Simulation<'_> {
-        let policy = self.policy.as_deref();
-        let adversary: Option<&dyn Policy> = match &self.adversary {
-            // The same object, so that it is asked once for both.
-            Some(_) if self.own => policy,
-            Some(adversary) => Some(&**adversary),
-            None => None,
-        };
+    /// Calls `run` with the simulation, whose policies are made ready to act.
+    fn simulation<T>(&self, nature: NatureRule, run: impl FnOnce(&Simulation<'_>) -> T) -> T {
+        let [solution, adversary] =
+            [&self.solution, &self.adversary].map(|solution| solution.as_ref().map(|s| ActingPolicy::new(&s.policy)));
+        let solution = solution.as_ref().map(|policy| policy as &dyn Policy);
+        let vectors = self.vectors.as_ref().map(|vectors| &**vectors as &dyn Policy);
         let stationary = self.stationary;
-        let actor = policy.map_or(Actor::Random, |policy| Actor::Policy { policy, stationary });
-        Simulation { model: &self.model, actor, nature, adversary, key: self.key, steps: self.steps }
+        let actor = vectors.or(solution).map_or(Actor::Random, |policy| Actor::Policy { policy, stationary });
+        // A solution that acts and answers for nature is the same object, so that it is asked once for both.
+        let adversary = adversary.as_ref().map(|policy| policy as &dyn Policy).or(solution);
+        run(&Simulation { model: &self.model, actor, nature, adversary, key: self.key, steps: self.steps })
+    }
+
+    /// Whether somebody answers for nature.
+    fn is_answered(&self) -> bool {
+        self.adversary.is_some() || self.solution.is_some()
     }
 }
 
@@ -211,11 +212,13 @@ pub fn simulate(
     let hook = watch(play.episodes, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     Ok(background(threads(options.threads)?, move || {
         let start = Instant::now();
-        let simulation = play.simulation(rule);
         let mut returns = vec![0.0; play.episodes];
-        let decisions = simulation.run(0, &mut returns, &hook).map_err(from_simulate)?;
+        let (decisions, (truncation_low, truncation_high)) = play
+            .simulation(rule, |simulation| {
+                simulation.run(0, &mut returns, &hook).map(|decisions| (decisions, simulation.truncation()))
+            })
+            .map_err(from_simulate)?;
         let Summary { mean, deviation, half_width } = Summary::of(&returns);
-        let (truncation_low, truncation_high) = simulation.truncation();
         Ok(Simulated {
             episodes: play.episodes as f64,
             steps: play.steps as f64,
@@ -247,16 +250,19 @@ pub fn robustness(
 ) -> Result<AsyncTask<Background<Robustness>>> {
     let play = Play::new(model, &options, solution, vectors, adversary)?;
     let most = whole("exactUpdates", exact_updates, 0, MOST)?;
-    let natures = play.model.dynamics().len() + 1 + usize::from(play.adversary.is_some());
+    let natures = play.model.dynamics().len() + 1 + usize::from(play.is_answered());
     let hook = watch(play.episodes * natures, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     if play.episodes.saturating_mul(natures) > u32::MAX as usize {
         return Err(invalid(format!("{} episodes against each of {natures} natures are too many", play.episodes)));
     }
     Ok(background(threads(options.threads)?, move || {
         let start = Instant::now();
-        let simulation = play.simulation(NatureRule::Fixed(0));
-        let found = simulation.robustness(play.episodes, most, &hook).map_err(from_simulate)?;
-        let (truncation_low, truncation_high) = simulation.truncation();
+        let (found, (truncation_low, truncation_high)) = play
+            .simulation(NatureRule::Fixed(0), |simulation| {
+                let found = simulation.robustness(play.episodes, most, &hook);
+                found.map(|found| (found, simulation.truncation()))
+            })
+            .map_err(from_simulate)?;
         Ok(Robustness {
             episodes: play.episodes as f64,
             steps: play.steps as f64,

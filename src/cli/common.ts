@@ -53,8 +53,13 @@ export function threadsOf(options: CommonOptions): number {
   return options.threads ?? availableParallelism();
 }
 
-/** Runs an action under Ctrl-C and SIGTERM, shows progress, and turns what it throws into a message and an exit code. */
-export async function invoke(options: CommonOptions, action: (invocation: Invocation) => Promise<void>): Promise<void> {
+/**
+ * Runs an action under Ctrl-C and SIGTERM, shows progress, and turns what it throws into a message and an exit code. `resumes`, unless
+ * it is false: whether a second run goes on from what an interrupted one left.
+ */
+export async function invoke(
+  { resumes = true, ...options }: CommonOptions & { resumes?: boolean }, action: (invocation: Invocation) => Promise<void>,
+): Promise<void> {
   const controller = new AbortController();
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
     // The second time there is no waiting for a checkpoint; `process.exit` would wait for the thread that works.
@@ -82,18 +87,18 @@ export async function invoke(options: CommonOptions, action: (invocation: Invoca
     progress.close();
   } catch (error) {
     progress.close();
-    fail(controller.signal.aborted ? controller.signal.reason : error, options.json === true);
+    fail(controller.signal.aborted ? controller.signal.reason : error, options.json === true, resumes);
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
 
 /** Says what went wrong, on standard error, and with --json as a document on standard output too. */
-export function fail(error: unknown, json: boolean): void {
+export function fail(error: unknown, json: boolean, resumes = true): void {
   const code = error instanceof TiresiasError ? error.code : 'UNEXPECTED';
   process.exitCode = exitCodeOf(error);
   process.stderr.write(`${said(error)}\n`);
-  if (code === 'INTERRUPTED') process.stderr.write('what is finished stays: run the same command again to go on from there\n');
+  if (code === 'INTERRUPTED' && resumes) process.stderr.write('what is finished stays: run the same command again to go on from there\n');
   if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   if (json) printErrorDocument(error);
 }

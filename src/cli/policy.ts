@@ -1,6 +1,7 @@
 // Policies as files: our own, which remember their model and their bounds, and those of other tools.
+import { constants } from 'node:buffer';
 import { extname } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { TiresiasError, messageOf } from '../errors.js';
 import { io, writeAtomic } from '../files.js';
 import type { AlphaPolicy, Model, Solution } from '../library.js';
@@ -61,19 +62,28 @@ export async function readPolicy(file: string, model: Model): Promise<Solution |
   const format = policyFormat(file);
   const stages = format === 'alpha' || format === 'pg' ? await readStages(file, model.horizon ?? Infinity) : [];
   if (format !== 'tiresias' && stages.length > 0) return AlphaPolicy.parse(stages, model, { name: file, format });
+  const { size } = await io(`read ${file}`, () => stat(file));
+  if (size > MOST_BYTES) throw tooLong(file, size, MOST_BYTES);
   const bytes = await io(`read ${file}`, () => readFile(file));
   // Our own files begin with a header; their suffix is the user's choice.
   if (bytes.subarray(0, 40).includes('"tiresias.policy/')) return loadPolicy(bytes, model);
+  if (size > constants.MAX_STRING_LENGTH) throw tooLong(file, size, constants.MAX_STRING_LENGTH);
   return AlphaPolicy.parse(bytes.toString('utf8'), model, { name: file, ...(format !== 'tiresias' && { format }) });
+}
+
+/** The largest file that Node reads at once. */
+const MOST_BYTES = 2 ** 31 - 1;
+
+function tooLong(file: string, size: number, most: number): TiresiasError {
+  return new TiresiasError('INVALID_POLICY', `${file}: ${size} bytes are more than a policy file of this kind may have (${most})`, { details: { file, size, most } });
 }
 
 /** The texts of `FILE1`, `FILE2` and so on, as far as they go or are asked for; none when there is a file of the name itself. */
 async function readStages(file: string, most: number): Promise<string[]> {
-  const read = (name: string) => readFile(name, 'utf8').catch(() => undefined);
-  if (await read(file) !== undefined) return [];
+  if (await stat(file).catch(() => undefined) !== undefined) return [];
   const texts: string[] = [];
   while (texts.length < most) {
-    const text = await read(`${file}${texts.length + 1}`);
+    const text = await readFile(`${file}${texts.length + 1}`, 'utf8').catch(() => undefined);
     if (text === undefined) break;
     texts.push(text);
   }

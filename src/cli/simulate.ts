@@ -29,7 +29,7 @@ export function simulateCommand(): Command {
     .option('--adversary <file>', 'the policy file of `tiresias solve` that answers for nature; the policy itself, if it is one')
     .option('--exact-updates <n>', 'with all natures: belief updates that an exact value may take', integer(0, 2 ** 30), 20_000)
     .action((files: string[], options: SimulateCommandOptions, command: Command) =>
-      invoke(options, async (invocation) => {
+      invoke({ ...options, resumes: false }, async (invocation) => {
         const { model, name } = await chosenModel(files, options, command);
         const policy = options.policy === 'random' ? 'random' as const : await readPolicy(options.policy, model);
         const adversary = options.adversary === undefined ? undefined : await readAdversary(options.adversary, model);

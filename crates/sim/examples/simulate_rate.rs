@@ -1,13 +1,16 @@
-//! Decisions a second of a set of α-vectors in a POMDP:
+//! Decisions a second of a policy in a POMDP:
 //! `cargo run --release -p tiresias-sim --example simulate_rate -- MODEL POLICY [EPISODES] [THREADS]`.
+//! The policy is a file of α-vectors, or one of ours, whose solution then acts by itself.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use tiresias_model::Policy;
 use tiresias_model::format::{ReadOptions, read};
 use tiresias_model::random::Key;
 use tiresias_sim::{Actor, NatureRule, Simulation, Summary};
 use tiresias_solve::formats::AlphaPolicy;
+use tiresias_solve::{ActingPolicy, Solution};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,9 +20,16 @@ fn main() {
     let bytes = std::fs::read(model).expect("the model can be read");
     let model = read(model, &bytes, &ReadOptions::default()).expect("the model is valid").model;
     let text = std::fs::read_to_string(policy).expect("the policy can be read");
-    let policy = AlphaPolicy::read(&[(policy, &text)], None, &model).expect("the policy is valid");
+    let solution = text.starts_with('{').then(|| Solution::load(text.as_bytes(), &model).expect("the policy is valid"));
+    let policy: Box<dyn Policy + '_> = if let Some(solution) = &solution {
+        Box::new(ActingPolicy::new(&solution.policy))
+    } else {
+        let vectors = AlphaPolicy::read(&[(policy, &text)], None, &model).expect("the policy is valid");
+        print!("{} vectors, ", vectors.len());
+        Box::new(vectors)
+    };
     let steps = (1e-6_f64.ln() / model.discount().ln()).ceil() as usize;
-    let actor = Actor::Policy { policy: &policy, stationary: true };
+    let actor = Actor::Policy { policy: &*policy, stationary: true };
     let simulation = Simulation {
         model: &model,
         actor,
@@ -36,8 +46,7 @@ fn main() {
     let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - before);
     let Summary { mean, half_width, .. } = Summary::of(&returns);
     println!(
-        "{} vectors, {decisions} decisions, mean {mean:.6} ± {half_width:.6}: {:.3} million a second ({wall:.2} s), {:.3} a processor second ({cpu:.2} s)",
-        policy.len(),
+        "{decisions} decisions, mean {mean:.6} ± {half_width:.6}: {:.3} million a second ({wall:.2} s), {:.3} a processor second ({cpu:.2} s)",
         decisions as f64 / wall / 1e6,
         decisions as f64 / cpu / 1e6,
     );

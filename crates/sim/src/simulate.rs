@@ -70,7 +70,7 @@ pub enum SimulateError {
     AmbiguitySet,
 }
 
-/// Told the episodes finished since its last call; stops the work when it breaks.
+/// Told the episodes finished since its last call, which may be none; stops the work when it breaks.
 pub type EpisodesHook<'h> = dyn Fn(usize) -> ControlFlow<()> + Sync + 'h;
 
 impl Simulation<'_> {
@@ -87,22 +87,21 @@ impl Simulation<'_> {
         let parts = returns.par_chunks_mut(part).enumerate().map(|(i, returns)| {
             let mut mind = conduct.as_ref().map(|conduct| Mind::new(conduct, self.told(), MOST_BYTES / threads));
             let first = first + (i * part) as u64;
-            let mut steps = 0;
+            let mut watch = Watch { hook, stopped: &stopped, steps: 0 };
             for (group, returns) in returns.chunks_mut(PIECE).enumerate() {
                 for (e, total) in returns.iter_mut().enumerate() {
                     let index = first + (group * PIECE + e) as u64;
                     let episode = match (&mut mind, self.adversary) {
-                        (None, Some(adversary)) if self.told() => self.random_and_answered(index, adversary, total),
-                        (mind, _) => self.episode(index, mind.as_mut(), total),
+                        (None, Some(adversary)) if self.told() => {
+                            self.random_and_answered(index, adversary, total, &mut watch)
+                        }
+                        (mind, _) => self.episode(index, mind.as_mut(), total, &mut watch),
                     };
-                    steps += episode.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
+                    episode.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
                 }
-                if stopped.load(Ordering::Relaxed) || hook(returns.len()).is_break() {
-                    stopped.store(true, Ordering::Relaxed);
-                    return Err(SimulateError::Cancelled);
-                }
+                watch.look(returns.len())?;
             }
-            Ok(steps)
+            Ok(watch.steps)
         });
         // An error of the world comes before the cancellations that it caused, the first episode's before others'.
         let parts: Vec<Result<u64, SimulateError>> = parts.collect();
@@ -147,7 +146,13 @@ impl Simulation<'_> {
         self.nature == NatureRule::Oracle && self.model.dynamics().len() > 1
     }
 
-    fn episode(&self, index: u64, mut mind: Option<&mut Mind<'_, '_>>, total: &mut f64) -> Result<u64, ModelError> {
+    fn episode(
+        &self,
+        index: u64,
+        mut mind: Option<&mut Mind<'_, '_>>,
+        total: &mut f64,
+        watch: &mut Watch,
+    ) -> Result<(), SimulateError> {
         let model = self.model;
         let s = model.states().len();
         let stream = |purpose| Stream::new(self.key, index, purpose);
@@ -182,18 +187,25 @@ impl Simulation<'_> {
             *total += weight * reward;
             weight *= model.discount();
             state = next;
+            watch.step()?;
             if model.is_terminal(state) && model.final_reward().is_empty() {
-                return Ok(stage as u64 + 1);
+                break;
             }
             if let Some(mind) = mind.as_mut().filter(|_| stage + 1 < self.steps) {
                 decision = mind.after(m, seen)?;
             }
         }
-        Ok(self.steps as u64)
+        Ok(())
     }
 
     /// Random actions that nature answers: every step has its own answer, so the reference steps them.
-    fn random_and_answered(&self, index: u64, adversary: &dyn Policy, total: &mut f64) -> Result<u64, ModelError> {
+    fn random_and_answered(
+        &self,
+        index: u64,
+        adversary: &dyn Policy,
+        total: &mut f64,
+        watch: &mut Watch,
+    ) -> Result<(), SimulateError> {
         let world = World { model: self.model, policy: Some(adversary), nature: self.nature };
         let mut episode = Episode::start(&world, self.key, index);
         let mut weight = 1.0;
@@ -202,10 +214,38 @@ impl Simulation<'_> {
             let action = episode.random_action(self.model.actions().len());
             *total += weight * episode.step(&world, action)?.reward;
             weight *= self.model.discount();
+            watch.step()?;
         }
-        Ok(self.steps as u64)
+        Ok(())
     }
 }
 
-/// Episodes between two looks at the hook.
+/// Episodes that the hook is told of together.
 const PIECE: usize = 16;
+/// Decisions between two looks at the hook at most: a decision may take milliseconds.
+const LOOK: u64 = 256;
+
+/// Counts the steps of one thread, and whether they should go on.
+struct Watch<'h> {
+    hook: &'h EpisodesHook<'h>,
+    /// Shared by all threads.
+    stopped: &'h AtomicBool,
+    steps: u64,
+}
+
+impl Watch<'_> {
+    #[inline]
+    fn step(&mut self) -> Result<(), SimulateError> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(LOOK) { self.look(0) } else { Ok(()) }
+    }
+
+    /// Tells the hook that so many episodes are finished.
+    fn look(&self, finished: usize) -> Result<(), SimulateError> {
+        if self.stopped.load(Ordering::Relaxed) || (self.hook)(finished).is_break() {
+            self.stopped.store(true, Ordering::Relaxed);
+            return Err(SimulateError::Cancelled);
+        }
+        Ok(())
+    }
+}

@@ -50,8 +50,11 @@ impl<'a> SparseFilter<'a> {
         let observation = dynamics.observation.as_ref()?;
         let (transition, states) = (&dynamics.transition, model.states().len());
         let (symbols, actions) = (observation.columns(), model.actions().len());
-        let likely = Lists::turned(observation, actions, symbols);
-        let before = Lists::turned(transition, actions, states);
+        let likely = Lists::turned(observation, actions, symbols, 1);
+        // Sums of whole fours need no guess where they end, and what fills them up adds nothing; where most lists are shorter, it
+        // would take more than it gives.
+        let unit = if transition.entries() >= 2 * actions * states { 4 } else { 1 };
+        let before = Lists::turned(transition, actions, states, unit);
         let cost = |at: usize| -> usize {
             let action = at / symbols;
             likely.of(at).iter().map(|&(next, _)| before.of(action * states + next as usize).len()).sum()
@@ -75,13 +78,18 @@ impl<'a> SparseFilter<'a> {
         let at = action * self.symbols + seen;
         if self.pulled[at] <= PUSH * self.pushed[action] * belief.len() {
             belief.iter().for_each(|&(state, mass)| scratch.dense[state as usize] = mass);
-            for &(next, q) in self.likely.of(at) {
-                let before = self.before.of(action * self.states + next as usize);
-                let mass = before.iter().fold(0.0, |sum, &(state, p)| sum + scratch.dense[state as usize] * p);
-                if mass * q > 0.0 {
-                    out.push((next, mass * q));
-                }
+            let (likely, mut kept) = (self.likely.of(at), 0);
+            out.resize(likely.len(), (0, 0.0));
+            for &(next, q) in likely {
+                let (fours, rest) = self.before.of(action * self.states + next as usize).as_chunks::<4>();
+                let pull = |sum: f64, &(state, p): &(u32, f64)| sum + scratch.dense[state as usize] * p;
+                let mass = rest.iter().fold(fours.iter().fold(0.0, |sum, four| four.iter().fold(sum, pull)), pull);
+                let weighed = mass * q;
+                // Nobody could foretell this branch.
+                out[kept] = (next, weighed);
+                kept += usize::from(weighed > 0.0);
             }
+            out.truncate(kept);
             belief.iter().for_each(|&(state, _)| scratch.dense[state as usize] = 0.0);
         } else {
             self.push(belief, action, scratch, |next, mass| {
@@ -144,19 +152,20 @@ struct Lists {
 }
 
 impl Lists {
-    /// Each action's rows of `kernel` turned: list `action * columns + column` holds the rows with that column, ascending.
-    fn turned(kernel: &Kernel, actions: usize, columns: usize) -> Self {
+    /// Each action's rows of `kernel` turned: list `action * columns + column` holds the rows with that column, ascending, then
+    /// pairs of 0 up to a multiple of `unit`.
+    fn turned(kernel: &Kernel, actions: usize, columns: usize, unit: usize) -> Self {
         let rows = kernel.rows() / actions;
-        let mut offsets = vec![0; actions * columns + 1];
+        let mut offsets = vec![0_usize; actions * columns + 1];
         let list = |row: usize, column: usize| row / rows * columns + column;
         for row in 0..kernel.rows() {
             kernel.pairs(row).for_each(|(column, _)| offsets[list(row, column) + 1] += 1);
         }
         for i in 1..offsets.len() {
-            offsets[i] += offsets[i - 1];
+            offsets[i] = offsets[i - 1] + offsets[i].next_multiple_of(unit);
         }
         let mut free = offsets.clone();
-        let mut pairs = vec![(0, 0.0); kernel.entries()];
+        let mut pairs = vec![(0, 0.0); offsets[offsets.len() - 1]];
         for row in 0..kernel.rows() {
             for (column, p) in kernel.pairs(row) {
                 let place = &mut free[list(row, column)];

@@ -1,6 +1,7 @@
 //! The simulator that numbers beliefs against the one that steps an episode at a time.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tiresias_model::format::{ReadOptions, read};
 use tiresias_model::random::Key;
@@ -100,6 +101,26 @@ fn a_hook_stops_it() {
     let actor = Actor::Policy { policy: &rule, stationary: true };
     let simulation = single(&model, actor, Key(1), 10);
     assert_eq!(simulation.run(0, &mut [0.0; 100], &|_| ControlFlow::Break(())), Err(SimulateError::Cancelled));
+}
+
+/// Counts how often it is asked.
+struct Asked<'a>(&'a AtomicUsize);
+
+impl Policy for Asked<'_> {
+    fn action(&self, _stage: usize, _belief: &[f64]) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) % 2
+    }
+}
+
+#[test]
+fn a_long_episode_is_stopped_on_its_way() {
+    let (model, asked) = (patrol(PATROL, None), AtomicUsize::new(0));
+    let policy = Asked(&asked);
+    let actor = Actor::Policy { policy: &policy, stationary: false };
+    let simulation = single(&model, actor, Key(1), 1 << 30);
+    let hook = |_| if asked.load(Ordering::Relaxed) < 500 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+    assert_eq!(simulation.run(0, &mut [0.0], &hook), Err(SimulateError::Cancelled));
+    assert!(asked.load(Ordering::Relaxed) < 1000);
 }
 
 #[test]

@@ -58,6 +58,11 @@ pub(crate) fn first_best(values: &[f64]) -> usize {
     values.iter().position(|&q| q >= enough).unwrap_or(0)
 }
 
+/// Whether a value of at most `most` cannot be the first best where `best` is among the values; with room for rounding.
+pub(crate) fn surely_worse(most: f64, best: f64) -> bool {
+    most < best - 2.0 * TIE * (1.0 + best.abs())
+}
+
 fn maximum(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(f64::NEG_INFINITY, f64::max)
 }

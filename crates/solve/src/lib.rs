@@ -10,6 +10,7 @@
 // Only what is inlined into a SIMD level's own function is compiled with its instructions.
 #![allow(clippy::inline_always)]
 
+mod acting;
 mod assessment;
 mod auto;
 mod belief;
@@ -23,6 +24,7 @@ mod policy;
 mod save;
 mod solver;
 
+pub use acting::ActingPolicy;
 pub use assessment::Assessment;
 pub use auto::{auto, solve_batch};
 pub use belief::corner_solver::CornerBounds;

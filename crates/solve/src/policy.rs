@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::{Kernel, Model, Nature, Policy, Tabular};
 
 use crate::assessment::first_best;
+use crate::belief::backup::{Scratch, sparse};
 use crate::belief::bounds::{BeliefBounds, PlanSet};
+use crate::belief::decide::decide;
 use crate::mdp::table::Table;
 use crate::{Assessment, Hook, Limits, SolveError};
 
@@ -182,7 +184,10 @@ impl SolvedPolicy {
 
 impl Policy for SolvedPolicy {
     fn action(&self, stage: usize, belief: &[f64]) -> usize {
-        self.assess(stage, belief).action()
+        match &self.body {
+            Body::Table(table) => table.assess(&self.model, stage, belief).action(),
+            Body::Belief(_) => self.decision_on(stage, &sparse(belief), belief.len()).0,
+        }
     }
 
     fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
@@ -199,16 +204,16 @@ impl Policy for SolvedPolicy {
     }
 
     fn decision_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> (usize, Nature) {
-        let assessment = match &self.body {
-            Body::Belief(bounds) => bounds.assess_on(&self.model, stage, belief),
+        match &self.body {
+            Body::Belief(bounds) => decide(&self.model, belief, stage + 1, bounds, &mut Scratch::new(&self.model)),
             Body::Table(table) => {
                 let mut dense = vec![0.0; states];
                 belief.iter().for_each(|&(state, mass)| dense[state as usize] = mass);
-                table.assess(&self.model, stage, &dense)
+                let assessment = table.assess(&self.model, stage, &dense);
+                let action = assessment.action();
+                (action, assessment.nature[action])
             }
-        };
-        let action = assessment.action();
-        (action, assessment.nature[action])
+        }
     }
 
     fn tabular(&self) -> Option<Tabular> {

@@ -156,14 +156,14 @@ fn a_policy_of_another_model_is_refused() {
     let model = doors(None);
     let problem = |text: &str| one("p.alpha", text, &model).unwrap_err().to_string();
     assert!(problem("0\n1 2 3\n").contains("3 entries, the model has 2 states"));
-    assert!(problem("3\n1 2\n").contains("takes action 3, the model has 3 actions"));
+    assert!(problem("1\n1 2\n\n3\n1 2\n").contains("there is no action 3\n --> p.alpha:4:1"));
     assert!(one("p.alpha", "2\n1 2\n", &model).is_ok());
     let xml = |inside: &str| {
         let text = format!("<Policy><AlphaVector {inside}</AlphaVector></Policy>");
         one("p.policy", &text, &model).unwrap_err().to_string()
     };
     assert!(xml("><Vector action=\"0\">1 2 3</Vector>").contains("3 entries, the model has 2 states"));
-    assert!(xml("><Vector action=\"3\">1 2</Vector>").contains("takes action 3"));
+    assert!(xml("><Vector action=\"3\">1 2</Vector>").contains("there is no action 3\n --> p.policy:1:39"));
     // Nobody sees the door before it is opened.
     assert!(xml("numObsValue=\"2\"><Vector action=\"0\">1</Vector>").contains("observed part of 2 values"));
     let mdp =

@@ -159,18 +159,18 @@ pub(crate) fn ordered(lower: f64, upper: f64) -> (f64, f64) {
 }
 
 /// The least and the greatest over the cloud, of the lower bounds, the estimates and the upper bounds.
-struct Ends {
-    low: [f64; 3],
-    high: [f64; 3],
-    nature: Nature,
+pub(crate) struct Ends {
+    pub low: [f64; 3],
+    pub high: [f64; 3],
+    pub nature: Nature,
 }
 
 impl Ends {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { low: [f64::INFINITY; 3], high: [f64::NEG_INFINITY; 3], nature: Nature { minimiser: 0, maximiser: 0 } }
     }
 
-    fn add(&mut self, m: usize, lower: f64, estimate: f64, upper: f64) {
+    pub fn add(&mut self, m: usize, lower: f64, estimate: f64, upper: f64) {
         if estimate < self.low[1] {
             self.nature.minimiser = m;
         }

@@ -5,6 +5,7 @@ use tiresias_model::Model;
 
 use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
 use super::corners::Corners;
+use super::decide::Estimates;
 use super::faces::bounds::FaceBounds;
 use super::faces::estimate::FaceEstimates;
 use super::plans::bounds::PlanBounds;
@@ -110,17 +111,28 @@ impl BeliefBounds {
 
     /// One backup of the next stage's bounds.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
-        self.assess_on(model, stage, &sparse(belief))
-    }
-
-    /// [`assess`](Self::assess) of a belief given by its positive entries, states ascending.
-    pub fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)]) -> Assessment {
-        backup(model, belief, stage + 1, self)
+        backup(model, &sparse(belief), stage + 1, self)
     }
 
     /// What `action` gives under each model.
     pub fn model_values(&self, model: &Model, stage: usize, belief: &[f64], action: usize) -> Vec<f64> {
         model_values(model, &sparse(belief), action, stage + 1, self)
+    }
+}
+
+impl Estimates for BeliefBounds {
+    fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        match &self.refined {
+            Refined::Vectors(vectors) => vectors.lower(stage, belief),
+            _ => self.bracket(stage, belief).estimate,
+        }
+    }
+
+    fn at_most(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        match &self.refined {
+            Refined::Vectors(vectors) => vectors.informed(stage, belief),
+            _ => f64::INFINITY,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ pub(crate) mod backup;
 pub(crate) mod bounds;
 pub(crate) mod corner_solver;
 pub(crate) mod corners;
+pub(crate) mod decide;
 pub(crate) mod faces;
 pub(crate) mod plans;
+pub(crate) mod screen;
 pub(crate) mod search;

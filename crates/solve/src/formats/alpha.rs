@@ -20,7 +20,8 @@ pub(super) fn write(policy: &AlphaPolicy, stage: usize) -> Result<String, Policy
 }
 
 /// Lines without words separate nothing that the order of the others does not separate already; text from `#` is a comment.
-pub(super) fn read(source: &Source) -> Result<Vec<(u32, Vec<f64>)>, PolicyFileError> {
+/// `actions` is the number of the model's.
+pub(super) fn read(source: &Source, actions: usize) -> Result<Vec<(u32, Vec<f64>)>, PolicyFileError> {
     let text = source.text;
     let mut pairs: Vec<(u32, Vec<f64>)> = Vec::new();
     let mut action = None;
@@ -36,6 +37,7 @@ pub(super) fn read(source: &Source) -> Result<Vec<(u32, Vec<f64>)>, PolicyFileEr
                     let message = format!("`{}` is not an action", &text[first]);
                     return Err(source.error(place, message, "expected the number of an action, alone on its line"));
                 };
+                source.check_action(number, actions, place.clone())?;
                 action = Some((number, place));
             }
             Some((number, _)) => {

@@ -58,10 +58,7 @@ pub(super) fn read(
         };
         let id = value(number, "the number of a node")?;
         let taken = value(action, "the number of an action")?;
-        if taken as usize >= actions {
-            let message = format!("there is no action {taken}");
-            return Err(source.error(action.clone(), message, format!("the model has {actions}, numbered from 0")));
-        }
+        source.check_action(taken, actions, action.clone())?;
         if next.len() != observations {
             let message = format!("the node has {} successors, the model {observations} observations", next.len());
             return Err(source.error(line, message, "expected one number for each observation, or `-`"));

@@ -15,7 +15,6 @@ mod controller;
 mod graph;
 mod grow;
 mod sarsop;
-mod screen;
 mod set;
 mod vectors;
 
@@ -97,6 +96,15 @@ impl<'t> Source<'t> {
 
     fn error(&self, at: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> PolicyFileError {
         PolicyFileError::Text(Box::new(Diagnostic::error(self.file, self.text.as_bytes(), at, message, label)))
+    }
+
+    /// Refuses an action that stands at `at` and that a model with `actions` actions does not have.
+    fn check_action(&self, action: u32, actions: usize, at: Range<usize>) -> Result<(), PolicyFileError> {
+        if (action as usize) < actions {
+            return Ok(());
+        }
+        let label = format!("the model has {actions}, numbered from 0");
+        Err(self.error(at, format!("there is no action {action}"), label))
     }
 
     /// The numbers of `range`, a whole number of them being `expected` where it is known.

@@ -139,7 +139,7 @@ type Vector = (u32, usize, Vec<f64>);
 
 /// The vectors by observed value.
 pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, PolicyFileError> {
-    let (observed, vectors) = parse(source, model.states().len())?;
+    let (observed, vectors) = parse(source, (model.states().len(), model.actions().len()))?;
     let other = |problem| PolicyFileError::OtherModel { model: model.name().into(), problem };
     let split = Split::sized(model, observed, vectors[0].2.len()).map_err(other)?;
     let mut sets = vec![PlanSet { states: Vec::new(), plans: Vec::new() }; observed];
@@ -156,7 +156,7 @@ pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, Polic
 }
 
 /// `states` are those of the model: no vector is longer, whatever the text says.
-fn parse(source: &Source, states: usize) -> Result<(usize, Vec<Vector>), PolicyFileError> {
+fn parse(source: &Source, (states, actions): (usize, usize)) -> Result<(usize, Vec<Vector>), PolicyFileError> {
     let document = Document::parse(source.text).map_err(|error| {
         let place = error.pos();
         let line = source.text.split_inclusive('\n').take(place.row as usize - 1).map(str::len).sum::<usize>();
@@ -190,6 +190,11 @@ fn parse(source: &Source, states: usize) -> Result<(usize, Vec<Vector>), PolicyF
         let Some(action) = number(source, node, "action")? else {
             return Err(source.error(of(node), "a vector has no action", "expected action=\"NUMBER\""));
         };
+        source.check_action(
+            action as u32,
+            actions,
+            node.attribute_node("action").map_or(of(node), |a| a.range_value()),
+        )?;
         let value = number(source, node, "obsValue")?.unwrap_or(0);
         if value >= observed {
             let message = format!("obsValue {value} is not below the {observed} of numObsValue");

@@ -1,7 +1,7 @@
 //! α-vectors over some of the states.
 
-use super::screen::Screen;
 use crate::belief::bounds::PlanSet;
+use crate::belief::screen::{FEW, Screen};
 
 /// α-vectors, each with an action, over the same states.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(super) struct VectorSet {
     actions: Vec<u32>,
     /// The vectors, one after the other.
     entries: Vec<f64>,
-    /// Finds the best quickly; `None` while vectors are being added.
+    /// Finds the best of many quickly; `None` for few, and while vectors are being added.
     screen: Option<Screen>,
 }
 
@@ -28,7 +28,7 @@ impl VectorSet {
     pub fn new(set: &PlanSet, states: usize) -> Self {
         let entries: Vec<f64> = set.plans.iter().flat_map(|(_, vector)| vector).copied().collect();
         let actions = set.plans.iter().map(|&(action, _)| action).collect();
-        let screen = Some(Screen::new(set.states.len(), &entries));
+        let screen = (set.plans.len() >= FEW).then(|| Screen::new(set.states.len(), &entries));
         Self { states: set.states.clone(), all: set.states.len() == states, actions, entries, screen }
     }
 

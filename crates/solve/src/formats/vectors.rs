@@ -97,7 +97,7 @@ impl AlphaPolicy {
             }
             _ => {
                 let stages: Result<Vec<_>, _> =
-                    files.iter().rev().map(|file| alpha::read(&Source::of(*file))).collect();
+                    files.iter().rev().map(|file| alpha::read(&Source::of(*file), model.actions().len())).collect();
                 Self::from_vectors(model, stages?)
             }
         };

@@ -15,6 +15,7 @@ mod improve;
 mod plans;
 mod prune;
 mod sawtooth;
+pub(crate) mod screens;
 pub(crate) mod solver;
 mod team;
 pub(crate) mod vectors;

@@ -102,6 +102,37 @@ impl VectorBounds {
         self.stages.iter().flat_map(|s| &s.parts)
     }
 
+    /// The largest product of a vector of `stage` with a belief.
+    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.lower_by(stage, belief, |_, _, part, own| part.best(0..part.vectors(), own, &mut Vec::new()).1)
+    }
+
+    /// The same by way of `best`, which is given the stage, the cell, its part and the belief over the cell's own indices.
+    pub fn lower_by(
+        &self,
+        stage: usize,
+        belief: &[(u32, f64)],
+        best: impl FnOnce(usize, usize, &Part, &[(u32, f64)]) -> f64,
+    ) -> f64 {
+        let stage = self.stage(stage);
+        if belief.is_empty() {
+            return 0.0;
+        }
+        let cell = self.cells.place(belief);
+        let part = &self.stages[stage].parts[cell];
+        if cell == self.cells.whole() {
+            return best(stage, cell, part, belief);
+        }
+        let own: Vec<(u32, f64)> =
+            belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
+        best(stage, cell, part, &own)
+    }
+
+    /// What the fast informed bound says at a belief.
+    pub fn informed(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.stages[self.stage(stage)].best_branch(belief)
+    }
+
     pub fn vectors(&self) -> usize {
         self.parts().map(Part::vectors).sum()
     }
@@ -167,6 +198,16 @@ impl Part {
         retain(&mut self.actions, keep);
     }
 
+    /// The vectors, one after the other.
+    pub fn by_vector(&self) -> Vec<f64> {
+        (0..self.vectors()).flat_map(|i| self.rows.iter().map(move |row| row[i])).collect()
+    }
+
+    /// Vector `i` times a belief over the cell's own indices, as [`best`](Self::best) sums it up.
+    pub fn product(&self, i: usize, belief: &[(u32, f64)]) -> f64 {
+        belief.iter().fold(0.0, |sum, &(s, p)| sum + p * self.rows[s as usize][i])
+    }
+
     fn fits(&self, states: usize, model: &Model) -> bool {
         self.rows.len() == states
             && self.actions.len() == self.vectors()
@@ -224,16 +265,13 @@ impl pulp::WithSimd for Products<'_> {
 }
 
 impl ValueBounds for VectorBounds {
-    fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
-        let stage = &self.stages[self.stage(stage)];
+    fn bracket(&self, number: usize, belief: &[(u32, f64)]) -> Bracket {
+        let stage = &self.stages[self.stage(number)];
         let mut upper = dot(&stage.top, belief);
         if belief.is_empty() {
             return Bracket { lower: upper, estimate: upper, upper };
         }
-        let cell = self.cells.place(belief);
-        let own: Vec<(u32, f64)> =
-            belief.iter().map(|&(s, p)| (self.cells.index(cell, s as usize) as u32, p)).collect();
-        let lower = stage.parts[cell].best(0..stage.parts[cell].vectors(), &own, &mut Vec::new()).1;
+        let lower = self.lower(number, belief);
         // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
         let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();
         cells.sort_unstable();
@@ -250,7 +288,7 @@ impl ValueBounds for VectorBounds {
                 upper += part.points.deepest(0..part.points.len(), &dense, mass * (1.0 + 1e-12), 0.0);
             }
         }
-        let upper = upper.min(stage.best_branch(belief));
+        let upper = upper.min(self.informed(number, belief));
         Bracket { lower, estimate: lower, upper }
     }
 }

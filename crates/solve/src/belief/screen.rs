@@ -9,29 +9,42 @@ use std::cell::RefCell;
 
 /// Vectors in single precision, ordered for products with sparse beliefs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     states: usize,
     vectors: usize,
     /// Blocks of [`WIDTH`] vectors, `[block][state][lane]`: the sums of a block stay in registers, and a sparse belief reads
     /// whole rows. Places without a vector hold -∞, which never is the largest.
     blocks: Vec<[f32; WIDTH]>,
-    /// By state: the largest entry, and its distance from the smallest.
-    range: Vec<(f64, f64)>,
-    /// The largest of the distances.
-    widest: f64,
+    /// By state.
+    columns: Vec<Column>,
     /// The largest entry's size; infinite where single precision does not reach.
     largest: f64,
 }
 
+/// What is known of a state's entries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Column {
+    /// The largest.
+    high: f64,
+    /// The share of a belief's mass up to which the state is left out.
+    light: f64,
+}
+
+/// Fewer vectors than these are compared sooner than screened.
+pub(crate) const FEW: usize = 32;
+
 /// Vectors a block: four registers of 16.
 const WIDTH: usize = 64;
 
-/// A state is left out where its mass times its spread is at most this share of the widest spread: with more left out, the vectors
-/// that remain for exact products cost more than the states that are saved. (At 1e-4, on hallway with 911 vectors, 12 of a
-/// belief's 41 states are kept.)
+/// A state is left out where its share of the mass times its spread is at most this share of the widest spread: with more left out,
+/// the vectors that remain for exact products cost more than the states that are saved. (At 1e-4, on hallway with 911 vectors, 12 of
+/// a belief's 41 states are kept.)
 const LIGHT: f64 = 5e-5;
 
-/// Working memory: the heavy states, the products with them, and the blocks that hold large ones.
+/// Products that are looked at together: one register.
+const GROUP: usize = 16;
+
+/// Working memory: the heavy states, the products with them, and the groups that hold large ones.
 #[derive(Default)]
 struct Scratch {
     heavy: Vec<(u32, f32)>,
@@ -53,43 +66,47 @@ impl Screen {
             let column = entries.iter().skip(state).step_by(states);
             column.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (v.min(low), v.max(high)))
         };
-        let range: Vec<(f64, f64)> = (0..states).map(range).map(|(low, high)| (high, high - low)).collect();
-        let widest = range.iter().fold(0.0_f64, |most, &(_, spread)| most.max(spread));
+        let range: Vec<(f64, f64)> = (0..states).map(range).collect();
+        let widest = range.iter().fold(0.0_f64, |most, (low, high)| most.max(high - low));
+        let column = |(low, high)| Column { high, light: LIGHT * widest / (high - low) };
+        let columns = range.into_iter().map(column).collect();
         let largest = if largest < 1e30 { largest } else { f64::INFINITY };
-        Self { states, vectors, blocks, range, widest, largest }
+        Self { states, vectors, blocks, columns, largest }
     }
 
-    /// The first vector whose product with the belief (positive entries, sum at most about 1) is the largest, and the product.
-    /// `exact` gives products; it is asked for few.
+    /// The first vector whose product with the belief (positive entries, of any sum) is the largest, and the product. `exact` gives
+    /// products; it is asked for few.
     pub fn best(&self, belief: &[(u32, f64)], mut exact: impl FnMut(usize) -> f64) -> (usize, f64) {
         thread_local! {
             static SCRATCH: RefCell<Scratch> = RefCell::default();
         }
         SCRATCH.with_borrow_mut(|Scratch { heavy, products, near }| {
-            heavy.clear();
-            let mut light = 0.0;
+            // Shares of the mass, so that single precision reaches the least of beliefs; where there is no share, no number, which
+            // lets every vector through.
+            let share = total(belief).recip();
+            let share = if share.is_finite() { share } else { f64::NAN };
+            let (mut kept, mut light) = (0, 0.0);
+            heavy.resize(belief.len(), (0, 0.0));
             for &(state, mass) in belief {
-                let (high, spread) = self.range[state as usize];
-                if mass * spread > LIGHT * self.widest {
-                    heavy.push((state, mass as f32));
-                } else {
-                    light += mass * high;
-                }
+                let (column, mass) = (self.columns[state as usize], mass * share);
+                let is_heavy = mass > column.light;
+                // Nobody could foretell this branch.
+                heavy[kept] = (state, mass as f32);
+                kept += usize::from(is_heavy);
+                light += if is_heavy { 0.0 } else { mass * column.high };
             }
             products.resize(self.blocks.len() / self.states, [0.0; WIDTH]);
-            let largest = self.products(heavy, products);
-            let lanes = |number: usize| number * WIDTH..self.vectors.min((number + 1) * WIDTH);
-            let reaching = |products: &[[f32; WIDTH]], number, least| {
-                lanes(number).find(|&i| reaches(products[number][i % WIDTH], least))
-            };
-            blocks_near(products, largest, near);
+            let largest = self.products(&heavy[..kept], products);
+            let all = products.as_flattened();
+            let lanes = |group: usize| group * GROUP..self.vectors.min((group + 1) * GROUP);
+            groups_near(all, largest, near);
             // Where nothing reaches the largest, products are no numbers: any vector will do to begin with.
-            let first = near.iter().find_map(|&number| reaching(products, number, largest)).unwrap_or(0);
+            let first = near.iter().find_map(|&group| lanes(group).find(|&i| reaches(all[i], largest))).unwrap_or(0);
             let mut best = (first, exact(first));
-            let least = ((best.1 - light - self.error(belief)) as f32).next_down();
-            blocks_near(products, least, near);
-            for i in near.iter().flat_map(|&number| lanes(number)) {
-                if i != first && reaches(products[i / WIDTH][i % WIDTH], least) {
+            let least = ((best.1 * share - light - self.error(belief.len())) as f32).next_down();
+            groups_near(all, least, near);
+            for i in near.iter().flat_map(|&group| lanes(group)) {
+                if i != first && reaches(all[i], least) {
                     let value = exact(i);
                     if value > best.1 || (value == best.1 && i < best.0) {
                         best = (i, value);
@@ -103,9 +120,8 @@ impl Screen {
     /// More than a product in single precision may be off by: with n entries the sum makes n - 1 roundings of half a unit, the
     /// product and its two factors one each (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, §3.1). Whole units leave
     /// room for second-order terms, for what underflows, and for the roundings of double precision.
-    fn error(&self, belief: &[(u32, f64)]) -> f64 {
-        let mass: f64 = belief.iter().map(|(_, p)| p).sum();
-        (belief.len() + 4) as f64 * f64::from(f32::EPSILON) * mass * self.largest
+    fn error(&self, entries: usize) -> f64 {
+        (entries + 4) as f64 * f64::from(f32::EPSILON) * self.largest
     }
 
     /// The products of all vectors with some states; returns the largest.
@@ -141,19 +157,29 @@ fn reaches(product: f32, least: f32) -> bool {
     product >= least || product.is_nan() || least.is_nan()
 }
 
-/// The numbers of the blocks with a product that [`reaches`] so far. Most have none.
-fn blocks_near(products: &[[f32; WIDTH]], least: f32, near: &mut Vec<usize>) {
+/// The numbers of the groups with a product that [`reaches`] so far. Most have none.
+fn groups_near(products: &[f32], least: f32, near: &mut Vec<usize>) {
     near.clear();
     pulp::Arch::new().dispatch(
         #[inline(always)]
         || {
-            for (number, block) in products.iter().enumerate() {
-                if block.iter().fold(0, |any, &product| any | u32::from(reaches(product, least))) != 0 {
+            for (number, group) in products.as_chunks::<GROUP>().0.iter().enumerate() {
+                if group.iter().fold(0, |any, &product| any | u32::from(reaches(product, least))) != 0 {
                     near.push(number);
                 }
             }
         },
     );
+}
+
+/// The mass of a belief, in four sums, so that an addition need not wait for the one before.
+fn total(belief: &[(u32, f64)]) -> f64 {
+    let (fours, rest) = belief.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for four in fours {
+        (0..4).for_each(|i| sums[i] += four[i].1);
+    }
+    sums.into_iter().sum::<f64>() + rest.iter().map(|(_, mass)| mass).sum::<f64>()
 }
 
 #[cfg(test)]
@@ -191,7 +217,13 @@ mod tests {
             }
             let screen = Screen::new(states, &entries);
             for decay in [1.0, 0.7, 0.1] {
-                let belief = belief(&mut draw, states, decay);
+                // Of every mass, down to where no share of it is a number.
+                let mass = [1.0, 1.0, 1e-30, 1e-60, 1e-310][(case / 4) % 5];
+                let belief: Vec<(u32, f64)> = belief(&mut draw, states, decay)
+                    .into_iter()
+                    .map(|(s, p)| (s, p * mass))
+                    .filter(|(_, p)| *p > 0.0)
+                    .collect();
                 let products: Vec<f64> = entries.chunks(states).map(|vector| product(vector, &belief)).collect();
                 let expected = (0..vectors).fold(0, |best, i| if products[i] > products[best] { i } else { best });
                 let mut asked = 0;
@@ -200,7 +232,9 @@ mod tests {
                     products[i]
                 });
                 assert_eq!(found, (expected, products[expected]));
-                (visited, all) = (visited + asked, all + vectors);
+                if mass > 1e-300 {
+                    (visited, all) = (visited + asked, all + vectors);
+                }
             }
         }
         // It would be no screen if it let everything through. A fourth of the sets is beyond single precision and asks for all.

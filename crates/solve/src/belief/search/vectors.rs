@@ -178,28 +178,46 @@ impl Part {
     pub fn best(&self, from: usize, belief: &[(u32, f64)], sums: &mut Vec<f64>) -> (usize, f64) {
         sums.clear();
         sums.resize(self.vectors() - from, 0.0);
-        pulp::Arch::new().dispatch(|| {
-            for (start, sums) in (from..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {
-                let Some(block) = sums.first_chunk_mut::<BLOCK>() else {
-                    for &(s, p) in belief {
-                        for (sum, value) in sums.iter_mut().zip(&self.rows[s as usize][start..]) {
-                            *sum += p * value;
-                        }
-                    }
-                    break;
-                };
-                for &(s, p) in belief {
-                    let row =
-                        self.rows[s as usize][start..].first_chunk::<BLOCK>().expect("a row is as long as the others");
-                    for i in 0..BLOCK {
-                        block[i] += p * row[i];
-                    }
-                }
-            }
-        });
+        pulp::Arch::new().dispatch(Products { rows: &self.rows, from, belief, sums });
         let better = |best: (usize, f64), (i, &value): (usize, &f64)| if value > best.1 { (i, value) } else { best };
         let (i, value) = sums.iter().enumerate().fold((0, f64::NEG_INFINITY), better);
         (from + i, value)
+    }
+}
+
+/// A belief's inner products with the vectors from number `from` on, added to `sums`.
+struct Products<'a> {
+    rows: &'a [Vec<f64>],
+    from: usize,
+    belief: &'a [(u32, f64)],
+    sums: &'a mut [f64],
+}
+
+impl pulp::WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Only what is inlined is compiled for the machine's own width.
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (start, sums) in (self.from..).step_by(BLOCK).zip(self.sums.chunks_mut(BLOCK)) {
+            let Some(block) = sums.first_chunk_mut::<BLOCK>() else {
+                for &(s, p) in self.belief {
+                    for (sum, value) in sums.iter_mut().zip(&self.rows[s as usize][start..]) {
+                        *sum += p * value;
+                    }
+                }
+                break;
+            };
+            // In a place of their own, or every product would go to memory.
+            let mut products = [0.0; BLOCK];
+            for &(s, p) in self.belief {
+                let row = self.rows[s as usize][start..].first_chunk::<BLOCK>().expect("rows are of one length");
+                for i in 0..BLOCK {
+                    products[i] += p * row[i];
+                }
+            }
+            *block = products;
+        }
     }
 }
 

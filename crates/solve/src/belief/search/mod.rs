@@ -15,4 +15,5 @@ mod plans;
 mod prune;
 mod sawtooth;
 pub(crate) mod solver;
+mod sweep;
 pub(crate) mod vectors;

@@ -431,8 +431,11 @@ fn any_number_of_threads_gives_the_same_bits_and_files() {
             let solve = |threads| solver.solve(&model, &Limits { threads, ..Limits::with_gap(0.5) }, &no_hook).unwrap();
             let (mut one, mut three) = (solve(1), solve(3));
             assert_eq!((one.lower.to_bits(), one.upper.to_bits()), (three.lower.to_bits(), three.upper.to_bits()));
-            // The time it took is in the file, too.
-            (one.stats.seconds, three.stats.seconds) = (0.0, 0.0);
+            assert_eq!((one.stats.threads, three.stats.threads), (1, 3));
+            // What it took is in the file, too.
+            for stats in [&mut one.stats, &mut three.stats] {
+                (stats.seconds, stats.threads) = (0.0, 0);
+            }
             assert!(one.save() == three.save());
         }
     }

@@ -72,11 +72,12 @@ fn observed_parts_keep_the_bounds_sound_and_tight() {
 
 #[test]
 fn without_a_horizon_bounds_agree_with_a_long_one() {
-    let size = Size { states: 4, actions: 3, observations: 2, models: 1, horizon: 1 };
-    let check = |model: Model| {
+    let check = |(model, beliefs): (Model, Vec<Vec<f64>>)| {
         for model in [with_observed_halves(&model), model] {
             let mut builder = model.to_builder();
-            (builder.discount, builder.final_reward, builder.alpha) = (0.7, Vec::new(), 1.0);
+            // A cloud has α-vectors when nature picks the model to please.
+            let alpha = f64::from(u8::from(model.dynamics().len() == 1));
+            (builder.discount, builder.final_reward, builder.alpha) = (0.7, Vec::new(), alpha);
             builder.horizon = Some(40);
             let long = solve(&builder.clone().build().unwrap(), 1e-4, 400);
             builder.horizon = None;
@@ -96,11 +97,19 @@ fn without_a_horizon_bounds_agree_with_a_long_one() {
                 let (lower, upper) = solution.policy.bounds(0, endless.start());
                 prop_assert!(lower <= long.upper + rest + 1e-9 && long.lower - rest - 1e-9 <= upper);
                 prop_assert!(lower >= solution.lower - 1e-9, "the policy is worth less than was said");
+                for belief in &beliefs {
+                    let (lower, upper) = solution.policy.bounds(0, belief);
+                    let (least, most) = long.policy.bounds(0, belief);
+                    prop_assert!(lower <= most + rest + 1e-9 && least - rest - 1e-9 <= upper);
+                }
             }
         }
         Ok(())
     };
-    runner(30).run(&hidden(size), check).unwrap();
+    for (models, cases) in [(1, 20), (2, 10)] {
+        let size = Size { states: 4, actions: 3, observations: 2, models, horizon: 1 };
+        runner(cases).run(&(hidden(size), prop::collection::vec(belief(4), 4)), check).unwrap();
+    }
 }
 
 /// Known moves between states, of which some lead nowhere, so that beliefs come back to themselves, and some anywhere.

@@ -70,6 +70,15 @@ impl Graph<'_> {
         1 + self.team.len()
     }
 
+    /// Brings the corners' mixture at a node up to date, and no more.
+    pub(super) fn catch_up(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        if node.version != self.schedule.version {
+            node.top = node.mixture(self.bounds, &mut self.room);
+            (node.upper, node.version) = (node.upper.min(node.top), self.schedule.version);
+        }
+    }
+
     /// Brings the bounds of several nodes up to date.
     pub(super) fn refresh_all(&mut self, nodes: impl Iterator<Item = u32>) {
         let version = self.schedule.version;
@@ -120,6 +129,14 @@ impl Node {
         numbers + 4 * points
     }
 
+    /// The corners' mixture, and the belief over the model's states into `room`.
+    fn mixture(&self, bounds: &VectorBounds, room: &mut Room) -> f64 {
+        let members = &bounds.cells.members[self.cell as usize];
+        room.global.clear();
+        room.global.extend(self.belief.iter().map(|&(s, p)| (members[s as usize], p)));
+        dot(&bounds.stages[self.stage as usize].top, &room.global)
+    }
+
     /// Compares the node with the k-th of n shares of the vectors and points that it has not seen.
     fn compare(&self, bounds: &VectorBounds, version: u32, (k, n): (usize, usize), room: &mut Room) -> Gain {
         let share = |from: usize, to: usize| {
@@ -131,15 +148,12 @@ impl Node {
         if self.version != version {
             // The corners' mixture has fallen, and the points reach lower everywhere; only leaves are compared with all of them
             // anew, as the others learn from their successors.
-            let (stage, members) = (&bounds.stages[self.stage as usize], &bounds.cells.members[self.cell as usize]);
-            room.global.clear();
-            room.global.extend(self.belief.iter().map(|&(s, p)| (members[s as usize], p)));
-            top = dot(&stage.top, &room.global);
+            top = self.mixture(bounds, room);
             upper = upper.min(top);
             if self.branches.is_empty() {
                 points_seen = 0;
                 if k == 0 {
-                    upper = upper.min(stage.best_branch(&room.global));
+                    upper = upper.min(bounds.stages[self.stage as usize].best_branch(&room.global));
                 }
             }
         }

@@ -25,7 +25,7 @@ pub(super) struct Schedule {
 }
 
 impl Graph<'_> {
-    /// Looks at the corners, if it is time.
+    /// Looks at the corners, and sweeps over all nodes, if it is time.
     pub fn settle_corners(&mut self) {
         let states = self.model.states().len();
         // As many backups as the trials have made, once there is one for every corner. With a horizon there are corners at every
@@ -47,6 +47,7 @@ impl Graph<'_> {
         }
         if self.backups as f64 >= FIRST + GROWTH * self.schedule.taken as f64 {
             self.schedule.taken = self.backups;
+            self.sweep();
             self.take_corners();
         }
     }

@@ -281,23 +281,29 @@ impl<'a> Graph<'a> {
         let children = self.nodes[node as usize].branches[branch].children.take();
         let children = children.unwrap_or_else(|| self.expand(node, branch));
         self.refresh_all(children.iter().map(|child| child.node).filter(|&child| child != node));
-        let (mut low, mut high, mut back) = (0.0, 0.0, 0.0);
+        let mut low = 0.0;
         for child in &children {
-            let next = &self.nodes[child.node as usize];
-            if child.node == node {
-                back += child.probability;
-                low += child.probability * next.lower;
-                continue;
-            }
-            low += child.probability * next.lower;
-            high += child.probability * next.upper;
+            low += child.probability * self.nodes[child.node as usize].lower;
         }
+        let high = self.above(node, self.nodes[node as usize].branches[branch].reward, &children);
         let branch = &mut self.nodes[node as usize].branches[branch];
         branch.lower = branch.lower.max(branch.reward + self.model.discount() * low);
-        // What comes back to this very belief is worth no more than the branch, if the branch is the best.
-        let high = (branch.reward + self.model.discount() * high) / (1.0 - self.model.discount() * back);
         branch.upper = branch.upper.min(high);
         branch.children = Some(children);
+    }
+
+    /// The upper bound of a branch of `node` with this reward from its successors' upper bounds as they are.
+    pub(super) fn above(&self, node: u32, reward: f64, children: &[Child]) -> f64 {
+        let (mut high, mut back) = (0.0, 0.0);
+        for child in children {
+            if child.node == node {
+                back += child.probability;
+            } else {
+                high += child.probability * self.nodes[child.node as usize].upper;
+            }
+        }
+        // What comes back to this very belief is worth no more than the branch, if the branch is the best.
+        (reward + self.model.discount() * high) / (1.0 - self.model.discount() * back)
     }
 
     /// The branch with the highest upper bound among `allowed`, up to date: those whose old bound is lower cannot pass it.

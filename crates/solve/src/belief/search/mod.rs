@@ -17,5 +17,6 @@ mod prune;
 mod sawtooth;
 pub(crate) mod screens;
 pub(crate) mod solver;
+mod sweep;
 mod team;
 pub(crate) mod vectors;

@@ -101,13 +101,25 @@ impl Sawtooth {
             if rise == 0.0 {
                 continue;
             }
-            let factor = ((before + rise) / before).max(0.0);
-            let from = if point == 0 { 0 } else { self.ends[point - 1] };
-            self.entries[from as usize..self.ends[point] as usize].iter_mut().for_each(|entry| entry.1 *= factor);
-            let head = &mut self.heads[point];
-            head.below *= factor;
-            head.slope = head.slope.map(|slope| slope * factor);
+            self.scale(point, ((before + rise) / before).max(0.0));
         }
+    }
+
+    /// Lowers a point's value, if `below` is lower; a dropped one stays dropped.
+    pub fn lower(&mut self, point: usize, below: f64) {
+        let before = self.heads[point].below;
+        if below < before && before < 0.0 {
+            self.scale(point, below / before);
+        }
+    }
+
+    /// Multiplies a point's depth.
+    fn scale(&mut self, point: usize, factor: f64) {
+        let from = if point == 0 { 0 } else { self.ends[point - 1] };
+        self.entries[from as usize..self.ends[point] as usize].iter_mut().for_each(|entry| entry.1 *= factor);
+        let head = &mut self.heads[point];
+        head.below *= factor;
+        head.slope = head.slope.map(|slope| slope * factor);
     }
 
     /// The lowest of `best` and what one of some points takes off the corners' mixture at a belief of at
@@ -188,6 +200,15 @@ mod tests {
                 assert!((found - by_definition(corners, belief)).abs() < 1e-12, "{belief:?} under {corners:?}");
             }
         }
+        let mut lowered = sawtooth.clone();
+        lowered.lower(0, sawtooth.below(0) + 0.5);
+        lowered.lower(1, -1.0);
+        assert_eq!(lowered, sawtooth, "lowered to a higher value, or dropped before");
+        lowered.lower(0, 2.0 * sawtooth.below(0));
+        let belief = [0.4, 0.4, 0.2];
+        assert!(
+            (lowered.deepest(0..2, &belief, 1.0, 0.0) - 2.0 * sawtooth.deepest(0..2, &belief, 1.0, 0.0)).abs() < 1e-12
+        );
         // The second point lies above these corners' mixture now.
         assert!(sawtooth.below(0) < 0.0 && sawtooth.below(1) == 0.0);
         assert_eq!(sawtooth.compact(), [true, false]);

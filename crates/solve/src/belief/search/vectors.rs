@@ -241,6 +241,7 @@ impl pulp::WithSimd for Products<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::inline_always)] // Only what is inlined is compiled for the machine's own width.
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { rows, from, belief, sums } = self;
         for (start, sums) in (from..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {

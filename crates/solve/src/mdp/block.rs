@@ -66,7 +66,7 @@ impl<'a> Operator<'a> {
         let kernel = &self.model.dynamics()[m].transition;
         let mut i = 0;
         // Rows that follow each other are cheaper to find.
-        for run in rows.chunk_by(|a, b| b - a == 1) {
+        for run in rows.chunk_by(|a, b| *b == a + 1) {
             let reward = &reward[run[0]..][..run.len()];
             for (r, row) in reward.iter().zip(kernel.rows_from(run[0])) {
                 take(i, r + discount * mean(row, self.next));
@@ -122,19 +122,28 @@ impl Block {
     fn first(&mut self, operator: &Operator, rise: Rise, value: &mut [f64], actions: &mut [u32]) {
         let (n, mut desk, mut rows) = (value.len(), Desk::default(), Vec::new());
         value.fill(f64::NEG_INFINITY);
-        self.rivals.fill(f32::NEG_INFINITY);
         for (action, ceilings) in self.ceilings.chunks_exact_mut(n).enumerate() {
             let first = action * operator.next.len() + self.base;
             rows.clear();
             rows.extend(first..first + n);
             operator.rows(&rows, &mut desk);
-            for (i, &q) in desk.q.iter().enumerate() {
-                ceilings[i] = rise.ceiling(q);
-                let better = q > value[i];
-                // The lesser of the two is a rival.
-                let rival = if better { rise.ceiling(value[i]) } else { ceilings[i] };
-                self.rivals[i] = if rival > self.rivals[i] { rival } else { self.rivals[i] };
-                (value[i], actions[i]) = if better { (q, action as u32) } else { (value[i], actions[i]) };
+            let best = value.iter_mut().zip(&mut *actions);
+            for (((value, chosen), ceiling), &q) in best.zip(ceilings).zip(&desk.q) {
+                *ceiling = rise.ceiling(q);
+                *chosen = if q > *value { action as u32 } else { *chosen };
+                *value = if q > *value { q } else { *value };
+            }
+        }
+        self.rank(&(0..n).collect::<Vec<_>>(), actions);
+    }
+
+    /// Finds the greatest ceilings of the `open` states again.
+    fn rank(&mut self, open: &[usize], actions: &[u32]) {
+        open.iter().for_each(|&i| self.rivals[i] = f32::NEG_INFINITY);
+        for (action, ceilings) in self.ceilings.chunks_exact(self.rivals.len()).enumerate() {
+            for &i in open {
+                let ceiling = if actions[i] == action as u32 { f32::NEG_INFINITY } else { ceilings[i] };
+                self.rivals[i] = if ceiling > self.rivals[i] { ceiling } else { self.rivals[i] };
             }
         }
     }
@@ -149,7 +158,6 @@ impl Block {
         let held = actions.to_vec();
         for &i in &open {
             self.ceilings[actions[i] as usize * n + i] = rise.ceiling(value[i]);
-            self.rivals[i] = f32::NEG_INFINITY;
         }
         for (action, ceilings) in self.ceilings.chunks_exact_mut(n).enumerate() {
             let reaches = |i: usize| (held[i] != action as u32) & rise.reaches(ceilings[i], value[i]);
@@ -167,12 +175,7 @@ impl Block {
             }
             backups += rows.len() as u64;
         }
-        for (action, ceilings) in self.ceilings.chunks_exact(n).enumerate() {
-            for &i in &open {
-                let ceiling = if actions[i] == action as u32 { f32::NEG_INFINITY } else { ceilings[i] };
-                self.rivals[i] = if ceiling > self.rivals[i] { ceiling } else { self.rivals[i] };
-            }
-        }
+        self.rank(&open, actions);
         backups
     }
 }

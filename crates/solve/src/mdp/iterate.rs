@@ -73,6 +73,9 @@ pub(crate) fn iterate(
     let mut best = Best { next: Vec::new(), value: Vec::new(), stage: Table::unswept(model).stages[0] };
     let mut iterations = 0;
     let stopped = loop {
+        if iterations == 0 && watch.too_large(bytes) {
+            break Stopped::Memory;
+        }
         let mut pause = || watch.check(bracket.lower, bracket.upper, iterations, bytes);
         let reference = in_state_0(model, &v, 0..model.actions().len());
         let change = match sweeps.improve(&best.next, &v, reference, &mut work, &mut actions, &mut pause) {
@@ -137,19 +140,14 @@ pub(crate) fn iterate(
             }
         }
     };
+    let backups = sweeps.backups;
+    drop((v, work, actions, sweeps));
     let Best { next: mut values, value, stage } = best;
     values.extend(value);
     values.resize(2 * s, 0.0);
     let table = Table { stationary: true, values, stages: vec![stage] };
-    let stats = Stats {
-        seconds: watch.seconds(),
-        start_up: 0.0,
-        iterations,
-        backups: sweeps.backups,
-        vectors: 2 * s,
-        points: 2 * s,
-        solver,
-    };
+    let stats =
+        Stats { seconds: watch.seconds(), start_up: 0.0, iterations, backups, vectors: 2 * s, points: 2 * s, solver };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
     Solution { lower: bracket.lower, upper: bracket.upper, policy, stats, stopped }
 }

@@ -151,7 +151,8 @@ impl<'a> Sweeps<'a> {
             let step = |((block, value), actions): ((&mut Block, &mut [f64]), &mut [u32])| sweep(block, value, actions);
             let slab = if let Some(pool) = &self.pool {
                 pool.install(|| {
-                    let parts = blocks.par_iter_mut().zip(value.par_chunks_mut(BLOCK)).zip(actions.par_chunks_mut(BLOCK));
+                    let parts =
+                        blocks.par_iter_mut().zip(value.par_chunks_mut(BLOCK)).zip(actions.par_chunks_mut(BLOCK));
                     parts.map(step).reduce(|| Swept::NONE, Swept::and)
                 })
             } else {

@@ -39,6 +39,7 @@ impl Rise {
 
     /// Whether an action (or one of several) with this ceiling may be worth as much as `best`. Whatever is no number may.
     #[inline]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
     pub fn reaches(self, ceiling: f32, best: f64) -> bool {
         !(f64::from(ceiling) + (self.risen + ROUNDING * self.size) < best - ROUNDING * best.abs())
     }

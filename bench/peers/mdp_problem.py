@@ -15,7 +15,9 @@ def arguments():
     parser.add_argument("--states", type=int, default=1_000_000)
     parser.add_argument("--discount", type=float, default=0.95)
     parser.add_argument("--gap", type=float, default=1e-3)
-    parser.add_argument("--gibibytes", type=float, default=10, help="limit on the address space")
+    parser.add_argument("--gibibytes", type=float, default=16, help="limit on the address space")
+    parser.add_argument("--value", type=float, help="of state 0, from bounds that are proven: what equal accuracy is measured by")
+    parser.add_argument("--seconds", type=float, default=120, help="of the processor, to try for that accuracy")
     args = parser.parse_args()
     limit = int(args.gibibytes * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -51,6 +53,20 @@ def timed(work):
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
     return time.perf_counter() - wall, time.process_time() - processor, result
+
+
+def to_accuracy(run, value_of, args):
+    """A solver's own stop, and what it takes until the value of state 0 is within half the gap of the known one: its tolerance falls by
+    ten (to what rounding allows) and it goes on from the values that it left, so that the times add up. For so many seconds at most."""
+    solves, wall, processor, tolerance = [], 0.0, 0.0, args.gap
+    while True:
+        more, busy, _ = timed(lambda: run(tolerance))
+        wall, processor, value = wall + more, processor + busy, float(value_of())
+        accurate = args.value is not None and abs(value - args.value) <= args.gap / 2
+        solves.append({"tolerance": tolerance, "seconds": wall, "processorSeconds": processor, "value": value, "accurate": accurate})
+        if accurate or args.value is None or processor > args.seconds:
+            return solves[:1] + solves[1:][-1:]
+        tolerance = max(tolerance / 10, 1e-12)
 
 
 def sweep_seconds(sweep, rounds=5):

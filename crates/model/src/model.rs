@@ -94,16 +94,16 @@ pub struct ModelBuilder {
 }
 
 /// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on. Clones share their
-/// kernels.
+/// kernels and rewards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     name: String,
     states: Space,
     actions: Space,
     observations: Option<Space>,
-    reward: Reward,
+    reward: Arc<Reward>,
     /// By model; empty where the reward's own array says it.
-    expected: Vec<Vec<f64>>,
+    expected: Vec<Arc<[f64]>>,
     start: Vec<f64>,
     discount: f64,
     horizon: Option<usize>,
@@ -263,7 +263,7 @@ impl ModelBuilder {
             states: self.states,
             actions: self.actions,
             observations: self.observations,
-            reward: self.reward,
+            reward: Arc::new(self.reward),
             expected: Vec::new(),
             start: self.start,
             discount: self.discount,
@@ -274,7 +274,7 @@ impl ModelBuilder {
             alpha: self.alpha,
             ambiguity,
         };
-        model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m)).collect();
+        model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m).into()).collect();
         let (low, high) = model.value_range();
         match [low, high, high - low].into_iter().find(|v| !v.is_finite()) {
             Some(value) => {
@@ -323,7 +323,7 @@ impl Model {
 
     /// `E[r | s, a]` under model `m`, index `a * S + s`. The same array for every `m` when the reward is R(a) or R(s,a).
     pub fn expected_reward(&self, m: usize) -> &[f64] {
-        match (&self.reward, self.expected[m].as_slice()) {
+        match (&*self.reward, &*self.expected[m]) {
             (Reward::StateAction(reward), []) => reward,
             (_, expected) => expected,
         }
@@ -391,7 +391,7 @@ impl Model {
             states: self.states.clone(),
             actions: self.actions.clone(),
             observations: self.observations.clone(),
-            reward: self.reward.clone(),
+            reward: Reward::clone(&self.reward),
             start: self.start.clone(),
             discount: self.discount,
             horizon: self.horizon,
@@ -414,7 +414,7 @@ impl Model {
     pub fn reward_range(&self) -> (f64, f64) {
         let expected = (0..self.dynamics.len()).flat_map(|m| self.expected_reward(m));
         // Where nature chooses the next state, no more is known than what each transition can pay.
-        let realised = match (&self.ambiguity, &self.reward) {
+        let realised = match (&self.ambiguity, &*self.reward) {
             (Some(_), Reward::Transition(rows)) => Some((0..rows.rows()).flat_map(|r| rows.row(r).1).chain(&[0.0])),
             _ => None,
         };
@@ -439,14 +439,14 @@ impl Model {
         let (s, a) = (self.states.len(), self.actions.len());
         let observations = self.observations.as_ref().map_or(1, Space::len);
         let dynamics = &self.dynamics[m];
-        if let Reward::StateAction(reward) = &self.reward
+        if let Reward::StateAction(reward) = &*self.reward
             && (0..a * s).all(|row| !self.terminal[row % s] || reward[row] == 0.0)
         {
             return Vec::new();
         }
         let one = |row: usize| -> f64 {
             let (action, state) = (row / s, row % s);
-            match &self.reward {
+            match &*self.reward {
                 _ if self.terminal[state] => 0.0,
                 Reward::Action(r) => r[action],
                 Reward::StateAction(r) => r[row],

@@ -58,7 +58,7 @@ pub fn staged_policy_value(model: &Model, m: usize, probabilities: &[f64]) -> Re
         let value = |state: usize| -> f64 {
             let row = &probabilities[(stage * s + state) * a..][..a];
             let chosen = row.iter().enumerate().filter(|(_, p)| **p != 0.0);
-            chosen.map(|(action, p)| p * crate::mdp::sweep::backed_up(model, m, state, action, &next)).sum()
+            chosen.map(|(action, p)| p * crate::mdp::backup::backed_up(model, m, state, action, &next)).sum()
         };
         next = (0..s).map(value).collect();
     }

@@ -272,6 +272,70 @@ fn limits_on_memory_hold_and_bounds_stay_sound() {
     assert!(refused.to_string().contains("modified-policy-iteration"), "{refused}");
 }
 
+/// A solution's values are those of its last sweep, which leaves actions out; its action values are all backed up when asked for.
+fn assert_nothing_was_missed(model: &Model, solution: &Solution, states: impl Iterator<Item = usize>) {
+    let s = model.states().len();
+    for state in states {
+        let belief = vertex(s, state);
+        let (value, q) = (solution.policy.value(0, &belief), solution.policy.q_values(0, &belief));
+        let best = q.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        assert!((value - best).abs() <= 1e-13 * value.abs().max(1.0), "state {state}: {value}, the best action {best}");
+    }
+}
+
+#[test]
+fn actions_are_left_out_and_no_best_one_among_them() {
+    for (solver, horizon) in [
+        (&ValueIteration as &dyn Solver, None),
+        (&ModifiedPolicyIteration::default(), None),
+        (&BackwardInduction, Some(12)),
+    ] {
+        for models in [1, 2] {
+            let model = large(horizon, models);
+            let solution = solver.solve(&model, &Limits::with_gap(1e-3), &no_hook).unwrap();
+            let rows = (model.states().len() * model.actions().len()) as u64;
+            // Evaluation counts, too.
+            let few = solution.stats.backups < solution.stats.iterations * rows * 3 / 4;
+            assert!(few || solver.name() == "modified-policy-iteration", "{:?}", solution.stats);
+            assert_nothing_was_missed(&model, &solution, (0..model.states().len()).step_by(401));
+        }
+    }
+    let check = |(model, discount): (Model, f64)| {
+        for model in [endless(&model, discount), model] {
+            let solvers: &[&dyn Solver] = match model.horizon() {
+                None => &[&ValueIteration, &ModifiedPolicyIteration { evaluations: 7 }, &PolicyIteration::default()],
+                Some(_) => &[&BackwardInduction],
+            };
+            for solver in solvers.iter().filter(|s| model.dynamics().len() == 1 || s.name() != "policy-iteration") {
+                for gap in [1.0, 1e-3, 1e-9] {
+                    let solution = solver.solve(&model, &Limits::with_gap(gap), &no_hook).unwrap();
+                    assert_nothing_was_missed(&model, &solution, 0..model.states().len());
+                }
+            }
+        }
+        Ok(())
+    };
+    for models in [1, 2] {
+        let size = Size { states: 6, actions: 5, models, horizon: 6, ..FEW };
+        runner(25).run(&(observed(size), prop_oneof![Just(0.5), Just(0.95)]), check).unwrap();
+    }
+}
+
+#[test]
+fn where_memory_is_short_the_policy_s_rows_are_not_copied() {
+    let model = large(None, 1);
+    let solve = |memory| {
+        let solver = ModifiedPolicyIteration::default();
+        solver.solve(&model, &Limits { memory, ..Limits::with_gap(1e-6) }, &no_hook).unwrap()
+    };
+    let (free, short) = (solve(None), solve(Some(3_000_000)));
+    assert_eq!((free.stopped, short.stopped), (Stopped::Converged, Stopped::Converged));
+    assert_eq!((free.lower.to_bits(), free.upper.to_bits()), (short.lower.to_bits(), short.upper.to_bits()));
+    assert!(free.policy == short.policy);
+    let none = solve(Some(1_000_000));
+    assert_eq!((none.stopped, none.stats.backups), (Stopped::Memory, 0));
+}
+
 #[test]
 fn robust_solvers_agree_and_tables_survive_a_file() {
     let check = |model: Model| {

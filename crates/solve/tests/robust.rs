@@ -277,6 +277,9 @@ fn discounted_bounds_hold_the_value_of_a_long_horizon() {
                 prop_assert_eq!(solution.stopped, Stopped::Converged);
                 prop_assert!(solution.gap() <= gap);
                 for state in 0..5 {
+                    // The last sweep left out no action that is best.
+                    let best = solution.policy.q_values(0, &at(5, state)).into_iter().fold(f64::MIN, f64::max);
+                    prop_assert!((solution.policy.value(0, &at(5, state)) - best).abs() < 1e-10);
                     let (low, high) = solution.policy.bounds(0, &at(5, state));
                     let value = exact.policy.value(0, &at(5, state));
                     prop_assert!(low <= value + 1e-9 && value <= high + 1e-9, "{low} {value} {high}");

@@ -3,7 +3,7 @@
 use tiresias_model::{Model, Nature};
 
 use crate::Assessment;
-use crate::mdp::sweep::blend;
+use crate::mdp::backup::blend;
 
 /// A lower bound, a point estimate and an upper bound.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,7 @@ use tiresias_model::Model;
 use super::backup::{Bracket, ValueBounds};
 use super::bounds::PlanSet;
 use crate::limits::Watch;
-use crate::mdp::sweep::{backed_up, blend};
+use crate::mdp::backup::{backed_up, blend};
 
 /// How many sweeps an infinite horizon gets at most; every sweep's result is sound.
 const MOST_SWEEPS: usize = 2_000;

@@ -6,7 +6,7 @@ use tiresias_model::{Model, Nature};
 
 use super::backup::{Ends, Scratch, Sparse, expected_reward};
 use crate::assessment::{first_best, surely_worse};
-use crate::mdp::sweep::blend;
+use crate::mdp::backup::blend;
 
 /// Point estimates of a stage's value function, as a function of unnormalised beliefs.
 pub(crate) trait Estimates {

@@ -39,7 +39,8 @@ impl Solver for BackwardInduction {
         let watch = Watch::new(limits, hook);
         let s = model.states().len();
         let bytes = 8 * (horizon + 1) * s + 4 * s;
-        let sweeps = Sweeps::new(model, limits.threads);
+        let mut sweeps = Sweeps::new(model, limits, bytes);
+        let bytes = bytes + sweeps.bytes;
         let mut bracket = Bracket::crude(model);
         let mut actions = vec![0; s];
         // Room for all stages at once: memory that is never written is never taken, and growing would copy.
@@ -50,9 +51,10 @@ impl Solver for BackwardInduction {
         for level in 1..=horizon {
             values.resize((level + 1) * s, 0.0);
             let (next, value) = values.split_at_mut(level * s);
-            let next = &next[(level - 1) * s..];
+            let (before, next) = next.split_at((level - 1) * s);
+            let before = &before[level.saturating_sub(2) * s..];
             let mut pause = || watch.check(bracket.lower, bracket.upper, level as u64 - 1, bytes);
-            match sweeps.improve(next, 0.0, value, &mut actions, &mut pause) {
+            match sweeps.improve(before, next, 0.0, value, &mut actions, &mut pause) {
                 Ok(change) => last = Some((level, change)),
                 Err(reason) => {
                     stopped = reason;
@@ -80,7 +82,7 @@ impl Solver for BackwardInduction {
             seconds: watch.seconds(),
             start_up: 0.0,
             iterations: last.map_or(0, |(level, _)| level as u64),
-            backups: 0,
+            backups: sweeps.backups,
             vectors: table.values.len(),
             points: table.values.len(),
             threads: sweeps.threads(),

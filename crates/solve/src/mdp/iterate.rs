@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use tiresias_model::{Kind, Model};
 
+use super::backup::Backups;
 use super::bracket::Bracket;
 use super::evaluate::exact_values;
 use super::nature::Room;
-use super::sweep::{Backups, Sweeps};
+use super::sweep::Sweeps;
 use super::table::{Stage, Table, start_mean};
 use crate::limits::Watch;
 use crate::policy::Body;
@@ -61,9 +62,10 @@ pub(crate) fn iterate(
     let watch = Watch::new(limits, hook);
     let (s, discount) = (model.states().len(), model.discount());
     let ahead = discount / (1.0 - discount);
-    let sweeps = Sweeps::new(model, limits.threads);
     let dense = if matches!(evaluation, Evaluation::Exact) { s * s + s } else { 0 };
     let bytes = 8 * (4 * s + dense) + 4 * s;
+    let mut sweeps = Sweeps::new(model, limits, bytes);
+    let bytes = bytes + sweeps.bytes;
     let mut bracket = Bracket::crude(model);
     let mut actions = vec![0; s];
     // The next V and a place to work; the best pair stays whole while both are written.
@@ -71,9 +73,12 @@ pub(crate) fn iterate(
     let mut best = Best { next: Vec::new(), value: Vec::new(), stage: Table::unswept(model).stages[0] };
     let mut iterations = 0;
     let stopped = loop {
+        if iterations == 0 && watch.too_large(bytes) {
+            break Stopped::Memory;
+        }
         let mut pause = || watch.check(bracket.lower, bracket.upper, iterations, bytes);
         let reference = in_state_0(model, &v, 0..model.actions().len());
-        let change = match sweeps.improve(&v, reference, &mut work, &mut actions, &mut pause) {
+        let change = match sweeps.improve(&best.next, &v, reference, &mut work, &mut actions, &mut pause) {
             Ok(change) => change,
             Err(reason) => break reason,
         };
@@ -135,6 +140,9 @@ pub(crate) fn iterate(
             }
         }
     };
+    let backups = sweeps.backups;
+    let threads = sweeps.threads();
+    drop((v, work, actions, sweeps));
     let Best { next: mut values, value, stage } = best;
     values.extend(value);
     values.resize(2 * s, 0.0);
@@ -143,10 +151,10 @@ pub(crate) fn iterate(
         seconds: watch.seconds(),
         start_up: 0.0,
         iterations,
-        backups: 0,
+        backups,
         vectors: 2 * s,
         points: 2 * s,
-        threads: sweeps.threads(),
+        threads,
         solver,
     };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));

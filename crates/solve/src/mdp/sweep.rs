@@ -1,106 +1,21 @@
-//! The Bellman operator: at one state and action, and over all states.
+//! The Bellman operator over all states.
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use tiresias_model::{Ambiguity, Model, Nature as Answers};
+use tiresias_model::{Ambiguity, Model};
 
-use super::drain::{LANES, Lane};
-use super::nature::{End, Nature, Room};
-use crate::Stopped;
+use super::block::{Block, Desk, Operator};
+use super::held::Held;
+use super::rivals::Rise;
+use crate::{Limits, Stopped};
 
 /// States a task sweeps: few enough that their values stay in the innermost cache while the actions pass over them, enough that
 /// every action reads its rows in long runs.
-const BLOCK: usize = 1024;
+pub(super) const BLOCK: usize = 1024;
 /// Kernel entries a thread reads between two looks at the clock: some milliseconds.
 const ENTRIES_A_LOOK: usize = 1 << 22;
 /// Kernels smaller than this are swept faster than threads are woken.
 const ENTRIES_FOR_THREADS: usize = 1 << 17;
-
-/// The α-MEU aggregate of the models' values: `α min + (1-α) max`.
-#[inline]
-pub(crate) fn blend(alpha: f64, lowest: f64, highest: f64) -> f64 {
-    // Written so that α = 1 and equal ends give the minimum exactly.
-    if lowest == highest { lowest } else { alpha * lowest + (1.0 - alpha) * highest }
-}
-
-/// `Σ_s' P(s'|row) V(s')`, always added in the same order: a value is the same number wherever it is computed.
-#[inline]
-fn mean((index, probability): (&[u32], &[f64]), next: &[f64]) -> f64 {
-    index.iter().zip(probability).fold(0.0, |sum, (&s, p)| sum + p * next[s as usize])
-}
-
-/// `r_m(s,a) + γ Σ_s' P_m(s'|s,a) V(s')`.
-#[inline]
-pub(crate) fn backed_up(model: &Model, m: usize, state: usize, action: usize, next: &[f64]) -> f64 {
-    let row = action * model.states().len() + state;
-    model.expected_reward(m)[row] + model.discount() * mean(model.dynamics()[m].transition.row(row), next)
-}
-
-/// The values of actions in one state after another, all with the same next values.
-pub(crate) struct Backups<'a> {
-    model: &'a Model,
-    next: &'a [f64],
-    nature: Option<Nature<'a>>,
-}
-
-impl<'a> Backups<'a> {
-    pub fn new(model: &'a Model, next: &'a [f64]) -> Self {
-        Self { model, next, nature: Nature::new(model, next) }
-    }
-
-    /// The α-MEU value of an action, and the models of the cloud that nature answers it with.
-    pub fn q(&self, state: usize, action: usize, room: &mut Room) -> (f64, Answers) {
-        let model = self.model;
-        let mut answers = Answers { minimiser: 0, maximiser: 0 };
-        if let Some(nature) = &self.nature {
-            return (ambiguous(model, nature, &[action * model.states().len() + state], room)[0], answers);
-        }
-        let first = backed_up(model, 0, state, action, self.next);
-        let (mut low, mut high) = (first, first);
-        for m in 1..model.dynamics().len() {
-            let value = backed_up(model, m, state, action, self.next);
-            if value < low {
-                (low, answers.minimiser) = (value, m);
-            }
-            if value > high {
-                (high, answers.maximiser) = (value, m);
-            }
-        }
-        (blend(model.alpha(), low, high), answers)
-    }
-
-    /// The distribution over next states that nature answers with in the mean, `α p_min + (1-α) p_max`: under it the expected value
-    /// of the action is its α-MEU value. Entries may repeat.
-    pub fn answer(&self, state: usize, action: usize, room: &mut Room) -> Vec<(usize, f64)> {
-        let (row, alpha) = (action * self.model.states().len() + state, self.model.alpha());
-        let mut mixed = Vec::new();
-        if let Some(nature) = &self.nature {
-            for (end, share) in [(End::Least, alpha), (End::Greatest, 1.0 - alpha)].into_iter().filter(|e| e.1 > 0.0) {
-                nature.answer(row, end, room);
-                mixed.extend(room.columns.iter().zip(&room.p).map(|(&s, p)| (s as usize, share * p)));
-            }
-        } else {
-            let Answers { minimiser, maximiser } = self.q(state, action, room).1;
-            for (m, share) in [(minimiser, alpha), (maximiser, 1.0 - alpha)] {
-                mixed.extend(self.model.dynamics()[m].transition.pairs(row).map(|(s, p)| (s, share * p)));
-            }
-        }
-        mixed
-    }
-}
-
-/// The α-MEU values of at most `LANES` rows `a * S + s` over their ambiguity sets.
-fn ambiguous(model: &Model, nature: &Nature, rows: &[usize], room: &mut Room) -> Lane {
-    let mut at = |end| nature.values(rows, end, room);
-    match model.alpha() {
-        1.0 => at(End::Least),
-        0.0 => at(End::Greatest),
-        alpha => {
-            let (low, high) = (at(End::Least), at(End::Greatest));
-            std::array::from_fn(|l| blend(alpha, low[l], high[l]))
-        }
-    }
-}
 
 /// The least and the greatest entry of `BV - V`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,29 +41,60 @@ impl Change {
     }
 }
 
+/// What a sweep, or a part of it, did.
+#[derive(Debug, Clone, Copy)]
+struct Swept {
+    change: Change,
+    /// Action values computed.
+    backups: u64,
+}
+
+impl Swept {
+    const NONE: Self = Self { change: Change::NONE, backups: 0 };
+
+    fn and(self, other: Self) -> Self {
+        Self { change: self.change.and(other.change), backups: self.backups + other.backups }
+    }
+}
+
 /// Sweeps over all states of a model, in blocks that threads take and in an order that gives the same bits for any number of them.
 pub(crate) struct Sweeps<'a> {
     model: &'a Model,
     pool: Option<ThreadPool>,
-    /// States between two looks at the clock, a multiple of [`BLOCK`].
+    /// Blocks between two looks at the clock.
     slab: usize,
+    blocks: Vec<Block>,
+    rise: Rise,
+    /// Bytes that sweeps keep.
+    pub bytes: usize,
+    /// Action values computed so far.
+    pub backups: u64,
 }
 
 impl<'a> Sweeps<'a> {
-    pub fn new(model: &'a Model, threads: usize) -> Self {
+    /// For `limits.threads` threads, within what of `limits.memory` is left beside `taken` bytes.
+    pub fn new(model: &'a Model, limits: &Limits, taken: usize) -> Self {
+        let (states, actions) = (model.states().len(), model.actions().len());
         let entries = match model.ambiguity() {
             Some(Ambiguity::Interval { upper, .. }) => upper.entries(),
             _ => model.dynamics().iter().map(|d| d.transition.entries()).sum(),
         };
         // Inside somebody's pool the other threads have tasks of their own, and waiting for them would outlast any time limit.
         let alone = rayon::current_thread_index().is_none();
-        let wanted = threads > 1 && alone && entries >= ENTRIES_FOR_THREADS;
+        let wanted = limits.threads > 1 && alone && entries >= ENTRIES_FOR_THREADS;
         // No threads to be had: the caller's own thread does the work.
-        let pool = wanted.then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()).flatten();
-        let states = model.states().len();
+        let pool = wanted.then(|| rayon::ThreadPoolBuilder::new().num_threads(limits.threads).build().ok()).flatten();
         let share = pool.as_ref().map_or(1, ThreadPool::current_num_threads) * ENTRIES_A_LOOK;
-        let slab = (share as f64 / entries as f64 * states as f64) as usize / BLOCK * BLOCK;
-        Self { model, pool, slab: slab.max(BLOCK) }
+        let slab = (share as f64 / entries as f64 * states as f64) as usize / BLOCK;
+        let mut bytes = size_of::<f32>() * states * (actions + 1);
+        let held = Held::pays(model) && {
+            let all = bytes + Held::bytes(model);
+            let fits = limits.memory.is_none_or(|limit| taken + all <= limit);
+            bytes = if fits { all } else { bytes };
+            fits
+        };
+        let blocks = (0..states).step_by(BLOCK).map(|base| Block::new(base, held)).collect();
+        Self { model, pool, slab: slab.max(1), blocks, rise: Rise::default(), bytes, backups: 0 }
     }
 
     /// Threads that a sweep runs on.
@@ -157,111 +103,71 @@ impl<'a> Sweeps<'a> {
     }
 
     /// `BV - reference` into `value` and a best action (the first) into `actions`, for `V = next`; how far `BV` is from `V`.
-    /// `pause` is asked between slabs whether to give up. O(entries of all kernels) time, no memory.
+    /// `before` is the V of the last improvement (empty at the first), and `actions` what it found. `pause` is asked between slabs
+    /// whether to give up; no improvement can follow then. O(entries of all kernels) time, and less the more actions are known to be
+    /// worse.
     pub fn improve(
-        &self,
+        &mut self,
+        before: &[f64],
         next: &[f64],
         reference: f64,
         value: &mut [f64],
         actions: &mut [u32],
         pause: &mut dyn FnMut() -> Option<Stopped>,
     ) -> Result<Change, Stopped> {
-        let nature = Nature::new(self.model, next);
-        self.all(value, actions, pause, |base, value, actions| {
-            let (mut q, mut high, mut room) = ([0.0; BLOCK], [0.0; BLOCK], Room::default());
-            value.fill(f64::NEG_INFINITY);
-            for action in 0..self.model.actions().len() {
-                let q = &mut q[..value.len()];
-                if let Some(nature) = &nature {
-                    let rows = action * next.len() + base;
-                    for (k, q) in q.chunks_mut(LANES).enumerate() {
-                        let rows: [usize; LANES] = std::array::from_fn(|l| rows + k * LANES + l);
-                        let values = ambiguous(self.model, nature, &rows[..q.len()], &mut room);
-                        q.copy_from_slice(&values[..q.len()]);
-                    }
-                } else {
-                    self.action_values(action, base, next, q, &mut high);
-                }
-                for ((best, chosen), &q) in value.iter_mut().zip(&mut *actions).zip(&*q) {
-                    if q > *best {
-                        (*best, *chosen) = (q, action as u32);
-                    }
-                }
-            }
-            finish(value, &next[base..], reference)
+        self.rise.step(self.model.discount(), before, next);
+        let (operator, rise) = (Operator::new(self.model, next), self.rise);
+        self.all(value, actions, pause, |block, value, actions| {
+            let backups = block.improve(&operator, rise, value, actions);
+            Swept { change: finish(value, &next[block.base..], reference), backups }
         })
     }
 
     /// `B_π V - reference` into `value` for the policy `actions` and `V = next`; how far `B_π V` is from `V`.
     pub fn follow(
-        &self,
+        &mut self,
         next: &[f64],
         reference: f64,
         value: &mut [f64],
         actions: &mut [u32],
         pause: &mut dyn FnMut() -> Option<Stopped>,
     ) -> Result<Change, Stopped> {
-        let backups = Backups::new(self.model, next);
-        self.all(value, actions, pause, |base, value, actions| {
-            let mut room = Room::default();
-            for (i, (value, &action)) in value.iter_mut().zip(&*actions).enumerate() {
-                *value = backups.q(base + i, action as usize, &mut room).0;
-            }
-            finish(value, &next[base..], reference)
+        let operator = Operator::new(self.model, next);
+        self.all(value, actions, pause, |block, value, actions| {
+            block.follow(&operator, value, actions, &mut Desk::default());
+            Swept { change: finish(value, &next[block.base..], reference), backups: value.len() as u64 }
         })
     }
 
-    /// `Q(s, action)` under the cloud for the states from `base` on. One action after the other, because that is how rows lie in memory.
-    fn action_values(&self, action: usize, base: usize, next: &[f64], q: &mut [f64], high: &mut [f64]) {
-        let (s, discount) = (self.model.states().len(), self.model.discount());
-        let rows = action * s + base;
-        for (m, dynamics) in self.model.dynamics().iter().enumerate() {
-            let reward = &self.model.expected_reward(m)[rows..][..q.len()];
-            let kernel = dynamics.transition.rows_from(rows);
-            let values = reward.iter().zip(kernel).map(|(r, row)| r + discount * mean(row, next));
-            if m == 0 {
-                q.iter_mut().zip(values).for_each(|(q, value)| *q = value);
-                high[..q.len()].copy_from_slice(q);
-            } else {
-                for ((low, high), value) in q.iter_mut().zip(&mut *high).zip(values) {
-                    (*low, *high) = (low.min(value), high.max(value));
-                }
-            }
-        }
-        if self.model.dynamics().len() > 1 {
-            let alpha = self.model.alpha();
-            q.iter_mut().zip(high).for_each(|(q, high)| *q = blend(alpha, *q, *high));
-        }
-    }
-
     fn all(
-        &self,
+        &mut self,
         value: &mut [f64],
         actions: &mut [u32],
         pause: &mut dyn FnMut() -> Option<Stopped>,
-        block: impl Fn(usize, &mut [f64], &mut [u32]) -> Change + Sync,
+        sweep: impl Fn(&mut Block, &mut [f64], &mut [u32]) -> Swept + Sync,
     ) -> Result<Change, Stopped> {
-        let mut change = Change::NONE;
-        let slabs = value.chunks_mut(self.slab).zip(actions.chunks_mut(self.slab));
-        for (slab, (value, actions)) in slabs.enumerate() {
-            let base = slab * self.slab;
-            if let Some(reason) = if slab > 0 { pause() } else { None } {
+        let mut swept = Swept::NONE;
+        let states = self.slab * BLOCK;
+        let slabs = self.blocks.chunks_mut(self.slab).zip(value.chunks_mut(states)).zip(actions.chunks_mut(states));
+        for (i, ((blocks, value), actions)) in slabs.enumerate() {
+            if let Some(reason) = if i > 0 { pause() } else { None } {
                 return Err(reason);
             }
-            let step =
-                |(i, (value, actions)): (usize, (&mut [f64], &mut [u32]))| block(base + i * BLOCK, value, actions);
+            let step = |((block, value), actions): ((&mut Block, &mut [f64]), &mut [u32])| sweep(block, value, actions);
             let slab = if let Some(pool) = &self.pool {
                 pool.install(|| {
-                    let blocks = value.par_chunks_mut(BLOCK).zip(actions.par_chunks_mut(BLOCK));
-                    blocks.enumerate().map(step).reduce(|| Change::NONE, Change::and)
+                    let parts =
+                        blocks.par_iter_mut().zip(value.par_chunks_mut(BLOCK)).zip(actions.par_chunks_mut(BLOCK));
+                    parts.map(step).reduce(|| Swept::NONE, Swept::and)
                 })
             } else {
-                let blocks = value.chunks_mut(BLOCK).zip(actions.chunks_mut(BLOCK));
-                blocks.enumerate().map(step).fold(Change::NONE, Change::and)
+                let parts = blocks.iter_mut().zip(value.chunks_mut(BLOCK)).zip(actions.chunks_mut(BLOCK));
+                parts.map(step).fold(Swept::NONE, Swept::and)
             };
-            change = change.and(slab);
+            swept = swept.and(slab);
         }
-        Ok(change)
+        self.backups += swept.backups;
+        Ok(swept.change)
     }
 }
 

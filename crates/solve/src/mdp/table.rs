@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Kernel, Model, Nature};
 
+use super::backup::{Backups, backed_up};
 use super::nature::Room;
-use super::sweep::{Backups, backed_up};
 use crate::Assessment;
 use crate::assessment::first_best;
 

@@ -14,7 +14,7 @@ use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
-use crate::mdp::sweep::blend;
+use crate::mdp::backup::blend;
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
 

@@ -5,7 +5,7 @@ use tiresias_model::Model;
 use super::geometry::Geometry;
 use super::lattice::{Cell, Place, four, three};
 use super::overlay::{Crossing, Overlay};
-use crate::mdp::sweep::blend;
+use crate::mdp::backup::blend;
 
 /// Lower bound, point estimate, upper bound; the fourth lane makes it a vector register.
 pub(crate) type Lanes = [f64; 4];

@@ -5,7 +5,7 @@ use tiresias_model::Model;
 use super::cells::Cells;
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
-use crate::mdp::sweep::backed_up;
+use crate::mdp::backup::backed_up;
 
 /// How many sweeps an infinite horizon gets at most.
 const MOST_SWEEPS: usize = 500;

@@ -294,6 +294,8 @@ export declare class Solution {
   get size(): number
   /** Belief points kept, or what else carries the upper bound. */
   get points(): number
+  /** Threads that had a part in it: large MDPs and searches with many vectors take more than one. */
+  get threads(): number
   /** The solver that ran. */
   get solver(): string
   /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */

@@ -36,7 +36,7 @@ describe('threads of one solve', () => {
   });
 
   it('are not started for what is small', async () => {
-    const { stdout } = await tiresias(['solve', 'tiger', '--threads', '2', '--json']);
+    const { stdout } = await tiresias(['solve', 'tiger', '--solver', 'point', '--threads', '2', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ threads: 1, stopped: 'converged' });
   });
 });

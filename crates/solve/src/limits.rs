@@ -21,7 +21,8 @@ pub struct Limits {
     /// without a limit) is refused with [`SolveError::Horizon`].
     pub memory: Option<usize>,
     /// Threads to use, at least 1. They share the sweeps over large models with observed states, the stages of
-    /// [`Exact`](crate::Exact), and the tasks of [`solve_batch`](crate::solve_batch); any other single task is solved on one thread.
+    /// [`Exact`](crate::Exact), the comparisons of a large [`Search`](crate::Search), and the tasks of
+    /// [`solve_batch`](crate::solve_batch); triangulations and plans are made on one thread.
     pub threads: usize,
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Operator<'a> {
 /// Room for the action values of rows.
 #[derive(Default)]
 pub(super) struct Desk {
+    list: Vec<usize>,
     q: Vec<f64>,
     high: Vec<f64>,
     room: Room,
@@ -35,7 +36,7 @@ impl<'a> Operator<'a> {
 
     /// The values of the given rows `a * S + s`, into `desk.q`.
     fn rows(&self, rows: &[usize], desk: &mut Desk) {
-        let Desk { q, high, room } = desk;
+        let Desk { q, high, room, .. } = desk;
         q.clear();
         if let Some(nature) = self.nature.as_ref().filter(|_| !self.blank) {
             for rows in rows.chunks(LANES) {
@@ -76,22 +77,64 @@ impl<'a> Operator<'a> {
     }
 }
 
+/// Backs up all actions of the states from `base` on, in the order of the kernel: the best values and the first actions that have
+/// them. `note` is given every value and its place, `[action][state]`.
+fn every_action(
+    operator: &Operator,
+    base: usize,
+    value: &mut [f64],
+    actions: &mut [u32],
+    desk: &mut Desk,
+    mut note: impl FnMut(usize, f64),
+) {
+    let n = value.len();
+    value.fill(f64::NEG_INFINITY);
+    for action in 0..operator.model.actions().len() {
+        let first = action * operator.next.len() + base;
+        let mut list = std::mem::take(&mut desk.list);
+        list.clear();
+        list.extend(first..first + n);
+        operator.rows(&list, desk);
+        desk.list = list;
+        for (i, ((value, chosen), &q)) in value.iter_mut().zip(&mut *actions).zip(&desk.q).enumerate() {
+            note(action * n + i, q);
+            *chosen = if q > *value { action as u32 } else { *chosen };
+            *value = if q > *value { q } else { *value };
+        }
+    }
+}
+
+/// What sweeps remember of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// Nothing: in a small model all actions are backed up sooner than the worse ones are left out.
+    Nothing,
+    /// Above the value of every action.
+    Ceilings,
+    /// That, and the rows of the policy.
+    CeilingsAndRows,
+}
+
 /// A block of states, and what sweeps remember of it.
 pub(super) struct Block {
     /// Its first state.
     pub base: usize,
+    memory: Memory,
     /// The rows of the policy, where keeping them pays.
     held: Option<Held>,
     /// Above the values of all actions, `[action][state]`; empty before the first improvement. See [`Rise`].
     ceilings: Vec<f32>,
     /// The greatest ceiling of a state, without the action that was best.
     rivals: Vec<f32>,
+    /// Kept where nothing else is.
+    desk: Desk,
 }
 
 impl Block {
-    /// The block from state `base` on; with `held`, it keeps the rows of the policy.
-    pub fn new(base: usize, held: bool) -> Self {
-        Self { base, held: held.then(Held::default), ceilings: Vec::new(), rivals: Vec::new() }
+    /// The block from state `base` on.
+    pub fn new(base: usize, memory: Memory) -> Self {
+        let held = (memory == Memory::CeilingsAndRows).then(Held::default);
+        Self { base, memory, held, ceilings: Vec::new(), rivals: Vec::new(), desk: Desk::default() }
     }
 
     /// The values of the policy's actions.
@@ -109,32 +152,19 @@ impl Block {
     pub fn improve(&mut self, operator: &Operator, rise: Rise, value: &mut [f64], actions: &mut [u32]) -> u64 {
         let n = value.len();
         let every = n * operator.model.actions().len();
-        if self.ceilings.is_empty() {
-            self.ceilings.resize(every, f32::INFINITY);
+        if self.memory == Memory::Nothing {
+            every_action(operator, self.base, value, actions, &mut self.desk, |_, _| {});
+        } else if self.ceilings.is_empty() {
+            let mut ceilings = vec![f32::INFINITY; every];
+            let note = |row: usize, q| ceilings[row] = rise.ceiling(q);
+            every_action(operator, self.base, value, actions, &mut Desk::default(), note);
+            self.ceilings = ceilings;
             self.rivals.resize(n, f32::INFINITY);
-            self.first(operator, rise, value, actions);
-            return every as u64;
+            self.rank(&(0..n).collect::<Vec<_>>(), actions);
+        } else {
+            return self.again(operator, rise, value, actions);
         }
-        self.again(operator, rise, value, actions)
-    }
-
-    /// The first improvement computes everything, in the order of the kernel.
-    fn first(&mut self, operator: &Operator, rise: Rise, value: &mut [f64], actions: &mut [u32]) {
-        let (n, mut desk, mut rows) = (value.len(), Desk::default(), Vec::new());
-        value.fill(f64::NEG_INFINITY);
-        for (action, ceilings) in self.ceilings.chunks_exact_mut(n).enumerate() {
-            let first = action * operator.next.len() + self.base;
-            rows.clear();
-            rows.extend(first..first + n);
-            operator.rows(&rows, &mut desk);
-            let best = value.iter_mut().zip(&mut *actions);
-            for (((value, chosen), ceiling), &q) in best.zip(ceilings).zip(&desk.q) {
-                *ceiling = rise.ceiling(q);
-                *chosen = if q > *value { action as u32 } else { *chosen };
-                *value = if q > *value { q } else { *value };
-            }
-        }
-        self.rank(&(0..n).collect::<Vec<_>>(), actions);
+        every as u64
     }
 
     /// Finds the greatest ceilings of the `open` states again.

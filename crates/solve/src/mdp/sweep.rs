@@ -4,7 +4,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use tiresias_model::{Ambiguity, Model};
 
-use super::block::{Block, Desk, Operator};
+use super::block::{Block, Desk, Memory, Operator};
 use super::held::Held;
 use super::rivals::Rise;
 use crate::{Limits, Stopped};
@@ -14,6 +14,8 @@ use crate::{Limits, Stopped};
 pub(super) const BLOCK: usize = 1024;
 /// Kernel entries a thread reads between two looks at the clock: some milliseconds.
 const ENTRIES_A_LOOK: usize = 1 << 22;
+/// Kernels smaller than this are swept faster than what could be left out is found.
+const ENTRIES_TO_REMEMBER: usize = 1 << 10;
 /// Kernels smaller than this are swept faster than threads are woken.
 const ENTRIES_FOR_THREADS: usize = 1 << 17;
 
@@ -86,14 +88,17 @@ impl<'a> Sweeps<'a> {
         let pool = wanted.then(|| rayon::ThreadPoolBuilder::new().num_threads(limits.threads).build().ok()).flatten();
         let share = pool.as_ref().map_or(1, ThreadPool::current_num_threads) * ENTRIES_A_LOOK;
         let slab = (share as f64 / entries as f64 * states as f64) as usize / BLOCK;
-        let mut bytes = size_of::<f32>() * states * (actions + 1);
-        let held = Held::pays(model) && {
-            let all = bytes + Held::bytes(model);
+        let ceilings = size_of::<f32>() * states * (actions + 1);
+        let (memory, bytes) = if entries < ENTRIES_TO_REMEMBER {
+            (Memory::Nothing, 0)
+        } else if Held::pays(model) {
+            let all = ceilings + Held::bytes(model);
             let fits = limits.memory.is_none_or(|limit| taken + all <= limit);
-            bytes = if fits { all } else { bytes };
-            fits
+            if fits { (Memory::CeilingsAndRows, all) } else { (Memory::Ceilings, ceilings) }
+        } else {
+            (Memory::Ceilings, ceilings)
         };
-        let blocks = (0..states).step_by(BLOCK).map(|base| Block::new(base, held)).collect();
+        let blocks = (0..states).step_by(BLOCK).map(|base| Block::new(base, memory)).collect();
         Self { model, pool, slab: slab.max(1), blocks, rise: Rise::default(), bytes, backups: 0 }
     }
 

@@ -1,8 +1,8 @@
 // Files that are whole or absent: written under a temporary name beside the target, synced, then renamed.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, basename } from 'node:path';
+import { dirname, join, basename, relative, sep } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
 import { parseJson } from './json.js';
 import { isAlive } from './subprocess.js';
@@ -138,4 +138,34 @@ export async function sha256File(path: string, signal?: AbortSignal): Promise<st
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) hash.update(chunk as Uint8Array);
     return hash.digest('hex');
   });
+}
+
+/** {@link sha256File} on the calling thread, for calls that are synchronous. */
+export function sha256FileSync(path: string): string {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const hash = createHash('sha256');
+      const buffer = Buffer.allocUnsafe(1 << 20);
+      for (let n; (n = readSync(file, buffer)) > 0; ) hash.update(buffer.subarray(0, n));
+      return hash.digest('hex');
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw ioError(error, `read ${path}`);
+  }
+}
+
+/** SHA-256 of a file, or of every file in a folder and those below it, by its path relative to `from`, in the order of the paths. */
+export async function hashTree(from: string, path: string, signal?: AbortSignal): Promise<Record<string, string>> {
+  const whole = join(from, path);
+  const paths = await io(`read ${whole}`, async () => {
+    if ((await stat(whole)).isFile()) return [whole];
+    const entries = await readdir(whole, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+  });
+  const hashes: Record<string, string> = {};
+  for (const file of paths) hashes[relative(from, file).split(sep).join('/')] = await sha256File(file, signal);
+  return hashes;
 }

@@ -1,5 +1,6 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
 import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
+import { checkShardSync, checkShards } from './dataset/open.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import type { EpisodesSpec, ShardSpec } from './spec.js';
 import type * as Addon from '../native/index.cjs';
@@ -149,15 +150,22 @@ export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: str
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
 export const loadPolicy = native.loadPolicy;
 
-/** Reads every row of a dataset's shards: how many there are, repeat, and how good their labels are. */
+/**
+ * Reads every row of a dataset's shards: how many there are, repeat, and how good their labels are. A shard that lies in a dataset's
+ * folder is held against the manifest there: throws DATASET_CORRUPT.
+ */
 export async function scanShards(paths: readonly string[], options: { threads?: number } & CallOptions<Addon.StageProgress> = {}): Promise<Addon.Scan> {
   checkOptions('scanShards', options, { threads: 'number', ...CALL_OPTIONS });
   const { threads, ...call } = options;
+  await checkShards(paths, options.signal);
   return cancellable(call, (token, report) => native.scanShards([...paths], threads, token, report));
 }
 
-/** Reads one example of a shard, by its row. */
-export const readExample = native.readExample;
+/** Reads one example of a shard, by its row. A shard that lies in a dataset's folder is held against the manifest there: throws DATASET_CORRUPT. */
+export function readExample(path: string, row: number): Addon.ShardExample {
+  checkShardSync(path);
+  return native.readExample(path, row);
+}
 
 /** Draws and solves the tasks of an evaluation, and draws their support trajectories. */
 export async function createEpisodes(spec: EpisodesSpec, tokenizer: Tokenizer, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {

@@ -19,7 +19,7 @@ async function prepared() {
   const base = await resolveBaseModel(experiment.base);
   const data = join(folder, 'data');
   const { shards } = await makeDataset(datasetConfig(experiment, 'mdp'), data, { tokenizer: Tokenizer.fromGguf(base.path), threads: 2 });
-  const config = (name: string, threads = 2) => trainConfig(experiment, base, shards.map((s) => join(data, s.path)), join(folder, name), threads);
+  const config = (name: string, threads = 2) => trainConfig(experiment, base, shards.map((s) => ({ path: join(data, s.path) })), join(folder, name), threads);
   return { folder, base, config };
 }
 

@@ -150,16 +150,16 @@ function showCommand(): Command {
     .option('--text', 'as the language model reads it')
     .action((folder: string, options: CommonOptions & { row: number; text?: true }) =>
       invoke(options, async ({ print }) => {
-        const { datasetExample } = await import('../dataset/inspect.js');
-        const { readManifest } = await import('../dataset/manifest.js');
+        const { exampleOf } = await import('../dataset/inspect.js');
+        const { Dataset } = await import('../dataset/open.js');
         const { exampleInWords } = await import('../dataset/words.js');
-        const example = await datasetExample(folder, options.row);
+        const dataset = await Dataset.open(folder);
+        const example = await exampleOf(dataset, options.row);
         const { family, split, index, seed, regime, horizon, behaviour, prompt, completion, oracleActions, regretBounds } = example;
         const text = () =>
           `${family} ${split} ${index}, seed ${seed}: ${regime}, horizon ${horizon}, ${behaviour}, ${example.inputIds.length} tokens\n\n${prompt}\u2502${completion}\n` +
           columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map(digits).join(' ')]]);
-        const { config } = await readManifest(folder);
-        const words = options.text ? text() : exampleInWords(example, config as unknown as DatasetConfig);
+        const words = options.text ? text() : exampleInWords(example, dataset.manifest.config as unknown as DatasetConfig);
         print({ ...example, inputIds: [...example.inputIds], labels: [...example.labels] }, words);
       }),
     );

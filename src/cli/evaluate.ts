@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { writeJson } from '../files.js';
+import type { Regime } from '../experiment.js';
+import type { Template } from '../library.js';
 import type { RegimeResult } from '../results.js';
 import { invoke, newCommand, threadsOf } from './common.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
@@ -18,22 +20,25 @@ export function evaluateCommand(): Command {
       'tiresias evaluate --config experiments/quickstart.json --adapter adapter/adapter --out evaluation',
     ]),
   )
-    .requiredOption('-o, --out <folder>', 'where raw rows and metrics go; rows that are there are not played again')
+    .requiredOption('-o, --out <folder>', 'where raw rows and metrics go; rows that the same things made are not played again, others are replaced')
     .option('--adapter <folder>', 'PEFT adapter of the method sft; without it that method is left out')
     .option('--regime <name...>', 'only these regimes')
     .action((options: EvaluateCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { resolveBaseModel } = await import('../base-model.js');
-        const { Tokenizer } = await import('../library.js');
+        const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
         const { evaluateRegime } = await import('../evaluate/index.js');
+        const { needsModel } = await import('../evaluate/identity.js');
         const chosen = await chosenExperiment(options);
         const methods = chosen.evaluation.methods.filter((method) => method !== 'sft' || options.adapter !== undefined);
         const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
-        const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
+        // The oracle and chance need none: what they see is written in the native vocabulary, which they do not read.
+        const base = methods.some(needsModel) ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
+        const plain = (regime: Regime) => compactTokenizer([{ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] } as Template]);
         const regimes: Record<string, RegimeResult> = {};
         for (const regime of chosenRegimes(experiment, options.regime)) {
           regimes[regime] = await evaluateRegime(experiment, regime, {
-            tokenizer: Tokenizer.fromGguf(base.path), base, signal,
+            tokenizer: base ? Tokenizer.fromGguf(base.path) : plain(regime), base, signal,
             adapter: options.adapter && resolve(options.adapter),
             folder: join(options.out, regime),
             threads: threadsOf(options),

@@ -21,13 +21,14 @@ export function trainCommand(): Command {
     .action((options: TrainCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { resolveBaseModel } = await import('../base-model.js');
-        const { readManifest } = await import('../dataset/manifest.js');
+        const { Dataset } = await import('../dataset/open.js');
         const { train } = await import('../train/process.js');
         const { trainConfig } = await import('../run/stages.js');
         const chosen = await chosenExperiment(options);
         const experiment = { ...chosen, training: { ...chosen.training, steps: options.steps ?? chosen.training.steps } };
-        const shards: string[] = [];
-        for (const folder of options.data) shards.push(...(await readManifest(folder)).shards.map((shard) => resolve(folder, shard.path)));
+        // The trainer checks the bytes of what it reads.
+        const shards: { path: string; sha256: string }[] = [];
+        for (const folder of options.data) shards.push(...(await Dataset.open(folder)).manifest.shards.map(({ path, sha256 }) => ({ path: resolve(folder, path), sha256 })));
         const base = await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
         const output = resolve(options.out);
         const done = await train(trainConfig(experiment, base, shards, output, threadsOf(options)), {

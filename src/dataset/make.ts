@@ -2,13 +2,15 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
-import { io, readJsonIfWhole, sha256File, writeAtomic, writeJson } from '../files.js';
+import { io, readText, writeAtomic } from '../files.js';
 import { makeShard, type ShardReport, type Tokenizer } from '../library.js';
 import { takeLock } from '../lock.js';
+import { readSealedIfWhole, writeSealed } from '../seal.js';
 import type { ShardSpec } from '../spec.js';
 import { version } from '../version.js';
 import { datasetCard } from './card.js';
-import { MANIFEST, configHash, totals, type DatasetConfig, type Manifest, type Shard } from './manifest.js';
+import { MANIFEST, configHash, readManifestIfWhole, totals, type DatasetConfig, type Manifest, type Shard } from './manifest.js';
+import { isWhole } from './open.js';
 
 export interface MakeOptions {
   tokenizer: Tokenizer;
@@ -42,9 +44,10 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   const { tokenizer } = options;
   const identity = { version, config, tokenizer: { name: tokenizer.name, sha256: tokenizer.sha256 } };
   const hash = configHash(identity);
-  const finished = (await readJsonIfWhole(join(folder, MANIFEST))) as Manifest | undefined;
+  // Both are sealed: what they say of a shard is what was found when it was made, or nothing.
+  const finished = await readManifestIfWhole(folder);
   if (finished) requireSame(folder, hash, configHash({ version: finished.version, config: finished.config as unknown as DatasetConfig, tokenizer: finished.tokenizer }));
-  const journal = (await readJsonIfWhole(join(folder, JOURNAL))) as Journal | undefined;
+  const journal = (await readSealedIfWhole(join(folder, JOURNAL))) as Journal | undefined;
   if (journal) requireSame(folder, hash, journal.hash);
 
   await removeLeftovers(join(folder, 'data'));
@@ -55,7 +58,7 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   const report = examplesDone(planned.length, config.examples, options.onProgress);
 
   const writeJournal = async () => {
-    if (!finished) await writeJson(join(folder, JOURNAL), { hash, templateSha, shards: shards.filter((shard) => shard !== undefined) } satisfies Journal);
+    if (!finished) await writeSealed(join(folder, JOURNAL), { hash, templateSha, shards: shards.filter((shard) => shard !== undefined) } satisfies Journal);
   };
   const keep = async (i: number, shard: Shard) => {
     shards[i] = shard;
@@ -77,12 +80,15 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
     if (finished && shard.sha256 !== kept?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it anew`);
     return { i, shard };
   }, ({ i, shard }) => keep(i, shard));
-  if (finished) return finished;
+  if (finished) {
+    await writeCard(folder, finished);
+    return finished;
+  }
 
   const all = shards.filter((shard) => shard !== undefined);
   const manifest: Manifest = { schema: 'tiresias.dataset/1', ...identity, template_sha: templateSha, totals: totals(all), shards: all };
-  await writeAtomic(join(folder, 'README.md'), datasetCard(manifest));
-  await writeJson(join(folder, MANIFEST), manifest);
+  await writeCard(folder, manifest);
+  await writeSealed(join(folder, MANIFEST), manifest);
   await rm(join(folder, JOURNAL), { force: true });
   return manifest;
 }
@@ -157,13 +163,11 @@ function plan(config: DatasetConfig, threads: number): { path: string; spec: Sha
   });
 }
 
-export async function isWhole(folder: string, shard: Shard): Promise<boolean> {
-  try {
-    return (await sha256File(join(folder, shard.path))) === shard.sha256;
-  } catch (error) {
-    if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return false;
-    throw error;
-  }
+/** The card is the manifest in words; one that is missing or says something else is written anew. */
+async function writeCard(folder: string, manifest: Manifest): Promise<void> {
+  const path = join(folder, 'README.md');
+  const card = datasetCard(manifest);
+  if ((await readText(path).catch(() => undefined)) !== card) await writeAtomic(path, card);
 }
 
 /** Removes the shards that a killed process left half-written. */

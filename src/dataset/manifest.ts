@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TiresiasError } from '../errors.js';
-import { readJson, sha256 } from '../files.js';
+import { readText, sha256 } from '../files.js';
 import { canonicalJson } from '../json.js';
+import { unseal } from '../seal.js';
 import type { ShardSpec } from '../spec.js';
 
 export const MANIFEST = 'manifest.json';
@@ -47,17 +48,27 @@ const manifestSchema = z.object({
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Reads a whole dataset's manifest. Throws FILE_NOT_FOUND or DATASET_CORRUPT. */
+const MEND = 'run `tiresias dataset make` again with the same configuration to mend it';
+
+/** Reads a dataset's manifest, which is sealed. Throws FILE_NOT_FOUND or DATASET_CORRUPT. Says nothing of the shards: see `openDataset`. */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, MANIFEST);
-  const parsed = manifestSchema.safeParse(
-    await readJson(path).catch((error: unknown) => {
-      if (!(error instanceof TiresiasError && error.code === 'INVALID_JSON')) throw error;
-      throw new TiresiasError('DATASET_CORRUPT', `${error.message}\nthe manifest is damaged: run \`tiresias dataset make\` again with the same configuration to mend it`, { cause: error });
-    }),
-  );
+  return parseManifest(await readText(path), path);
+}
+
+/** A manifest from its text. Throws DATASET_CORRUPT. */
+export function parseManifest(text: string, path: string): Manifest {
+  const parsed = manifestSchema.safeParse(unseal(text, path, 'DATASET_CORRUPT', MEND));
   if (!parsed.success) throw new TiresiasError('DATASET_CORRUPT', `${path} is not a dataset's manifest:\n${z.prettifyError(parsed.error)}`, { cause: parsed.error });
   return parsed.data;
+}
+
+/** As {@link readManifest}, or undefined where there is none, or a damaged one, which counts for nothing. */
+export async function readManifestIfWhole(folder: string): Promise<Manifest | undefined> {
+  return readManifest(folder).catch((error: unknown) => {
+    if (error instanceof TiresiasError && (error.code === 'FILE_NOT_FOUND' || error.code === 'DATASET_CORRUPT')) return undefined;
+    throw error;
+  });
 }
 
 /** Sums over shards. Means are weighted by labels. */

@@ -1,22 +1,21 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { createEpisodes, type Episodes, type Tokenizer } from '../library.js';
+import { createEpisodes, type Episodes } from '../library.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
 import { Decider } from '../train/decider.js';
+import { identities, type Actors } from './identity.js';
 import { ModelMethod, oracleMethod, play, randomMethod, type Method } from './methods.js';
 import { byTask, cloudResult, methodResult } from './metrics.js';
 import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from './rows.js';
 
-export interface EvaluateOptions {
-  tokenizer: Tokenizer;
-  base: { path: string; sha256: string };
-  /** The fine-tuned adapter's folder; needed for the method `sft`. */
-  adapter?: string | undefined;
-  /** Where the raw rows go. A method whose file is there is not played again. */
+export interface EvaluateOptions extends Actors {
+  /**
+   * Where the raw rows go, each file with a stamp beside it that says what made it. A method is not played again while its rows are
+   * there, unchanged, and made by just what would make them now; others are replaced.
+   */
   folder: string;
   threads: number;
   signal?: AbortSignal | undefined;
@@ -34,6 +33,7 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
   if (methods.includes('sft') && options.adapter === undefined) throw new TiresiasError('USAGE', 'the method sft needs an adapter');
   // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
   const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
+  const identity = await identities(experiment, regime, options, options.signal);
   const rows = new Map<string, EpisodeRow[]>();
   const total = methods.length * natures.length;
   // Made when a method first needs them, and kept for the next ones: solving takes a while, and the natures share it.
@@ -48,13 +48,16 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
         const before = rows.size;
         const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
         report(0);
-        if (!(await isThere(path))) {
+        const madeFrom = { ...identity.get(name), nature: nature ?? null };
+        let played = await readRows(path, madeFrom);
+        if (played === undefined) {
           const solving = (done: number, tasks: number) => options.onProgress?.({ done: before, total, detail: `${key}: task ${done} of ${tasks}` });
           solved ??= await makeBatches(experiment, regime, options, solving);
           if (!batches.has(nature)) batches.set(nature, withNature(solved, nature));
-          await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report));
+          played = await playBatches(await session.method(), batches.get(nature)!, options, report);
+          await writeRows(path, played, madeFrom);
         }
-        rows.set(key, await readRows(path));
+        rows.set(key, played);
         report(1);
       }
     } finally {
@@ -87,10 +90,6 @@ function fixedNatures(models: number): Nature[] {
 
 function rowsKey(method: string, nature: Nature): string {
   return nature === undefined || nature === 'oracle' ? method : `${method}-${nature.replace(':', '')}`;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
 }
 
 /** A batch of episodes and the index of its first task. */
@@ -149,6 +148,7 @@ class Session {
     if (this.name === 'oracle') return oracleMethod;
     if (this.name === 'random') return randomMethod;
     const { base, threads, signal } = this.options;
+    if (!base) throw new TiresiasError('USAGE', `the method ${this.name} needs a base model`);
     const adapter = this.name === 'sft' ? this.options.adapter : undefined;
     this.#decider ??= await Decider.start({ backend: 'candle', base, threads, ...(adapter !== undefined && { adapter }) }, { signal });
     return new ModelMethod(this.name, this.#decider);

@@ -1,8 +1,11 @@
-// The raw rows of an evaluation: one JSON line an episode, from which every number of the results is computed again.
+// The raw rows of an evaluation: one JSON line an episode, from which every number of the results is computed again. Beside them lies
+// a sealed stamp of all that made them; rows without it, made by something else, or changed since, are not believed.
 import { z } from 'zod';
 import { TiresiasError } from '../errors.js';
-import { readText, writeAtomic } from '../files.js';
+import { readText, sha256, writeAtomic } from '../files.js';
+import { canonicalJson } from '../json.js';
 import type { Outcome } from '../library.js';
+import { readSealedIfWhole, writeSealed } from '../seal.js';
 
 const numbers = z.array(z.number());
 
@@ -59,12 +62,32 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow
   });
 }
 
-export async function writeRows(path: string, rows: readonly EpisodeRow[]): Promise<void> {
-  await writeAtomic(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+const stampSchema = z.object({ schema: z.literal('tiresias.rows/1'), made_from: z.unknown(), rows_sha256: z.string() });
+
+/** Where the stamp of the rows at `path` lies. */
+export const stampPath = (path: string): string => path.replace(/\.jsonl$/, '.stamp.json');
+
+/** Writes rows and the stamp that says what made them. */
+export async function writeRows(path: string, rows: readonly EpisodeRow[], madeFrom: unknown): Promise<void> {
+  const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  // The rows first: a stamp never speaks of rows that are not there.
+  await writeAtomic(path, text);
+  await writeSealed(stampPath(path), { schema: 'tiresias.rows/1', made_from: madeFrom, rows_sha256: sha256(text) } satisfies z.infer<typeof stampSchema>);
 }
 
-export async function readRows(path: string): Promise<EpisodeRow[]> {
-  const lines = (await readText(path)).split('\n').filter((line) => line !== '');
+/** The rows at `path` if they are just what `madeFrom` made, else undefined: then they have to be played. */
+export async function readRows(path: string, madeFrom: unknown): Promise<EpisodeRow[] | undefined> {
+  const stamp = stampSchema.safeParse(await readSealedIfWhole(stampPath(path)));
+  if (!stamp.success || canonicalJson(stamp.data.made_from) !== canonicalJson(madeFrom)) return undefined;
+  const text = await readText(path).catch((error: unknown) => {
+    if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return '';
+    throw error;
+  });
+  return sha256(text) === stamp.data.rows_sha256 ? parseRows(text, path) : undefined;
+}
+
+function parseRows(text: string, path: string): EpisodeRow[] {
+  const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line, i) => {
     try {
       return rowSchema.parse(JSON.parse(line));

@@ -10,6 +10,7 @@ import { takeLock } from '../lock.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeReport } from '../report/index.js';
 import { resultsSchema, type Results, type TrainingResult } from '../results.js';
+import { writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import type { StageOutcome } from './stage.js';
 import { baseModelStage, datasetStage, evaluateStage, trainStage, type Context } from './stages.js';
@@ -44,7 +45,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
       signal: options.signal,
       report: (stage, event) => options.onProgress?.({ stage, ...event }),
     });
-    await writeJson(join(folder, 'results.json'), results);
+    await writeSealed(join(folder, 'results.json'), results);
     const report = await writeReport(results, join(folder, 'report'));
     return { results, folder, report };
   } catch (error) {

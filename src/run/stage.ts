@@ -1,10 +1,12 @@
-// A step of a run that is done once: its stamp holds the hash of all that went in, and what came out.
+// A step of a run that is done once: its stamp holds the hash of all that went in, what came out, and the hash of every file it left.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { io, readJsonIfWhole, sha256, writeJson } from '../files.js';
+import { hashTree, io, sha256, sha256File } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { measurePeakMemory } from '../memory.js';
+import { readSealedIfWhole, writeSealed } from '../seal.js';
+import { TiresiasError } from '../errors.js';
 
 export interface Stage<T> {
   name: string;
@@ -12,16 +14,20 @@ export interface Stage<T> {
   inputs: unknown;
   /** The folder that the stage fills, relative to the run's; removed when the inputs changed. */
   folder?: string;
+  /** Files and folders that it leaves, relative to the run's. A finished stage is believed while every byte of them is as it was. */
+  outputs?: readonly string[];
+  /** The work itself checks what it finds, and makes anew what is damaged; otherwise damage empties `folder`. */
+  mends?: boolean;
   /** Does the work, or what an earlier, interrupted run left of it. The result must be plain JSON. */
   work(): Promise<T>;
-  /** Whether what a finished run left is still there. */
-  isWhole(result: T): Promise<boolean>;
+  /** Whether what a finished run left outside the run's folder is still there. */
+  isWhole?(result: T): Promise<boolean>;
 }
 
 export interface StageOutcome<T> {
   result: T;
-  /** Of the inputs; what comes later in the run takes it as an input of its own. */
-  hash: string;
+  /** SHA-256 of each file of `outputs`, by its path relative to the run's folder; what comes later takes these as inputs. */
+  files: Record<string, string>;
   /** Wall time, summed over interrupted runs. */
   seconds: number;
   peakBytes: number;
@@ -29,38 +35,56 @@ export interface StageOutcome<T> {
   skipped: boolean;
 }
 
-const stampSchema = z.object({ hash: z.string(), done: z.boolean(), seconds: z.number(), peakBytes: z.number(), result: z.unknown() });
+const stampSchema = z.object({
+  hash: z.string(), done: z.boolean(), seconds: z.number(), peakBytes: z.number(), files: z.record(z.string(), z.string()), result: z.unknown(),
+});
 type Stamp = z.infer<typeof stampSchema>;
 
-/** Runs a stage of the run in folder `run`, unless it is done already with the same inputs. */
-export async function runStage<T>(run: string, stage: Stage<T>): Promise<StageOutcome<T>> {
+/** Runs a stage of the run in folder `run`, unless it is done already with the same inputs and what it left is unchanged. */
+export async function runStage<T>(run: string, stage: Stage<T>, signal?: AbortSignal): Promise<StageOutcome<T>> {
   const path = join(run, 'stages', `${stage.name}.json`);
   const hash = sha256(canonicalJson({ stage: stage.name, inputs: stage.inputs }));
   const last = await readStamp(path);
-  const before = last?.hash === hash ? last : { hash, done: false, seconds: 0, peakBytes: 0, result: null };
-  if (before.done && (await stage.isWhole(before.result as T))) {
-    return { result: before.result as T, hash, seconds: before.seconds, peakBytes: before.peakBytes, skipped: true };
+  const nothing: Stamp = { hash, done: false, seconds: 0, peakBytes: 0, files: {}, result: null };
+  let before = last?.hash === hash ? last : nothing;
+  if (before.done && (await areAsTheyWere(run, before.files, signal)) && ((await stage.isWhole?.(before.result as T)) ?? true)) {
+    return { result: before.result as T, files: before.files, seconds: before.seconds, peakBytes: before.peakBytes, skipped: true };
   }
-  // Made from other inputs: nothing of what lies there may be taken over.
+  // Made from other inputs, or damaged: nothing of what lies there may be taken over by work that would believe it.
+  if (before.done && stage.mends !== true) before = nothing;
   if (before !== last && stage.folder !== undefined) await io(`empty ${stage.folder}`, () => rm(join(run, stage.folder!), { recursive: true, force: true }));
-  await writeJson(path, { ...before, done: false } satisfies Stamp);
+  await writeSealed(path, { ...before, done: false, files: {}, result: null } satisfies Stamp);
 
   const began = performance.now();
   const peakMemory = measurePeakMemory();
   const spent = () => ({ hash, seconds: before.seconds + (performance.now() - began) / 1000, peakBytes: Math.max(before.peakBytes, peakMemory()) });
   try {
     const result = await stage.work();
-    const stamp: Stamp = { ...spent(), done: true, result };
-    await writeJson(path, stamp);
-    return { result, hash, seconds: stamp.seconds, peakBytes: stamp.peakBytes, skipped: false };
+    const files: Record<string, string> = {};
+    for (const output of stage.outputs ?? []) Object.assign(files, await hashTree(run, output, signal));
+    const stamp: Stamp = { ...spent(), done: true, files, result };
+    await writeSealed(path, stamp);
+    return { result, files, seconds: stamp.seconds, peakBytes: stamp.peakBytes, skipped: false };
   } catch (error) {
     // Keeps the time; that the disk may be full must not hide the error itself.
-    await writeJson(path, { ...spent(), done: false, result: null } satisfies Stamp).catch(() => undefined);
+    await writeSealed(path, { ...spent(), done: false, files: {}, result: null } satisfies Stamp).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function areAsTheyWere(run: string, files: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    for (const [path, expected] of Object.entries(files)) {
+      if ((await sha256File(join(run, path), signal)) !== expected) return false;
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return false;
     throw error;
   }
 }
 
 async function readStamp(path: string): Promise<Stamp | undefined> {
-  const parsed = stampSchema.safeParse(await readJsonIfWhole(path));
+  const parsed = stampSchema.safeParse(await readSealedIfWhole(path));
   return parsed.success ? parsed.data : undefined;
 }

@@ -3,8 +3,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveBaseModel, type BaseModel } from '../base-model.js';
 import { makeDataset } from '../dataset/make.js';
-import { MANIFEST, type DatasetConfig, type Manifest } from '../dataset/manifest.js';
+import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
+import { identities } from '../evaluate/identity.js';
 import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { sha256File } from '../files.js';
@@ -12,6 +13,7 @@ import { readExample, type Tokenizer } from '../library.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
 import type { TrainConfig } from '../train/contract.js';
+import { trainerPath } from '../train/binary.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
 import { runStage, type Stage, type StageOutcome } from './stage.js';
@@ -35,7 +37,7 @@ async function staged<T>(context: Context, make: (report: Report) => Stage<T>): 
   const report: Report = (event) => context.report(name, event);
   const stage = make(report);
   name = stage.name;
-  const outcome = await runStage(context.folder, stage);
+  const outcome = await runStage(context.folder, stage, context.signal);
   report({ done: 1, total: 1, detail: outcome.skipped ? 'already done' : `done in ${outcome.seconds.toFixed(1)} s` });
   return outcome;
 }
@@ -65,21 +67,20 @@ export async function datasetStage(context: Context, regime: Regime, tokenizer: 
     name: `dataset-${regime}`,
     inputs: { version, config, tokenizer: tokenizer.sha256 },
     folder,
+    outputs: [folder],
+    // Shard by shard, by the manifest's hashes.
+    mends: true,
     work: () => makeDataset(config, join(context.folder, folder), { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
-    isWhole: async (manifest) => {
-      const files = [MANIFEST, ...manifest.shards.map((shard) => shard.path)];
-      return (await Promise.all(files.map((file) => isThere(join(context.folder, folder, file))))).every(Boolean);
-    },
   }));
 }
 
 /** The trainer's configuration for an experiment's settings. */
-export function trainConfig(experiment: Experiment, base: BaseModel, shards: string[], output: string, threads: number): Omit<TrainConfig, 'contract'> {
+export function trainConfig(experiment: Experiment, base: BaseModel, data: TrainConfig['data'], output: string, threads: number): Omit<TrainConfig, 'contract'> {
   const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     backend,
     base,
-    data: shards.map((path) => ({ path })),
+    data,
     output,
     lora,
     optimizer: {
@@ -114,13 +115,15 @@ export async function trainStage(
   const output = join(context.folder, folder);
   // How often a checkpoint is written changes nothing in the adapter.
   const { checkpointEvery: _, ...training } = experiment.training;
-  const shards = regimes.flatMap((regime, i) => datasets[i]!.result.shards.map((shard) => join(context.folder, 'dataset', regime, shard.path)));
+  const shards = regimes.flatMap((regime, i) => datasets[i]!.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, 'dataset', regime, path), sha256 })));
+  const trainer = await sha256File(trainerPath(), context.signal);
   return staged(context, (report) => ({
     name: `train-${name}`,
-    inputs: { version, training, seed: experiment.seed, base: base.sha256, datasets: datasets.map((dataset) => dataset.hash) },
+    inputs: { version, trainer, training, seed: experiment.seed, base: base.sha256, data: shards.map(({ sha256 }) => sha256) },
     folder,
+    outputs: [join(folder, 'adapter'), join(folder, 'metrics.jsonl')],
     work: async () => {
-      checkLengths(shards, experiment.training.maxTokens);
+      checkLengths(shards.map(({ path }) => path), experiment.training.maxTokens);
       report({ done: 0, total: experiment.training.steps, detail: 'loading the base model' });
       await train(trainConfig(experiment, base, shards, output, context.threads), {
         signal: context.signal,
@@ -132,7 +135,6 @@ export async function trainStage(
       });
       return trainingResult(name, regimes, output);
     },
-    isWhole: () => isThere(join(output, 'adapter', 'adapter_model.safetensors')),
   }));
 }
 
@@ -177,27 +179,16 @@ export async function evaluateStage(
 ): Promise<StageOutcome<RegimeResult>> {
   const { experiment } = context;
   const folder = join('evaluation', regime);
+  const adapter = training && join(context.folder, 'train', training.result.name, 'adapter');
+  const actors = { tokenizer, base, adapter };
+  const { methods, resamples } = experiment.evaluation;
+  const madeFrom = Object.fromEntries(await identities(experiment, regime, actors, context.signal));
   return staged(context, (report) => ({
     name: `evaluate-${regime}`,
-    inputs: {
-      version,
-      tasks: taskSpec(experiment, regime, experiment.evaluation.split),
-      evaluation: experiment.evaluation,
-      tokenizer: tokenizer.sha256,
-      base: base.sha256,
-      adapter: training?.hash ?? null,
-    },
-    folder,
-    work: () =>
-      evaluateRegime(experiment, regime, {
-        tokenizer,
-        base,
-        adapter: training && join(context.folder, 'train', training.result.name, 'adapter'),
-        folder: join(context.folder, folder),
-        threads: context.threads,
-        signal: context.signal,
-        onProgress: report,
-      }),
-    isWhole: async () => true,
+    inputs: { version, methods, resamples, madeFrom },
+    // The rows say themselves what made them, so none has to be removed when something changes.
+    outputs: [folder],
+    mends: true,
+    work: () => evaluateRegime(experiment, regime, { ...actors, folder: join(context.folder, folder), threads: context.threads, signal: context.signal, onProgress: report }),
   }));
 }

@@ -9,7 +9,8 @@ export interface TrainConfig {
   contract: typeof CONTRACT;
   backend: 'candle';
   base: { path: string; sha256?: string };
-  data: { path: string }[];
+  /** Files of examples in order. A file whose hash is given must have it; `train` takes hashes from the manifest beside a file. */
+  data: { path: string; sha256?: string }[];
   /** Folder of the adapter, the checkpoints and the metrics. */
   output: string;
   lora: { r: number; alpha: number; targets: string[] };

@@ -1,7 +1,9 @@
 // Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
+import { recordsOf } from '../dataset/open.js';
 import { readText, writeJson } from '../files.js';
+import { Tokenizer } from '../library.js';
 import { diedError, startBackend } from './binary.js';
 import { CONTRACT, baseFields, doneEvent, parseLine, startEvent, stepEvent, trainEvent, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
 
@@ -18,8 +20,9 @@ const GRACE_MS = 120_000;
 export async function train(config: Omit<TrainConfig, 'contract'>, options: TrainOptions = {}): Promise<DoneEvent> {
   const { signal, onEvent } = options;
   signal?.throwIfAborted();
+  const data = withHashes(config);
   const file = join(config.output, 'config.json');
-  await writeJson(file, { contract: CONTRACT, ...config, base: baseFields(config.base) } satisfies TrainConfig);
+  await writeJson(file, { contract: CONTRACT, ...config, data, base: baseFields(config.base) } satisfies TrainConfig);
 
   const trainer = startBackend('train', file);
   trainer.stdin.end();
@@ -51,6 +54,23 @@ export async function train(config: Omit<TrainConfig, 'contract'>, options: Trai
   if (last?.event === 'error') throw new TiresiasError(last.code, last.message, { exitCode: last.exit, details: { ...ending } });
   if (ending.code === 0) throw new TiresiasError('PROTOCOL', 'the trainer ended without a "done" line', { details: { ...ending } });
   throw diedError('trainer', ending);
+}
+
+/**
+ * The files with the hashes that they must have, which the trainer checks as it reads them: those of the manifest, for a file in a
+ * dataset's folder. Throws DATASET_CORRUPT for a damaged manifest, DATASET_DIFFERS for ids of another tokenizer than the base model's.
+ */
+function withHashes({ data, base }: Pick<TrainConfig, 'data' | 'base'>): TrainConfig['data'] {
+  let tokenizer: Tokenizer | undefined;
+  const records = recordsOf(data.map(({ path }) => path));
+  return data.map(({ path, sha256 }, i) => {
+    const record = records[i];
+    if (!record) return { path, ...(sha256 !== undefined && { sha256 }) };
+    tokenizer ??= Tokenizer.fromGguf(base.path);
+    record.dataset.requireTokenizer(tokenizer);
+    if (sha256 !== undefined && sha256 !== record.shard.sha256) throw new TiresiasError('DATASET_DIFFERS', `${path} is to have SHA-256 ${sha256}, its manifest says ${record.shard.sha256}`, { details: { path } });
+    return { path, sha256: record.shard.sha256 };
+  });
 }
 
 /** What a training left in `metrics.jsonl`: its newest start line and one line for each step, over all restarts. */

@@ -71,3 +71,8 @@ export function gguf(metadata: Record<string, GgufValue>): Buffer {
   const entries = Object.entries(metadata).flatMap(([key, entry]) => [text(key), value(entry)]);
   return Buffer.concat([Buffer.from('GGUF'), u32(3), u64(0), u64(Object.keys(metadata).length), ...entries]);
 }
+
+/** A model file without weights, whose tokenizer has one id for each byte: all that datasets and prompts need. */
+export function byteModel(): Buffer {
+  return gguf({ 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'gpt-2', 'tokenizer.ggml.tokens': BYTE_CHARACTERS, 'tokenizer.ggml.merges': [] });
+}

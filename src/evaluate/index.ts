@@ -54,8 +54,7 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
           const solving = (done: number, tasks: number) => options.onProgress?.({ done: before, total, detail: `${key}: task ${done} of ${tasks}` });
           solved ??= await makeBatches(experiment, regime, options, solving);
           if (!batches.has(nature)) batches.set(nature, withNature(solved, nature));
-          played = await playBatches(await session.method(), batches.get(nature)!, options, report);
-          await writeRows(path, played, madeFrom);
+          played = await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report), madeFrom);
         }
         rows.set(key, played);
         report(1);

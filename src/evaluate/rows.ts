@@ -67,12 +67,13 @@ const stampSchema = z.object({ schema: z.literal('tiresias.rows/1'), made_from: 
 /** Where the stamp of the rows at `path` lies. */
 export const stampPath = (path: string): string => path.replace(/\.jsonl$/, '.stamp.json');
 
-/** Writes rows and the stamp that says what made them. */
-export async function writeRows(path: string, rows: readonly EpisodeRow[], madeFrom: unknown): Promise<void> {
+/** Writes rows and the stamp that says what made them; returns the rows as whoever reads them will find them (JSON has no -0). */
+export async function writeRows(path: string, rows: readonly EpisodeRow[], madeFrom: unknown): Promise<EpisodeRow[]> {
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   // The rows first: a stamp never speaks of rows that are not there.
   await writeAtomic(path, text);
   await writeSealed(stampPath(path), { schema: 'tiresias.rows/1', made_from: madeFrom, rows_sha256: sha256(text) } satisfies z.infer<typeof stampSchema>);
+  return parseRows(text, path);
 }
 
 /** The rows at `path` if they are just what `madeFrom` made, else undefined: then they have to be played. */

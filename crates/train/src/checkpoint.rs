@@ -7,10 +7,9 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use crate::base::hex;
 use crate::error::{Error, Result};
+use crate::events::{Mark, Metrics};
 use crate::files;
 use crate::lora::Lora;
 use crate::optimizer::AdamW;
@@ -49,31 +48,40 @@ pub struct State {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StateFile {
     progress: Progress,
+    /// How far `metrics.jsonl` had come.
+    metrics: Mark,
+    /// Of the other files.
     sha256: BTreeMap<String, String>,
 }
 
-/// Writes `checkpoints/step-N` under `output` and removes all but the newest two. Returns its path relative to `output`.
-pub fn save(output: &Path, state: &State, lora: &Lora, alpha: f64, base_name: &str) -> Result<String> {
-    let relative = format!("checkpoints/step-{}", state.progress.step);
+/// Where the checkpoint of a step lies, relative to the output folder.
+pub fn name(step: u64) -> String {
+    format!("checkpoints/step-{step}")
+}
+
+/// Writes the checkpoint of a state under `output`, with how far the metrics had come, and removes all but the newest two.
+pub fn save(output: &Path, state: &State, lora: &Lora, alpha: f64, base_name: &str, metrics: &Mark) -> Result<()> {
     let mut contents = peft::files(lora, alpha, &state.parameters, base_name)?;
     contents.push((OPTIMIZER, moments(&state.optimizer)?));
-    let sha256: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, hex(&Sha256::digest(bytes)))).collect();
-    contents.push((STATE, peft::json_bytes(&json!({ "progress": state.progress, "sha256": sha256 }))));
+    let sha256: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, files::sha256(bytes))).collect();
+    let file = json!({ "progress": state.progress, "metrics": metrics, "sha256": sha256 });
+    contents.push((STATE, files::seal(&file)));
     files::create_folder(&output.join("checkpoints"))?;
-    files::write_folder(&output.join(&relative), &contents)?;
+    files::write_folder(&output.join(name(state.progress.step)), &contents)?;
     for (_, old) in newest_first(output)?.into_iter().skip(KEPT) {
         files::remove_folder(&old)?;
     }
-    Ok(relative)
+    Ok(())
 }
 
-/// The newest whole checkpoint under `output`, if there is one; says on standard error what it passes over.
-pub fn newest(output: &Path, lora: &Lora) -> Result<Option<State>> {
+/// The newest whole checkpoint under `output` that continues these metrics, if there is one; says on standard error what it passes over.
+pub fn newest(output: &Path, lora: &Lora, metrics: &Metrics) -> Result<Option<(State, Mark)>> {
     for (_, folder) in newest_first(output)? {
-        match load(&folder, lora) {
-            Ok(state) => return Ok(Some(state)),
+        match load(&folder, lora, metrics) {
+            Ok(found) => return Ok(Some(found)),
             Err(why) => eprintln!("passing over the checkpoint {}: {why}", folder.display()),
         }
     }
@@ -96,13 +104,18 @@ fn newest_first(output: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn load(folder: &Path, lora: &Lora) -> std::result::Result<State, String> {
+fn load(folder: &Path, lora: &Lora, metrics: &Metrics) -> std::result::Result<(State, Mark), String> {
     let read = |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("`{name}`: {e}"));
-    let file: StateFile = serde_json::from_slice(&read(STATE)?).map_err(|e| format!("`{STATE}`: {e}"))?;
+    let fail = |e: &dyn std::fmt::Display| format!("`{STATE}`: {e}");
+    let file = files::unseal(&read(STATE)?).map_err(|e| fail(&e))?;
+    let file: StateFile = serde_json::from_value(file).map_err(|e| fail(&e))?;
+    if !metrics.begin_with(&file.metrics).map_err(|e| e.to_string())? {
+        return Err("the metrics up to it are damaged".into());
+    }
     let checked = |name: &str| {
         let bytes = read(name)?;
         match file.sha256.get(name) {
-            Some(expected) if *expected == hex(&Sha256::digest(&bytes)) => Ok(bytes),
+            Some(expected) if *expected == files::sha256(&bytes) => Ok(bytes),
             _ => Err(format!("`{name}` is damaged")),
         }
     };
@@ -115,7 +128,7 @@ fn load(folder: &Path, lora: &Lora) -> std::result::Result<State, String> {
         if values.len() == lora.parameters() { Ok(values) } else { Err(format!("`{OPTIMIZER}` has another size")) }
     };
     let optimizer = AdamW { first: moment("first")?, second: moment("second")? };
-    Ok(State { progress: file.progress, parameters, optimizer })
+    Ok((State { progress: file.progress, parameters, optimizer }, file.metrics))
 }
 
 fn moments(optimizer: &AdamW) -> Result<Vec<u8>> {

@@ -28,6 +28,9 @@ pub struct BaseConfig {
 pub struct DataConfig {
     /// The file.
     pub path: PathBuf,
+    /// Its hash in hexadecimal, checked if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Low-rank adapters.
@@ -138,7 +141,10 @@ impl TrainConfig {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
         let mut faults = common_faults(self.contract, &self.backend, &self.base, self.threads);
+        let wrong =
+            self.data.iter().filter_map(|d| d.sha256.as_deref()).find(|hash| !is_hash(hash)).unwrap_or_default();
         faults.extend([
+            (!wrong.is_empty(), "data.sha256", format!("must be 64 hexadecimal digits, not `{wrong}`")),
             (self.data.is_empty(), "data", "must name at least one file".to_owned()),
             (self.output.as_os_str().is_empty(), "output", "must name a folder".to_owned()),
             (!(1..=4096).contains(&l.r), "lora.r", format!("must be in 1..=4096, not {}", l.r)),
@@ -177,13 +183,16 @@ impl DecideConfig {
 
 fn common_faults(contract: u32, backend: &str, base: &BaseConfig, threads: usize) -> Vec<(bool, &'static str, String)> {
     let hash = base.sha256.as_deref().unwrap_or(&"0".repeat(64)).to_owned();
-    let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     vec![
         (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
         (backend != "candle", "backend", format!("must be `candle` for this program, not `{backend}`")),
-        (!is_hash, "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
+        (!is_hash(&hash), "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
         (!(1..=1024).contains(&threads), "threads", format!("must be in 1..=1024, not {threads}")),
     ]
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -1,8 +1,8 @@
 //! Examples from Parquet, JSON-lines and safetensors files, and the seeded order in which training visits them.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use crate::base::{Shape, hex};
+use crate::config::DataConfig;
 use crate::error::{Error, Result};
 use crate::gradient::Example;
 use crate::rng::Rng;
@@ -28,20 +29,20 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads and checks every row.
-    pub fn load(paths: &[PathBuf], shape: &Shape) -> Result<Self> {
+    /// Reads and checks every file that has a hash to have, and every row.
+    pub fn load(files: &[DataConfig], shape: &Shape) -> Result<Self> {
         let mut examples = Vec::new();
-        for path in paths {
+        for DataConfig { path, sha256 } in files {
             let fail = |message: String| Error::Data { path: path.clone(), message };
-            let rows = read(path)?;
+            let rows = read(path, sha256.as_deref())?;
             for (row, (ids, labels)) in rows.into_iter().enumerate() {
                 examples.push(example(&ids, &labels, shape).map_err(|e| fail(format!("row {row}: {e}")))?);
             }
         }
-        let Some(first) = paths.first().filter(|_| examples.is_empty()) else {
+        let Some(first) = files.first().filter(|_| examples.is_empty()) else {
             return Ok(Self { sha256: fingerprint(&examples), examples });
         };
-        Err(Error::Data { path: first.clone(), message: "the dataset has no rows; generate it again".into() })
+        Err(Error::Data { path: first.path.clone(), message: "the dataset has no rows; generate it again".into() })
     }
 
     /// Length of the longest example.
@@ -86,15 +87,39 @@ fn example(ids: &[i64], labels: &[i64], shape: &Shape) -> std::result::Result<Ex
     Ok(example)
 }
 
-fn read(path: &Path) -> Result<Vec<Row>> {
+fn read(path: &Path, expected_sha256: Option<&str>) -> Result<Vec<Row>> {
     let fail = |message: String| Error::Data { path: path.to_owned(), message };
-    let file = File::open(path).map_err(Error::io("open the dataset", path))?;
+    let mut file = File::open(path).map_err(Error::io("open the dataset", path))?;
+    if let Some(expected) = expected_sha256 {
+        let found = digest(&mut file).map_err(Error::io("read the dataset", path))?;
+        if !expected.eq_ignore_ascii_case(&found) {
+            return Err(fail(format!(
+                "is damaged or another file: its SHA-256 is {found}, not the expected {expected}; generate the dataset again"
+            )));
+        }
+    }
     match path.extension().and_then(|e| e.to_str()) {
         Some("parquet") => read_parquet(file).map_err(fail),
         Some("jsonl" | "json") => read_json_lines(file).map_err(fail),
         Some("safetensors") => read_safetensors(&file).map_err(fail),
         _ => Err(fail("unknown dataset format; name it *.parquet, *.jsonl or *.safetensors".into())),
     }
+}
+
+/// SHA-256 of a whole file, which is at its beginning again afterwards.
+fn digest(file: &mut File) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => hash.update(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    file.rewind()?;
+    Ok(hex(&hash.finalize()))
 }
 
 fn read_json_lines(file: File) -> std::result::Result<Vec<Row>, String> {

@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::base::hex;
 use crate::error::{Error, Result};
 
 /// One line of either mode; see `docs/contracts.md`.
@@ -79,10 +81,20 @@ pub fn print(line: &str) -> Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Error::io("write to", "standard output"))
 }
 
+/// How far the metrics have come: their first bytes, and the SHA-256 of those.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    bytes: u64,
+    sha256: String,
+}
+
 /// `metrics.jsonl`, appended to over restarts.
 pub struct Metrics {
     path: PathBuf,
     file: File,
+    bytes: u64,
+    digest: Sha256,
 }
 
 impl Metrics {
@@ -94,7 +106,35 @@ impl Metrics {
         file.read_to_end(&mut bytes).map_err(fail())?;
         let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(fail())?;
-        Ok(Self { path: path.to_owned(), file })
+        let digest = Sha256::new().chain_update(&bytes[..whole]);
+        Ok(Self { path: path.to_owned(), file, bytes: whole as u64, digest })
+    }
+
+    /// How far they have come; costs nothing that grows with them.
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes, sha256: hex(&self.digest.clone().finalize()) }
+    }
+
+    /// Whether the file begins with just the bytes that the mark was made of.
+    pub fn begin_with(&self, mark: &Mark) -> Result<bool> {
+        Ok(self.first(mark.bytes)?.is_some_and(|bytes| hex(&Sha256::digest(&bytes)) == mark.sha256))
+    }
+
+    /// Forgets what came after the first bytes: steps that are done again say their lines again.
+    pub fn cut(&mut self, mark: &Mark) -> Result<()> {
+        let bytes = self.first(mark.bytes)?.unwrap_or_default();
+        self.file.set_len(bytes.len() as u64).map_err(Error::io("cut", &self.path))?;
+        (self.bytes, self.digest) = (bytes.len() as u64, Sha256::new().chain_update(&bytes));
+        Ok(())
+    }
+
+    fn first(&self, count: u64) -> Result<Option<Vec<u8>>> {
+        let mut bytes = std::fs::read(&self.path).map_err(Error::io("read", &self.path))?;
+        if (bytes.len() as u64) < count {
+            return Ok(None);
+        }
+        bytes.truncate(count as usize);
+        Ok(Some(bytes))
     }
 
     /// One line, to standard output and to the file.
@@ -105,7 +145,11 @@ impl Metrics {
 
     /// One line, to the file alone.
     pub fn record(&mut self, event: &Event) -> Result<()> {
-        self.file.write_all(format!("{}\n", event.line()).as_bytes()).map_err(Error::io("write", &self.path))
+        let line = format!("{}\n", event.line());
+        self.file.write_all(line.as_bytes()).map_err(Error::io("write", &self.path))?;
+        self.bytes += line.len() as u64;
+        self.digest.update(&line);
+        Ok(())
     }
 
     /// Makes what was written so far last through a power cut.

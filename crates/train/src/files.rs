@@ -4,7 +4,38 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::base::hex;
 use crate::error::{Error, Result};
+
+/// An object as indented JSON whose first member, `seal`, is the SHA-256 of the text without it: a file that is read back says itself
+/// whether it is what was written.
+pub fn seal(value: &Value) -> Vec<u8> {
+    let text = format!("{value:#}\n");
+    format!("{{\n  \"seal\": \"{}\",{}", hex(&Sha256::digest(&text)), &text[1..]).into_bytes()
+}
+
+/// What a sealed text holds, or why it is not what was sealed.
+pub fn unseal(bytes: &[u8]) -> std::result::Result<Value, String> {
+    let changed = || "is damaged: it is not the text that was sealed".to_owned();
+    let (digest, rest) = bytes
+        .strip_prefix(b"{\n  \"seal\": \"")
+        .and_then(|rest| rest.split_at_checked(64))
+        .and_then(|(digest, rest)| Some((digest, rest.strip_prefix(b"\",")?)))
+        .ok_or_else(changed)?;
+    let text = [b"{", rest].concat();
+    if digest != hex(&Sha256::digest(&text)).as_bytes() {
+        return Err(changed());
+    }
+    serde_json::from_slice(&text).map_err(|e| e.to_string())
+}
+
+/// SHA-256 of bytes, in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
 
 /// Writes a file so that its name always stands for whole contents, old or new.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {

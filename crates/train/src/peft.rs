@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 
 use crate::base::{Base, Module};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::lora::{Lora, Pair};
 
 /// The name of the settings.
 pub const CONFIG: &str = "adapter_config.json";
 /// The name of the tensors.
 pub const MODEL: &str = "adapter_model.safetensors";
+/// The name of what a trained adapter says of itself. Adapters of other programs lack it.
+pub const ABOUT: &str = "tiresias.json";
 
 /// PEFT's name of A (`lora_A`) or B (`lora_B`) of a pair.
 pub fn key(pair: &Pair, which: &str) -> String {
@@ -49,12 +52,42 @@ pub fn files(lora: &Lora, alpha: f64, parameters: &[f32], base_name: &str) -> Re
         "use_dora": false,
         "use_rslora": false,
     });
-    Ok(vec![(CONFIG, json_bytes(&config)), (MODEL, tensors(lora, parameters)?)])
+    Ok(vec![(CONFIG, format!("{config:#}\n").into_bytes()), (MODEL, tensors(lora, parameters)?)])
 }
 
-/// Indented JSON and a newline.
-pub fn json_bytes(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
+/// The contents of [`ABOUT`], sealed: what made the adapter, with its base's hash, and the hash of each of its files.
+pub fn about(mut made_from: Value, base: &Base, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    made_from["base"]["sha256"] = json!(base.sha256);
+    made_from["files"] = files.iter().map(|(name, bytes)| ((*name).to_owned(), json!(files::sha256(bytes)))).collect();
+    files::seal(&made_from)
+}
+
+/// Holds an adapter against what it says of itself, if it says anything: no other base, no changed file.
+fn check(folder: &Path, base: &Base, files: &[(&str, &[u8])]) -> Result<()> {
+    let path = folder.join(ABOUT);
+    let Some(bytes) = files::read_if_present(&path)? else { return Ok(()) };
+    let fail = |path: &Path, message: String| Err(Error::Adapter { path: path.to_owned(), message });
+    let about = match files::unseal(&bytes) {
+        Ok(about) => about,
+        Err(why) => return fail(&path, format!("{why}; train again, or remove this file if the change was meant")),
+    };
+    if about["base"]["sha256"] != json!(base.sha256) {
+        let made_for = about["base"]["sha256"].as_str().unwrap_or("unknown");
+        let message = format!(
+            "the adapter was trained on the base model with SHA-256 {made_for}, not {}; name that model, or train again",
+            base.sha256
+        );
+        return fail(&path, message);
+    }
+    match files.iter().find(|(name, bytes)| about["files"][*name] != json!(files::sha256(bytes))) {
+        None => Ok(()),
+        Some((name, _)) => fail(
+            &folder.join(name),
+            format!(
+                "is damaged: its SHA-256 is not the one in `{ABOUT}`; train again, or remove `{ABOUT}` if the change was meant"
+            ),
+        ),
+    }
 }
 
 fn tensors(lora: &Lora, parameters: &[f32]) -> Result<Vec<u8>> {
@@ -122,7 +155,7 @@ impl Config {
     }
 }
 
-/// Reads a PEFT folder, this crate's own or another's. Its tensors must be exactly those that its settings call for: PEFT itself
+/// Reads a PEFT folder, this crate's own or another's. One that says what it was trained on must be unchanged and meet that base. Its tensors must be exactly those that its settings call for: PEFT itself
 /// passes over unknown names in silence, and the adapter then does nothing.
 pub fn load(folder: &Path, base: &Base) -> Result<(Lora, Vec<f32>)> {
     let path = folder.join(CONFIG);
@@ -137,6 +170,7 @@ pub fn load(folder: &Path, base: &Base) -> Result<(Lora, Vec<f32>)> {
     let lora = Lora::new(&base.shape, base.layers.len(), config.r, alpha, &targets);
     let path = folder.join(MODEL);
     let bytes = std::fs::read(&path).map_err(Error::io("read the adapter", &path))?;
+    check(folder, base, &[(CONFIG, &text), (MODEL, &bytes)])?;
     let parameters = parse(&lora, &bytes).map_err(|message| Error::Adapter { path, message })?;
     Ok((lora, parameters))
 }

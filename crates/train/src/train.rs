@@ -1,18 +1,19 @@
 //! The `train` mode: `QLoRA` from a configuration to a PEFT folder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::base::Base;
 use crate::checkpoint::{self, Progress, State};
 use crate::config::{CONTRACT, TrainConfig};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
-use crate::events::{self, Event, Metrics};
+use crate::events::{self, Event, Mark, Metrics};
 use crate::gradient::{Example, Trainer};
 use crate::lora::Lora;
 use crate::optimizer::{self, AdamW};
@@ -27,14 +28,15 @@ const ADAPTER: &str = "adapter";
 pub fn run(config: &TrainConfig) -> Result<()> {
     let stop = stop_flag()?;
     let base = Base::load(&config.base.path, config.base.sha256.as_deref())?;
-    let paths: Vec<_> = config.data.iter().map(|d| d.path.clone()).collect();
-    let dataset = Dataset::load(&paths, &base.shape)?;
+    let dataset = Dataset::load(&config.data, &base.shape)?;
     files::create_folder(&config.output)?;
     claim(config, &base, &dataset)?;
-    if let Some(done) = files::read_if_present(&config.output.join(DONE))? {
-        return events::print(String::from_utf8_lossy(&done).trim_end());
-    }
     let mut metrics = Metrics::open(&config.output.join(METRICS))?;
+    match finished(&config.output, &metrics)? {
+        Finished::Yes(line) => return events::print(&line),
+        Finished::Damaged(why) => eprintln!("{}: {why}; going on from a checkpoint", config.output.display()),
+        Finished::No => {}
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
     let result = pool.install(|| train(config, &base, &dataset, &mut metrics, &stop));
@@ -48,12 +50,12 @@ pub fn run(config: &TrainConfig) -> Result<()> {
 fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Metrics, stop: &AtomicBool) -> Result<()> {
     let lora = Lora::new(&base.shape, base.layers.len(), config.lora.r, config.lora.alpha, &config.lora.targets);
     let trainer = Trainer::new(base, &lora, dataset.longest(), config.gradient_checkpointing);
-    let fresh = || State {
-        progress: Progress::default(),
-        parameters: lora.initial(config.seed),
-        optimizer: AdamW::new(lora.parameters()),
+    let fresh = || {
+        let (parameters, optimizer) = (lora.initial(config.seed), AdamW::new(lora.parameters()));
+        (State { progress: Progress::default(), parameters, optimizer }, Mark::default())
     };
-    let mut state = checkpoint::newest(&config.output, &lora)?.unwrap_or_else(fresh);
+    let (mut state, mark) = checkpoint::newest(&config.output, &lora, metrics)?.unwrap_or_else(fresh);
+    metrics.cut(&mark)?;
     let mut saved_at = state.progress.step;
     let peak = work::peak_gflops();
     metrics.emit(&Event::Start {
@@ -123,9 +125,12 @@ fn finite(step: u64, what: &'static str, value: f64) -> Result<()> {
 }
 
 fn save_checkpoint(config: &TrainConfig, base: &Base, lora: &Lora, state: &State, metrics: &mut Metrics) -> Result<()> {
-    let path = checkpoint::save(&config.output, state, lora, config.lora.alpha, &base_name(config, base))?;
-    metrics.emit(&Event::Checkpoint { step: state.progress.step, path })?;
-    metrics.sync()
+    // The line first: the metrics up to it are a part of the checkpoint.
+    let said = Event::Checkpoint { step: state.progress.step, path: checkpoint::name(state.progress.step) };
+    metrics.record(&said)?;
+    metrics.sync()?;
+    checkpoint::save(&config.output, state, lora, config.lora.alpha, &base_name(config, base), &metrics.mark())?;
+    events::print(&said.line())
 }
 
 /// Writes the adapter folder, then the `done` line that a later start repeats.
@@ -146,7 +151,6 @@ fn finish(
         "base": {
             "file": base_name(config, base),
             "name": base.name,
-            "sha256": base.sha256,
             "quantization": base.quantization,
             "parameters": base.parameters,
         },
@@ -154,7 +158,9 @@ fn finish(
         "steps": state.progress.step,
         "seed": config.seed,
     });
-    contents.push(("tiresias.json", peft::json_bytes(&about)));
+    let about = peft::about(about, base, &contents);
+    contents.push((peft::ABOUT, about));
+    let adapter: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, files::sha256(bytes))).collect();
     files::write_folder(&config.output.join(ADAPTER), &contents)?;
     let Progress { step, tokens, seconds, flops, loss } = state.progress;
     let done = Event::Done {
@@ -167,8 +173,47 @@ fn finish(
         matmul_share: flops / seconds / 1e9 / peak,
         peak_rss_bytes: events::peak_rss_bytes(),
     };
-    files::write(&config.output.join(DONE), format!("{}\n", done.line()).as_bytes())?;
-    metrics.emit(&done)
+    // The metrics first: where the word is kept, everything that it speaks of is there.
+    metrics.record(&done)?;
+    metrics.sync()?;
+    let word = json!({ "line": done.line(), "adapter": adapter, "metrics": metrics.mark() });
+    files::write(&config.output.join(DONE), &files::seal(&word))?;
+    events::print(&done.line())
+}
+
+/// Whether an earlier start came to the end.
+enum Finished {
+    No,
+    /// With its `done` line.
+    Yes(String),
+    /// It did, but what it left was changed since.
+    Damaged(String),
+}
+
+fn finished(output: &Path, metrics: &Metrics) -> Result<Finished> {
+    #[derive(serde::Deserialize)]
+    struct Word {
+        line: String,
+        adapter: BTreeMap<String, String>,
+        metrics: Mark,
+    }
+    let Some(bytes) = files::read_if_present(&output.join(DONE))? else { return Ok(Finished::No) };
+    let word = files::unseal(&bytes).and_then(|word| serde_json::from_value::<Word>(word).map_err(|e| e.to_string()));
+    let word = match word {
+        Ok(word) => word,
+        Err(why) => return Ok(Finished::Damaged(format!("`{DONE}` {why}"))),
+    };
+    for (name, sha256) in &word.adapter {
+        if files::read_if_present(&output.join(ADAPTER).join(name))?
+            .is_none_or(|bytes| files::sha256(&bytes) != *sha256)
+        {
+            return Ok(Finished::Damaged(format!("`{ADAPTER}/{name}` is missing or damaged")));
+        }
+    }
+    if metrics.mark() != word.metrics {
+        return Ok(Finished::Damaged(format!("`{METRICS}` is damaged")));
+    }
+    Ok(Finished::Yes(word.line))
 }
 
 /// What PEFT is told about the base: the model file's name, which means the same on every machine.
@@ -187,9 +232,10 @@ fn claim(config: &TrainConfig, base: &Base, dataset: &Dataset) -> Result<()> {
     }
     let path = config.output.join(RUN);
     let Some(bytes) = files::read_if_present(&path)? else {
-        return files::write(&path, &peft::json_bytes(&identity));
+        return files::write(&path, &files::seal(&identity));
     };
-    let earlier: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    // A damaged one is nobody's, so that the first field differs.
+    let earlier = files::unseal(&bytes).unwrap_or_default();
     let fields = identity.as_object().into_iter().flatten();
     match fields.into_iter().find(|(name, value)| earlier.get(name.as_str()) != Some(value)) {
         None => Ok(()),

@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use serde_json::json;
 use tempfile::TempDir;
 use tiresias_train::base::{Base, Module};
+use tiresias_train::config::DataConfig;
 use tiresias_train::gradient::Example;
 use tiresias_train::rng::Rng;
 
@@ -102,6 +103,11 @@ impl Toy {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A file of examples that may have any hash.
+    pub fn data(&self, name: &str) -> DataConfig {
+        DataConfig { path: self.path(name), sha256: None }
     }
 
     pub fn base(&self) -> Base {

@@ -46,7 +46,7 @@ describe('making a dataset', () => {
     const before = contents(folder);
     truncateSync(join(folder, 'manifest.json'), 100);
     for (const look of [verifyDataset, datasetStats]) {
-      await expect(look(folder)).rejects.toMatchObject({ code: 'DATASET_CORRUPT', exitCode: 4, message: expect.stringMatching(/manifest\.json:.*[^]*run `tiresias dataset make` again/) });
+      await expect(look(folder)).rejects.toMatchObject({ code: 'DATASET_CORRUPT', exitCode: 4, message: expect.stringMatching(/manifest\.json is damaged: .*run `tiresias dataset make` again/) });
     }
     await makeDataset(config(), folder, { tokenizer, threads: 2 });
     expect(contents(folder)).toEqual(before);

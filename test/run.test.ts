@@ -20,7 +20,7 @@ if (mode === 'train') {
     line({ event: 'step', step, loss: 1 / step, accuracy: 0.5, grad_norm: 1, lr: 0.1, tokens: 100, labels: 10, seconds: 0.02, tokens_per_second: 5000 });
   }
   mkdirSync(config.output + '/adapter', { recursive: true });
-  writeFileSync(config.output + '/adapter/adapter_model.safetensors', JSON.stringify([config.lora, config.seed]));
+  writeFileSync(config.output + '/adapter/adapter_model.safetensors', JSON.stringify([config.lora, config.seed, config.steps]));
   line({ event: 'done', step: config.steps, adapter: 'adapter', loss: 1 / config.steps, tokens: 200, seconds: 0.1, tokens_per_second: 2000, matmul_share: 0.3, peak_rss_bytes: 1000000 });
 } else {
   say({ event: 'ready', contract: 1, vocabulary: 49152, context: 8192, adapter: config.adapter !== undefined });
@@ -130,13 +130,13 @@ describe('an experiment', () => {
     expect(starts(file)).toEqual(['train', 'decide adapted', 'decide']);
     const results = readFileSync(join(folder, 'run', 'results.json'), 'utf8');
     rmSync(file);
-    // As a killed run would have left it: no stamp, and one method's rows missing.
+    // As a killed run would have left it: no whole stamp, and one method's rows missing.
     rmSync(join(folder, 'run', 'evaluation', 'mdp', 'mdp-icl.jsonl'));
     const stamp = join(folder, 'run', 'stages', 'evaluate-mdp.json');
     writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(readFileSync(stamp, 'utf8')) as object), done: false }));
     expect((await run()).code).toBe(0);
     expect(starts(file)).toEqual(['decide']);
-    const strip = (text: string) => ({ ...(JSON.parse(text) as object), stages: null });
+    const strip = (text: string) => ({ ...(JSON.parse(text) as object), stages: null, seal: null });
     expect(strip(readFileSync(join(folder, 'run', 'results.json'), 'utf8'))).toEqual(strip(results));
   });
 

@@ -171,7 +171,7 @@ if (mode === 'train') {
 `;
 
 /** What of the results does not depend on the clock. */
-const timeless = ({ stages, datasets, machine: _, ...results }: Results) => ({ ...results, stages: stages.map(({ name }) => name), datasets: datasets.map((d) => ({ ...d, seconds: 0 })) });
+const timeless = (results: Results) => ({ ...results, stages: results.stages.map(({ name }) => name), datasets: results.datasets.map((d) => ({ ...d, seconds: 0 })) });
 
 const methods = ['oracle', 'sft', 'icl', 'random'] as const;
 

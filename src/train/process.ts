@@ -1,4 +1,5 @@
 // Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { recordsOf } from '../dataset/open.js';
@@ -61,13 +62,13 @@ export async function train(config: Omit<TrainConfig, 'contract'>, options: Trai
  * dataset's folder. Throws DATASET_CORRUPT for a damaged manifest, DATASET_DIFFERS for ids of another tokenizer than the base model's.
  */
 function withHashes({ data, base }: Pick<TrainConfig, 'data' | 'base'>): TrainConfig['data'] {
-  let tokenizer: Tokenizer | undefined;
   const records = recordsOf(data.map(({ path }) => path));
+  // A base model that is not there is the trainer's to refuse.
+  const tokenizer = records.some((record) => record !== undefined) && existsSync(base.path) ? Tokenizer.fromGguf(base.path) : undefined;
   return data.map(({ path, sha256 }, i) => {
     const record = records[i];
     if (!record) return { path, ...(sha256 !== undefined && { sha256 }) };
-    tokenizer ??= Tokenizer.fromGguf(base.path);
-    record.dataset.requireTokenizer(tokenizer);
+    if (tokenizer) record.dataset.requireTokenizer(tokenizer);
     if (sha256 !== undefined && sha256 !== record.shard.sha256) throw new TiresiasError('DATASET_DIFFERS', `${path} is to have SHA-256 ${sha256}, its manifest says ${record.shard.sha256}`, { details: { path } });
     return { path, sha256: record.shard.sha256 };
   });

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tiresias_text::Unmarked;
 
 use crate::base::Module;
 use crate::error::{Error, Result};
@@ -189,7 +190,7 @@ fn common_faults(contract: u32, backend: &str, base: &BaseConfig, threads: usize
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let fail = |message: String| Error::Config { path: path.to_owned(), message };
     let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration: {e}")))?;
-    serde_json::from_str(&text).map_err(|e| fail(e.to_string()))
+    serde_json::from_str(text.unmarked()).map_err(|e| fail(e.to_string()))
 }
 
 fn check(path: &Path, faults: &[(bool, &'static str, String)]) -> Result<()> {

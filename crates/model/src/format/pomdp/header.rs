@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::scan::{Kind, STATEMENTS, Scanner, Token, quoted};
 use crate::Space;
+use crate::distribution::is_probability;
 use crate::format::diagnostic::{Fault, some_of};
 use crate::format::rewards::ALL;
 use crate::format::sheet::ROW_LIMIT;
@@ -230,7 +231,7 @@ fn start(names: &Names, at: Token, form: StartForm, words: &[Token]) -> Result<O
 #[inline]
 pub(super) fn probability(token: Token) -> Result<f64, Fault> {
     let value = token.number("a probability")?;
-    if (0.0..=1.0 + crate::format::sheet::ROW_TOLERANCE).contains(&value) {
+    if is_probability(value) {
         return Ok(value);
     }
     Err(Fault::new(token.range(), format!("{} is not a probability", token.quoted()), "expected a number in [0, 1]"))

@@ -91,9 +91,7 @@ pub(super) struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        // Windows editors put a byte-order mark before the text.
-        let rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut scanner = Self { text, rest, token: Token { kind: Kind::End, text: b"", start: 0 } };
+        let mut scanner = Self { text, rest: text, token: Token { kind: Kind::End, text: b"", start: 0 } };
         scanner.next();
         scanner
     }

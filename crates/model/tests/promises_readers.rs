@@ -125,7 +125,11 @@ fn sum_of(row: &[i64]) -> i64 {
 
 /// What `TinyXML`, with which APPL reads, takes and the standard does not; each with a part of the warning.
 const LAX: &[(&str, &str, &str)] = &[
-    ("<pomdpx>", "<pomdpx version='0.1' xmlns:='http://a.example/x' xsi:schema='pomdpx.xsd'>", "`xmlns:`, which ends in a colon"),
+    (
+        "<pomdpx>",
+        "<pomdpx version='0.1' xmlns:='http://a.example/x' xsi:schema='pomdpx.xsd'>",
+        "`xmlns:`, which ends in a colon",
+    ),
     ("<pomdpx>", "<pomdpx xsi:schema='pomdpx.xsd'>", "`xsi:`, which nothing declares"),
     ("<Discount>", "<!-- a -- b --><Discount>", "`--` within a comment"),
     ("<Discount>", "<Description>search & rescue</Description><Discount>", "a bare `&`"),
@@ -167,7 +171,9 @@ fn xml_is_read_as_appl_reads_it() {
 #[test]
 fn entities_are_not_replaced() {
     let bomb: String = (1..30).map(|i| format!("<!ENTITY e{i} \"&e{0};&e{0};&e{0};&e{0};\">", i - 1)).collect();
-    let text = format!("<!DOCTYPE pomdpx [<!ENTITY e0 \"ha\">{bomb}<!ENTITY f SYSTEM \"file:///etc/hostname\">]>\n<pomdpx><Discount>&e29;</Discount></pomdpx>");
+    let text = format!(
+        "<!DOCTYPE pomdpx [<!ENTITY e0 \"ha\">{bomb}<!ENTITY f SYSTEM \"file:///etc/hostname\">]>\n<pomdpx><Discount>&e29;</Discount></pomdpx>"
+    );
     let error = load("bomb.pomdpx", &text).unwrap_err().to_string();
     assert!(error.contains("expected a number, found `&e29;`"), "{error}");
 }

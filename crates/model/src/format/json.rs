@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::ReadOptions;
 use super::diagnostic::{Fault, Source};
-use crate::json::{Misplaced, Step, locate, parse};
 use crate::distribution;
+use crate::json::{Misplaced, Step, locate, parse};
 use crate::model::{Findings, Place};
 use crate::{ModelBuilder, ModelError};
 

@@ -163,7 +163,8 @@ impl<'t> Builder<'t> {
         reader.config_mut().allow_dangling_amp = true;
         loop {
             let start = reader.buffer_position() as usize;
-            let event = reader.read_event().map_err(|error| broken(text, start..reader.error_position() as usize, &error))?;
+            let event =
+                reader.read_event().map_err(|error| broken(text, start..reader.error_position() as usize, &error))?;
             let at = start..reader.buffer_position() as usize;
             match event {
                 Event::Text(piece) => self.text(at, piece.into_inner())?,
@@ -195,7 +196,8 @@ impl<'t> Builder<'t> {
         let end = text.trim_end().len();
         Err(match self.open.last() {
             Some(&(part, _)) => {
-                let (start, name) = (self.document.parts[part as usize].start as usize, self.document.node(part).name());
+                let (start, name) =
+                    (self.document.parts[part as usize].start as usize, self.document.node(part).name());
                 Broken { at: start..start + 1 + name.len(), message: format!("<{name}> is never closed") }
             }
             None => Broken { at: end..end, message: "there is no element in it".into() },
@@ -365,9 +367,13 @@ impl<'t> Builder<'t> {
 
 fn broken(text: &str, at: Range<usize>, error: &Error) -> Broken {
     let message = error.to_string();
-    let message = ["syntax error: ", "ill-formed document: "].iter().find_map(|lead| message.strip_prefix(lead)).unwrap_or(&message);
+    let message = ["syntax error: ", "ill-formed document: "]
+        .iter()
+        .find_map(|lead| message.strip_prefix(lead))
+        .unwrap_or(&message);
     // Mistaken end tags are pointed at; what is never closed is pointed at where it begins.
-    let place = if matches!(error, Error::IllFormed(IllFormedError::MismatchedEndTag { .. })) { at.start } else { at.end };
+    let place =
+        if matches!(error, Error::IllFormed(IllFormedError::MismatchedEndTag { .. })) { at.start } else { at.end };
     let start = (0..=place.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     Broken { at: start..end, message: message.into() }

@@ -66,8 +66,10 @@ impl PolicyFormat {
             return Self::Sarsop;
         }
         let words = |line: &str| line.split('#').next().unwrap_or_default().split_whitespace().count();
-        match text.lines().map(words).find(|&count| count > 0) {
-            Some(1) => Self::Alpha,
+        let mut lines = text.lines().map(words).filter(|&count| count > 0);
+        match lines.next() {
+            // A vector follows its action.
+            Some(1) if lines.next().is_some() => Self::Alpha,
             // A node has a number, an action and a successor at least.
             Some(3..) => Self::Graph,
             _ => Self::of(name).unwrap_or(Self::Alpha),

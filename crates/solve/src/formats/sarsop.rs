@@ -184,11 +184,7 @@ fn parse(source: &Source, (states, actions): (usize, usize)) -> Result<(usize, V
         let Some(action) = number(source, node, "action")? else {
             return Err(source.error(of(node), "a vector has no action", "expected action=\"NUMBER\""));
         };
-        source.check_action(
-            action as u32,
-            actions,
-            node.attribute_at("action").map_or(of(node), |(_, at)| at),
-        )?;
+        source.check_action(action as u32, actions, node.attribute_at("action").map_or(of(node), |(_, at)| at))?;
         let value = number(source, node, "obsValue")?.unwrap_or(0);
         if value >= observed {
             let message = format!("obsValue {value} is not below the {observed} of numObsValue");

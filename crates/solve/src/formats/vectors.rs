@@ -83,9 +83,7 @@ impl AlphaPolicy {
     /// begins ([`PolicyFormat::of_text`]). A policy graph becomes the vectors of its nodes' values.
     pub fn read(files: &[(&str, &str)], format: Option<PolicyFormat>, model: &Model) -> Result<Self, PolicyFileError> {
         check_model(model, files.len())?;
-        let format_of = |&(name, text): &(&str, &str)| {
-            format.unwrap_or_else(|| PolicyFormat::of_text(name, text))
-        };
+        let format_of = |&(name, text): &(&str, &str)| format.unwrap_or_else(|| PolicyFormat::of_text(name, text));
         let policy = match files.first().map(format_of) {
             Some(PolicyFormat::Graph) => return Controller::read(files, model)?.vectors(model),
             Some(PolicyFormat::Sarsop) if files.len() == 1 => {

@@ -325,7 +325,9 @@ impl<'t> Names<'t> {
             .note(format!("the {what}s are {all}"));
         let with_comma = [token.text, b","].concat();
         let without = token.text.strip_suffix(b",").unwrap_or(token.text);
-        if self.index.contains_key(&*with_comma) || (without.len() < token.text.len() && self.index.contains_key(without)) {
+        if self.index.contains_key(&*with_comma)
+            || (without.len() < token.text.len() && self.index.contains_key(without))
+        {
             return fault.note("names are separated by spaces: a comma is part of its name");
         }
         fault

@@ -50,7 +50,8 @@ impl Token<'_> {
 
     /// "expected X, found Y", under the token.
     pub fn expected(&self, what: &str) -> Fault {
-        let fault = Fault::new(self.range(), format!("expected {what}, found {}", self.quoted()), format!("expected {what}"));
+        let fault =
+            Fault::new(self.range(), format!("expected {what}, found {}", self.quoted()), format!("expected {what}"));
         match slip(self.text) {
             Some(hint) => fault.note(hint),
             None => fault,

@@ -49,7 +49,8 @@ pub(super) fn tables<'t>(scanner: &mut Scanner<'t>, header: &mut Header<'t>) -> 
                 return Err(Fault::new(keyword.range(), message, "expected before every `T:`, `O:` and `R:`"));
             }
             _ => {
-                let mut fault = keyword.expected("`T:`, `O:`, `R:` or `E:`").note(format!("statements are {STATEMENTS}"));
+                let mut fault =
+                    keyword.expected("`T:`, `O:`, `R:` or `E:`").note(format!("statements are {STATEMENTS}"));
                 if keyword.text.first().is_some_and(|byte| byte.is_ascii_digit() || b".+-".contains(byte)) {
                     fault = fault.note("a number more than the statement before asks for");
                 }

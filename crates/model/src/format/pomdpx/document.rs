@@ -26,8 +26,9 @@ impl Word<'_> {
 
 /// The document, and what it has that XML has not; or where it breaks.
 pub(super) fn parse(text: &str) -> Result<(Document<'_>, Vec<Fault>), Fault> {
-    let document = Document::parse(text)
-        .map_err(|broken| Fault::new(broken.at, format!("not well-formed XML: {}", broken.message), "the XML breaks here"))?;
+    let document = Document::parse(text).map_err(|broken| {
+        Fault::new(broken.at, format!("not well-formed XML: {}", broken.message), "the XML breaks here")
+    })?;
     let warning = |Departure { at, what, count }: &Departure| {
         let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
         Fault::new(at.clone(), format!("not well-formed XML: {what}{times}"), "read as APPL reads it")

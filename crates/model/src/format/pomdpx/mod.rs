@@ -12,7 +12,6 @@ mod product;
 mod table;
 mod variables;
 
-
 use self::document::{all, elements, one, tag, word};
 use self::function::{ANY, Function, function};
 use self::product::{Circle, Product};

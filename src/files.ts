@@ -4,7 +4,7 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, basename, relative, sep } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
-import { parseJson } from './json.js';
+import { parseJson, unmarked } from './json.js';
 import { isAlive } from './subprocess.js';
 
 const CODE_OF_ERRNO: Readonly<Record<string, string>> = {
@@ -104,8 +104,9 @@ export async function checkWritable(path: string): Promise<void> {
   });
 }
 
+/** A text in UTF-8, without its byte-order mark. */
 export async function readText(path: string): Promise<string> {
-  return io(`read ${path}`, () => readFile(path, 'utf8'));
+  return unmarked(await io(`read ${path}`, () => readFile(path, 'utf8')));
 }
 
 /** Throws as {@link readText} would, for files that the addon reads. */

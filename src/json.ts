@@ -1,8 +1,14 @@
 // Reading JSON with errors that say where: JSON.parse's own messages differ between versions and often name no place.
 import { TiresiasError } from './errors.js';
 
+/** A text without the byte-order mark that Windows editors put before it. Everything that reads a text passes it through here. */
+export function unmarked(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
 /** Parses JSON text. `file` is only for the message. Throws INVALID_JSON with line, column and the offending line. */
-export function parseJson(text: string, file: string): unknown {
+export function parseJson(marked: string, file: string): unknown {
+  const text = unmarked(marked);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {

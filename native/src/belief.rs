@@ -313,8 +313,8 @@ impl BeliefBatch {
     #[napi]
     pub fn set(&mut self, lane: f64, belief: &[f64]) -> Result<()> {
         let lane = self.lane(lane)?;
-        check_belief(&self.model, belief)?;
-        either!(&mut self.beliefs, b => b.set(lane, belief));
+        let belief = check_belief(&self.model, belief)?;
+        either!(&mut self.beliefs, b => b.set(lane, &belief));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Models.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{ClassInstance, Float64Array};
@@ -171,7 +172,7 @@ impl Model {
         let (belief, action) = (check_belief(&self.0, belief)?, check_action(&self.0, action)?);
         let m = whole("model", model.unwrap_or(0.0), 0, self.models() - 1)?;
         let most = whole("most", most.unwrap_or(16.0), 1, u32::MAX)?;
-        let mut all = core::belief::successors(&self.0, m, belief, action);
+        let mut all = core::belief::successors(&self.0, m, &belief, action);
         all.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         all.truncate(most);
         let states = self.0.states().len();
@@ -210,7 +211,7 @@ pub struct Successor {
 pub struct ModelFileOptions {
     /// The file's name, for messages and for the format, when a text is parsed.
     pub name: Option<String>,
-    /// `pomdp`, `pomdpx` or `json` (default: by the suffix of the name, else by how the text begins).
+    /// `pomdp`, `pomdpx` or `json` (default: by how the text begins; where that leaves it open, by the suffix of the name).
     #[napi(ts_type = "'pomdp' | 'pomdpx' | 'json'")]
     pub format: Option<String>,
     /// Number of decisions, in place of what the file says. A discount of 1 needs one.
@@ -300,17 +301,14 @@ fn name(space: Option<&core::Space>, what: &str, i: u32) -> Result<String> {
     }
 }
 
-/// Checks that `belief` is a distribution over the model's states.
-pub fn check_belief<'a>(model: &core::Model, belief: &'a [f64]) -> Result<&'a [f64]> {
+/// `belief` as a distribution over the model's states; divided by its sum where that is off by rounding, as rows of files are.
+pub fn check_belief<'a>(model: &core::Model, belief: &'a [f64]) -> Result<Cow<'a, [f64]>> {
     let s = model.states().len();
     if belief.len() != s {
         return Err(invalid(format!("belief has {} entries, the model has {s} states", belief.len())));
     }
-    let sum: f64 = belief.iter().sum();
-    if belief.iter().any(|p| !(0.0..=1.0 + 1e-9).contains(p)) || (sum - 1.0).abs() > 1e-6 {
-        return Err(invalid(format!("belief is not a distribution: it sums to {sum}")));
-    }
-    Ok(belief)
+    core::distribution::distribution(belief)
+        .map_err(|problem| invalid(format!("belief is not a distribution: it {problem}")))
 }
 
 /// Checks that `action` exists.

@@ -24,8 +24,8 @@ pub struct AlphaPolicy {
 pub struct PolicyFileOptions {
     /// The file's name, for messages and for the format.
     pub name: Option<String>,
-    /// `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left
-    /// out.
+    /// `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); when it is left out, by how the text begins, and where that leaves it
+    /// open, by the name's suffix.
     #[napi(ts_type = "'alpha' | 'pg' | 'sarsop'")]
     pub format: Option<String>,
 }
@@ -71,14 +71,14 @@ impl AlphaPolicy {
     /// The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first.
     #[napi]
     pub fn action(&self, belief: &[f64], stage: Option<f64>) -> Result<u32> {
-        Ok(self.inner.action(self.stage(stage)?, check_belief(&self.model, belief)?) as u32)
+        Ok(self.inner.action(self.stage(stage)?, &check_belief(&self.model, belief)?) as u32)
     }
 
     /// The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
     /// is worth at least.
     #[napi]
     pub fn value(&self, belief: &[f64], stage: Option<f64>) -> Result<f64> {
-        Ok(self.inner.value(self.stage(stage)?, check_belief(&self.model, belief)?))
+        Ok(self.inner.value(self.stage(stage)?, &check_belief(&self.model, belief)?))
     }
 
     /// The policy as a text: `alpha` or `pg` (pomdp-solve), or `sarsop` (APPL's XML). `INVALID_ARGUMENT` when stages have vectors

@@ -1,5 +1,6 @@
 //! Solvers and policies.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,21 +152,21 @@ impl Solution {
     #[napi]
     pub fn action(&self, stage: f64, belief: &[f64]) -> Result<u32> {
         let (stage, belief) = self.at(stage, belief)?;
-        Ok(model::Policy::action(&self.inner.policy, stage, belief) as u32)
+        Ok(model::Policy::action(&self.inner.policy, stage, &belief) as u32)
     }
 
     /// Action values at a stage for a belief, length A.
     #[napi]
     pub fn q_values(&self, stage: f64, belief: &[f64]) -> Result<Float64Array> {
         let (stage, belief) = self.at(stage, belief)?;
-        Ok(Float64Array::new(self.inner.policy.q_values(stage, belief)))
+        Ok(Float64Array::new(self.inner.policy.q_values(stage, &belief)))
     }
 
     /// `[lower, upper]` on the optimal value at a stage for a belief.
     #[napi]
     pub fn bounds(&self, stage: f64, belief: &[f64]) -> Result<Vec<f64>> {
         let (stage, belief) = self.at(stage, belief)?;
-        let (lower, upper) = self.inner.policy.bounds(stage, belief);
+        let (lower, upper) = self.inner.policy.bounds(stage, &belief);
         Ok(vec![lower, upper])
     }
 
@@ -174,12 +175,12 @@ impl Solution {
     pub fn assess(&self, stage: f64, belief: &[f64]) -> Result<Assessment> {
         let (stage, belief) = self.at(stage, belief)?;
         let policy = &self.inner.policy;
-        let assessed = policy.assess(stage, belief);
+        let assessed = policy.assess(stage, &belief);
         let actions = 0..assessed.q_values.len();
         Ok(Assessment {
             minimisers: assessed.nature.iter().map(|nature| nature.minimiser as u32).collect(),
             maximisers: assessed.nature.iter().map(|nature| nature.maximiser as u32).collect(),
-            model_values: actions.map(|a| Float64Array::new(policy.model_values(stage, belief, a))).collect(),
+            model_values: actions.map(|a| Float64Array::new(policy.model_values(stage, &belief, a))).collect(),
             q_values: Float64Array::new(assessed.q_values),
             lower: Float64Array::new(assessed.lower),
             upper: Float64Array::new(assessed.upper),
@@ -190,21 +191,21 @@ impl Solution {
     #[napi]
     pub fn regret_bound(&self, stage: f64, belief: &[f64], action: f64) -> Result<f64> {
         let (stage, belief) = self.at(stage, belief)?;
-        Ok(self.inner.policy.regret_bound(stage, belief, check_action(&self.model, action)?))
+        Ok(self.inner.policy.regret_bound(stage, &belief, check_action(&self.model, action)?))
     }
 
     /// Every action whose value is within `epsilon` of the best.
     #[napi]
     pub fn optimal_actions(&self, stage: f64, belief: &[f64], epsilon: f64) -> Result<Vec<u32>> {
         let (stage, belief) = self.at(stage, belief)?;
-        Ok(self.inner.policy.optimal_actions(stage, belief, epsilon).into_iter().map(|a| a as u32).collect())
+        Ok(self.inner.policy.optimal_actions(stage, &belief, epsilon).into_iter().map(|a| a as u32).collect())
     }
 
     /// The model nature answers with: the minimiser for α ≥ ½, else the maximiser.
     #[napi]
     pub fn worst_model(&self, stage: f64, belief: &[f64], action: f64) -> Result<u32> {
         let (stage, belief) = self.at(stage, belief)?;
-        let answer = model::Policy::nature(&self.inner.policy, stage, belief, check_action(&self.model, action)?);
+        let answer = model::Policy::nature(&self.inner.policy, stage, &belief, check_action(&self.model, action)?);
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
     }
 
@@ -269,7 +270,7 @@ impl Solution {
     }
 
     /// Checks a stage and a belief.
-    fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, &'a [f64])> {
+    fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, Cow<'a, [f64]>)> {
         Ok((self.stage(stage)?, check_belief(&self.model, belief)?))
     }
 

@@ -7,6 +7,7 @@ use napi::bindgen_prelude::{Float64Array, Int32Array, Int32ArraySlice, Uint8Arra
 use napi_derive::napi;
 use rayon::prelude::*;
 use tiresias_encode::{self as core, BpeTokenizer, CompactTokenizer, Dims, ExampleText, LossOn, Template, Trajectory};
+use tiresias_text::Unmarked;
 
 use crate::arrays::{Out, apart, place};
 use crate::background::{guarded, pool};
@@ -311,5 +312,5 @@ fn end(length: usize) -> Result<u32> {
 }
 
 fn template(json: &str) -> Result<Template> {
-    serde_json::from_str(json).map_err(|e| invalid(format!("template: {e}")))
+    serde_json::from_str(json.unmarked()).map_err(|e| invalid(format!("template: {e}")))
 }

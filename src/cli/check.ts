@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
 import { EXIT, TiresiasError, exitCodeOf, messageOf } from '../errors.js';
 import { columns, integer, invoke, newCommand, said, type CommonOptions } from './common.js';
-import { describeModel, readModel } from './task.js';
+import { describeModel, formatOption, readModel, type ModelFormat } from './task.js';
 
 interface CheckOptions extends CommonOptions {
   strict?: boolean;
   horizon?: number;
+  format?: ModelFormat;
 }
 
 export function checkCommand(): Command {
   return newCommand('check', 'read model files and say what is wrong with them, or what is in them', ['tiresias check hallway.pomdp', 'tiresias check --strict models/*.pomdpx'])
     .argument('<files...>', 'model files (.pomdp, .mdp, .pomdpx or .json) or classic problems')
+    .addOption(formatOption())
     .option('--strict', 'let a warning fail the check')
     .option('--horizon <n>', 'number of decisions; files with discount 1 need it', integer(1))
     .action((files: string[], options: CheckOptions) =>
@@ -35,9 +37,9 @@ interface Report {
   [field: string]: unknown;
 }
 
-async function checked(file: string, { strict = false, horizon }: CheckOptions): Promise<Report> {
+async function checked(file: string, { strict = false, horizon, format: given }: CheckOptions): Promise<Report> {
   try {
-    const { model, format, warnings } = await readModel(file, horizon);
+    const { model, format, warnings } = await readModel(file, horizon, given);
     for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
     const ok = !strict || warnings.length === 0;
     const observedParts = model.observedParts();

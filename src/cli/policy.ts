@@ -3,7 +3,7 @@ import { constants } from 'node:buffer';
 import { extname } from 'node:path';
 import { readFile, stat } from 'node:fs/promises';
 import { TiresiasError, messageOf } from '../errors.js';
-import { io, writeAtomic } from '../files.js';
+import { io, readText, writeAtomic } from '../files.js';
 import type { AlphaPolicy, Model, Solution } from '../library.js';
 
 export type PolicyFormat = 'alpha' | 'pg' | 'sarsop' | 'tiresias';
@@ -56,19 +56,26 @@ export async function writeSolved(solution: Solution, file: string): Promise<str
   }
 }
 
-/** Reads a policy for `model`: a file, or where there is none of that name, the files of its stages. */
-export async function readPolicy(file: string, model: Model): Promise<Solution | AlphaPolicy> {
+/** What `--policy-format` names. */
+export const POLICY_FORMATS: readonly PolicyFormat[] = ['alpha', 'pg', 'sarsop', 'tiresias'];
+
+/**
+ * Reads a policy for `model`: a file, or where there is none of that name, the files of its stages. Without a format, the beginning of
+ * the text tells it.
+ */
+export async function readPolicy(file: string, model: Model, format?: PolicyFormat): Promise<Solution | AlphaPolicy> {
   const { AlphaPolicy, loadPolicy } = await import('../library.js');
-  const format = policyFormat(file);
-  const stages = format === 'alpha' || format === 'pg' ? await readStages(file, model.horizon ?? Infinity) : [];
-  if (format !== 'tiresias' && stages.length > 0) return AlphaPolicy.parse(stages, model, { name: file, format });
+  const likely = format ?? policyFormat(file);
+  const stages = likely === 'alpha' || likely === 'pg' ? await readStages(file, model.horizon ?? Infinity) : [];
+  const options = { name: file, ...(format !== undefined && format !== 'tiresias' && { format }) };
+  if (stages.length > 0) return AlphaPolicy.parse(stages, model, options);
   const { size } = await io(`read ${file}`, () => stat(file));
   if (size > MOST_BYTES) throw tooLong(file, size, MOST_BYTES);
   const bytes = await io(`read ${file}`, () => readFile(file));
   // Our own files begin with a header; their suffix is the user's choice.
-  if (bytes.subarray(0, 40).includes('"tiresias.policy/')) return loadPolicy(bytes, model);
+  if (format === 'tiresias' || (format === undefined && bytes.subarray(0, 40).includes('"tiresias.policy/'))) return loadPolicy(bytes, model);
   if (size > constants.MAX_STRING_LENGTH) throw tooLong(file, size, constants.MAX_STRING_LENGTH);
-  return AlphaPolicy.parse(bytes.toString('utf8'), model, { name: file, ...(format !== 'tiresias' && { format }) });
+  return AlphaPolicy.parse(bytes.toString('utf8'), model, options);
 }
 
 /** The largest file that Node reads at once. */
@@ -83,7 +90,7 @@ async function readStages(file: string, most: number): Promise<string[]> {
   if (await stat(file).catch(() => undefined) !== undefined) return [];
   const texts: string[] = [];
   while (texts.length < most) {
-    const text = await readFile(`${file}${texts.length + 1}`, 'utf8').catch(() => undefined);
+    const text = await readText(`${file}${texts.length + 1}`).catch(() => undefined);
     if (text === undefined) break;
     texts.push(text);
   }

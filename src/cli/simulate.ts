@@ -1,12 +1,13 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { TiresiasError } from '../errors.js';
 import type { MeanReturn, Model, Robustness, Solution, StageProgress } from '../library.js';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type Invocation } from './common.js';
-import { readPolicy } from './policy.js';
+import { POLICY_FORMATS, readPolicy, type PolicyFormat } from './policy.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface SimulateCommandOptions extends TaskOptions {
   policy: string;
+  policyFormat?: PolicyFormat;
   episodes: number;
   steps?: number;
   nature?: string;
@@ -23,6 +24,7 @@ export function simulateCommand(): Command {
     ]),
   )
     .requiredOption('--policy <file>', 'a policy file (.alpha or .pg of pomdp-solve, APPL’s .policy, or of `tiresias solve`), or random')
+    .addOption(new Option('--policy-format <name>', 'the format of the policy file; by how it begins when it is left out').choices(POLICY_FORMATS))
     .option('--episodes <n>', 'number of episodes', integer(1, 2 ** 30), 10_000)
     .option('--steps <n>', "decisions an episode; the model's horizon, or until less than a millionth of the discount is left", integer(1, 2 ** 30))
     .option('--nature <rule>', 'who picks the model of a cloud: fixed:m, resampled, adversarial, or all of them; all for a cloud')
@@ -31,7 +33,7 @@ export function simulateCommand(): Command {
     .action((files: string[], options: SimulateCommandOptions, command: Command) =>
       invoke({ ...options, resumes: false }, async (invocation) => {
         const { model, name } = await chosenModel(files, options, command);
-        const policy = options.policy === 'random' ? 'random' as const : await readPolicy(options.policy, model);
+        const policy = options.policy === 'random' ? 'random' as const : await readPolicy(options.policy, model, options.policyFormat);
         const adversary = options.adversary === undefined ? undefined : await readAdversary(options.adversary, model);
         const { episodes, steps, seed = 0, nature = model.models > 1 ? 'all' : 'fixed:0', exactUpdates } = options;
         const { signal, progress } = invocation;

@@ -1,5 +1,5 @@
 // The model that a command works on: a file, a classic problem by name, or a task drawn from a family.
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { checkReadable } from '../files.js';
@@ -14,12 +14,22 @@ export interface TaskOptions extends CommonOptions {
   models: number;
   alpha?: number;
   horizon?: number;
+  format?: ModelFormat;
+}
+
+/** The formats of model files. */
+export type ModelFormat = 'pomdp' | 'pomdpx' | 'json';
+
+/** The format of the model files that a command reads. */
+export function formatOption(): Option {
+  return new Option('--format <name>', 'the format of the model files; by how each text begins when it is left out').choices(['pomdp', 'pomdpx', 'json']);
 }
 
 /** Adds `[models...]` and the options that draw a task instead. */
 export function withTaskOptions(command: Command): Command {
   return command
     .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …); several are the cloud of an ambiguous model; or draw a task with --family')
+    .addOption(formatOption())
     .option('--family <name>', 'draw a task of this family')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
@@ -39,19 +49,20 @@ export async function chosenModel(files: readonly string[], options: TaskOptions
   if (files.length > 0) {
     const needless = DRAWN_ONLY.filter((name) => command.getOptionValueSource(name) === 'cli').map((name) => `--${name}`);
     if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: only for a task drawn with --family, not for a model file`);
-    const { model } = await readCloud(files, options.horizon, options.alpha);
+    const { model } = await readCloud(files, options.horizon, options.alpha, options.format);
     return { model, name: files.join(' + ') };
   }
+  if (options.format !== undefined) throw new TiresiasError('USAGE', '--format: only for model files, not for a task drawn with --family');
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
   const { family, split, index, regime, models, alpha = 1, seed = 0, horizon } = options;
   return { model: drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model, name: `${family} ${split} ${index}, seed ${seed}` };
 }
 
 /** The model of one file, or the cloud of several; warnings go to standard error. */
-export async function readCloud(files: readonly string[], horizon?: number, alpha?: number): Promise<{ model: Model; formats: string[]; warnings: ModelWarning[] }> {
+export async function readCloud(files: readonly string[], horizon?: number, alpha?: number, format?: ModelFormat): Promise<{ model: Model; formats: string[]; warnings: ModelWarning[] }> {
   const { Model } = await import('../library.js');
   const members = [];
-  for (const file of files) members.push(await readModel(file, horizon));
+  for (const file of files) members.push(await readModel(file, horizon, format));
   const warnings = members.flatMap((member) => member.warnings);
   for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
   const formats = members.map(({ format }) => format);
@@ -75,9 +86,9 @@ function cloud(models: typeof Model, files: readonly string[], members: readonly
  * A model file of any format, with the horizon given in place of its own; or a classic problem of that name. A file wins over a
  * name. What has a suffix or a separator of folders, and no classic's name before its colon, is a file, there or not.
  */
-export async function readModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+export async function readModel(file: string, horizon?: number, format?: ModelFormat): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   try {
-    return await readFileOrClassic(file, horizon);
+    return await readFileOrClassic(file, horizon, format);
   } catch (error) {
     // The reader speaks of files; on the command line there is an option.
     if (!(error instanceof TiresiasError && horizon === undefined && /discount[^\n]* horizon/.test(error.message))) throw error;
@@ -85,12 +96,12 @@ export async function readModel(file: string, horizon?: number): Promise<{ model
   }
 }
 
-async function readFileOrClassic(name: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+async function readFileOrClassic(name: string, horizon?: number, format?: ModelFormat): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   const { classicModel, classics } = await import('../library.js');
   const entry = await stat(name).catch(() => undefined);
   const known = classics().some((classic) => classic.name === name.split(':', 1)[0]);
   const looksLikeFile = entry !== undefined || /[./\\]/.test(name);
-  if (known ? entry?.isFile() : looksLikeFile) return readAnyModel(name, horizon);
+  if (known ? entry?.isFile() : looksLikeFile) return readAnyModel(name, horizon, format);
   try {
     const model = classicModel(name);
     return { model: horizon === undefined ? model : model.with(horizon), format: 'classic', warnings: [] };
@@ -100,10 +111,10 @@ async function readFileOrClassic(name: string, horizon?: number): Promise<{ mode
   }
 }
 
-async function readAnyModel(file: string, horizon?: number): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
+async function readAnyModel(file: string, horizon?: number, given?: ModelFormat): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   const { Model } = await import('../library.js');
   await checkReadable(file);
-  const { model, format, warnings } = Model.fromFile(file, horizon === undefined ? {} : { horizon });
+  const { model, format, warnings } = Model.fromFile(file, { ...(horizon !== undefined && { horizon }), ...(given !== undefined && { format: given }) });
   return { model, format, warnings };
 }
 

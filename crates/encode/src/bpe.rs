@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use tiresias_text::Unmarked;
 use tokenizers::ModelWrapper;
 
 use crate::gguf::GgufMetadata;
@@ -43,7 +44,7 @@ impl BpeTokenizer {
     /// As [`BpeTokenizer::from_json`], from the file's bytes.
     pub fn from_json_bytes(bytes: &[u8], name: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Tokenizer { name: name.to_owned(), reason };
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| refuse(e.to_string()))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes.unmarked()).map_err(|e| refuse(e.to_string()))?;
         // The proof that pieces stay apart rests on merges between neighbours; Unigram and WordPiece have none.
         match inner.get_model() {
             ModelWrapper::BPE(bpe) if bpe.dropout.unwrap_or(0.0) > 0.0 => {

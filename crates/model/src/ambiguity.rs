@@ -1,9 +1,8 @@
 //! Ambiguity about every row of the transition kernel: what nature may choose in its place, (s, a)-rectangular.
 
+use crate::distribution::{self, Sum};
 use crate::{Kernel, ModelBuilder, ModelError};
 
-/// How far the sums of bounds may be on the wrong side of 1, and the nominal row outside its bounds, before it is an error.
-const TOLERANCE: f64 = 1e-6;
 /// Faulty rows named in one error.
 const MOST_NAMED: usize = 8;
 
@@ -158,17 +157,19 @@ fn interval_fault(
         return Some(format!("lower bound {p} of {} is above the upper bound {}", at(column), upper.get(row, column)));
     }
     let sum = |bounds: &Kernel| bounds.row(row).1.iter().sum::<f64>();
-    if sum(lower) > 1.0 + TOLERANCE {
+    let wrong = |sum: f64| distribution::judge(sum, nominal.columns()) == Sum::Wrong;
+    if sum(lower) > 1.0 && wrong(sum(lower)) {
         return Some(format!("the lower bounds sum to {}, more than 1", sum(lower)));
     }
-    if sum(upper) < 1.0 - TOLERANCE {
+    if sum(upper) < 1.0 && wrong(sum(upper)) {
         return Some(format!("the upper bounds sum to {}, less than 1", sum(upper)));
     }
     // Columns that the nominal row leaves out have probability 0, so their lower bound must be 0.
     let columns = nominal.pairs(row).chain(lower.pairs(row).map(|(column, _)| (column, nominal.get(row, column))));
     columns
         .map(|(column, p)| (column, p, lower.get(row, column), upper.get(row, column)))
-        .find(|&(_, p, low, high)| p < low - TOLERANCE || p > high + TOLERANCE)
+        // Division by its sum may have moved the nominal row as far as that was off.
+        .find(|&(_, p, low, high)| p < low - distribution::TOLERANCE || p > high + distribution::TOLERANCE)
         .map(|(column, p, low, high)| {
             format!("the nominal probability {p} of {} is not between its bounds, {low} and {high}", at(column))
         })

@@ -12,6 +12,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
+use tiresias_text::Unmarked;
 
 use self::ambiguity::AmbiguityFile;
 use self::place::within;
@@ -193,8 +194,7 @@ fn one() -> f64 {
 
 /// The document as it stands, before anything in it is understood.
 pub(crate) fn parse(text: &str) -> serde_json::Result<ModelFile> {
-    // Windows editors put a byte-order mark before the text.
-    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+    serde_json::from_str(text.unmarked())
 }
 
 impl ModelBuilder {

@@ -1,5 +1,7 @@
 //! Stochastic matrices in compressed sparse rows.
 
+use crate::distribution::renormalise;
+
 /// Rows of a stochastic matrix: row `r` holds the positive entries of one distribution, columns ascending.
 ///
 /// A transition kernel has row `a * S + s` over next states, an observation kernel row `a * S + s'` over observations.
@@ -173,14 +175,6 @@ impl Kernel {
         for r in 0..self.rows() {
             renormalise(self.row_mut(r));
         }
-    }
-}
-
-/// Divides by the sum, unless that is 1 up to rounding already: so a distribution written to a file reads back bit for bit.
-pub(crate) fn renormalise(probability: &mut [f64]) {
-    let sum: f64 = probability.iter().sum();
-    if (sum - 1.0).abs() > 1e-12 {
-        probability.iter_mut().for_each(|p| *p /= sum);
     }
 }
 

@@ -11,6 +11,7 @@ mod ambiguity;
 pub mod belief;
 pub mod classic;
 mod cloud;
+pub mod distribution;
 mod error;
 pub mod family;
 pub mod format;

@@ -2,13 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::kernel::renormalise;
+use crate::distribution::{self, renormalise};
 use crate::{Ambiguity, Kernel, ModelError, Reward, Space};
-
-/// How far a row may be from summing to 1 before it is an error; within it, rows are divided by their sum.
-const ROW_TOLERANCE: f64 = 1e-6;
-/// Repairs smaller than this are not worth a word: the last digit of a number that was printed with fifteen.
-pub(crate) const WORTH_SAYING: f64 = 1e-9;
 
 /// One model of the cloud: how the state moves and what is seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,7 +188,7 @@ impl ModelBuilder {
     }
 
     fn check_rows(&self) -> Result<(), ModelError> {
-        let bad = self.rows_with(distribution_problem);
+        let bad = self.rows_with(distribution::problem);
         if bad.total == 0 {
             return Ok(());
         }
@@ -480,20 +475,4 @@ fn check_finite(what: &str, values: &[f64]) -> Result<(), ModelError> {
 
 fn check_range(what: &str, value: f64, low: f64, high: f64, expected: &'static str) -> Result<(), ModelError> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(ModelError::Number { what: what.into(), value, expected }) }
-}
-
-/// What keeps `probabilities` from being a distribution, in words.
-pub(crate) fn distribution_problem(probabilities: &[f64]) -> Option<String> {
-    if let Some(p) = probabilities.iter().find(|p| !p.is_finite() || **p < 0.0) {
-        return Some(format!("holds {p}, which is not a probability"));
-    }
-    // The sum of nothing is -0, which nobody writes.
-    let sum = probabilities.iter().sum::<f64>() + 0.0;
-    ((sum - 1.0).abs() > ROW_TOLERANCE).then(|| format!("sums to {sum}, not 1"))
-}
-
-/// By how much a distribution is off, in words, where that is more than the last digits of its numbers.
-pub(crate) fn rounding_problem(probabilities: &[f64]) -> Option<String> {
-    let sum = probabilities.iter().sum::<f64>();
-    ((sum - 1.0).abs() > WORTH_SAYING).then(|| format!("sums to {sum}"))
 }

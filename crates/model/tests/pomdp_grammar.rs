@@ -322,13 +322,17 @@ fn rules_said_many_times_are_carried_out_once() {
 }
 
 #[test]
-fn formats_are_told_by_suffix_and_by_content() {
+fn formats_are_told_by_content_and_where_that_is_open_by_suffix() {
     for (name, text, format) in [
         ("a.pomdp", "", Format::Pomdp),
-        ("dir.json/a.POMDP", "{", Format::Pomdp),
-        ("a.MDP", "<", Format::Pomdp),
+        ("dir.json/a.POMDP", "states", Format::Pomdp),
+        ("a.MDP", "", Format::Pomdp),
         ("a.PomdpX", "", Format::Pomdpx),
         ("a.json", "", Format::Json),
+        ("a.json", "[]", Format::Json),
+        ("a.json", "# tiger\nvalues : cost", Format::Pomdp),
+        ("a.pomdp", "\t<pomdpx>", Format::Pomdpx),
+        ("a.pomdpx", "{\"schema\": 1}", Format::Json),
         ("a", " \n{", Format::Json),
         ("a", "\u{feff}<?xml", Format::Pomdpx),
         ("-", "# tiger\ndiscount: 1", Format::Pomdp),

@@ -335,7 +335,6 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("<Discount>0.95", "<Discount>§1", "a discount of 1 needs a horizon"),
     ("<Discount>0.95", "§<Discount>0.9 5", "<Discount> holds 2 words"),
     ("<Description>", "§<Discount>0.5</Discount><Description>", "<Discount> stands twice|"),
-    ("<Description>tiger</Description>", "§<Descripton>tiger</Descripton>", "<Descripton> is no part of a model"),
     ("<RewardVar vname=\"reward\"/>", "§<RewardVar/>", "without the attribute `vname`"),
     ("<RewardVar vname=\"reward\"/>", "§<Reward vname=\"reward\"/>", "<Reward> is no kind of variable"),
     ("vnameCurr=\"tiger_1\"", "vnameCurr=\"tiger_0\"", "the name tiger_0 stands twice"),

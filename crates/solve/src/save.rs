@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use tiresias_model::Model;
+use tiresias_text::Unmarked;
 
 use crate::policy::Body;
 use crate::{Solution, SolveError, SolvedPolicy, Stats, Stopped};
@@ -59,6 +60,7 @@ impl Solution {
     /// [`SolveError::OtherModel`] when it was solved for a model other than `model`.
     pub fn load(bytes: &[u8], model: &Model) -> Result<Self, SolveError> {
         let corrupt = |what: String| SolveError::Corrupt(what);
+        let bytes = bytes.unmarked();
         let end = bytes.iter().position(|&b| b == b'\n').ok_or_else(|| corrupt("there is no header line".into()))?;
         let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| corrupt(format!("header: {e}")))?;
         if header.schema != POLICY_SCHEMA {

@@ -92,7 +92,7 @@ fn broken_files_are_located() {
         ("p.alpha", "0\n1 x\n".into(), (2, 3), "`x` is not a finite number"),
         ("p.alpha", "0\n1 nan\n".into(), (2, 3), "`nan` is not a finite number"),
         ("p.alpha", "0\n1 1e999\n".into(), (2, 3), "`1e999` is not a finite number"),
-        ("p.policy", "<Policy>\n<AlphaVector>\n".into(), (1, 1), "not XML"),
+        ("p.policy", "<Policy>\n<AlphaVector>\n".into(), (2, 1), "not XML"),
         ("p.policy", "<Model/>".into(), (1, 1), "`Model` is not a policy"),
         ("p.policy", "<Policy>\n</Policy>".into(), (1, 1), "no <AlphaVector>"),
         ("p.policy", xml(""), (2, 1), "holds no vectors"),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tiresias_encode::{QueryReward, ShardFormat, Template};
 use tiresias_model::family::{Family, Regime, TaskRequest, family};
 use tiresias_sim::{Behaviour, NatureRule};
+use tiresias_text::Unmarked;
 
 use crate::StudyError;
 
@@ -203,7 +204,7 @@ pub(crate) struct Resolved {
 impl Spec {
     /// Reads and checks a specification.
     pub fn from_json(text: &str) -> Result<Self, StudyError> {
-        let spec: Self = serde_json::from_str(text).map_err(|e| StudyError::Spec(e.to_string()))?;
+        let spec: Self = serde_json::from_str(text.unmarked()).map_err(|e| StudyError::Spec(e.to_string()))?;
         spec.check()?;
         Ok(spec)
     }

@@ -150,7 +150,11 @@ impl Base {
         // candle's reader checks lengths but divides by the file's own alignment: a hostile file may still panic.
         catch_unwind(AssertUnwindSafe(|| Self::parse(&bytes, sha256)))
             .unwrap_or_else(|_| Err("the GGUF reader panicked".into()))
-            .map_err(|e| fail(format!("{e}; fetch the file again, or name another model")))
+            .map_err(|e| {
+                // What this program does not compute, no other copy of the file holds otherwise.
+                let again = if e.starts_with("unsupported") { "" } else { "fetch the file again, or " };
+                fail(format!("{e}; {again}name another model"))
+            })
     }
 
     fn parse(bytes: &[u8], sha256: String) -> std::result::Result<Self, String> {
@@ -185,7 +189,7 @@ struct Gguf<'a> {
 impl<'a> Gguf<'a> {
     fn new(bytes: &'a [u8]) -> std::result::Result<Self, String> {
         let mut reader = Cursor::new(bytes);
-        let content = Content::read(&mut reader).map_err(|e| format!("not a readable GGUF file: {e}"))?;
+        let content = Content::read(&mut reader).map_err(|e| unreadable(&e.to_string()))?;
         let unread = content.tensor_infos.keys().cloned().collect();
         let file = Self { content, reader, unread };
         match file.text("general.architecture") {
@@ -295,6 +299,52 @@ impl<'a> Gguf<'a> {
             _ => None,
         }
     }
+}
+
+/// What candle says of a file that it cannot read. A block format that it does not know, it calls by its number.
+fn unreadable(error: &str) -> String {
+    let number = error.split("unknown dtype for tensor ").nth(1);
+    let number = number.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    match number.and_then(ggml_type) {
+        Some(name) => format!("unsupported quantisation {name} (supported: {SUPPORTED})"),
+        None => format!("not a readable GGUF file: {error}"),
+    }
+}
+
+/// The formats of tensors that are computed.
+const SUPPORTED: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_K";
+
+/// ggml's name of a tensor format that is not computed, by its number in `enum ggml_type`; `None` for a number that it has not.
+fn ggml_type(number: u32) -> Option<&'static str> {
+    Some(match number {
+        4 => "Q4_2",
+        5 => "Q4_3",
+        16 => "IQ2_XXS",
+        17 => "IQ2_XS",
+        18 => "IQ3_XXS",
+        19 => "IQ1_S",
+        20 => "IQ4_NL",
+        21 => "IQ3_S",
+        22 => "IQ2_S",
+        23 => "IQ4_XS",
+        24 => "I8",
+        25 => "I16",
+        26 => "I32",
+        27 => "I64",
+        28 => "F64",
+        29 => "IQ1_M",
+        31 => "Q4_0_4_4",
+        32 => "Q4_0_4_8",
+        33 => "Q4_0_8_8",
+        34 => "TQ1_0",
+        35 => "TQ2_0",
+        36 => "IQ4_NL_4_4",
+        37 => "IQ4_NL_4_8",
+        38 => "IQ4_NL_8_8",
+        39 => "MXFP4",
+        40 => "NVFP4",
+        _ => return None,
+    })
 }
 
 /// Rows of a query or key weight in Hugging Face's order. GGUF interleaves the two halves of each head, because its rope turns

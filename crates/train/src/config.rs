@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tiresias_text::Unmarked;
 
 use crate::base::Module;
 use crate::error::{Error, Result};
@@ -198,7 +199,7 @@ fn is_hash(text: &str) -> bool {
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let fail = |message: String| Error::Config { path: path.to_owned(), message };
     let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration: {e}")))?;
-    serde_json::from_str(&text).map_err(|e| fail(e.to_string()))
+    serde_json::from_str(text.unmarked()).map_err(|e| fail(e.to_string()))
 }
 
 fn check(path: &Path, faults: &[(bool, &'static str, String)]) -> Result<()> {

@@ -9,6 +9,7 @@ use parquet::record::Field;
 use parquet::schema::types::Type;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
+use tiresias_text::Unmarked;
 
 use crate::base::{Shape, hex};
 use crate::config::DataConfig;
@@ -132,8 +133,9 @@ fn read_json_lines(file: File) -> std::result::Result<Vec<Row>, String> {
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let fail = |e: &dyn std::fmt::Display| format!("line {}: {e}", number + 1);
         let line = line.map_err(|e| fail(&e))?;
+        let line = if number == 0 { line.unmarked() } else { &line };
         if !line.trim().is_empty() {
-            let line: Line = serde_json::from_str(&line).map_err(|e| fail(&e))?;
+            let line: Line = serde_json::from_str(line).map_err(|e| fail(&e))?;
             rows.push((line.input_ids, line.labels));
         }
     }

@@ -8,6 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tiresias_text::Unmarked;
 
 use crate::base::{Base, Module};
 use crate::error::{Error, Result};
@@ -161,7 +162,7 @@ pub fn load(folder: &Path, base: &Base) -> Result<(Lora, Vec<f32>)> {
     let path = folder.join(CONFIG);
     let fail = |message: String| Error::Adapter { path: path.clone(), message };
     let text = std::fs::read(&path).map_err(Error::io("read the adapter's settings", &path))?;
-    let config: Config = serde_json::from_slice(&text).map_err(|e| fail(format!("malformed: {e}")))?;
+    let config: Config = serde_json::from_slice(text.unmarked()).map_err(|e| fail(format!("malformed: {e}")))?;
     if let Some(field) = config.unsupported() {
         return Err(fail(format!("this value of `{field}` is not supported; train the adapter without it")));
     }

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tiresias_text::Unmarked;
 
 use crate::base::Base;
 use crate::config::{CONTRACT, DecideConfig};
@@ -45,7 +46,7 @@ pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
 
 /// The reply to one request line.
 pub fn answer(decider: &mut Decider, line: &[u8]) -> Value {
-    let parsed = serde_json::from_slice::<Value>(line);
+    let parsed = serde_json::from_slice::<Value>(line.unmarked());
     let id = parsed.as_ref().ok().and_then(|v| v.get("id")).cloned().unwrap_or_default();
     let reply = parsed
         .and_then(serde_json::from_value::<Request>)

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::ReadOptions;
 use super::diagnostic::{Fault, Source};
+use crate::distribution;
 use crate::json::{Misplaced, Step, locate, parse};
-use crate::model::{Findings, Place, distribution_problem, rounding_problem};
+use crate::model::{Findings, Place};
 use crate::{ModelBuilder, ModelError};
 
 /// The parts of the model in a text, and its repairs.
@@ -21,14 +22,14 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
         1 => "a row is not a probability distribution".into(),
         n => format!("{n} rows are not probability distributions"),
     };
-    if let Some(fault) = rows(builder.rows_with(distribution_problem), &said) {
+    if let Some(fault) = rows(builder.rows_with(distribution::problem), &said) {
         return Err(fault);
     }
     let said = |n| match n {
         1 => "a row is off by rounding and was divided by its sum".into(),
         n => format!("{n} rows are off by rounding and were divided by their sums"),
     };
-    let warnings = rows(builder.rows_with(rounding_problem), &said).into_iter().collect();
+    let warnings = rows(builder.rows_with(distribution::rounding), &said).into_iter().collect();
     builder.horizon = options.horizon.or(builder.horizon);
     Ok((builder, warnings))
 }

@@ -1,6 +1,6 @@
 //! Model files: which formats there are, and reading and writing them.
 //!
-//! | format | suffixes | |
+//! | format | usual suffixes | |
 //! | --- | --- | --- |
 //! | [`Format::Pomdp`] | `.pomdp`, `.mdp`, in any case | the text format of pomdp-solve |
 //! | [`Format::Pomdpx`] | `.pomdpx` | the XML format of APPL: factored, some state variables observed |
@@ -15,11 +15,13 @@ mod pomdp;
 mod pomdpx;
 mod rewards;
 mod sheet;
+pub mod xml;
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use thiserror::Error;
+use tiresias_text::Unmarked;
 
 pub use self::diagnostic::{Diagnostic, Severity};
 use self::diagnostic::{Fault, Source};
@@ -37,18 +39,22 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the suffix of the name, else by how the text begins.
+    /// By how the text begins: `<`, `{`, or a statement of a `.pomdp` text after its comments. Where that leaves it open, by the
+    /// suffix of the name, and a `.pomdp` text without one.
     pub fn of(name: &str, text: &[u8]) -> Self {
-        let suffix = Path::new(name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
-        match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
-            Some("pomdp" | "mdp") => Self::Pomdp,
-            Some("pomdpx") => Self::Pomdpx,
-            Some("json") => Self::Json,
-            _ => match text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start().first() {
-                Some(b'{') => Self::Json,
-                Some(b'<') => Self::Pomdpx,
-                _ => Self::Pomdp,
-            },
+        let text = text.unmarked().trim_ascii_start();
+        match text.first() {
+            Some(b'{') => Self::Json,
+            Some(b'<') => Self::Pomdpx,
+            _ if pomdp::begins(text) => Self::Pomdp,
+            _ => {
+                let suffix = Path::new(name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
+                match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
+                    Some("pomdpx") => Self::Pomdpx,
+                    Some("json") => Self::Json,
+                    _ => Self::Pomdp,
+                }
+            }
         }
     }
 }
@@ -109,6 +115,7 @@ pub enum FormatError {
 /// assert!(error.to_string().contains("two.mdp:1:11"));
 /// ```
 pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, FormatError> {
+    let text = text.unmarked();
     let source = Source { file: name, text };
     if let Some(kind) = not_a_text(text) {
         return Err(source.located(Fault::new(0..0, format!("this is {kind}"), "expected a text in UTF-8")));

@@ -3,10 +3,8 @@
 use std::ops::Range;
 
 use crate::Kernel;
-use crate::model::WORTH_SAYING;
+use crate::distribution::{self, Sum, sums_to};
 
-/// How far a row may be from summing to 1 before it is an error; within it, it is divided by its sum.
-pub(super) const ROW_TOLERANCE: f64 = 1e-5;
 /// Entries a table may store, and entries a file may set: at most 1.6 GB. A few bytes of text can ask for any number.
 pub(super) const ENTRY_LIMIT: usize = 1 << 26;
 /// Rows of a table, states times actions.
@@ -58,11 +56,6 @@ impl BadRow {
     pub fn problem(&self) -> String {
         if self.at.is_none() { "has no entry".into() } else { sums_to(self.sum) }
     }
-}
-
-/// A sum in words, without the digits that only binary fractions have.
-pub(super) fn sums_to(sum: f64) -> String {
-    format!("sums to {}", (sum * 1e9).round() / 1e9)
 }
 
 /// Rows of one fault: how many, and the first few.
@@ -136,13 +129,12 @@ impl Sheet {
             }
             let probability = &mut entries.values[start..];
             let sum: f64 = probability.iter().sum();
-            let off = (sum - 1.0).abs();
-            if off > ROW_TOLERANCE {
-                bad.push(BadRow { row, sum, at });
-            } else if off > WORTH_SAYING {
-                repaired.push(BadRow { row, sum, at });
+            match distribution::judge(sum, probability.len()) {
+                Sum::One => {}
+                Sum::Rounded => repaired.push(BadRow { row, sum, at }),
+                Sum::Wrong => bad.push(BadRow { row, sum, at }),
             }
-            crate::kernel::renormalise(probability);
+            distribution::renormalise(probability);
             if bad.total > 0 {
                 // Nobody will use the kernel: it need not grow.
                 entries.truncate(start);

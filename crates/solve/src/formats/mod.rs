@@ -1,6 +1,6 @@
 //! Policies that other tools write and read: sets of α-vectors, each with an action, and the graphs of finite-state controllers.
 //!
-//! | format | suffixes | |
+//! | format | usual suffixes | |
 //! | --- | --- | --- |
 //! | [`PolicyFormat::Alpha`] | `.alpha` | pomdp-solve: a line with an action, a line with a vector, a blank line |
 //! | [`PolicyFormat::Graph`] | `.pg` | pomdp-solve: a line a node, with its action and the node that follows each observation |
@@ -23,6 +23,7 @@ use std::path::Path;
 
 use thiserror::Error;
 use tiresias_model::format::Diagnostic;
+use tiresias_text::Unmarked;
 
 pub use controller::{Controller, Node};
 pub use vectors::AlphaPolicy;
@@ -57,9 +58,22 @@ impl PolicyFormat {
         }
     }
 
-    /// By how the text begins: XML, or vectors.
-    fn of_text(text: &str) -> Self {
-        if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') { Self::Sarsop } else { Self::Alpha }
+    /// By how the text begins: XML, an action alone on its line, or a node with what follows it. Where that leaves it open, by the
+    /// suffix of the name, and vectors without one.
+    pub fn of_text(name: &str, text: &str) -> Self {
+        let text = text.unmarked();
+        if text.trim_start().starts_with('<') {
+            return Self::Sarsop;
+        }
+        let words = |line: &str| line.split('#').next().unwrap_or_default().split_whitespace().count();
+        let mut lines = text.lines().map(words).filter(|&count| count > 0);
+        match lines.next() {
+            // A vector follows its action.
+            Some(1) if lines.next().is_some() => Self::Alpha,
+            // A node has a number, an action and a successor at least.
+            Some(3..) => Self::Graph,
+            _ => Self::of(name).unwrap_or(Self::Alpha),
+        }
     }
 }
 
@@ -91,7 +105,7 @@ struct Source<'t> {
 
 impl<'t> Source<'t> {
     fn of((file, text): (&'t str, &'t str)) -> Self {
-        Self { file, text }
+        Self { file, text: text.unmarked() }
     }
 
     fn error(&self, at: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> PolicyFileError {

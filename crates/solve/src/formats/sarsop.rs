@@ -3,8 +3,9 @@
 //! entry for each value of the others together.
 
 use std::fmt::Write;
+use std::ops::Range;
 
-use roxmltree::{Document, Node};
+use tiresias_model::format::xml::{Document, Node};
 use tiresias_model::{Model, observed_component};
 
 use super::{AlphaPolicy, MOST_TEXT, PolicyFileError, Source};
@@ -157,22 +158,15 @@ pub(super) fn read(source: &Source, model: &Model) -> Result<Vec<PlanSet>, Polic
 
 /// `states` are those of the model: no vector is longer, whatever the text says.
 fn parse(source: &Source, (states, actions): (usize, usize)) -> Result<(usize, Vec<Vector>), PolicyFileError> {
-    let document = Document::parse(source.text).map_err(|error| {
-        let place = error.pos();
-        let line = source.text.split_inclusive('\n').take(place.row as usize - 1).map(str::len).sum::<usize>();
-        let within = source.text[line..].chars().take(place.col as usize - 1).map(char::len_utf8).sum::<usize>();
-        // The library ends its message with the place, which is shown anyway.
-        let message = error.to_string();
-        let message = message.rsplit_once(" at ").map_or(message.as_str(), |(message, _)| message);
-        source.error(line + within..line + within, format!("not XML: {message}"), "noticed here")
-    })?;
+    let document = Document::parse(source.text)
+        .map_err(|broken| source.error(broken.at, format!("not XML: {}", broken.message), "noticed here"))?;
     let root = document.root_element();
-    let of = |node: Node| node.range().start..node.range().start + 1 + node.tag_name().name().len();
-    if root.tag_name().name() != "Policy" {
-        let message = format!("`{}` is not a policy", root.tag_name().name());
+    let of = |node: Node| node.range().start..node.range().start + 1 + node.name().len();
+    if root.name() != "Policy" {
+        let message = format!("`{}` is not a policy", root.name());
         return Err(source.error(of(root), message, "expected <Policy>"));
     }
-    let Some(set) = root.children().find(|node| node.has_tag_name("AlphaVector")) else {
+    let Some(set) = root.children().find(|node| node.name() == "AlphaVector") else {
         return Err(source.error(of(root), "the policy has no <AlphaVector>", "expected a set of vectors inside"));
     };
     let length = number(source, set, "vectorLength")?;
@@ -190,18 +184,14 @@ fn parse(source: &Source, (states, actions): (usize, usize)) -> Result<(usize, V
         let Some(action) = number(source, node, "action")? else {
             return Err(source.error(of(node), "a vector has no action", "expected action=\"NUMBER\""));
         };
-        source.check_action(
-            action as u32,
-            actions,
-            node.attribute_node("action").map_or(of(node), |a| a.range_value()),
-        )?;
+        source.check_action(action as u32, actions, node.attribute_at("action").map_or(of(node), |(_, at)| at))?;
         let value = number(source, node, "obsValue")?.unwrap_or(0);
         if value >= observed {
             let message = format!("obsValue {value} is not below the {observed} of numObsValue");
             return Err(source.error(of(node), message, "expected an observed value, numbered from 0"));
         }
         let expected = length.or_else(|| vectors.first().map(|(_, _, vector)| vector.len()));
-        let vector = match node.tag_name().name() {
+        let vector = match node.name() {
             "Vector" => dense(source, node, expected)?,
             "SparseVector" => sparse(source, node, expected)?,
             name => {
@@ -223,17 +213,22 @@ fn parse(source: &Source, (states, actions): (usize, usize)) -> Result<(usize, V
 
 /// A whole number in an attribute, where there is one.
 fn number(source: &Source, node: Node, name: &str) -> Result<Option<usize>, PolicyFileError> {
-    let Some(attribute) = node.attribute_node(name) else { return Ok(None) };
-    if let Ok(number) = attribute.value().trim().parse::<u32>() {
+    let Some((value, at)) = node.attribute_at(name) else { return Ok(None) };
+    if let Ok(number) = value.trim().parse::<u32>() {
         return Ok(Some(number as usize));
     }
-    let message = format!("{name}: `{}` is not a whole number", attribute.value());
-    Err(source.error(attribute.range_value(), message, "expected a number"))
+    let message = format!("{name}: `{value}` is not a whole number");
+    Err(source.error(at, message, "expected a number"))
+}
+
+/// Where the text stands that an element begins with.
+fn text_of(node: Node) -> Option<Range<usize>> {
+    node.children().next().filter(|child| child.text().is_some()).map(Node::range)
 }
 
 fn dense(source: &Source, node: Node, length: Option<usize>) -> Result<Vec<f64>, PolicyFileError> {
-    match node.first_child().filter(Node::is_text) {
-        Some(text) => source.numbers(text.range(), length),
+    match text_of(node) {
+        Some(text) => source.numbers(text, length),
         None => Err(source.error(node.range(), "a vector has no entries", "expected one number a state")),
     }
 }
@@ -244,9 +239,9 @@ fn sparse(source: &Source, node: Node, length: Option<usize>) -> Result<Vec<f64>
         return Err(source.error(node.range(), "a sparse vector without vectorLength", "its length is not known"));
     };
     let mut vector = vec![0.0; length];
-    for entry in node.children().filter(|child| child.has_tag_name("Entry")) {
-        let pair = match entry.first_child().filter(Node::is_text) {
-            Some(text) => source.numbers(text.range(), Some(2))?,
+    for entry in node.children().filter(|child| child.name() == "Entry") {
+        let pair = match text_of(entry) {
+            Some(text) => source.numbers(text, Some(2))?,
             None => Vec::new(),
         };
         match pair[..] {

@@ -79,13 +79,11 @@ impl AlphaPolicy {
     }
 
     /// Reads a policy of `model` from one text that serves all stages, or from one a stage, each with its file's name: that with
-    /// one decision to go first, as pomdp-solve numbers them. Without a format, it is told by the suffix of the name, else by
-    /// how the text begins. A policy graph becomes the vectors of its nodes' values.
+    /// one decision to go first, as pomdp-solve numbers them. Without a format, it is told by how the text
+    /// begins ([`PolicyFormat::of_text`]). A policy graph becomes the vectors of its nodes' values.
     pub fn read(files: &[(&str, &str)], format: Option<PolicyFormat>, model: &Model) -> Result<Self, PolicyFileError> {
         check_model(model, files.len())?;
-        let format_of = |&(name, text): &(&str, &str)| {
-            format.or_else(|| PolicyFormat::of(name)).unwrap_or_else(|| PolicyFormat::of_text(text))
-        };
+        let format_of = |&(name, text): &(&str, &str)| format.unwrap_or_else(|| PolicyFormat::of_text(name, text));
         let policy = match files.first().map(format_of) {
             Some(PolicyFormat::Graph) => return Controller::read(files, model)?.vectors(model),
             Some(PolicyFormat::Sarsop) if files.len() == 1 => {

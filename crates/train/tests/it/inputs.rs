@@ -99,7 +99,18 @@ fn base_models_are_refused_by_kind() {
         (gguf(&toy_metadata(), &experts), "attn_q.bias"),
         (gguf(&toy_metadata(), &missing), "blk.1.ffn_up.weight"),
     ];
-    for (bytes, words) in cases {
+    // The number of a tensor's format stands after its name (a length and the bytes), its rank and its two dimensions.
+    let name = b"token_embd.weight";
+    let at = good.windows(name.len()).position(|bytes| bytes == name).unwrap() + name.len() + 4 + 2 * 8;
+    assert_eq!(good[at..at + 4], 3_u32.to_le_bytes(), "Q4_1");
+    let of = |number: u32| [&good[..at], &number.to_le_bytes(), &good[at + 4..]].concat();
+    let formats = [
+        (of(20), "unsupported quantisation IQ4_NL (supported: F32, F16, "),
+        (of(23), "unsupported quantisation IQ4_XS (supported: F32, F16, "),
+        (of(39), "unsupported quantisation MXFP4"),
+        (of(1000), "not a readable GGUF file"),
+    ];
+    for (bytes, words) in cases.into_iter().chain(formats) {
         std::fs::write(toy.path("bad.gguf"), bytes).unwrap();
         let mut config = toy.config("out");
         config["base"] = json!({ "path": toy.path("bad.gguf") });

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::scan::{Kind, STATEMENTS, Scanner, Token, quoted};
 use crate::Space;
+use crate::distribution::is_probability;
 use crate::format::diagnostic::{Fault, some_of};
 use crate::format::rewards::ALL;
 use crate::format::sheet::ROW_LIMIT;
@@ -97,7 +98,7 @@ pub(super) fn header<'t>(scanner: &mut Scanner<'t>) -> Result<Header<'t>, Fault>
                 once(&mut seen.start, (keyword, form, scanner.words()?), keyword)?;
             }
             b"E" => seen.terminal.extend(words(scanner, "E")?),
-            _ => return Err(keyword.expected(STATEMENTS)),
+            _ => return Err(keyword.expected_statement()),
         }
     }
 }
@@ -197,6 +198,13 @@ fn start(names: &Names, at: Token, form: StartForm, words: &[Token]) -> Result<O
             Ok(Some(over((0..states as u32).map(|s| s == state).collect())))
         }
         (StartForm::Plain, _) => {
+            // Names where there should be numbers.
+            if let Some(named) = words.iter().find(|word| word.number("").is_err() && names.index(**word).is_ok()) {
+                let list = some_of(words.iter().map(Token::quoted)).replace(['`', ','], "");
+                return Err(named
+                    .expected(&format!("one state, `uniform` or {states} probabilities"))
+                    .note(format!("to start in one of several states, each as likely: `start include: {list}`")));
+            }
             if let Some(extra) = words.get(states) {
                 return Err(extra.expected(&format!("{states} probabilities for the start and no more")));
             }
@@ -230,7 +238,7 @@ fn start(names: &Names, at: Token, form: StartForm, words: &[Token]) -> Result<O
 #[inline]
 pub(super) fn probability(token: Token) -> Result<f64, Fault> {
     let value = token.number("a probability")?;
-    if (0.0..=1.0 + crate::format::sheet::ROW_TOLERANCE).contains(&value) {
+    if is_probability(value) {
         return Ok(value);
     }
     Err(Fault::new(token.range(), format!("{} is not a probability", token.quoted()), "expected a number in [0, 1]"))
@@ -313,8 +321,16 @@ impl<'t> Names<'t> {
         } else {
             format!("expected {} {what} or `*`, found {}", article(what), token.quoted())
         };
-        Fault::new(token.range(), message, format!("expected {} {what}", article(what)))
-            .note(format!("the {what}s are {all}"))
+        let fault = Fault::new(token.range(), message, format!("expected {} {what}", article(what)))
+            .note(format!("the {what}s are {all}"));
+        let with_comma = [token.text, b","].concat();
+        let without = token.text.strip_suffix(b",").unwrap_or(token.text);
+        if self.index.contains_key(&*with_comma)
+            || (without.len() < token.text.len() && self.index.contains_key(without))
+        {
+            return fault.note("names are separated by spaces: a comma is part of its name");
+        }
+        fault
     }
 }
 

@@ -17,8 +17,14 @@ use self::scan::Scanner;
 use super::ReadOptions;
 use super::diagnostic::{Fault, Source};
 use super::rewards::{Shape, reward};
-use super::sheet::{BadRow, Findings, ROW_TOLERANCE, Rows, TooLarge, sums_to};
+use super::sheet::{BadRow, Findings, Rows, TooLarge};
+use crate::distribution::{self, Sum, sums_to};
 use crate::{Dynamics, ModelBuilder};
+
+/// Whether a text begins with a statement of this format, after comments.
+pub(super) fn begins(text: &[u8]) -> bool {
+    Scanner::new(text).at_statement()
+}
 
 /// The parts of the model in a text, and its repairs. Time and memory proportional to the text and to the model's entries.
 pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuilder, Vec<Fault>), Fault> {
@@ -59,7 +65,7 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
     let seen = observation.as_ref().map(|rows| &rows.kernel);
     let reward = reward(&tables.rewards, shape, &transition.kernel, seen).map_err(too_large)?;
     let mut start = header.start.unwrap_or_else(|| vec![1.0 / states as f64; states]);
-    crate::kernel::renormalise(&mut start);
+    distribution::renormalise(&mut start);
     let builder = ModelBuilder {
         name: String::new(),
         states: header.states.space,
@@ -89,7 +95,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn check(&self) -> Result<Vec<Fault>, Fault> {
-        let bad = self.lines(|rows| &rows.bad, |off| off > ROW_TOLERANCE);
+        let bad = self.lines(|rows| &rows.bad, Sum::Wrong);
         if bad.total > 0 {
             let only_empty = ["T", "O"].into_iter().zip(bad.empty).find(|(_, empty)| *empty == bad.total);
             let mut fault = bad.fault(|n| match (n, only_empty) {
@@ -109,7 +115,7 @@ impl Report<'_> {
             }
             return Err(fault);
         }
-        let repaired = self.lines(|rows| &rows.repaired, |off| off > 1e-9);
+        let repaired = self.lines(|rows| &rows.repaired, Sum::Rounded);
         if repaired.total == 0 {
             return Ok(Vec::new());
         }
@@ -121,9 +127,9 @@ impl Report<'_> {
     }
 
     /// The rows of one fault in words, start first, with their places.
-    fn lines(&self, pick: impl Fn(&Rows) -> &Findings, start: impl Fn(f64) -> bool) -> Lines {
+    fn lines(&self, pick: impl Fn(&Rows) -> &Findings, start: Sum) -> Lines {
         let mut lines = Lines { total: 0, empty: [0; 2], rows: Vec::new() };
-        if start((self.start - 1.0).abs()) {
+        if distribution::judge(self.start, self.header.states.len()) == start {
             lines.total += 1;
             let at = self.header.start_at.range();
             lines.rows.push((at.clone(), format!("start {}", sums_to(self.start)), Some(self.source.line(at.start))));

@@ -50,7 +50,21 @@ impl Token<'_> {
 
     /// "expected X, found Y", under the token.
     pub fn expected(&self, what: &str) -> Fault {
-        Fault::new(self.range(), format!("expected {what}, found {}", self.quoted()), format!("expected {what}"))
+        let fault =
+            Fault::new(self.range(), format!("expected {what}, found {}", self.quoted()), format!("expected {what}"));
+        match slip(self.text) {
+            Some(hint) => fault.note(hint),
+            None => fault,
+        }
+    }
+
+    /// [`expected`](Self::expected) a statement; a word that is nearly a keyword is told which.
+    pub fn expected_statement(&self) -> Fault {
+        let fault = self.expected(STATEMENTS);
+        match nearest_statement(self.text) {
+            Some(keyword) => fault.note(format!("perhaps `{keyword}:`")),
+            None => fault,
+        }
     }
 
     /// A finite number.
@@ -66,6 +80,35 @@ impl Token<'_> {
             _ => Err(self.expected(what)),
         }
     }
+}
+
+/// What somebody meant who wrote a word of this form where another one is expected.
+fn slip(word: &[u8]) -> Option<&'static str> {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let between = |mark: u8| {
+        let at = word.iter().position(|&byte| byte == mark)?;
+        (digit(word[..at].last()) && digit(word.get(at + 1))).then_some(())
+    };
+    match word {
+        _ if word.starts_with(b"//") || word.starts_with(b"/*") || word.first() == Some(&b'%') => {
+            Some("comments begin with `#`")
+        }
+        _ if between(b',').is_some() => Some("numbers have a decimal point, and are separated by spaces: `0.5 0.5`"),
+        _ if between(b'/').is_some() => Some("fractions are not read: write a decimal, of as many digits as you like"),
+        [.., before, b'%'] if before.is_ascii_digit() => Some("probabilities are in [0, 1]: `0.5` for 50%"),
+        [before @ .., b','] if digit(before.last()) => Some("numbers are separated by spaces, not by commas"),
+        _ => None,
+    }
+}
+
+/// The keyword of a statement that differs from a word by its case or by a letter or two.
+fn nearest_statement(word: &[u8]) -> Option<&'static str> {
+    let word = std::str::from_utf8(word).ok().filter(|word| word.len() <= SHOWN)?.to_lowercase();
+    let keywords = ["discount", "values", "states", "actions", "observations", "start", "T", "O", "R", "E"];
+    keywords.into_iter().find(|keyword| {
+        let apart = strsim::osa_distance(&word, &keyword.to_lowercase());
+        apart == 0 || (word.len() >= 4 && apart <= 2)
+    })
 }
 
 /// At most this much of a word in a message.
@@ -91,9 +134,7 @@ pub(super) struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        // Windows editors put a byte-order mark before the text.
-        let rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut scanner = Self { text, rest, token: Token { kind: Kind::End, text: b"", start: 0 } };
+        let mut scanner = Self { text, rest: text, token: Token { kind: Kind::End, text: b"", start: 0 } };
         scanner.next();
         scanner
     }
@@ -161,7 +202,10 @@ impl<'t> Scanner<'t> {
                 let before = words.last().map_or(self.peek(), |word| *word);
                 let message = format!("{} begins no statement", before.quoted());
                 let fault = Fault::new(before.range(), message, format!("expected {STATEMENTS}"));
-                Err(fault)
+                Err(match nearest_statement(before.text) {
+                    Some(keyword) => fault.note(format!("perhaps `{keyword}:`")),
+                    None => fault,
+                })
             }
             _ => Ok(words),
         }

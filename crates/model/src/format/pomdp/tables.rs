@@ -48,7 +48,14 @@ pub(super) fn tables<'t>(scanner: &mut Scanner<'t>, header: &mut Header<'t>) -> 
                 let message = format!("{} after the first table", keyword.quoted());
                 return Err(Fault::new(keyword.range(), message, "expected before every `T:`, `O:` and `R:`"));
             }
-            _ => return Err(keyword.expected("`T:`, `O:`, `R:` or `E:`").note(format!("statements are {STATEMENTS}"))),
+            _ => {
+                let mut fault =
+                    keyword.expected("`T:`, `O:`, `R:` or `E:`").note(format!("statements are {STATEMENTS}"));
+                if keyword.text.first().is_some_and(|byte| byte.is_ascii_digit() || b".+-".contains(byte)) {
+                    fault = fault.note("a number more than the statement before asks for");
+                }
+                return Err(fault);
+            }
         }
     }
 }
@@ -231,7 +238,12 @@ fn reward<'t>(scanner: &mut Scanner<'t>, header: &Header<'t>, rules: &mut Vec<Ru
     let last = if observations.is_some() { 3 } else { 2 };
     match (given, observations) {
         _ if given > last => push(cell, value(scanner.next())?),
-        (1, Some(_)) => Err(scanner.peek().expected("`:` and a state")),
+        (1, Some(_)) => {
+            let action = header.actions.space.name(if cell[0] == ALL { 0 } else { cell[0] as usize });
+            let action = if cell[0] == ALL { "*" } else { &action };
+            let fault = scanner.peek().expected("`:` and a state");
+            Err(fault.note(format!("the same reward wherever it is taken: `R: {action} : * : * : * NUMBER`")))
+        }
         _ => {
             // All of it is overridden, then what is not 0 is set.
             push(cell, 0.0)?;

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use roxmltree::{Document, Node, ParsingOptions};
-
 use crate::format::diagnostic::Fault;
+use crate::format::xml::{Departure, Document, Node};
 
 /// A word of a text node.
 #[derive(Debug, Clone)]
@@ -25,26 +24,23 @@ impl Word<'_> {
     }
 }
 
-/// The document, or where its XML breaks.
-pub(super) fn parse(text: &str) -> Result<Document<'_>, Fault> {
-    let options = ParsingOptions { nodes_limit: u32::MAX, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options).map_err(|error| {
-        let place = error.pos();
-        let line = text.split_inclusive('\n').take(place.row as usize - 1).map(str::len).sum::<usize>();
-        let column: usize = text[line..].chars().take((place.col as usize).saturating_sub(1)).map(char::len_utf8).sum();
-        let at = line + column;
-        let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
-        // The library ends its message with the place, which is shown anyway.
-        let message = error.to_string();
-        let message = message.split(" at ").next().unwrap_or(&message);
-        Fault::new(at..end, format!("not well-formed XML: {message}"), "the XML breaks here")
-    })
+/// The document, and what it has that XML has not; or where it breaks.
+pub(super) fn parse(text: &str) -> Result<(Document<'_>, Vec<Fault>), Fault> {
+    let document = Document::parse(text).map_err(|broken| {
+        Fault::new(broken.at, format!("not well-formed XML: {}", broken.message), "the XML breaks here")
+    })?;
+    let warning = |Departure { at, what, count }: &Departure| {
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        Fault::new(at.clone(), format!("not well-formed XML: {what}{times}"), "read as APPL reads it")
+    };
+    let warnings = document.departures().iter().map(warning).collect();
+    Ok((document, warnings))
 }
 
 /// The opening tag, which stands for the element in a message.
 pub(super) fn tag(node: Node) -> Range<usize> {
     let range = node.range();
-    let text = &node.document().input_text()[range.clone()];
+    let text = &node.source()[range.clone()];
     let len = text.find('>').map_or(text.len(), |i| i + 1);
     range.start..range.start + len
 }
@@ -55,7 +51,7 @@ pub(super) fn elements<'a, 't>(node: Node<'a, 't>) -> impl Iterator<Item = Node<
 
 /// The child elements called `name`.
 pub(super) fn all<'a, 't>(node: Node<'a, 't>, name: &'static str) -> impl Iterator<Item = Node<'a, 't>> {
-    node.children().filter(move |child| child.has_tag_name(name))
+    node.children().filter(move |child| child.name() == name)
 }
 
 /// The one child element called `name`.
@@ -64,11 +60,11 @@ pub(super) fn one<'a, 't>(node: Node<'a, 't>, name: &'static str) -> Result<Node
     match (found.next(), found.next()) {
         (Some(child), None) => Ok(child),
         (None, _) => {
-            let message = format!("<{}> without <{name}>", node.tag_name().name());
+            let message = format!("<{}> without <{name}>", node.name());
             Err(Fault::new(tag(node), message, format!("expected a <{name}> within")))
         }
         (_, Some(second)) => {
-            let message = format!("<{name}> stands twice in <{}>", node.tag_name().name());
+            let message = format!("<{name}> stands twice in <{}>", node.name());
             Err(Fault::new(tag(second), message, "expected once"))
         }
     }
@@ -77,7 +73,7 @@ pub(super) fn one<'a, 't>(node: Node<'a, 't>, name: &'static str) -> Result<Node
 /// The attribute called `name`.
 pub(super) fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, Fault> {
     node.attribute(name).map(str::trim).ok_or_else(|| {
-        let message = format!("<{}> without the attribute `{name}`", node.tag_name().name());
+        let message = format!("<{}> without the attribute `{name}`", node.name());
         Fault::new(tag(node), message, format!("expected {name}=\"…\""))
     })
 }
@@ -85,7 +81,7 @@ pub(super) fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, F
 /// The words of an element's text.
 pub(super) fn words<'a>(node: Node<'a, '_>) -> Vec<Word<'a>> {
     let mut words = Vec::new();
-    for child in node.children().filter(Node::is_text) {
+    for child in node.children().filter(|child| child.text().is_some()) {
         let (text, range) = (child.text().unwrap_or_default(), child.range());
         for word in text.split_ascii_whitespace() {
             // An entity makes the text longer or shorter than its source: places are then only near.
@@ -102,7 +98,7 @@ pub(super) fn word<'a>(node: Node<'a, '_>, what: &str) -> Result<Word<'a>, Fault
     match words.len() {
         1 => Ok(words.remove(0)),
         n => {
-            let message = format!("<{}> holds {n} words", node.tag_name().name());
+            let message = format!("<{}> holds {n} words", node.name());
             Err(Fault::new(tag(node), message, format!("expected {what}")))
         }
     }

@@ -3,13 +3,14 @@
 //! Either way a function becomes a list of [`Rule`]s: a value for every assignment that matches a pattern, later rules
 //! overriding earlier ones, 0 where none matches. So memory follows the text, not the product of the variables.
 
-use roxmltree::Node;
 use rustc_hash::FxHashMap;
 
 use super::document::{Word, all, attribute, elements, one, tag, word, words};
 use super::variables::{Role, Variable, Variables};
+use crate::distribution::is_probability;
 use crate::format::diagnostic::Fault;
-use crate::format::sheet::{ENTRY_LIMIT, REWARD_LIMIT, ROW_TOLERANCE};
+use crate::format::sheet::{ENTRY_LIMIT, REWARD_LIMIT};
+use crate::format::xml::Node;
 
 /// Any value of a variable.
 pub(super) const ANY: u32 = u32::MAX;
@@ -115,7 +116,7 @@ impl Function {
             let message = format!("`{}` is too large for a reward", word.text);
             return Err(Fault::new(word.at.clone(), message, format!("expected at most {REWARD_LIMIT:e} in size")));
         }
-        if self.is_reward() || (0.0..=1.0 + ROW_TOLERANCE).contains(&value) {
+        if self.is_reward() || is_probability(value) {
             return Ok(value + 0.0);
         }
         let message = format!("`{}` is not a probability", word.text);
@@ -126,8 +127,8 @@ impl Function {
 
     fn read_table(&mut self, parameter: Node, variables: &Variables) -> Result<(), Fault> {
         for entry in elements(parameter) {
-            if !entry.has_tag_name("Entry") {
-                let message = format!("<{}> in a table", entry.tag_name().name());
+            if entry.name() != "Entry" {
+                let message = format!("<{}> in a table", entry.name());
                 return Err(Fault::new(tag(entry), message, "expected <Entry>"));
             }
             self.read_entry(entry, variables)?;
@@ -249,10 +250,10 @@ impl<'a, 't> Diagram<'_, 'a, 't> {
         }
         let mut inner = elements(node);
         let (Some(child), None) = (inner.next(), inner.next()) else {
-            let message = format!("<{}> leads to {} nodes", node.tag_name().name(), elements(node).count());
+            let message = format!("<{}> leads to {} nodes", node.name(), elements(node).count());
             return Err(Fault::new(tag(node), message, EXPECTED));
         };
-        match child.tag_name().name() {
+        match child.name() {
             "Terminal" => {
                 let word = word(child, "a number")?;
                 let value = self.function.value(&word)?;
@@ -260,7 +261,7 @@ impl<'a, 't> Diagram<'_, 'a, 't> {
             }
             "Node" | "SubDAG" => {
                 self.depth += 1;
-                match child.tag_name().name() {
+                match child.name() {
                     "Node" => self.branch(child, pattern, open)?,
                     _ => self.sub_diagram(child, pattern, open)?,
                 }
@@ -277,8 +278,8 @@ impl<'a, 't> Diagram<'_, 'a, 't> {
         let mut pattern = pattern.to_vec();
         let mut taken = vec![false; values.len()];
         for edge in elements(node) {
-            if !edge.has_tag_name("Edge") {
-                let message = format!("<{}> in a <Node>", edge.tag_name().name());
+            if edge.name() != "Edge" {
+                let message = format!("<{}> in a <Node>", edge.name());
                 return Err(Fault::new(tag(edge), message, "expected <Edge>"));
             }
             let value = attribute(edge, "val")?;

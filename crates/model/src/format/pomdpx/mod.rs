@@ -12,8 +12,6 @@ mod product;
 mod table;
 mod variables;
 
-use roxmltree::Node;
-
 use self::document::{all, elements, one, tag, word};
 use self::function::{ANY, Function, function};
 use self::product::{Circle, Product};
@@ -22,6 +20,7 @@ use self::variables::{Role, Values, Variable, Variables, product};
 use super::ReadOptions;
 use super::diagnostic::Fault;
 use super::sheet::{ENTRY_LIMIT, ROW_LIMIT, TooLarge};
+use super::xml::Node;
 use crate::{Dynamics, Kernel, ModelBuilder, Reward, Space};
 
 const PARTS: [&str; 7] = [
@@ -36,18 +35,16 @@ const PARTS: [&str; 7] = [
 
 /// The parts of the model in a text, and its repairs.
 pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, Vec<Fault>), Fault> {
-    if text.len() > u32::MAX as usize {
-        return Err(Fault::new(0..0, "the file is larger than 4 GiB", ""));
-    }
-    let document = document::parse(text)?;
+    let (document, mut warnings) = document::parse(text)?;
     let root = document.root_element();
-    if !root.has_tag_name("pomdpx") {
-        let message = format!("the document is <{}>", root.tag_name().name());
+    if root.name() != "pomdpx" {
+        let message = format!("the document is <{}>", root.name());
         return Err(Fault::new(tag(root), message, "expected <pomdpx>"));
     }
-    if let Some(other) = elements(root).find(|node| !PARTS.contains(&node.tag_name().name())) {
-        let message = format!("<{}> is no part of a model", other.tag_name().name());
-        return Err(Fault::new(tag(other), message, format!("expected one of {}", PARTS.join(", "))));
+    if let Some(other) = elements(root).find(|node| !PARTS.contains(&node.name())) {
+        // APPL looks for the parts that it knows, and sees no others.
+        let message = format!("<{}> is no part of a model and is passed over", other.name());
+        warnings.push(Fault::new(tag(other), message, format!("expected one of {}", PARTS.join(", "))));
     }
     let discount = discount(one(root, "Discount")?, options)?;
     let variables = Variables::read(one(root, "Variable")?)?;
@@ -71,7 +68,7 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
     let is_mdp = variables.observations.is_empty() && all_observed;
     let observation = if is_mdp { None } else { Some(flat.observation(&observation)?) };
     flat.report.check()?;
-    let mut warnings: Vec<Fault> = flat.report.warning().into_iter().collect();
+    warnings.extend(flat.report.warning());
 
     let dynamics = Dynamics { transition, observation };
     let (dynamics, observations, seen) = if is_mdp {

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use roxmltree::Node;
 use rustc_hash::FxHashMap;
 
 use super::document::{Word, all, attribute, elements, tag, word, words};
 use crate::Space;
 use crate::format::diagnostic::{Fault, some_of};
 use crate::format::sheet::ROW_LIMIT;
+use crate::format::xml::Node;
 
 /// Variables of a kind; twenty-five of two values each already fill the largest model.
 const VARIABLE_LIMIT: usize = 256;
@@ -76,7 +76,7 @@ impl Variables {
     pub fn read(node: Node) -> Result<Self, Fault> {
         let mut variables = Self::default();
         for child in elements(node) {
-            match child.tag_name().name() {
+            match child.name() {
                 "StateVar" => {
                     let (previous, current) = (attribute(child, "vnamePrev")?, attribute(child, "vnameCurr")?);
                     let index = variables.states.len();

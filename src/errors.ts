@@ -59,6 +59,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
 export interface ErrorOptions {
   /** Whatever helps a program react: the path, the field, the expected and the found value. */
   details?: Record<string, unknown>;
+  /** What was caught. */
   cause?: unknown;
   /** Overrides the exit code that `code` implies; used for errors that a subprocess reports with its own. */
   exitCode?: number;
@@ -66,9 +67,11 @@ export interface ErrorOptions {
 
 /** Every error that Tiresias raises on purpose. Branch on `code`, which is stable; `message` is for people. */
 export class TiresiasError extends Error {
+  /** `TiresiasError`. */
   override readonly name = 'TiresiasError';
   /** Stable, UPPER_SNAKE. */
   readonly code: string;
+  /** Whatever helps a program react: the path, the field, the expected and the found value. Keys are camelCase. */
   readonly details: Record<string, unknown>;
   /** What a command that fails with this error exits with. */
   readonly exitCode: number;

@@ -4,15 +4,21 @@ import type { Model, Solution, Successor } from './library.js';
 
 /** One action at the start. */
 export interface ExplainedAction {
+  /** Its number. */
   action: number;
+  /** Its name. */
   name: string;
+  /** Estimate of its value. */
   value: number;
+  /** Proven lower bound on it. */
   lower: number;
+  /** Proven upper bound on it. */
   upper: number;
   /** What choosing it can lose at most. */
   regretBound: number;
-  /** The models of the cloud that give least and most after it. */
+  /** The model of the cloud that gives least after it. */
   worstModel: number;
+  /** The model that gives most. */
   bestModel: number;
   /** Its value under each model for this step, when nature picks the models of later ones. */
   byModel: number[];
@@ -22,20 +28,29 @@ export interface ExplainedAction {
 export interface ExplainedStep {
   /** What is seen: an observation, or the state. */
   observation: number;
+  /** Its name. */
   name: string;
+  /** How likely it is to be seen. */
   probability: number;
+  /** What is done then. */
   action: number;
+  /** The name of that. */
   actionName: string;
   /** Nature's answer to that. */
   answer: number;
+  /** What the rest is worth then. */
   value: number;
 }
 
 /** What a solution does, from the start. */
 export interface Explanation {
+  /** Proven lower bound on the value at the start. */
   lower: number;
+  /** Proven upper bound on it. */
   upper: number;
+  /** Ambiguity attitude: 1 is max-min, 0 max-max. */
   alpha: number;
+  /** Size of the cloud. */
   models: number;
   /** Whether the state itself is seen. */
   observed: boolean;
@@ -45,6 +60,7 @@ export interface Explanation {
   first: number;
   /** The model that nature answers it with (and that updates the belief): the worst for α of at least ½, else the best. */
   answer: number;
+  /** Every action at the start. */
   actions: ExplainedAction[];
   /**
    * What is likeliest to be seen after the first action when nature answers so, and what is done then; where the start is `drawn`,
@@ -55,8 +71,14 @@ export interface Explanation {
   left: number;
 }
 
-/** Explains the start of a policy; `most` (default 12) observations are told at most. O(A·M) backups of the start belief. */
-export function explain(model: Model, solution: Solution, options: { most?: number } = {}): Explanation {
+/** How much {@link explain} tells. */
+export interface ExplainOptions {
+  /** Observations that are told at most (default 12). */
+  most?: number | undefined;
+}
+
+/** Explains the start of a policy. O(A·M) backups of the start belief. */
+export function explain(model: Model, solution: Solution, options: ExplainOptions = {}): Explanation {
   checkOptions('explain', options, { most: 'number' });
   const { most = 12 } = options;
   if (!Number.isSafeInteger(most) || most < 1) invalid(`explain: most: ${most} is not a whole number of at least 1`);

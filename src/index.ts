@@ -6,24 +6,38 @@
  * `onProgress` callback and leaves the event loop free. Whatever fails throws a {@link TiresiasError} with a stable `code`.
  */
 export * from './library.js';
-export { solveBatch, solveEach, type BatchOptions, type Solved } from './solve-batch.js';
-export { explain, explanationInWords, type Explanation } from './explain.js';
-export { TiresiasError } from './errors.js';
+export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
+export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';
+export { TiresiasError, type ErrorOptions } from './errors.js';
 export { version } from './version.js';
-export { resolveBaseModel, type BaseModel, type ResolveOptions } from './base-model.js';
-export { loadExperiment, parseExperiment, experimentJsonSchema, type Experiment, type ExperimentInput, type Regime } from './experiment.js';
-export type { EpisodesSpec, ShardSpec, TaskSpec } from './spec.js';
+export { resolveBaseModel, type BaseModel, type DetailedProgress, type ResolveOptions, type WheelSource } from './base-model.js';
+export {
+  loadExperiment, parseExperiment, experimentJsonSchema,
+  type BaseSpec, type DatasetSettings, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
+  type LoraSettings, type LoraTarget, type MethodName, type NamedBase, type OptimizerSettings, type OracleSettings, type QuerySettings, type SupportSettings,
+  type TemplateSettings, type TrainingSettings,
+} from './experiment.js';
+export type {
+  Behaviour, EpisodesSpec, FamilyName, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
+} from './spec.js';
 export { makeDataset, type MakeOptions } from './dataset/make.js';
-export { readManifest, type DatasetConfig, type Manifest, type Shard, type Summary } from './dataset/manifest.js';
+export { readManifest, type DatasetConfig, type Manifest, type Shard, type ShardTotals, type Summary, type TokenizerIdentity } from './dataset/manifest.js';
 export { exampleInWords } from './dataset/words.js';
 export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';
-export { Decider, type DeciderOptions } from './train/decider.js';
-export type { DecideConfig, DoneEvent, TrainConfig, TrainEvent } from './train/contract.js';
+export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } from './train/decider.js';
+export type {
+  BaseFile, CheckpointEvent, DataFile, DecideConfig, DoneEvent, ErrorEvent, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
+} from './train/contract.js';
 export { ModelMethod, oracleMethod, play, randomMethod, type Method } from './evaluate/methods.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';
-export { bcaInterval } from './evaluate/bootstrap.js';
+export { bcaInterval, type BootstrapOptions, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';
+export type { ReportPaths } from './report/index.js';
 export type { ProgressEvent } from './progress.js';
-export { resultsSchema, type MethodResult, type RegimeResult, type Results, type TrainingResult } from './results.js';
+export {
+  parseResults,
+  type CloudResult, type CurvePoint, type DatasetResult, type Interval95, type MachineInfo, type MethodResult, type RegimeResult, type Results, type StageResult,
+  type Trace, type TraceStep, type TrainingResult,
+} from './results.js';

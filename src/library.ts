@@ -2,10 +2,12 @@
 import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
 import { checkShardSync, checkShards } from './dataset/open.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
-import type { EpisodesSpec, ShardSpec } from './spec.js';
+import { camelKeys } from './case.js';
+import { specJson, templateJson, type EpisodesSpec, type FamilyName, type Regime, type ShardSpec, type SplitName, type Template, type WholeTemplate } from './spec.js';
 import type * as Addon from '../native/index.cjs';
 
 export type { CallOptions } from './native.js';
+export type { Template, WholeTemplate } from './spec.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
   TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
@@ -50,25 +52,27 @@ export const classicModel = native.classicModel;
 /** What names a task of a family, and how its model is shaped. */
 export interface TaskRequest {
   /** "train", "test" or one of the family's out-of-distribution splits. */
-  split?: string;
+  split?: SplitName | undefined;
   /** Index within the split. */
   index: number;
-  seed?: number;
-  regime?: 'mdp' | 'pomdp' | 'apomdp';
+  /** Seed of everything that is drawn (default 0). */
+  seed?: number | undefined;
+  /** Whether states are seen, and whether there is a cloud (default `mdp`). */
+  regime?: Regime | undefined;
   /** Number of decisions; the family's own when it is left out. */
-  horizon?: number;
+  horizon?: number | undefined;
   /** Size of an APOMDP's cloud. */
-  models?: number;
+  models?: number | undefined;
   /** Ambiguity attitude of an APOMDP: 1 is max-min. */
-  alpha?: number;
+  alpha?: number | undefined;
 }
 
 const TASK = {
   split: 'string', index: 'number', seed: 'number', regime: ['mdp', 'pomdp', 'apomdp'], horizon: 'number', models: 'number', alpha: 'number',
 } as const satisfies Record<keyof TaskRequest, Kind>;
 
-/** Draws a task; the same request gives the same model, bit for bit. */
-export function drawTask(family: string, request: TaskRequest): Addon.DrawnTask {
+/** Draws a task; the same request gives the same model, bit for bit. Throws UNKNOWN_NAME for a family or a split that does not exist. */
+export function drawTask(family: FamilyName, request: TaskRequest): Addon.DrawnTask {
   checkOptions('drawTask', request, TASK);
   const { split = 'train', index, seed = 0, regime = 'mdp', horizon, models = 3, alpha = 1 } = request;
   return native.drawTask(family, JSON.stringify({ split, index, seed, regime, horizon, models, alpha }));
@@ -98,31 +102,9 @@ export async function solve(model: Model, options: Addon.SolveOptions & CallOpti
   return cancellable({ signal, onProgress }, (token, report) => stoppable(stop, token, () => native.solve(model, rest, token, report)));
 }
 
-/** The family's few-shot template for a regime. */
-export function defaultTemplate(family: string, regime: string): Record<string, unknown> {
-  return JSON.parse(native.defaultTemplate(family, regime)) as Record<string, unknown>;
-}
-
-/**
- * How trajectories are laid out as text; what is left out keeps its default. An example is the header, for every support
- * trajectory the support marker and its steps, then the query marker and the query's steps. A step is the line `o,a,r`:
- * zero-padded decimals of fixed width. A reward is printed as `round(reward * reward_scale) + reward_offset`.
- */
-export interface Template {
-  header?: string;
-  support_marker?: string;
-  query_marker?: string;
-  /** Digits of an observation, 1 to 5. */
-  observation_width?: number;
-  /** Digits of an action; always 1, because an action is one token. */
-  action_width?: 1;
-  /** Digits of a reward, 1 to 5. */
-  reward_width?: number;
-  reward_scale?: number;
-  reward_offset?: number;
-  /** The character that fills a field where there is no observation, or where the reward is hidden. */
-  missing?: string;
-  query_reward?: 'shown' | 'hidden';
+/** The family's few-shot template for a regime. Throws UNKNOWN_NAME. */
+export function defaultTemplate(family: FamilyName, regime: Regime): WholeTemplate {
+  return camelKeys(JSON.parse(native.defaultTemplate(family, regime))) as WholeTemplate;
 }
 
 /**
@@ -132,29 +114,35 @@ export interface Template {
  */
 export function compileEncoder(template: Template, tokenizer: Tokenizer, observations: number, actions: number): Encoder {
   checkTokenizer('compileEncoder', tokenizer);
-  return native.Encoder.compile(JSON.stringify(template), tokenizer, observations, actions);
+  return native.compileEncoder(templateJson(template), tokenizer, observations, actions);
 }
 
 /** The native vocabulary of some templates, for models trained from scratch: one id a digit and one id a literal. */
 export function compactTokenizer(templates: readonly Template[]): Tokenizer {
-  return native.Tokenizer.compact(templates.map((template) => JSON.stringify(template)));
+  return native.compactTokenizer(templates.map(templateJson));
 }
 
 /** Makes one whole shard of a dataset: draws tasks, solves them, rolls out, encodes, writes. */
 export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: string, options: CallOptions<Addon.StageProgress> = {}): Promise<Addon.ShardReport> {
   checkTokenizer('makeShard', tokenizer);
   checkOptions('makeShard', options, CALL_OPTIONS);
-  return cancellable(options, (token, report) => native.makeShard(JSON.stringify(spec), tokenizer, path, token, report));
+  return cancellable(options, (token, report) => native.makeShard(specJson(spec), tokenizer, path, token, report));
 }
 
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
 export const loadPolicy = native.loadPolicy;
 
+/** What calls take that only read. */
+export interface ThreadsOption {
+  /** Worker threads (default: one a core). */
+  threads?: number | undefined;
+}
+
 /**
  * Reads every row of a dataset's shards: how many there are, repeat, and how good their labels are. A shard that lies in a dataset's
  * folder is held against the manifest there: throws DATASET_CORRUPT.
  */
-export async function scanShards(paths: readonly string[], options: { threads?: number } & CallOptions<Addon.StageProgress> = {}): Promise<Addon.Scan> {
+export async function scanShards(paths: readonly string[], options: ThreadsOption & CallOptions<Addon.StageProgress> = {}): Promise<Addon.Scan> {
   checkOptions('scanShards', options, { threads: 'number', ...CALL_OPTIONS });
   const { threads, ...call } = options;
   await checkShards(paths, options.signal);
@@ -171,5 +159,5 @@ export function readExample(path: string, row: number): Addon.ShardExample {
 export async function createEpisodes(spec: EpisodesSpec, tokenizer: Tokenizer, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
   checkTokenizer('createEpisodes', tokenizer);
   checkOptions('createEpisodes', options, CALL_OPTIONS);
-  return cancellable(options, (token, report) => native.Episodes.create(JSON.stringify(spec), tokenizer, token, report));
+  return cancellable(options, (token, report) => native.createEpisodes(specJson(spec), tokenizer, token, report));
 }

@@ -72,6 +72,7 @@ export const native: Addon = guarded(load());
 export interface CallOptions<Progress = never> {
   /** Stops the call, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Told now and then how far the call has come. What it throws stops the call, which rejects with that. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

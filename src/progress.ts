@@ -3,8 +3,11 @@ import cliProgress from 'cli-progress';
 
 /** How far a stage has come. `done` equal to `total` means that it is finished. */
 export interface ProgressEvent {
+  /** The stage of a run, or the command. */
   stage: string;
+  /** How much is done. */
   done: number;
+  /** How much there is in all. */
   total: number;
   /** What is being done, in a few words. */
   detail: string;

@@ -1,93 +1,293 @@
-// What an experiment leaves behind: the schema of `results.json` (tiresias.results/1), read by the report.
-import { z } from 'zod';
+// What an experiment leaves behind: `results.json` (tiresias.results/2), read by the report.
+import type { z as Zod } from 'zod';
+import { TiresiasError } from './errors.js';
+import { lazy, zod } from './lazy.js';
 
-/** [low, high] of a 95 % BCa bootstrap interval over tasks; both ends equal the estimate when the value is exact. */
-const interval = z.tuple([z.number(), z.number()]);
+/** A 95 % BCa bootstrap interval over tasks; both ends equal the estimate when the value is exact. */
+export type Interval95 = [low: number, high: number];
+
+/** APOMDP only: values with nature fixed at each model. */
+export interface CloudResult {
+  /** Mean value over tasks, by model. */
+  perModel: number[];
+  /** Mean over tasks of the worst model's. */
+  worst: number;
+  /** Mean over tasks and models. */
+  average: number;
+}
 
 /** One method in one regime. Gaps are V* - V^π: absolute, relative to |V*|, and normalised by V* - V^random. */
-export const methodResult = z.object({
-  gap_abs: z.number(),
-  gap_abs_ci95: interval,
-  gap_rel: z.number(),
-  gap_rel_ci95: interval,
-  gap_norm: z.number(),
-  gap_norm_ci95: interval,
+export interface MethodResult {
+  /** Mean over tasks of the gap, in reward. */
+  gapAbs: number;
+  /** Interval of `gapAbs`. */
+  gapAbsCi95: Interval95;
+  /** Sum of the gaps over the sum of |V*|. */
+  gapRel: number;
+  /** Interval of `gapRel`. */
+  gapRelCi95: Interval95;
+  /** Sum of the gaps over the sum of V* - V^random: 0 is optimal, 1 is chance. */
+  gapNorm: number;
+  /** Interval of `gapNorm`. */
+  gapNormCi95: Interval95;
   /** V^π: V* less the estimated gap, so that methods compare without the noise of returns. Returns are in the raw rows. */
-  value: z.number(),
-  value_ci95: interval,
+  value: number;
+  /** Interval of `value`. */
+  valueCi95: Interval95;
   /** Share of decisions inside the ε-optimal action set. */
-  agreement: z.number(),
-  agreement_ci95: interval,
+  agreement: number;
+  /** Interval of `agreement`. */
+  agreementCi95: Interval95;
   /** Mean regret at each decision stage. */
-  regret_by_step: z.array(z.number()),
-  tasks: z.number().int(),
-  episodes: z.number().int(),
+  regretByStep: number[];
+  /** Number of tasks. */
+  tasks: number;
+  /** Number of episodes, over all tasks. */
+  episodes: number;
   /** True when the gap was computed, false when it was estimated from episodes. */
-  exact: z.boolean(),
-  /** APOMDP only: mean value over tasks with nature fixed at each model, their worst per task, and the average over the cloud. */
-  cloud: z.object({ per_model: z.array(z.number()), worst: z.number(), average: z.number() }).optional(),
-});
+  exact: boolean;
+  /** APOMDP only: values with nature fixed at each model. */
+  cloud?: CloudResult | undefined;
+}
 
-const traceStep = z.object({
-  t: z.number().int(),
-  state: z.number().int(),
-  observation: z.number().int().nullable(),
-  action: z.number().int(),
-  oracle_action: z.number().int(),
-  reward: z.number(),
+/** One decision of a {@link Trace}. */
+export interface TraceStep {
+  /** Its stage, from 0. */
+  t: number;
+  /** The hidden state. */
+  state: number;
+  /** What was seen; null before the first observation. */
+  observation: number | null;
+  /** What the method did. */
+  action: number;
+  /** What the oracle would have done on the same history. */
+  oracleAction: number;
+  /** The realised reward. */
+  reward: number;
   /** The oracle's belief before acting, length S; absent when the state is seen. */
-  belief: z.array(z.number()).optional(),
-});
+  belief?: number[] | undefined;
+}
 
-export const regimeResult = z.object({
-  horizon: z.number().int(),
-  /** Mean over tasks of V* at the start, with the mean certified bounds. */
-  optimal: z.number(),
-  lower: z.number(),
-  upper: z.number(),
-  methods: z.record(z.string(), methodResult),
-  /** One episode of one method, for the report. */
-  traces: z.array(z.object({ method: z.string(), task: z.number().int(), steps: z.array(traceStep) })),
-});
+/** One episode of one method, for the report. */
+export interface Trace {
+  /** The method. */
+  method: string;
+  /** Index of the task in its split. */
+  task: number;
+  /** Its decisions. */
+  steps: TraceStep[];
+}
 
-export const trainingResult = z.object({
-  name: z.string(),
-  regimes: z.array(z.string()),
-  parameters: z.number(),
-  trainable: z.number(),
-  examples: z.number().int(),
-  steps: z.number().int(),
-  tokens: z.number().int(),
-  seconds: z.number(),
-  tokens_per_second: z.number(),
-  matmul_peak_gflops: z.number(),
-  matmul_share: z.number(),
-  peak_rss_bytes: z.number(),
-  curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
-});
+/** What came of one regime. */
+export interface RegimeResult {
+  /** Decisions an episode. */
+  horizon: number;
+  /** Mean over tasks of V* at the start. */
+  optimal: number;
+  /** Mean of its certified lower bounds. */
+  lower: number;
+  /** Mean of its certified upper bounds. */
+  upper: number;
+  /** By method: `oracle`, `sft`, `icl`, `random`. */
+  methods: Record<string, MethodResult>;
+  /** Episodes for the report. */
+  traces: Trace[];
+}
 
-export const resultsSchema = z.object({
-  schema: z.literal('tiresias.results/1'),
-  name: z.string(),
-  version: z.string(),
-  machine: z.object({ cpu: z.string(), cores: z.number(), memory_bytes: z.number(), node: z.string(), platform: z.string() }),
+/** A step of a training. */
+export interface CurvePoint {
+  /** Optimiser steps so far. */
+  step: number;
+  /** Mean loss of its batch, in nats. */
+  loss: number;
+  /** Share of labels that were the likeliest of all tokens. */
+  accuracy: number;
+  /** Learning rate. */
+  lr: number;
+}
+
+/** What one training did and cost. */
+export interface TrainingResult {
+  /** Name of the adapter. */
+  name: string;
+  /** The regimes whose datasets it learnt from. */
+  regimes: string[];
+  /** Parameters of the base model. */
+  parameters: number;
+  /** Parameters of the adapter. */
+  trainable: number;
+  /** Examples that there were. */
+  examples: number;
+  /** Optimiser steps. */
+  steps: number;
+  /** Tokens that were read. */
+  tokens: number;
+  /** Wall time. */
+  seconds: number;
+  /** Tokens a second. */
+  tokensPerSecond: number;
+  /** What the machine's matrix product was measured to do. */
+  matmulPeakGflops: number;
+  /** The share of that which training reached. */
+  matmulShare: number;
+  /** Largest resident memory of the trainer. */
+  peakRssBytes: number;
+  /** Every step. */
+  curve: CurvePoint[];
+}
+
+/** The machine that ran an experiment. */
+export interface MachineInfo {
+  /** Model of its processor. */
+  cpu: string;
+  /** Cores that it could use. */
+  cores: number;
+  /** Its memory. */
+  memoryBytes: number;
+  /** Version of Node. */
+  node: string;
+  /** Operating system and architecture. */
+  platform: string;
+}
+
+/** What one regime's dataset holds. */
+export interface DatasetResult {
+  /** The regime. */
+  regime: string;
+  /** Number of examples. */
+  examples: number;
+  /** Number of tasks. */
+  tasks: number;
+  /** Number of ids in all examples. */
+  tokens: number;
+  /** Number of labelled positions. */
+  labels: number;
+  /** Size of the files. */
+  bytes: number;
+  /** Mean regret bound of a label, in reward. */
+  meanRegretBound: number;
+  /** Largest regret bound of a label, in reward. */
+  maxRegretBound: number;
+  /** Wall time. */
+  seconds: number;
+}
+
+/** What a stage of a run cost. */
+export interface StageResult {
+  /** Its name. */
+  name: string;
+  /** Wall time, summed over interrupted runs. */
+  seconds: number;
+  /** Largest resident memory. */
+  peakRssBytes?: number | undefined;
+}
+
+/** The document `results.json`. */
+export interface Results {
+  /** Format and version of the file. */
+  schema: 'tiresias.results/2';
+  /** The experiment's name. */
+  name: string;
+  /** Of tiresias. */
+  version: string;
+  /** The machine that ran it. */
+  machine: MachineInfo;
   /** The whole experiment file, defaults filled in. */
-  experiment: z.record(z.string(), z.unknown()),
+  experiment: Record<string, unknown>;
   /** Names of the actions, for plots. */
-  actions: z.array(z.string()),
-  base_model: z.object({ name: z.string(), sha256: z.string() }),
-  datasets: z.array(
-    z.object({
-      regime: z.string(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
-      mean_regret_bound: z.number(), max_regret_bound: z.number(), seconds: z.number(),
-    }),
-  ),
-  training: z.array(trainingResult),
-  stages: z.array(z.object({ name: z.string(), seconds: z.number(), peak_rss_bytes: z.number().optional() })),
-  regimes: z.record(z.string(), regimeResult),
+  actions: string[];
+  /** The pretrained model. */
+  baseModel: {
+    /** Its name. */
+    name: string;
+    /** SHA-256 of its file. */
+    sha256: string;
+  };
+  /** The datasets, by regime. */
+  datasets: DatasetResult[];
+  /** The trainings. */
+  training: TrainingResult[];
+  /** The stages of the run, in order. */
+  stages: StageResult[];
+  /** What came of each regime. */
+  regimes: Record<string, RegimeResult>;
+}
+
+const schemaOf = lazy(() => {
+  const z = zod();
+  const interval = z.tuple([z.number(), z.number()]);
+  const methodResult = z.object({
+    gapAbs: z.number(),
+    gapAbsCi95: interval,
+    gapRel: z.number(),
+    gapRelCi95: interval,
+    gapNorm: z.number(),
+    gapNormCi95: interval,
+    value: z.number(),
+    valueCi95: interval,
+    agreement: z.number(),
+    agreementCi95: interval,
+    regretByStep: z.array(z.number()),
+    tasks: z.number().int(),
+    episodes: z.number().int(),
+    exact: z.boolean(),
+    cloud: z.object({ perModel: z.array(z.number()), worst: z.number(), average: z.number() }).optional(),
+  });
+  const traceStep = z.object({
+    t: z.number().int(),
+    state: z.number().int(),
+    observation: z.number().int().nullable(),
+    action: z.number().int(),
+    oracleAction: z.number().int(),
+    reward: z.number(),
+    belief: z.array(z.number()).optional(),
+  });
+  const regimeResult = z.object({
+    horizon: z.number().int(),
+    optimal: z.number(),
+    lower: z.number(),
+    upper: z.number(),
+    methods: z.record(z.string(), methodResult),
+    traces: z.array(z.object({ method: z.string(), task: z.number().int(), steps: z.array(traceStep) })),
+  });
+  const trainingResult = z.object({
+    name: z.string(),
+    regimes: z.array(z.string()),
+    parameters: z.number(),
+    trainable: z.number(),
+    examples: z.number().int(),
+    steps: z.number().int(),
+    tokens: z.number().int(),
+    seconds: z.number(),
+    tokensPerSecond: z.number(),
+    matmulPeakGflops: z.number(),
+    matmulShare: z.number(),
+    peakRssBytes: z.number(),
+    curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
+  });
+  return z.object({
+    schema: z.literal('tiresias.results/2'),
+    name: z.string(),
+    version: z.string(),
+    machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
+    experiment: z.record(z.string(), z.unknown()),
+    actions: z.array(z.string()),
+    baseModel: z.object({ name: z.string(), sha256: z.string() }),
+    datasets: z.array(
+      z.object({
+        regime: z.string(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
+        meanRegretBound: z.number(), maxRegretBound: z.number(), seconds: z.number(),
+      }),
+    ),
+    training: z.array(trainingResult),
+    stages: z.array(z.object({ name: z.string(), seconds: z.number(), peakRssBytes: z.number().optional() })),
+    regimes: z.record(z.string(), regimeResult),
+  }) satisfies Zod.ZodType<Results>;
 });
 
-export type Results = z.infer<typeof resultsSchema>;
-export type MethodResult = z.infer<typeof methodResult>;
-export type RegimeResult = z.infer<typeof regimeResult>;
-export type TrainingResult = z.infer<typeof trainingResult>;
+/** Checks that a value is what `results.json` holds, and leaves out what it does not know. Throws INVALID_RESULTS naming what is wrong. */
+export function parseResults(value: unknown, file = 'results'): Results {
+  const parsed = schemaOf().safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new TiresiasError('INVALID_RESULTS', `${file} is not what an experiment leaves as results.json:\n${zod().prettifyError(parsed.error)}`, { details: { file }, cause: parsed.error });
+}

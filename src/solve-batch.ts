@@ -6,7 +6,33 @@ import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import type * as Addon from '../native/index.cjs';
 
 /** What came of one model of a batch: its solution, or the error that it ended with. */
-export type Solved = { model: Model; solution: Solution; error?: undefined } | { model: Model; solution?: undefined; error: TiresiasError };
+export type Solved = SolvedModel | UnsolvedModel;
+
+/** A model of a batch that was solved. */
+export interface SolvedModel {
+  /** The model. */
+  model: Model;
+  /** Its solution. */
+  solution: Solution;
+  /** Left out. */
+  error?: undefined;
+}
+
+/** A model of a batch that could not be solved. */
+export interface UnsolvedModel {
+  /** The model. */
+  model: Model;
+  /** Left out. */
+  solution?: undefined;
+  /** Why not. */
+  error: TiresiasError;
+}
+
+/** What only {@link solveEach} takes. */
+export interface AtOnceOption {
+  /** Models that are solved, and whose policies are held, at a time (default 64). */
+  atOnce?: number | undefined;
+}
 
 /** Settings of a batch. Limits (gap, time, memory) hold for every model; `threads` is shared out over the models. */
 export type BatchOptions = Addon.SolveOptions & CallOptions<Addon.StageProgress> & StopOption;
@@ -38,7 +64,7 @@ export async function solveBatch(models: Iterable<Model>, options: BatchOptions 
  */
 export async function* solveEach(
   models: Iterable<Model> | AsyncIterable<Model>,
-  options: Omit<BatchOptions, 'onProgress'> & { atOnce?: number } = {},
+  options: Omit<BatchOptions, 'onProgress'> & AtOnceOption = {},
 ): AsyncGenerator<Solved, void, undefined> {
   checkOptions('solveEach', options, { ...SOLVE_OPTIONS, signal: 'signal', stop: 'signal', atOnce: 'number' });
   const { atOnce = 64, ...rest } = options;

@@ -1,44 +1,140 @@
-// What the addon is told to draw: the part of an experiment that one regime's shards and episodes share, as plain JSON.
-import type { Experiment, Regime } from './experiment.js';
+// What the addon is told to draw: the part of an experiment that one regime's shards and episodes share.
+import { snakeKeys } from './case.js';
+import type { Experiment } from './experiment.js';
+
+/** Whether states are seen (`mdp`) or not (`pomdp`), and whether there is a cloud of models besides (`apomdp`). */
+export type Regime = 'mdp' | 'pomdp' | 'apomdp';
+/** The task families that there are. */
+export type FamilyName = 'energy' | 'clinical' | 'darkroom' | 'linear';
+/** The splits of the families; not every family has every one out of distribution (see `families`). */
+export type SplitName =
+  | 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests'
+  | 'ood-concentrated';
+/** Who acts: `oracle`, `random`, the oracle with random actions at the given rate, or a mixture such as `mixture:oracle=0.5,random=0.5`. */
+export type Behaviour = 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`;
+/** Who acts in a query. */
+export type QueryBehaviour = 'oracle' | `epsilon:${number}`;
+/** Who picks the model of a cloud at each step: it is always model `M` (`fixed:M`), drawn uniformly, or the oracle's own answer. */
+export type Nature = `fixed:${number}` | 'resampled' | 'adversarial';
+/** Who picks the model of a cloud while trajectories are drawn: `fixed` is the task's hidden true model. */
+export type SupportNature = 'fixed' | 'resampled' | 'adversarial';
+/** Who picks the model of a cloud in evaluation: the oracle's own nature, or always model `M`. */
+export type QueryNature = 'oracle' | `fixed:${number}`;
+/** What a shard is written as. */
+export type ShardFormat = 'parquet' | 'jsonl' | 'safetensors';
+
+/**
+ * How trajectories are laid out as text; what is left out keeps its default. An example is the header, for every support
+ * trajectory the support marker and its steps, then the query marker and the query's steps. A step is the line `o,a,r`:
+ * zero-padded decimals of fixed width. A reward is printed as `round(reward * rewardScale) + rewardOffset`.
+ */
+export interface Template {
+  /** What an example begins with. */
+  header?: string | undefined;
+  /** What a support trajectory begins with. */
+  supportMarker?: string | undefined;
+  /** What the query begins with. */
+  queryMarker?: string | undefined;
+  /** Digits of an observation, 1 to 5. */
+  observationWidth?: number | undefined;
+  /** Digits of an action; always 1, because an action is one token. */
+  actionWidth?: 1 | undefined;
+  /** Digits of a reward, 1 to 5. */
+  rewardWidth?: number | undefined;
+  /** What a reward is multiplied by before it is rounded. */
+  rewardScale?: number | undefined;
+  /** What is added to it then, so that no printed number is negative. */
+  rewardOffset?: number | undefined;
+  /** The character that fills a field where there is no observation, or where the reward is hidden. */
+  missing?: string | undefined;
+  /** Whether the query's steps show their rewards. */
+  queryReward?: 'shown' | 'hidden' | undefined;
+}
+
+/** A template with nothing left out. */
+export type WholeTemplate = { [K in keyof Template]-?: NonNullable<Template[K]> };
 
 /** Tasks, oracles and trajectories of one regime. */
 export interface TaskSpec {
-  family: string;
-  split: string;
+  /** The family of the tasks. */
+  family: FamilyName;
+  /** Its split. */
+  split: SplitName;
+  /** Seed of everything that is drawn. */
   seed: number;
+  /** Whether states are seen, and whether there is a cloud. */
   regime: Regime;
+  /** Decisions an episode. */
   horizon: number;
+  /** Size of an APOMDP's cloud. */
   models: number;
+  /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
   alpha: number;
-  nature: string;
-  support: { trajectories: number; behaviour: string };
-  solver: { gap: number; timeSeconds: number | null };
+  /** Who picks an APOMDP's model while trajectories are drawn. */
+  nature: SupportNature;
+  /** The support of an example. */
+  support: {
+    /** How many trajectories. */
+    trajectories: number;
+    /** Who acts in them. */
+    behaviour: Behaviour;
+  };
+  /** When the oracle may stop. */
+  solver: {
+    /** At this gap between its bounds. */
+    gap: number;
+    /** After so many seconds; null for no limit. Labels then depend on the machine's speed. */
+    timeSeconds: number | null;
+  };
   /** Changes to the family's own template; null for none. */
-  template: Record<string, unknown> | null;
+  template: Template | null;
 }
 
 /** A dataset's shard: tasks `firstTask` to `firstTask + tasks`, each with `examplesPerTask` examples. */
 export interface ShardSpec extends TaskSpec {
-  query: { behaviour: string };
+  /** The query of an example. */
+  query: {
+    /** Who acts in it; labels are the oracle's in any case. */
+    behaviour: Behaviour;
+  };
+  /** Index of the first task in the split. */
   firstTask: number;
+  /** Number of tasks. */
   tasks: number;
+  /** Examples that share a task and its oracle. */
   examplesPerTask: number;
-  format: 'parquet' | 'jsonl' | 'safetensors';
+  /** What the file is written as. */
+  format: ShardFormat;
+  /** Worker threads; 0 for all cores. Changes no byte. */
   threads: number;
 }
 
 /** Evaluation episodes of tasks `firstTask` to `firstTask + tasks`. */
 export interface EpisodesSpec extends TaskSpec {
+  /** Index of the first task in the split. */
   firstTask: number;
+  /** Number of tasks. */
   tasks: number;
+  /** Episodes on each task. */
   episodesPerTask: number;
+  /** An action within this of the best counts as agreeing with the oracle. */
   epsilon: number;
+  /** Worker threads; 0 for all cores. */
   threads: number;
   /** APOMDP only: who picks the model that acts in the query. */
-  queryNature?: 'oracle' | `fixed:${number}`;
+  queryNature?: QueryNature | undefined;
 }
 
-export function taskSpec(experiment: Experiment, regime: Regime, split: string): TaskSpec {
+/** The part of an experiment that one regime's tasks share. */
+export function taskSpec(experiment: Experiment, regime: Regime, split: SplitName): TaskSpec {
   const { family, seed, horizon, models, alpha, nature, support, solver } = experiment;
   return { family, split, seed, regime, horizon, models, alpha, nature, support, solver, template: experiment.templates[regime] ?? null };
+}
+
+/** A template as the addon reads it. */
+export const templateJson = (template: Template): string => JSON.stringify(snakeKeys(template));
+
+/** A specification as the addon reads it. */
+export function specJson<S extends { template: Template | null }>(spec: S): string {
+  return JSON.stringify({ ...spec, template: spec.template && snakeKeys(spec.template) });
 }

@@ -40,8 +40,8 @@ describe('the command line', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining('37 states')]);
     expect(Model.fromFile(out).model.states).toBe(37);
     expect((await tiresias(['check', 'tiger', 'tag'])).stdout).toMatch(/pomdp: 2 states[^]*pomdp: 870 states/);
-    const simulated = JSON.parse((await tiresias(['simulate', 'cheese', '--policy', 'random', '--episodes', '100', '--steps', '5', '--json'])).stdout) as { mean_return: number };
-    expect(simulated.mean_return).toBeGreaterThanOrEqual(0);
+    const simulated = JSON.parse((await tiresias(['simulate', 'cheese', '--policy', 'random', '--episodes', '100', '--steps', '5', '--json'])).stdout) as { meanReturn: number };
+    expect(simulated.meanReturn).toBeGreaterThanOrEqual(0);
   });
 
   it('prefers a file of that name, and no folder', async () => {

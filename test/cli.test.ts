@@ -192,7 +192,7 @@ describe('solve', () => {
     expect(stdout).toMatch(/stopped +converged/);
     const json = JSON.parse((await tiresias([...args, '--json'])).stdout) as Record<string, number & { index: number }>;
     expect(json['lower']).toBeLessThanOrEqual(json['upper']!);
-    expect(json['q_values']).toHaveLength(3);
+    expect(json['qValues']).toHaveLength(3);
     expect(json).toMatchObject({ stopped: 'converged', model: { kind: 'pomdp' } });
   });
 
@@ -201,10 +201,10 @@ describe('solve', () => {
     const { model } = drawTask('energy', { split: 'test', index: 3, seed: 4, regime: 'mdp', horizon: 6 });
     writeFileSync(join(folder, 'm.json'), model.toJson());
     const policy = join(folder, 'policy');
-    const file = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--policy-out', policy])).stdout) as { value: number; q_values: number[] };
+    const file = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--policy-out', policy])).stdout) as { value: number; qValues: number[] };
     const drawn = JSON.parse((await tiresias(['solve', '--family', 'energy', '--split', 'test', '--index', '3', '--seed', '4', '--horizon', '6', '--json'])).stdout) as { value: number };
     expect(file.value).toBe(drawn.value);
-    expect([...loadPolicy(readFileSync(policy), Model.fromJson(model.toJson())).qValues(0, model.start())]).toEqual(file.q_values);
+    expect([...loadPolicy(readFileSync(policy), Model.fromJson(model.toJson())).qValues(0, model.start())]).toEqual(file.qValues);
     const longer = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--horizon', '9'])).stdout) as { value: number };
     expect(longer.value).not.toBe(file.value);
   });
@@ -224,10 +224,10 @@ describe('solve', () => {
 
   it('shows a zero as one, and no small bound as a zero', async () => {
     const args = ['solve', '--family', 'energy', '--regime', 'mdp', '--horizon', '3'];
-    const { gap, action } = JSON.parse((await tiresias([...args, '--json'])).stdout) as { gap: number; action: { regret_bound: number } };
+    const { gap, action } = JSON.parse((await tiresias([...args, '--json'])).stdout) as { gap: number; action: { regretBound: number } };
     const { stdout } = await tiresias(args);
     const shown = [/gap (\S+)/, /loses at most (\S+)\)/].map((pattern) => pattern.exec(stdout)![1]!);
-    expect(shown).toEqual([gap, action.regret_bound].map(digits));
+    expect(shown).toEqual([gap, action.regretBound].map(digits));
     expect(shown).toContain('0');
     expect([1e-12, 0.00123456, 0].map(digits)).toEqual(['1.00e-12', '0.00123', '0']);
   });
@@ -245,17 +245,17 @@ describe('rollout', () => {
     const args = ['rollout', '--family', 'energy', '--index', '2', '--regime', 'pomdp', '--horizon', '4', '--episodes', '50', '--seed', '3'];
     const { stdout, code, stderr } = await tiresias([...args, '--behaviour', 'epsilon:0.2', '--out', out, '--json']);
     expect(code, stderr).toBe(0);
-    const summary = JSON.parse(stdout) as { mean_return: number; mean_return_ci95: [number, number] };
+    const summary = JSON.parse(stdout) as { meanReturn: number; meanReturnCi95: [number, number] };
     const rows = readFileSync(out, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { return: number; actions: number[]; rewards: number[] });
     expect(rows).toHaveLength(50);
     for (const row of rows) {
       expect(row.actions).toHaveLength(4);
       expect(row.return).toBeCloseTo(row.rewards.reduce((a, b) => a + b), 9);
     }
-    expect(summary.mean_return).toBeCloseTo(rows.reduce((sum, row) => sum + row.return, 0) / 50, 9);
-    expect(summary.mean_return_ci95[0]).toBeLessThan(summary.mean_return);
+    expect(summary.meanReturn).toBeCloseTo(rows.reduce((sum, row) => sum + row.return, 0) / 50, 9);
+    expect(summary.meanReturnCi95[0]).toBeLessThan(summary.meanReturn);
     expect((await tiresias([...args, '--behaviour', 'random'])).stdout).toMatch(/mean return .*95 % interval/);
-    expect((await tiresias([...args, '--behaviour', 'epsilon:0.2', '--json', '--threads', '1'])).stdout).toContain(String(summary.mean_return));
+    expect((await tiresias([...args, '--behaviour', 'epsilon:0.2', '--json', '--threads', '1'])).stdout).toContain(String(summary.meanReturn));
   });
 
   it('knows the natures of an APOMDP', async () => {

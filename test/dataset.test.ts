@@ -131,7 +131,7 @@ describe('a dataset', () => {
 
   it('takes a template of one’s own', async () => {
     const folder = scratch();
-    await makeDataset(config({ templates: { pomdp: { header: 'hidden\n', query_reward: 'shown' } } }), folder, { tokenizer, threads: 2 });
+    await makeDataset(config({ templates: { pomdp: { header: 'hidden\n', queryReward: 'shown' } } }), folder, { tokenizer, threads: 2 });
     expect((await datasetExample(folder, 0)).prompt).toMatch(/^hidden\n/);
     await expect(makeDataset(config({ templates: { pomdp: { header: 'a1\n' } } }), scratch(), { tokenizer, threads: 2 })).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining('header') });
   });

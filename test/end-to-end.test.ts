@@ -35,7 +35,7 @@ describe('the real trainer', () => {
     await expect(stopped).rejects.toBe(reason);
     expect(existsSync(join(folder, 'stopped', 'adapter'))).toBe(false);
     const resumed: number[] = [];
-    await train(config('stopped'), { onEvent: (event) => event.event === 'start' && resumed.push(event.resumed_from) });
+    await train(config('stopped'), { onEvent: (event) => event.event === 'start' && resumed.push(event.resumedFrom) });
     expect(resumed[0]).toBeGreaterThan(0);
     expect(contents(join(folder, 'stopped', 'adapter'))).toEqual(contents(join(folder, 'straight', 'adapter')));
     // Done already: the stored word is repeated.

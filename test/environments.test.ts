@@ -31,7 +31,7 @@ describe('environments', () => {
     ['hidden states', {}, 'fixed:0'],
     ['a cloud whose first model is true', { models: 2 }, 'fixed:0'],
     ['a cloud of which each step draws a model, with states seen', { models: 3, hidden: false }, 'resampled'],
-  ])('replay a rollout bit for bit: %s', (_, shape, nature) => {
+  ] as const)('replay a rollout bit for bit: %s', (_, shape, nature) => {
     fc.assert(
       fc.property(randomModels(shape), fc.integer({ min: 1, max: 150 }), fc.nat(), fc.nat(), ({ model, states }, count, seed, firstEpisode) => {
         const options = { seed, firstEpisode, nature };
@@ -41,7 +41,7 @@ describe('environments', () => {
     );
   });
 
-  it.each(['fixed:1', 'resampled'])('follow the beliefs that a solution selects, as a rollout does, under nature %s', (nature) => {
+  it.each(['fixed:1', 'resampled'] as const)('follow the beliefs that a solution selects, as a rollout does, under nature %s', (nature) => {
     const model = energy('apomdp');
     const solution = solveSync(model, { gap: 0.05 });
     const record = rolloutSync(model, { behaviour: 'epsilon:0.5', episodes: 200, seed: 3, nature, record: ALL }, solution);

@@ -22,34 +22,34 @@ describe('metrics', () => {
   it('pool gaps over tasks as ratios of means', () => {
     const rows = [row({ task: 0, regret: 1, optimal: 5, random_value: 2 }), row({ task: 1, regret: 3, optimal: -1, random_value: -6 })];
     const m = methodResult('sft', rows, rows, options);
-    expect(m.gap_abs).toBe(2);
-    expect(m.gap_rel).toBeCloseTo(4 / 6, 12);
-    expect(m.gap_norm).toBeCloseTo(4 / 8, 12);
-    expect(m.regret_by_step).toEqual([0.25, 0.75]);
+    expect(m.gapAbs).toBe(2);
+    expect(m.gapRel).toBeCloseTo(4 / 6, 12);
+    expect(m.gapNorm).toBeCloseTo(4 / 8, 12);
+    expect(m.regretByStep).toEqual([0.25, 0.75]);
     expect([m.tasks, m.episodes, m.exact]).toEqual([2, 2, false]);
   });
 
   it('average the episodes of a task before they pool, so that tasks weigh the same', () => {
     const rows = [row({ task: 0, regret: 0 }), row({ task: 0, episode: 1, regret: 4 }), row({ task: 1, regret: 6 })];
-    expect(methodResult('icl', rows, rows, options).gap_abs).toBe(4);
+    expect(methodResult('icl', rows, rows, options).gapAbs).toBe(4);
   });
 
   it('give the oracle an exact gap of 0 and chance an exact gap of 1 where a closed form exists', () => {
     const rows = [row({ task: 0 }), row({ task: 1, optimal: 7, random_value: 1 })];
     const oracle = methodResult('oracle', rows, rows, options);
-    expect([oracle.gap_abs, oracle.gap_norm, oracle.exact, oracle.value]).toEqual([0, 0, true, 6]);
-    expect([...oracle.gap_abs_ci95, ...oracle.gap_norm_ci95]).toEqual([0, 0, 0, 0]);
+    expect([oracle.gapAbs, oracle.gapNorm, oracle.exact, oracle.value]).toEqual([0, 0, true, 6]);
+    expect([...oracle.gapAbsCi95, ...oracle.gapNormCi95]).toEqual([0, 0, 0, 0]);
     const random = methodResult('random', rows, rows, options);
-    expect([random.gap_abs, random.gap_norm, random.exact, random.value]).toEqual([4.5, 1, true, 1.5]);
-    expect(random.gap_norm_ci95).toEqual([1, 1]);
+    expect([random.gapAbs, random.gapNorm, random.exact, random.value]).toEqual([4.5, 1, true, 1.5]);
+    expect(random.gapNormCi95).toEqual([1, 1]);
   });
 
   it('measure chance by its episodes, and the oracle too, where there is a cloud', () => {
     const rows = [row({ random_value: null, regret: 2 }), row({ task: 1, random_value: null, regret: 4 })];
     const mine = [row({ random_value: null, regret: 1 }), row({ task: 1, random_value: null, regret: 2 })];
-    expect(methodResult('sft', mine, rows, { ...options, regime: 'apomdp' }).gap_norm).toBeCloseTo(0.5, 12);
-    expect(methodResult('random', rows, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gap_abs: 3, gap_norm: 1, exact: false });
-    expect(methodResult('oracle', mine, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gap_abs: 1.5, exact: false });
+    expect(methodResult('sft', mine, rows, { ...options, regime: 'apomdp' }).gapNorm).toBeCloseTo(0.5, 12);
+    expect(methodResult('random', rows, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gapAbs: 3, gapNorm: 1, exact: false });
+    expect(methodResult('oracle', mine, rows, { ...options, regime: 'apomdp' })).toMatchObject({ gapAbs: 1.5, exact: false });
   });
 
   it('have intervals that hold the estimate and depend on the seed alone', () => {
@@ -57,9 +57,9 @@ describe('metrics', () => {
       fc.property(fc.array(fc.double({ min: 0, max: 5, noNaN: true }), { minLength: 3, maxLength: 20 }), (gaps) => {
         const rows = gaps.map((regret, task) => row({ task, regret }));
         const m = methodResult('sft', rows, rows, options);
-        expect(m.gap_norm_ci95[0]).toBeLessThanOrEqual(m.gap_norm + 1e-9);
-        expect(m.gap_norm_ci95[1]).toBeGreaterThanOrEqual(m.gap_norm - 1e-9);
-        expect(methodResult('sft', [...rows].reverse(), rows, options).gap_norm_ci95).toEqual(m.gap_norm_ci95);
+        expect(m.gapNormCi95[0]).toBeLessThanOrEqual(m.gapNorm + 1e-9);
+        expect(m.gapNormCi95[1]).toBeGreaterThanOrEqual(m.gapNorm - 1e-9);
+        expect(methodResult('sft', [...rows].reverse(), rows, options).gapNormCi95).toEqual(m.gapNormCi95);
       }),
       { numRuns: 30 },
     );
@@ -68,7 +68,7 @@ describe('metrics', () => {
   it('of a cloud are means over tasks of each model, of the worst and of the average', () => {
     const returns = [[1, 4], [3, 2], [5, 6]];
     const cloud = cloudResult(returns.map((perTask) => perTask.map((value, task) => row({ task, return: value }))));
-    expect(cloud).toEqual({ per_model: [2.5, 2.5, 5.5], worst: 1.5, average: 3.5 });
+    expect(cloud).toEqual({ perModel: [2.5, 2.5, 5.5], worst: 1.5, average: 3.5 });
   });
 });
 

@@ -52,7 +52,7 @@ describe('the experiment file', () => {
     [{ dataset: { examples: 10, examplesPerTask: 3, shardExamples: 3 } }, '$.dataset.examples', /multiple/],
     [{ evaluation: { methods: ['sft'] } }, '$.evaluation.methods', /random/],
     [{ base: { hub: 'nobody' } }, '$.base', /"hub"/],
-    [{ templates: { mdp: { reward_width: 9 } } }, '$.templates.mdp.reward_width', /<=5/],
+    [{ templates: { mdp: { rewardWidth: 9 } } }, '$.templates.mdp.rewardWidth', /<=5/],
     [{ trainning: {} }, '$.trainning', /not a known field/],
     [{ evaluation: { task: 3 } }, '$.evaluation.task', /not a known field/],
     [{ name: '../x' }, '$.name', /letters/],

@@ -9,7 +9,7 @@ const task = (regime: 'mdp' | 'pomdp' | 'apomdp', horizon = 5) => drawTask('ener
 describe('errors of the addon', () => {
   it.each<[string, () => unknown, string]>([
     ['a static method', () => Model.fromJson('{'), 'INVALID_MODEL'],
-    ['a function', () => drawTask('enrgy', { index: 0 }), 'UNKNOWN_NAME'],
+    ['a function', () => drawTask('enrgy' as 'energy', { index: 0 }), 'UNKNOWN_NAME'],
     ['a method', () => task('mdp').actionName(99), 'INVALID_ARGUMENT'],
     ['a number of threads that no machine has', () => solveSync(task('mdp'), { threads: 100_000 }), 'INVALID_ARGUMENT'],
     ['a negative number of threads', () => solveSync(task('mdp'), { threads: -1 }), 'INVALID_ARGUMENT'],
@@ -53,8 +53,8 @@ describe('tasks', () => {
   });
 
   it('have a template', () => {
-    expect(defaultTemplate('energy', 'mdp')).toMatchObject({ action_width: 1 });
-    expect(() => defaultTemplate('energy', 'fomdp')).toThrow(/mdp, pomdp, apomdp/);
+    expect(defaultTemplate('energy', 'mdp')).toMatchObject({ actionWidth: 1 });
+    expect(() => defaultTemplate('energy', 'fomdp' as 'mdp')).toThrow(/mdp, pomdp, apomdp/);
   });
 
   it('come with the package’s version', () => {
@@ -93,7 +93,7 @@ describe.each(['mdp', 'pomdp', 'apomdp'] as const)('solving a %s', (regime) => {
   it('earns its value when it is rolled out, and more than chance', async () => {
     const model = task(regime);
     const solution = solveSync(model, { gap: 0.01 });
-    const options = { behaviour: 'oracle', episodes: 4000, seed: 7, nature: regime === 'apomdp' ? 'adversarial' : 'fixed:0' };
+    const options = { behaviour: 'oracle', episodes: 4000, seed: 7, nature: regime === 'apomdp' ? 'adversarial' : 'fixed:0' } as const;
     const mean = (values: Float64Array) => values.reduce((a, b) => a + b, 0) / values.length;
     const oracle = rolloutSync(model, options, solution);
     expect(Math.abs(mean(oracle.returns) - solution.value)).toBeLessThan(0.35);

@@ -135,7 +135,7 @@ describe('check', () => {
     const { code, stdout, stderr } = await tiresias(['check', path]);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/pomdp: 2 states, 3 actions, 2 observations, discount 0\.95\nobserved part +none\nwarnings +none/);
-    expect(JSON.parse((await tiresias(['check', path, '--json'])).stdout)).toMatchObject([{ file: path, ok: true, kind: 'pomdp', observed_parts: 1, warnings: [] }]);
+    expect(JSON.parse((await tiresias(['check', path, '--json'])).stdout)).toMatchObject([{ file: path, ok: true, kind: 'pomdp', observedParts: 1, warnings: [] }]);
   });
 
   it('shows every fault on standard error and ends with its code', async () => {
@@ -185,14 +185,14 @@ describe('solve and simulate', () => {
       const solved = await tiresias(['solve', path, '--gap', '0.001', '--policy-out', out, '--bounds-plot', plot, '--json']);
       expect(solved.code, solved.stderr).toBe(0);
       const json = JSON.parse(solved.stdout) as { lower: number; upper: number; phases: Record<string, number>; seconds: number };
-      expect(json).toMatchObject({ stopped: 'converged', policy: out, policy_files: [out], bounds_plot: plot });
+      expect(json).toMatchObject({ stopped: 'converged', policy: out, policyFiles: [out], boundsPlot: plot });
       expect(json.lower).toBeLessThanOrEqual(VALUE + 1e-4);
       expect(json.upper).toBeGreaterThanOrEqual(VALUE - 1e-4);
       expect(json.phases['init']! + json.phases['solve']!).toBeCloseTo(json.seconds, 9);
       expect(readFileSync(plot, 'utf8')).toMatch(/^<svg[^]*Seconds[^]*<\/svg>\n$/);
       const simulated = await tiresias(['simulate', path, '--policy', out, '--episodes', '5000', '--json']);
       expect(simulated.code, simulated.stderr).toBe(0);
-      const { mean_return_ci95: [low, high], truncation } = JSON.parse(simulated.stdout) as { mean_return_ci95: [number, number]; truncation: [number, number] };
+      const { meanReturnCi95: [low, high], truncation } = JSON.parse(simulated.stdout) as { meanReturnCi95: [number, number]; truncation: [number, number] };
       expect(low + truncation[0]).toBeLessThan(VALUE);
       expect(high + truncation[1]).toBeGreaterThan(VALUE);
     }
@@ -229,10 +229,10 @@ describe('solve and simulate', () => {
       const out = join(folder, name);
       const solved = await tiresias(['solve', path, '--horizon', '3', '--solver', solver, '--policy-out', out, '--json']);
       expect(solved.code, solved.stderr).toBe(0);
-      expect(JSON.parse(solved.stdout)).toMatchObject({ policy_files: [1, 2, 3].map((stage) => `${out}${stage}`) });
+      expect(JSON.parse(solved.stdout)).toMatchObject({ policyFiles: [1, 2, 3].map((stage) => `${out}${stage}`) });
       const simulated = await tiresias(['simulate', path, '--horizon', '3', '--policy', out, '--episodes', '5000', '--json']);
       expect(simulated.code, simulated.stderr).toBe(0);
-      const { mean_return_ci95: [low, high] } = JSON.parse(simulated.stdout) as { mean_return_ci95: [number, number] };
+      const { meanReturnCi95: [low, high] } = JSON.parse(simulated.stdout) as { meanReturnCi95: [number, number] };
       const { lower, upper } = JSON.parse(solved.stdout) as { lower: number; upper: number };
       expect([low < upper + 0.3, high > lower - 0.3]).toEqual([true, true]);
     }
@@ -241,7 +241,7 @@ describe('solve and simulate', () => {
     for (const [from, to] of [['p.alpha', 'q.pg'], ['q.pg', 'q.alpha']] as const) {
       const { code, stdout, stderr } = await tiresias(['convert', join(folder, from), join(folder, to), '--model', path, '--horizon', '3', '--json']);
       expect(code, stderr).toBe(0);
-      values.push((JSON.parse(stdout) as { value_at_start: number }).value_at_start);
+      values.push((JSON.parse(stdout) as { valueAtStart: number }).valueAtStart);
     }
     const [solution] = [solveSync(Model.fromFile(path, { horizon: 3 }).model, { solver: 'exact' })];
     for (const value of values) expect(value).toBeCloseTo(solution.lower, 9);

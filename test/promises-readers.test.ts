@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AlphaPolicy, Encoder, Model, Tokenizer, loadPolicy, solve } from '../src/index.js';
+import { AlphaPolicy, Model, Tokenizer, loadPolicy, solve } from '../src/index.js';
 import { loadExperiment } from '../src/experiment.js';
 import { readJson, readText } from '../src/files.js';
 import { firstFault, parseJson, unmarked } from '../src/json.js';
@@ -61,14 +61,13 @@ describe('a byte-order mark is passed over', () => {
     expect(loadPolicy(marked, model).lower).toBe(solution.lower);
   });
 
-  it('in a tokenizer and in a template', () => {
+  it('in a tokenizer', () => {
     const folder = join(scratch(), 'tokenizer');
     mkdirSync(folder);
     const file = join(folder, 'tokenizer.json');
     const model = { type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] };
     writeFileSync(file, `${MARK}${JSON.stringify({ version: '1.0', truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model })}`);
     expect([...Tokenizer.fromJson(file).encode('aba')]).toEqual([2, 0]);
-    expect(() => Encoder.compile(`${MARK}{}`, Tokenizer.fromJson(file), 2, 2)).toThrow(/missing field|template/);
   });
 });
 

@@ -1,6 +1,6 @@
 // A valid Results object of any shape, with made-up numbers that hang together. Test code only.
 import seedrandom from 'seedrandom';
-import { resultsSchema, type MethodResult, type RegimeResult, type Results } from '../src/results.js';
+import { parseResults, type MethodResult, type RegimeResult, type Results } from '../src/results.js';
 
 export interface FixtureOptions {
   methods?: readonly string[];
@@ -34,12 +34,12 @@ export function fixture(options: FixtureOptions = {}): Results {
     const interval = (x: number, scale: number): [number, number] => (width === 0 ? [x, x] : around(x, width * scale));
     const value = optimal - abs;
     return {
-      gap_abs: abs, gap_abs_ci95: interval(abs, 9.4), gap_rel: abs / optimal, gap_rel_ci95: interval(abs / optimal, 9.4 / optimal),
-      gap_norm: norm, gap_norm_ci95: interval(norm, 1), value, value_ci95: around(value, 0.6),
-      agreement: 1 - norm * 0.6, agreement_ci95: interval(1 - norm * 0.6, 0.4),
-      regret_by_step: Array.from({ length: horizon }, (_, t) => (abs / horizon) * (1.3 - (0.6 * t) / horizon) * (0.9 + 0.2 * random())),
+      gapAbs: abs, gapAbsCi95: interval(abs, 9.4), gapRel: abs / optimal, gapRelCi95: interval(abs / optimal, 9.4 / optimal),
+      gapNorm: norm, gapNormCi95: interval(norm, 1), value, valueCi95: around(value, 0.6),
+      agreement: 1 - norm * 0.6, agreementCi95: interval(1 - norm * 0.6, 0.4),
+      regretByStep: Array.from({ length: horizon }, (_, t) => (abs / horizon) * (1.3 - (0.6 * t) / horizon) * (0.9 + 0.2 * random())),
       tasks: 60, episodes: 60, exact,
-      ...(regime === 'apomdp' && { cloud: { per_model: [value + 0.4, value + 0.1, value + 1.1], worst: value - 0.3, average: value + 0.5 } }),
+      ...(regime === 'apomdp' && { cloud: { perModel: [value + 0.4, value + 0.1, value + 1.1], worst: value - 0.3, average: value + 0.5 } }),
     };
   };
 
@@ -54,7 +54,7 @@ export function fixture(options: FixtureOptions = {}): Results {
         const total = mass.reduce((a, b) => a + b, 0);
         const step = {
           t, state, observation: hidden && t > 0 ? Math.max(0, Math.min(states - 1, state + Math.floor(random() * 3) - 1)) : null, action,
-          oracle_action: oracle, reward: [-0.2, 0, 2][action]!, ...(hidden && { belief: mass.map((p) => p / total) }),
+          oracleAction: oracle, reward: [-0.2, 0, 2][action]!, ...(hidden && { belief: mass.map((p) => p / total) }),
         };
         state = Math.max(0, Math.min(states - 1, state + [2, 0, -2][action]!));
         return step;
@@ -71,24 +71,24 @@ export function fixture(options: FixtureOptions = {}): Results {
     };
   };
 
-  return resultsSchema.parse({
-    schema: 'tiresias.results/1', name, version: '0.1.0',
-    machine: { cpu: 'Example CPU 3.0 GHz', cores: 2, memory_bytes: 4.2e9, node: 'v20.19.0', platform: 'linux x64' },
+  return parseResults({
+    schema: 'tiresias.results/2', name, version: '0.1.0',
+    machine: { cpu: 'Example CPU 3.0 GHz', cores: 2, memoryBytes: 4.2e9, node: 'v20.19.0', platform: 'linux x64' },
     experiment: { schema: 'tiresias.experiment/1', name, seed: 20260509, family: 'energy', regimes, horizon },
     actions: ['harvest', 'conserve', 'perform'],
-    base_model: { name: 'smollm2-135m-instruct', sha256: 'ab'.repeat(32) },
+    baseModel: { name: 'smollm2-135m-instruct', sha256: 'ab'.repeat(32) },
     datasets: regimes.map((key, i) => ({
-      regime: key, examples: 400, tasks: 400, tokens: 81_234 + i, labels: 4000, bytes: 734_003, mean_regret_bound: i * 1.2e-3, max_regret_bound: i * 9e-3, seconds: 2 + i,
+      regime: key, examples: 400, tasks: 400, tokens: 81_234 + i, labels: 4000, bytes: 734_003, meanRegretBound: i * 1.2e-3, maxRegretBound: i * 9e-3, seconds: 2 + i,
     })),
     training: adapters.map((adapter) => ({
       name: adapter, regimes, parameters: 134_515_008, trainable: 4_884_480, examples: 400 * regimes.length, steps, tokens: 184_000, seconds: 511,
-      tokens_per_second: 360, matmul_peak_gflops: 250, matmul_share: 0.61, peak_rss_bytes: 1.4e9,
+      tokensPerSecond: 360, matmulPeakGflops: 250, matmulShare: 0.61, peakRssBytes: 1.4e9,
       curve: Array.from({ length: steps }, (_, i) => ({
         step: i + 1, loss: 0.3 + 1.1 * Math.exp(-i / 18) + 0.15 * random(), accuracy: Math.min(1, 0.88 - 0.5 * Math.exp(-i / 18) + 0.12 * (random() - 0.5)), lr: 0.002 * (1 - i / steps),
       })),
     })),
     stages: [
-      { name: 'datasets', seconds: 9.1, peak_rss_bytes: 2.1e8 }, { name: 'training', seconds: 511, peak_rss_bytes: 1.4e9 }, { name: 'evaluation', seconds: 204.4 }, { name: 'report', seconds: 0.8 },
+      { name: 'datasets', seconds: 9.1, peakRssBytes: 2.1e8 }, { name: 'training', seconds: 511, peakRssBytes: 1.4e9 }, { name: 'evaluation', seconds: 204.4 }, { name: 'report', seconds: 0.8 },
     ],
     regimes: Object.fromEntries(regimes.map((key) => [key, regime(key)])),
   });

@@ -127,7 +127,7 @@ describe('hostile names', () => {
   it('are shown, not run', async () => {
     const results = fixture({ methods: ['oracle', 'sft', evil], traced: [evil], regimes: ['mdp', evil], adapters: [evil], name: evil });
     results.actions = [evil, evil, 'perform'];
-    results.version = results.base_model.name = results.base_model.sha256 = results.machine.cpu = results.stages[0]!.name = evil;
+    results.version = results.baseModel.name = results.baseModel.sha256 = results.machine.cpu = results.stages[0]!.name = evil;
     results.experiment = { [evil]: evil, deep: [{ '</code></pre><script>': '</style>' }] };
     const report = await render(results);
     sound(report);
@@ -195,9 +195,9 @@ describe('the answer', () => {
   const placed = (ours: [number, number], icl?: [number, number], random?: [number, number]): Results => {
     const results = fixture({ methods: ['oracle', 'sft', ...(icl ? ['icl'] : []), ...(random ? ['random'] : [])], regimes: ['mdp'] });
     const { methods } = results.regimes.mdp!;
-    methods.sft!.gap_norm_ci95 = ours;
-    if (icl) methods.icl!.gap_norm_ci95 = icl;
-    if (random) methods.random!.gap_norm_ci95 = random;
+    methods.sft!.gapNormCi95 = ours;
+    if (icl) methods.icl!.gapNormCi95 = icl;
+    if (random) methods.random!.gapNormCi95 = random;
     return results;
   };
 

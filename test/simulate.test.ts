@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AlphaPolicy, Model, drawTask, robustness, rolloutSync, simulate, solveSync } from '../src/index.js';
+import { AlphaPolicy, Model, drawTask, robustness, rolloutSync, simulate, solveSync, type Nature } from '../src/index.js';
 import { scratch, tiresias } from './support.js';
 
 const { model } = drawTask('energy', { index: 2, regime: 'apomdp', horizon: 3 });
@@ -12,7 +12,7 @@ const { model: seen } = drawTask('energy', { index: 2, regime: 'mdp', horizon: 3
 const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('simulate', () => {
-  it.each(['fixed:0', 'fixed:2', 'resampled', 'adversarial'])('plays the episodes of rollouts under %s nature', async (nature) => {
+  it.each(['fixed:0', 'fixed:2', 'resampled', 'adversarial'] as const)('plays the episodes of rollouts under %s nature', async (nature) => {
     const episodes = 500;
     const rollouts = rolloutSync(model, { behaviour: 'oracle', episodes, seed: 3, nature, record: [] }, solution);
     const [one, two] = await Promise.all([1, 2].map((threads) => simulate(model, solution, { episodes, seed: 3, nature, threads })));
@@ -22,7 +22,7 @@ describe('simulate', () => {
   });
 
   it('lets a solution answer for nature against random actions', async () => {
-    const options = { episodes: 500, seed: 3, nature: 'adversarial' };
+    const options = { episodes: 500, seed: 3, nature: 'adversarial' } as const;
     const rollouts = rolloutSync(model, { ...options, behaviour: 'random', record: [] }, solution);
     expect((await simulate(model, 'random', { ...options, adversary: solution })).mean).toBeCloseTo(mean(rollouts.returns), 9);
     await expect(simulate(model, 'random', options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('adversary') });
@@ -49,7 +49,7 @@ describe('robustness', () => {
     expect(table).toMatchObject({ episodes: 2000, steps: 3, decisions: 5 * 2000 * 3 });
     const rows = { 'fixed:0': table.fixed[0], 'fixed:1': table.fixed[1], 'fixed:2': table.fixed[2], resampled: table.resampled, adversarial: table.adversarial };
     for (const [nature, row] of Object.entries(rows)) {
-      expect(row).toMatchObject({ mean: (await simulate(model, solution, { ...options, nature })).mean });
+      expect(row).toMatchObject({ mean: (await simulate(model, solution, { ...options, nature: nature as Nature })).mean });
       // Twice the 95 % interval: 1 of 10,000 such rows misses by chance, and the seed is fixed.
       expect(Math.abs(row!.exact! - row!.mean)).toBeLessThan(row!.high - row!.low);
     }
@@ -110,8 +110,8 @@ describe('tiresias simulate', () => {
     for (const row of [/^nature +mean return +95 % interval +exact$/m, /^fixed:2 +[\d.]+ +\[/m, /^worst fixed +fixed:\d/m, /^best response +[\d.]+$/m, /^α-maxmin value +in \[/m]) expect(stdout).toMatch(row);
     const json = JSON.parse((await tiresias(['simulate', cloud, '--policy', policy, '--episodes', '500', '--nature', 'all', '--json'])).stdout) as Record<string, unknown>;
     const table = await robustness(Model.fromJson(readFileSync(cloud, 'utf8')), solution, { episodes: 500 });
-    expect(json).toMatchObject({ nature: 'all', bounds: [solution.lower, solution.upper], best_response: table.response, worst: { model: table.worst.model } });
-    expect((json['fixed'] as { mean_return: number }[]).map((row) => row.mean_return)).toEqual(table.fixed.map((row) => row.mean));
+    expect(json).toMatchObject({ nature: 'all', bounds: [solution.lower, solution.upper], bestResponse: table.response, worst: { model: table.worst.model } });
+    expect((json['fixed'] as { meanReturn: number }[]).map((row) => row.meanReturn)).toEqual(table.fixed.map((row) => row.mean));
   });
 
   it('plays one nature, and refuses an adversary that does not answer', async () => {

@@ -111,18 +111,18 @@ type Draw = (below: number) => number;
 const pick = <T>(draw: Draw, list: readonly T[]): T => list[draw(list.length)]!;
 
 function randomTemplate(draw: Draw, widest: number): { template: Template; observations: number; actions: number } {
-  const [support_marker, query_marker] = pick(draw, [['#\n', '?\n'], ['S:', 'Q:'], ['support\n', 'query\n'], ['<\n', 'é>\n']] as const);
-  const observation_width = 1 + draw(widest);
+  const [supportMarker, queryMarker] = pick(draw, [['#\n', '?\n'], ['S:', 'Q:'], ['support\n', 'query\n'], ['<\n', 'é>\n']] as const);
+  const observationWidth = 1 + draw(widest);
   const template: Template = {
     header: pick(draw, ['mdp\n', 'pomdp\n', 'apomdp\n', '', 'Task:', 'a b\tc.\n']),
-    support_marker, query_marker, observation_width,
-    reward_width: 1 + draw(widest),
-    reward_scale: pick(draw, [1, 2, 10, 100]),
-    reward_offset: draw(10),
+    supportMarker, queryMarker, observationWidth,
+    rewardWidth: 1 + draw(widest),
+    rewardScale: pick(draw, [1, 2, 10, 100]),
+    rewardOffset: draw(10),
     missing: pick(draw, ['x', '-', 'n', '_']),
-    query_reward: pick(draw, ['shown', 'hidden'] as const),
+    queryReward: pick(draw, ['shown', 'hidden'] as const),
   };
-  return { template, observations: 1 + draw(10 ** observation_width), actions: 1 + draw(10) };
+  return { template, observations: 1 + draw(10 ** observationWidth), actions: 1 + draw(10) };
 }
 
 /** Random examples of a template: K from 0 to 3, 1 to 5 steps, and in two thirds of them missing observations. */
@@ -136,7 +136,7 @@ function randomBatch(draw: Draw, { template, observations, actions }: ReturnType
         const absent = (missing === 1 && t === 0) || (missing === 2 && draw(3) === 0);
         batch.observations.push(absent ? -1 : draw(observations));
         batch.actions.push(draw(actions));
-        batch.rewards.push((draw(10 ** template.reward_width!) - template.reward_offset!) / template.reward_scale!);
+        batch.rewards.push((draw(10 ** template.rewardWidth!) - template.rewardOffset!) / template.rewardScale!);
       }
       batch.steps.push(batch.actions.length);
     }
@@ -247,20 +247,20 @@ describe('a template that a tokenizer merges', () => {
     const { ours } = gpt2Pair();
     const compile = (template: Template): Encoder => compileEncoder(template, ours['gpt2.json']!, 10, 3);
     // GPT-2 takes a space into the number behind it.
-    expect(() => compile({ query_marker: 'Q ' })).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringMatching(/Q " followed by "0"/) }));
+    expect(() => compile({ queryMarker: 'Q ' })).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringMatching(/Q " followed by "0"/) }));
     // Numbers of five digits are too many to look up.
-    expect(() => compile({ reward_width: 5 })).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringMatching(/"0" followed by "0"/) }));
+    expect(() => compile({ rewardWidth: 5 })).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringMatching(/"0" followed by "0"/) }));
   });
 
   it('is refused by Llama 3 where numbers are longer than can be looked up', () => {
     const { ours } = llama3Pair();
-    const compile = (): Encoder => compileEncoder({ observation_width: 5 }, ours['llama3.gguf']!, 100_000, 3);
+    const compile = (): Encoder => compileEncoder({ observationWidth: 5 }, ours['llama3.gguf']!, 100_000, 3);
     expect(compile).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringMatching(/"0" followed by "0"/) }));
   });
 
   it('does not pass for the compact vocabulary of another template', () => {
     const tokenizer = compactTokenizer([{}]);
-    expect(() => compileEncoder({ query_marker: '!\n' }, tokenizer, 10, 3)).toThrow(expect.objectContaining({ message: expect.stringMatching(/no id for the literal .*!/) }));
+    expect(() => compileEncoder({ queryMarker: '!\n' }, tokenizer, 10, 3)).toThrow(expect.objectContaining({ message: expect.stringMatching(/no id for the literal .*!/) }));
   });
 });
 
@@ -325,7 +325,7 @@ describe('a batch', () => {
   it('with a value that its template cannot print is refused by step', () => {
     expect(() => encoder.encodeBatch({ ...good, rewards: Float64Array.of(0, 0.05, 3) })).toThrow(/reward 0\.05 at step 1/);
     expect(() => encoder.encodeBatch({ ...good, actions: Uint8Array.of(1, 0, 3) })).toThrow(/action 3 at step 0/);
-    expect(() => encoder.encodeBatch(good, { lossOn: 'all' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => encoder.encodeBatch(good, { lossOn: 'all' as 'query' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     expect(() => encoder.encodeBatch({ ...good, actions: [1, 0, 2] as unknown as Uint8Array })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     expect(() => compileEncoder({}, {} as Tokenizer, 10, 3)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     expect(() => compileEncoder({ marker: '#' } as Template, tokenizer, 10, 3)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(/marker/) }));

@@ -2,23 +2,25 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { TrainEvent } from '../src/train/contract.js';
+import type { TrainConfig, TrainEvent } from '../src/train/contract.js';
 import { readMetrics, train } from '../src/train/process.js';
 import { fakeBackend, scratch, setEnv } from './support.js';
 
 const START = { event: 'start', contract: 1, parameters: 10, trainable: 2, examples: 4, resumed_from: 0, steps: 2, threads: 1, matmul_peak_gflops: 1 };
 const STEP = { event: 'step', step: 1, loss: 1, accuracy: 0.5, grad_norm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokens_per_second: 8 };
 const DONE = { event: 'done', step: 2, adapter: 'adapter', loss: 0.5, tokens: 16, seconds: 2, tokens_per_second: 8, matmul_share: 0.5, peak_rss_bytes: 1000 };
+/** The last as the library tells it. */
+const DONE_EVENT = { event: 'done', step: 2, adapter: 'adapter', loss: 0.5, tokens: 16, seconds: 2, tokensPerSecond: 8, matmulShare: 0.5, peakRssBytes: 1000 };
 const all = (...events: object[]) => events.map((event) => `say(${JSON.stringify(event)});`).join('\n');
 
-const config = () => ({
-  backend: 'candle' as const,
+const config = (): TrainConfig => ({
+  backend: 'candle',
   base: { path: 'm.gguf' },
   data: [{ path: 'a.parquet' }],
   output: join(scratch(), 'out'),
   lora: { r: 1, alpha: 1, targets: ['q_proj'] },
-  optimizer: { lr: 0.1, schedule: 'cosine', warmup_steps: 0, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0, max_grad_norm: 1 },
-  steps: 2, batch_size: 1, seed: 0, threads: 1, checkpoint_every: 1, gradient_checkpointing: true,
+  optimizer: { lr: 0.1, schedule: 'cosine', warmupSteps: 0, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
+  steps: 2, batchSize: 1, seed: 0, threads: 1, checkpointEvery: 1, gradientCheckpointing: true,
 });
 
 describe('a trainer', () => {
@@ -27,9 +29,14 @@ describe('a trainer', () => {
     const events: TrainEvent[] = [];
     const settings = config();
     const done = await train(settings, { onEvent: (event) => events.push(event) });
-    expect(done).toEqual(DONE);
+    expect(done).toEqual(DONE_EVENT);
+    expect(events[1]).toEqual({ event: 'step', step: 1, loss: 1, accuracy: 0.5, gradNorm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokensPerSecond: 8 });
     expect(events.map((event) => event.event)).toEqual(['start', 'step', 'step', 'done']);
-    expect(JSON.parse(readFileSync(join(settings.output, 'config.json'), 'utf8'))).toEqual({ contract: 1, ...settings });
+    expect(JSON.parse(readFileSync(join(settings.output, 'config.json'), 'utf8'))).toEqual({
+      contract: 1, backend: 'candle', base: { path: 'm.gguf' }, data: [{ path: 'a.parquet' }], output: settings.output, lora: { r: 1, alpha: 1, targets: ['q_proj'] },
+      optimizer: { lr: 0.1, schedule: 'cosine', warmup_steps: 0, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0, max_grad_norm: 1 },
+      steps: 2, batch_size: 1, seed: 0, threads: 1, checkpoint_every: 1, gradient_checkpointing: true,
+    });
   });
 
   it.each([
@@ -109,9 +116,9 @@ describe('the metrics of a training', () => {
     const lines = [START, STEP, { ...STEP, step: 2, loss: 9 }, { ...START, resumed_from: 1 }, { ...STEP, step: 2, loss: 0.5 }, DONE];
     writeFileSync(join(folder, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     const { start, steps, done } = await readMetrics(folder);
-    expect(start.resumed_from).toBe(1);
+    expect(start.resumedFrom).toBe(1);
     expect(steps.map(({ step, loss }) => [step, loss])).toEqual([[1, 1], [2, 0.5]]);
-    expect(done).toEqual(DONE);
+    expect(done).toEqual(DONE_EVENT);
     writeFileSync(join(folder, 'metrics.jsonl'), `${JSON.stringify(START)}\n`);
     await expect(readMetrics(folder)).rejects.toMatchObject({ code: 'PROTOCOL' });
   });

@@ -1,6 +1,6 @@
 // Examples in words: what is told is what happened.
 import { describe, expect, it } from 'vitest';
-import { compactTokenizer, defaultTemplate, exampleInWords, streamExamples, type DatasetConfig, type ShardExample, type StreamSpec, type Template } from '../src/index.js';
+import { compactTokenizer, defaultTemplate, exampleInWords, streamExamples, type DatasetConfig, type ShardExample, type StreamSpec } from '../src/index.js';
 import { readTrajectories } from '../src/dataset/words.js';
 
 const spec = (regime: 'mdp' | 'pomdp' | 'apomdp'): StreamSpec => ({
@@ -10,7 +10,7 @@ const spec = (regime: 'mdp' | 'pomdp' | 'apomdp'): StreamSpec => ({
 });
 
 describe.each(['mdp', 'pomdp', 'apomdp'] as const)('an example of a %s', (regime) => {
-  const template = defaultTemplate('energy', regime) as Required<Template>;
+  const template = defaultTemplate('energy', regime);
   const tokenizer = compactTokenizer([template]);
 
   it('tells rewards that add up to its returns, and the oracle’s opinion of every decision', async () => {
@@ -47,7 +47,7 @@ describe.each(['mdp', 'pomdp', 'apomdp'] as const)('an example of a %s', (regime
 });
 
 it('says where a text does not follow the template', () => {
-  const template = defaultTemplate('energy', 'mdp') as Required<Template>;
+  const template = defaultTemplate('energy', 'mdp');
   for (const text of ['mdp\n#\n1x,0,20\n', 'mdp\n00,0,20\n', 'mdp\n#\n00,0,20', 'mdp\n#\n\n']) {
     expect(() => readTrajectories(text, template)).toThrow(/does not follow/);
   }

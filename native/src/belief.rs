@@ -99,6 +99,7 @@ pub struct BeliefBatchOptions {
     /// Threads of an update (default: the calling thread for small batches, every core for large ones).
     pub threads: Option<f64>,
     /// Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers.
+    #[napi(ts_type = "'baseline' | 'avx2' | 'avx512'")]
     pub level: Option<String>,
 }
 

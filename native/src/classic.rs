@@ -15,6 +15,7 @@ pub struct ClassicInfo {
     pub name: String,
     /// What may follow the name after a colon; empty for nothing, in brackets when it can be left out.
     pub parameters: String,
+    /// The problem in a sentence, with its source.
     pub description: String,
 }
 

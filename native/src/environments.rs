@@ -29,6 +29,7 @@ pub struct EnvironmentsOptions {
     /// Decisions per episode (default: the model's horizon; none for a model without one).
     pub horizon: Option<f64>,
     /// `fixed:M` (default `fixed:0`) or `resampled`; `adversarial` only where the cloud has one model.
+    #[napi(ts_type = "`fixed:${number}` | 'resampled' | 'adversarial'")]
     pub nature: Option<String>,
     /// Follow each decision-maker's belief.
     pub beliefs: Option<bool>,
@@ -38,6 +39,7 @@ pub struct EnvironmentsOptions {
     /// Threads of a step (default: the calling thread for few environments, every core for many).
     pub threads: Option<f64>,
     /// Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers.
+    #[napi(ts_type = "'baseline' | 'avx2' | 'avx512'")]
     pub level: Option<String>,
 }
 

@@ -12,16 +12,27 @@ use crate::model::Model;
 /// A split of a family.
 #[napi(object)]
 pub struct SplitInfo {
+    /// What requests call it.
+    #[napi(
+        ts_type = "'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
+    )]
     pub name: String,
+    /// What its tasks are like.
     pub description: String,
 }
 
 /// A family of tasks.
 #[napi(object)]
 pub struct FamilyInfo {
+    /// What requests call it.
+    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear'")]
     pub name: String,
+    /// What its tasks are like.
     pub description: String,
+    /// Its splits: `train`, `test` and those out of distribution.
     pub splits: Vec<SplitInfo>,
+    /// The regimes that it has tasks of.
+    #[napi(ts_type = "('mdp' | 'pomdp' | 'apomdp')[]")]
     pub regimes: Vec<String>,
     /// The horizon it is usually trained with, and a task's when its request names none.
     pub horizon: u32,
@@ -30,7 +41,9 @@ pub struct FamilyInfo {
 /// A number that a task was drawn with.
 #[napi(object)]
 pub struct Parameter {
+    /// What the family calls it.
     pub name: String,
+    /// Its value.
     pub value: f64,
 }
 
@@ -100,7 +113,10 @@ pub fn draw_task(family: String, request: String) -> Result<DrawnTask> {
 
 /// The family's default few-shot template in a regime, as JSON.
 #[napi(js_name = "defaultTemplate")]
-pub fn default_template_json(family: String, regime: String) -> Result<String> {
+pub fn default_template_json(
+    family: String,
+    #[napi(ts_arg_type = "'mdp' | 'pomdp' | 'apomdp'")] regime: String,
+) -> Result<String> {
     let family = core::family(&family).map_err(from_model)?;
     let regime = regime.parse().map_err(from_model)?;
     Ok(default_template(family.as_ref(), regime).canonical_json())

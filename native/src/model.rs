@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{ClassInstance, Float64Array};
+use napi::Env;
+use napi::bindgen_prelude::{ClassInstance, Either, Float64Array, Function, JsObjectValue, Object};
 use napi_derive::napi;
 use tiresias_model as core;
 use tiresias_model::format::{Diagnostic, Format, Loaded, ReadOptions};
@@ -17,9 +18,13 @@ pub struct Model(pub(crate) Arc<core::Model>);
 
 #[napi]
 impl Model {
-    /// Reads a `tiresias.model/1` JSON document.
-    #[napi(factory)]
-    pub fn from_json(text: String) -> Result<Self> {
+    /// Reads a `tiresias.model/1` document: the object, or its text as it lies in a file.
+    #[napi(factory, ts_args_type = "document: string | object")]
+    pub fn from_json(env: &Env, document: Either<String, Object<'_>>) -> Result<Self> {
+        let text = match document {
+            Either::A(text) => text,
+            Either::B(object) => json_text(env, object)?,
+        };
         core::Model::from_json(&text).map(|model| Self(Arc::new(model))).map_err(from_model)
     }
 
@@ -86,8 +91,8 @@ impl Model {
         self.0.name().into()
     }
 
-    /// `mdp`, `robust-mdp`, `pomdp` or `apomdp`.
-    #[napi(getter)]
+    /// What it is, by the number of its dynamics and whether the state is seen.
+    #[napi(getter, ts_return_type = "'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp'")]
     pub fn kind(&self) -> String {
         self.0.kind().name().into()
     }
@@ -199,7 +204,9 @@ impl Model {
 /// What may follow a decision.
 #[napi(object, object_from_js = false)]
 pub struct Successor {
+    /// What is observed; the next state, where it is seen.
     pub observation: u32,
+    /// How likely that is.
     pub probability: f64,
     /// Length S.
     pub belief: Float64Array,
@@ -236,7 +243,9 @@ impl ModelFileOptions {
 #[napi(object)]
 #[derive(Clone)]
 pub struct ModelWarning {
+    /// What was repaired or left out.
     pub message: String,
+    /// The file's name.
     pub file: String,
     /// From 1.
     pub line: u32,
@@ -292,6 +301,13 @@ impl LoadedModel {
         };
         self.warnings.iter().map(warning).collect()
     }
+}
+
+/// What `JSON.stringify` makes of an object: it writes every double so that reading gives the same one.
+fn json_text(env: &Env, object: Object<'_>) -> Result<String> {
+    let json: Object<'_> = env.get_global()?.get_named_property("JSON")?;
+    let stringify: Function<'_, Object<'_>, String> = json.get_named_property("stringify")?;
+    stringify.call(object)
 }
 
 fn name(space: Option<&core::Space>, what: &str, i: u32) -> Result<String> {

@@ -24,6 +24,7 @@ use crate::study::StageProgress;
 #[derive(Clone)]
 pub struct RolloutOptions {
     /// `oracle`, `random`, `epsilon:X` or `mixture:oracle=0.5,random=0.5`.
+    #[napi(ts_type = "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`")]
     pub behaviour: String,
     /// Number of episodes.
     pub episodes: f64,
@@ -34,6 +35,7 @@ pub struct RolloutOptions {
     /// Decisions per episode (default: the model's horizon).
     pub horizon: Option<f64>,
     /// `fixed:M` (default `fixed:0`), `resampled` or `adversarial`.
+    #[napi(ts_type = "`fixed:${number}` | 'resampled' | 'adversarial'")]
     pub nature: Option<String>,
     /// The columns to record: any of `states`, `observations`, `actions`, `rewards`, `beliefs` (default: all but beliefs). An empty
     /// list leaves the returns only.
@@ -44,13 +46,16 @@ pub struct RolloutOptions {
     /// Threads (default: one per core).
     pub threads: Option<f64>,
     /// Highest SIMD level to use: `baseline`, `avx2` or `avx512` (default: the machine's). All give the same numbers.
+    #[napi(ts_type = "'baseline' | 'avx2' | 'avx512'")]
     pub level: Option<String>,
 }
 
 /// Recorded episodes; arrays are row-major, episodes × horizon. Columns that were not recorded are left out.
 #[napi(object, object_from_js = false)]
 pub struct Rollouts {
+    /// Number of episodes.
     pub episodes: u32,
+    /// Decisions an episode.
     pub horizon: u32,
     /// Discounted return of each episode.
     pub returns: Float64Array,
@@ -58,6 +63,7 @@ pub struct Rollouts {
     pub states: Option<Uint32Array>,
     /// What the decision-maker saw before each decision; -1 before the first observation.
     pub observations: Option<Int32Array>,
+    /// The actions taken.
     pub actions: Option<Uint8Array>,
     /// Realised rewards, undiscounted.
     pub rewards: Option<Float64Array>,

@@ -39,31 +39,38 @@ pub struct SimulateOptions {
 /// The discounted returns of a policy, summed up.
 #[napi(object)]
 pub struct Simulated {
+    /// Number of episodes.
     pub episodes: f64,
     /// Decisions an episode at most.
     pub steps: f64,
+    /// The mean, over the episodes.
     pub mean: f64,
     /// Standard deviation of one episode's return.
     pub deviation: f64,
-    /// Ends of the 95 % interval of the mean, by the normal approximation.
+    /// Lower end of the 95 % interval of the mean, by the normal approximation.
     pub low: f64,
+    /// Upper end of it.
     pub high: f64,
-    /// What the decisions that were cut off might add to the mean, at least and at most.
+    /// What the decisions that were cut off might add to the mean at least.
     pub truncation_low: f64,
+    /// What they might add to it at most.
     pub truncation_high: f64,
     /// Decisions made, over all episodes.
     pub decisions: f64,
+    /// Wall time.
     pub seconds: f64,
 }
 
 /// A mean return against one nature.
 #[napi(object)]
 pub struct MeanReturn {
+    /// The mean, over the episodes.
     pub mean: f64,
     /// Standard deviation of one episode's return.
     pub deviation: f64,
-    /// Ends of the 95 % interval of the mean, by the normal approximation.
+    /// Lower end of the 95 % interval of the mean, by the normal approximation.
     pub low: f64,
+    /// Upper end of it.
     pub high: f64,
     /// The mean itself, computed, where the beliefs that the policy can meet are few enough.
     pub exact: Option<f64>,
@@ -72,9 +79,11 @@ pub struct MeanReturn {
 /// The fixed model against which a policy earns the least.
 #[napi(object)]
 pub struct StaticWorstCase {
+    /// Its number in the cloud.
     pub model: u32,
-    /// Ends of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni).
+    /// Lower end of an interval that holds the smallest of the models' mean returns with a probability of at least 95 % (Bonferroni).
     pub low: f64,
+    /// Upper end of it.
     pub high: f64,
     /// The smallest of the models' mean returns, where all are computed.
     pub exact: Option<f64>,
@@ -101,11 +110,13 @@ pub struct Robustness {
     /// The α-maxmin value of the policy itself: its return against nature's best response to it. Left out where too many beliefs
     /// can be met, and for random actions.
     pub response: Option<f64>,
-    /// What the decisions that were cut off might add to each mean, at least and at most.
+    /// What the decisions that were cut off might add to each mean at least.
     pub truncation_low: f64,
+    /// What they might add to each at most.
     pub truncation_high: f64,
     /// Decisions made, over all natures and episodes.
     pub decisions: f64,
+    /// Wall time.
     pub seconds: f64,
 }
 
@@ -200,7 +211,7 @@ fn watch(total: usize, cancel: CancelToken, reporter: Reporter<StageProgress>) -
 pub fn simulate(
     model: &Model,
     options: SimulateOptions,
-    rule: Option<String>,
+    #[napi(ts_arg_type = "`fixed:${number}` | 'resampled' | 'adversarial' | undefined | null")] rule: Option<String>,
     solution: Option<&Solution>,
     vectors: Option<&AlphaPolicy>,
     adversary: Option<&Solution>,

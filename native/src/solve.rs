@@ -41,9 +41,13 @@ pub struct SolveOptions {
 /// Where a solve stands.
 #[napi(object)]
 pub struct SolveProgress {
+    /// Proven lower bound on the value at the start, so far.
     pub lower: f64,
+    /// Proven upper bound on it, so far.
     pub upper: f64,
+    /// Iterations of the solver.
     pub iterations: f64,
+    /// Wall time since the solve began.
     pub seconds: f64,
 }
 
@@ -67,8 +71,9 @@ pub struct Assessment {
 /// A distribution over next states.
 #[napi(object)]
 pub struct NatureRow {
-    /// Ascending.
+    /// The states that may follow, ascending.
     pub states: Uint32Array,
+    /// Their probabilities.
     pub probabilities: Float64Array,
 }
 
@@ -137,13 +142,16 @@ impl Solution {
     }
 
     /// The solver that ran.
-    #[napi(getter)]
+    #[napi(
+        getter,
+        ts_return_type = "'exact' | 'search' | 'faces' | 'plans' | 'estimate' | 'corners' | 'value-iteration' | 'policy-iteration' | 'modified-policy-iteration' | 'backward-induction'"
+    )]
     pub fn solver(&self) -> String {
         self.inner.stats.solver.into()
     }
 
-    /// `converged`, `time`, `memory`, `exhausted` or `cancelled`.
-    #[napi(getter)]
+    /// Why it stopped: at the gap, at a limit, with nothing finer left to try, or because it was told to.
+    #[napi(getter, ts_return_type = "'converged' | 'time' | 'memory' | 'exhausted' | 'cancelled'")]
     pub fn stopped(&self) -> String {
         self.inner.stopped.name().into()
     }
@@ -163,7 +171,7 @@ impl Solution {
     }
 
     /// `[lower, upper]` on the optimal value at a stage for a belief.
-    #[napi]
+    #[napi(ts_return_type = "[lower: number, upper: number]")]
     pub fn bounds(&self, stage: f64, belief: &[f64]) -> Result<Vec<f64>> {
         let (stage, belief) = self.at(stage, belief)?;
         let (lower, upper) = self.inner.policy.bounds(stage, &belief);
@@ -238,7 +246,7 @@ impl Solution {
     }
 
     /// The solution as a checksummed file that remembers its model: policy, bounds, cost and why the solver stopped.
-    #[napi]
+    #[napi(ts_return_type = "Uint8Array")]
     pub fn save_policy(&self) -> Buffer {
         Buffer::from(self.inner.save())
     }

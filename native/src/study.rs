@@ -13,22 +13,30 @@ use crate::background::{Background, CancelToken, ProgressCallback, Reporter, bac
 use crate::errors::{Result, from_encode, from_study, index, invalid, whole};
 use crate::tokenizer::Tokenizer;
 
-/// How far a long call has come, in tasks (`phase` is `solve`) or in shards (`read`).
+/// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`rollout`, `simulate`).
 #[napi(object)]
 pub struct StageProgress {
+    /// How many are done.
     pub done: u32,
+    /// How many there are in all.
     pub total: u32,
+    /// What is going on.
+    #[napi(ts_type = "'solve' | 'read' | 'rollout' | 'simulate'")]
     pub phase: String,
 }
 
-/// What a column of numbers is like; `min` and `max` are null when it is empty.
+/// What a column of numbers is like; `min` and `max` are left out when it is empty.
 #[napi(object, object_from_js = false)]
 pub struct Summary {
+    /// How many numbers there are.
     pub count: f64,
+    /// Their mean.
     pub mean: f64,
-    /// Of the population.
+    /// Their standard deviation, of the population.
     pub deviation: f64,
+    /// The smallest.
     pub min: Option<f64>,
+    /// The largest.
     pub max: Option<f64>,
 }
 
@@ -48,15 +56,23 @@ impl From<core::Summary> for Summary {
 /// What a shard holds and what it cost.
 #[napi(object, object_from_js = false)]
 pub struct ShardReport {
+    /// The file.
     pub path: String,
+    /// Number of rows.
     pub examples: u32,
+    /// Number of tasks that they are of.
     pub tasks: u32,
+    /// Number of ids in all rows.
     pub tokens: f64,
     /// Number of labelled positions.
     pub labels: f64,
+    /// Size of the file.
     pub bytes: f64,
+    /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
+    /// SHA-256 of what defines the tokenizer.
     pub tokenizer_sha: String,
+    /// SHA-256 of the template.
     pub template_sha: String,
     /// Wall seconds in all.
     pub seconds: f64,
@@ -73,20 +89,41 @@ pub struct ShardReport {
 /// One row of a shard.
 #[napi(object, object_from_js = false)]
 pub struct ShardExample {
+    /// The ids of the whole example, executed actions included.
     pub input_ids: Int32Array,
+    /// The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`.
     pub labels: Int32Array,
+    /// The text up to and including the query marker.
     pub prompt: String,
+    /// The text of the query's steps.
     pub completion: String,
+    /// The family of its task.
+    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear'")]
     pub family: String,
+    /// The split of its task.
+    #[napi(
+        ts_type = "'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
+    )]
     pub split: String,
+    /// The index of its task in the split.
     pub index: f64,
+    /// The seed of its task.
     pub seed: f64,
+    /// Whether states are seen, and whether there is a cloud.
+    #[napi(ts_type = "'mdp' | 'pomdp' | 'apomdp'")]
     pub regime: String,
+    /// Decisions of the query.
     pub horizon: u32,
+    /// Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture.
+    #[napi(ts_type = "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`")]
     pub behaviour: String,
+    /// The oracle's action at each step of the query.
     pub oracle_actions: Vec<u32>,
+    /// What each of them loses at most, in reward units.
     pub regret_bounds: Vec<f64>,
+    /// SHA-256 of what defines the tokenizer.
     pub tokenizer_sha: String,
+    /// SHA-256 of the template.
     pub template_sha: String,
 }
 
@@ -138,13 +175,15 @@ pub fn make_shard(
 /// Encoded examples of consecutive tasks, flat: row `i` has the ids `inputIds[offsets[i]..offsets[i + 1]]`.
 #[napi(object, object_from_js = false)]
 pub struct ExampleBatch {
+    /// Number of examples.
     pub rows: u32,
     /// Decisions of a query.
     pub horizon: u32,
+    /// The ids of all examples, one after the other.
     pub input_ids: Int32Array,
     /// The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`.
     pub labels: Int32Array,
-    /// Length rows + 1.
+    /// Where each row begins, and where the last one ends; length rows + 1.
     pub offsets: Uint32Array,
     /// Index of each row's task in its split.
     pub tasks: Float64Array,
@@ -195,23 +234,27 @@ impl TryFrom<core::ExampleBatch> for ExampleBatch {
     }
 }
 
+/// Checks `spec` (JSON) and proves the encoding for the tokenizer.
+#[napi(ts_return_type = "Promise<ExampleSource>")]
+pub fn create_example_source(
+    spec: String,
+    tokenizer: &Tokenizer,
+    text: bool,
+) -> Result<AsyncTask<Background<ExampleSource>>> {
+    let spec = core::Spec::from_json(&spec).map_err(from_study)?;
+    let tokenizer = tokenizer.clone();
+    Ok(background(spec.threads, move || {
+        let generator = core::Generator::new(&spec, tokenizer.0.as_ref(), text).map_err(from_study)?;
+        Ok(ExampleSource(Arc::new(generator)))
+    }))
+}
+
 /// Makes examples of any tasks of a specification, for those who want no files.
 #[napi]
 pub struct ExampleSource(Arc<core::Generator>);
 
 #[napi]
 impl ExampleSource {
-    /// Checks `spec` (JSON) and proves the encoding for the tokenizer.
-    #[napi(ts_return_type = "Promise<ExampleSource>")]
-    pub fn create(spec: String, tokenizer: &Tokenizer, text: bool) -> Result<AsyncTask<Background<ExampleSource>>> {
-        let spec = core::Spec::from_json(&spec).map_err(from_study)?;
-        let tokenizer = tokenizer.clone();
-        Ok(background(spec.threads, move || {
-            let generator = core::Generator::new(&spec, tokenizer.0.as_ref(), text).map_err(from_study)?;
-            Ok(ExampleSource(Arc::new(generator)))
-        }))
-    }
-
     /// The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches.
     #[napi(ts_return_type = "Promise<ExampleBatch>")]
     pub fn batch(
@@ -232,6 +275,7 @@ impl ExampleSource {
 /// What the rows of a dataset's shards are like, read back from the files.
 #[napi(object, object_from_js = false)]
 pub struct Scan {
+    /// Number of rows.
     pub examples: f64,
     /// Rows whose token ids another row before them has too.
     pub duplicates: f64,
@@ -240,6 +284,7 @@ pub struct Scan {
     /// Most token ids of a row.
     pub longest: f64,
     /// Bounds below which 50, 95 and 99 of a hundred regret bounds lie, each at most 1 % above the true quantile.
+    #[napi(ts_type = "[median: number, most: number, nearlyAll: number]")]
     pub regret_bound_quantiles: Vec<f64>,
 }
 
@@ -304,8 +349,9 @@ pub fn file_sha256(path: String) -> AsyncTask<Background<String>> {
 /// Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`.
 #[napi(object, object_from_js = false)]
 pub struct Ragged {
+    /// The ids of all rows, one after the other.
     pub ids: Uint32Array,
-    /// Length rows + 1.
+    /// Where each row begins, and where the last one ends; length rows + 1.
     pub offsets: Uint32Array,
 }
 
@@ -318,10 +364,13 @@ impl From<core::Ragged> for Ragged {
 /// What a method did in a batch of episodes; per row unless said otherwise.
 #[napi(object, object_from_js = false)]
 pub struct Outcome {
+    /// Number of tasks.
     pub tasks: u32,
     /// Episodes per task.
     pub episodes: u32,
+    /// Decisions an episode.
     pub horizon: u32,
+    /// Discounted return of each episode.
     pub returns: Float64Array,
     /// Sum over steps of `V_t - Q_t(action)`: estimates `V* - V^π` (NaN when nature is a fixed model of a larger cloud).
     pub regrets: Float64Array,
@@ -337,12 +386,33 @@ pub struct Outcome {
     pub upper: Float64Array,
     /// Per task: exact value of the uniformly random policy (NaN for a cloud).
     pub random_value: Float64Array,
-    /// Rows × horizon, like the rest.
+    /// The hidden state before each decision; rows × horizon, like the rest.
     pub states: Uint32Array,
+    /// What was seen before each decision; -1 where nothing was.
     pub observations: Int32Array,
+    /// The method's actions.
     pub actions: Uint8Array,
+    /// What the oracle would have done instead, on the same history.
     pub oracle_actions: Uint8Array,
+    /// Realised rewards, undiscounted.
     pub rewards: Float64Array,
+}
+
+/// Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON.
+#[napi(ts_return_type = "Promise<Episodes>")]
+pub fn create_episodes(
+    spec: String,
+    tokenizer: &Tokenizer,
+    cancel: Option<&CancelToken>,
+    #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
+) -> Result<AsyncTask<Background<Episodes>>> {
+    let spec = core::Spec::from_json(&spec).map_err(from_study)?;
+    let (tokenizer, cancel, reporter) =
+        (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    Ok(background(spec.threads, move || {
+        let hook = hook(&reporter, &cancel);
+        core::Episodes::create(&spec, tokenizer.0.as_ref(), &hook).map(Episodes).map_err(from_study)
+    }))
 }
 
 /// Evaluation episodes of one regime, stepped together; rows are tasks × episodes, task-major. Every method that acts in the
@@ -352,27 +422,13 @@ pub struct Episodes(core::Episodes);
 
 #[napi]
 impl Episodes {
-    /// Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON.
-    #[napi(ts_return_type = "Promise<Episodes>")]
-    pub fn create(
-        spec: String,
-        tokenizer: &Tokenizer,
-        cancel: Option<&CancelToken>,
-        #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-    ) -> Result<AsyncTask<Background<Episodes>>> {
-        let spec = core::Spec::from_json(&spec).map_err(from_study)?;
-        let (tokenizer, cancel, reporter) =
-            (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-        Ok(background(spec.threads, move || {
-            let hook = hook(&reporter, &cancel);
-            core::Episodes::create(&spec, tokenizer.0.as_ref(), &hook).map(Episodes).map_err(from_study)
-        }))
-    }
-
     /// The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
     /// solved again.
     #[napi]
-    pub fn with_query_nature(&self, nature: String) -> Result<Episodes> {
+    pub fn with_query_nature(
+        &self,
+        #[napi(ts_arg_type = "'oracle' | `fixed:${number}`")] nature: String,
+    ) -> Result<Episodes> {
         let nature = core::QueryNature::try_from(nature).map_err(invalid)?;
         guarded(|| self.0.with_query_nature(nature).map(Episodes).map_err(from_study))
     }

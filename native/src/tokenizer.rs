@@ -34,14 +34,6 @@ impl Tokenizer {
         BpeTokenizer::from_json(Path::new(&path)).map(|t| Self(Arc::new(t))).map_err(from_encode)
     }
 
-    /// The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
-    /// and one id a literal. It encodes texts of these templates alone.
-    #[napi(factory)]
-    pub fn compact(templates: Vec<String>) -> Result<Self> {
-        let templates: Vec<Template> = templates.iter().map(|json| template(json)).collect::<Result<_>>()?;
-        CompactTokenizer::new(&templates).map(|t| Self(Arc::new(t))).map_err(from_encode)
-    }
-
     /// The ids of a text.
     #[napi]
     pub fn encode(&self, text: String) -> Result<Uint32Array> {
@@ -84,6 +76,14 @@ impl Tokenizer {
     }
 }
 
+/// The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
+/// and one id a literal. It encodes texts of these templates alone.
+#[napi]
+pub fn compact_tokenizer(templates: Vec<String>) -> Result<Tokenizer> {
+    let templates: Vec<Template> = templates.iter().map(|json| template(json)).collect::<Result<_>>()?;
+    CompactTokenizer::new(&templates).map(|t| Tokenizer(Arc::new(t))).map_err(from_encode)
+}
+
 /// Trajectories, one after the other and step by step.
 #[napi(object, object_to_js = false)]
 pub struct TrajectoryBatch {
@@ -108,6 +108,7 @@ pub struct TrajectoryBatch {
 #[derive(Default)]
 pub struct EncodeOptions {
     /// Which actions carry a label: `query` (default) or `query+support`.
+    #[napi(ts_type = "'query' | 'query+support'")]
     pub loss_on: Option<String>,
     /// Also give the texts.
     pub texts: Option<bool>,
@@ -116,6 +117,7 @@ pub struct EncodeOptions {
 /// Encoded examples: row `i` is `ids[offsets[i]..offsets[i + 1]]`, and so are its labels.
 #[napi(object, object_from_js = false)]
 pub struct EncodedBatch {
+    /// The ids of all examples, one after the other.
     pub ids: Uint32Array,
     /// The id that belongs at the position; -100 where there is no loss.
     pub labels: Int32Array,
@@ -125,24 +127,24 @@ pub struct EncodedBatch {
     pub texts: Option<Vec<String>>,
 }
 
+/// Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
+/// actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
+#[napi]
+pub fn compile_encoder(template: String, tokenizer: &Tokenizer, observations: f64, actions: f64) -> Result<Encoder> {
+    let template = self::template(&template)?;
+    let dims = Dims {
+        observations: whole("observations", observations, 1, u32::MAX)?,
+        actions: whole("actions", actions, 1, 10)?,
+    };
+    guarded(|| core::Encoder::compile(&template, &*tokenizer.0, dims).map(Encoder).map_err(from_encode))
+}
+
 /// Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own.
 #[napi]
 pub struct Encoder(core::Encoder);
 
 #[napi]
 impl Encoder {
-    /// Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
-    /// actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
-    #[napi(factory)]
-    pub fn compile(template: String, tokenizer: &Tokenizer, observations: f64, actions: f64) -> Result<Self> {
-        let template = self::template(&template)?;
-        let dims = Dims {
-            observations: whole("observations", observations, 1, u32::MAX)?,
-            actions: whole("actions", actions, 1, 10)?,
-        };
-        guarded(|| core::Encoder::compile(&template, &*tokenizer.0, dims).map(Self).map_err(from_encode))
-    }
-
     /// `digit`, or `number` where the tokenizer groups digits, so that whole fields are looked up.
     #[napi(getter, ts_return_type = "'digit' | 'number'")]
     pub fn symbols(&self) -> &'static str {

@@ -45,7 +45,7 @@ async function checked(file: string, { strict = false, horizon, format: given }:
     const observedParts = model.observedParts();
     const found = {
       format, name: model.name, kind: model.kind, states: model.states, actions: model.actions, observations: model.observations,
-      discount: model.discount, horizon: model.horizon, observed_parts: observedParts, sha256: model.sha256(),
+      discount: model.discount, horizon: model.horizon, observedParts, sha256: model.sha256(),
       warnings: warnings.map(({ message, line, column }) => ({ message, line, column })),
     };
     const text = columns([

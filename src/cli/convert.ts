@@ -54,7 +54,7 @@ async function convertPolicy([file, ...more]: string[], out: string, modelFile: 
   const written = await readPolicy(out, model);
   const value = 'lower' in written ? written.lower : written.value(model.start());
   print(
-    { in: file, out, model: modelFile, policy_files: files, value_at_start: value },
+    { in: file, out, model: modelFile, policyFiles: files, valueAtStart: value },
     columns([['policy', file], ['model', `${modelFile} (${describeModel(model)})`], ['written', files.length === 1 ? files[0]! : `${files[0]} … ${files.at(-1)}`], ['value at the start', value.toFixed(6)]]),
   );
 }

@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
 import type { ResolveOptions } from '../base-model.js';
-import type { Template, Tokenizer } from '../library.js';
-import type { DatasetConfig, Summary } from '../dataset/manifest.js';
+import type { Tokenizer } from '../library.js';
+import type { FamilyName } from '../spec.js';
+import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
@@ -26,7 +27,7 @@ interface MakeCommandOptions extends ExperimentOptions {
 async function chosenTokenizer(name: string | undefined, experiment: Experiment, fetching: ResolveOptions): Promise<Tokenizer> {
   const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
   if (name === 'compact') {
-    const templates = experiment.regimes.map((regime) => ({ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] }) as Template);
+    const templates = experiment.regimes.map((regime) => ({ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] }));
     return compactTokenizer(templates);
   }
   if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromGguf(name);
@@ -40,7 +41,7 @@ async function ofFamily(experiment: Experiment, name: string | undefined): Promi
   const { families } = await import('../library.js');
   const family = families().find((known) => known.name === name);
   const regimes = experiment.regimes.filter((regime) => family?.regimes.includes(regime) ?? true);
-  return { ...experiment, family: name, regimes, horizon: family?.horizon ?? experiment.horizon };
+  return { ...experiment, family: name as FamilyName, regimes, horizon: family?.horizon ?? experiment.horizon };
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -93,7 +94,7 @@ function makeCommand(): Command {
           made.push({ regime, folder, ...manifest.totals });
         }
         progress.close();
-        print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${digits(d.max_regret_bound)}`).join('\n'));
+        print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${digits(d.maxRegretBound)}`).join('\n'));
       }),
     );
 }
@@ -159,7 +160,7 @@ function showCommand(): Command {
         const text = () =>
           `${family} ${split} ${index}, seed ${seed}: ${regime}, horizon ${horizon}, ${behaviour}, ${example.inputIds.length} tokens\n\n${prompt}\u2502${completion}\n` +
           columns([['oracle actions', oracleActions.join(' ')], ['regret bounds', regretBounds.map(digits).join(' ')]]);
-        const words = options.text ? text() : exampleInWords(example, dataset.manifest.config as unknown as DatasetConfig);
+        const words = options.text ? text() : exampleInWords(example, dataset.manifest.config);
         print({ ...example, inputIds: [...example.inputIds], labels: [...example.labels] }, words);
       }),
     );

@@ -43,8 +43,10 @@ export function doctorCommand(): Command {
 }
 
 function node(): Finding {
-  const major = Number(process.versions.node.split('.')[0]);
-  return { what: 'Node', state: major >= 20 ? 'ok' : 'missing', found: process.version, remedy: 'install Node 20 or later' };
+  // As `engines` says: what can require() a module that is written for import.
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 23;
+  return { what: 'Node', state: fits ? 'ok' : 'missing', found: process.version, remedy: 'install Node 20.19, 22.12 or later' };
 }
 
 async function addon(): Promise<Finding> {

@@ -55,7 +55,7 @@ export function evaluateCommand(): Command {
 
 function table(regime: string, result: RegimeResult): string {
   const rows = Object.entries(result.methods).map(([name, m]) =>
-    `  ${name.padEnd(8)} ${m.gap_norm.toFixed(4).padStart(9)}  [${m.gap_norm_ci95.map((x) => x.toFixed(4)).join(', ')}]  agreement ${m.agreement.toFixed(3)}  (${m.tasks} tasks, ${m.episodes} episodes)`,
+    `  ${name.padEnd(8)} ${m.gapNorm.toFixed(4).padStart(9)}  [${m.gapNormCi95.map((x) => x.toFixed(4)).join(', ')}]  agreement ${m.agreement.toFixed(3)}  (${m.tasks} tasks, ${m.episodes} episodes)`,
   );
   return [`${regime}, horizon ${result.horizon}: normalised gap, 95 % interval`, ...rows].join('\n');
 }

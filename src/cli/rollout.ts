@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { writeAtomic } from '../files.js';
 import type { Rollouts, StageProgress } from '../library.js';
+import type { Behaviour, Nature } from '../spec.js';
 import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface RolloutCommandOptions extends TaskOptions {
-  behaviour: string;
+  behaviour: Behaviour;
   episodes: number;
-  nature?: string;
+  nature?: Nature;
   gap: number;
   out?: string;
 }
@@ -45,7 +46,7 @@ export function rolloutCommand(): Command {
         const interval = bcaInterval(returns, mean(0), { seed: `${seed}/rollout`, resamples: 1000 });
         if (options.out !== undefined && recorded) await writeAtomic(options.out, episodeLines(recorded));
         print(
-          { model: { name, sha256: model.sha256() }, behaviour, episodes, horizon: rollouts.horizon, seed, mean_return: average, mean_return_ci95: interval, ...(options.out !== undefined && { out: options.out }) },
+          { model: { name, sha256: model.sha256() }, behaviour, episodes, horizon: rollouts.horizon, seed, meanReturn: average, meanReturnCi95: interval, ...(options.out !== undefined && { out: options.out }) },
           columns([
             ['model', `${name} (${describeModel(model)})`],
             ['behaviour', behaviour],

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { TiresiasError } from '../errors.js';
 import type { MeanReturn, Model, Robustness, Solution, StageProgress } from '../library.js';
+import type { Nature } from '../spec.js';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type Invocation } from './common.js';
 import { POLICY_FORMATS, readPolicy, type PolicyFormat } from './policy.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
@@ -10,7 +11,7 @@ interface SimulateCommandOptions extends TaskOptions {
   policyFormat?: PolicyFormat;
   episodes: number;
   steps?: number;
-  nature?: string;
+  nature?: Nature | 'all';
   adversary?: string;
   exactUpdates: number;
 }
@@ -60,8 +61,8 @@ export function simulateCommand(): Command {
         const { mean, low, high, deviation, decisions, seconds } = result;
         invocation.print(
           {
-            ...about, steps: result.steps, mean_return: mean, mean_return_ci95: [low, high], standard_deviation: deviation,
-            truncation: [result.truncationLow, result.truncationHigh], decisions, seconds, decisions_per_second: decisions / seconds,
+            ...about, steps: result.steps, meanReturn: mean, meanReturnCi95: [low, high], standardDeviation: deviation,
+            truncation: [result.truncationLow, result.truncationHigh], decisions, seconds, decisionsPerSecond: decisions / seconds,
           },
           columns([
             ...rows,
@@ -87,7 +88,7 @@ function printAll(
   { print }: Invocation, about: { episodes: number; seed: number }, rows: readonly (readonly [string, string])[], result: Robustness, solution: Solution | undefined,
 ): void {
   const { fixed, worst, average, resampled, adversarial, response, steps, decisions, seconds } = result;
-  const json = ({ mean, low, high, deviation, exact }: MeanReturn) => ({ mean_return: mean, mean_return_ci95: [low, high], standard_deviation: deviation, exact: exact ?? null });
+  const json = ({ mean, low, high, deviation, exact }: MeanReturn) => ({ meanReturn: mean, meanReturnCi95: [low, high], standardDeviation: deviation, exact: exact ?? null });
   const line = ({ mean, low, high, exact }: MeanReturn) => [mean.toFixed(6), `[${low.toFixed(6)}, ${high.toFixed(6)}]`, exact?.toFixed(6) ?? ''];
   const table = [
     ['nature', 'mean return', '95 % interval', 'exact'],
@@ -102,9 +103,9 @@ function printAll(
   print(
     {
       ...about, steps, fixed: fixed.map(json), average: json(average), resampled: json(resampled), adversarial: adversarial === undefined ? null : json(adversarial),
-      worst: { model: worst.model, ci95: [worst.low, worst.high], exact: worst.exact ?? null }, best_response: response ?? null,
+      worst: { model: worst.model, ci95: [worst.low, worst.high], exact: worst.exact ?? null }, bestResponse: response ?? null,
       ...(solution && { bounds: [solution.lower, solution.upper] }),
-      truncation: [result.truncationLow, result.truncationHigh], decisions, seconds, decisions_per_second: decisions / seconds,
+      truncation: [result.truncationLow, result.truncationHigh], decisions, seconds, decisionsPerSecond: decisions / seconds,
     },
     [
       columns([

@@ -40,7 +40,7 @@ export async function solveTasks(options: SolveTasksOptions, { signal, progress,
   const reached = rows.filter(({ stopped }) => stopped === 'converged').length;
   const mean = (pick: (row: Row) => number) => rows.reduce((sum, row) => sum + pick(row), 0) / rows.length;
   print(
-    { family, split, seed, regime, horizon, gap, threads, seconds, tasks_per_second: rows.length / seconds, tasks: rows },
+    { family, split, seed, regime, horizon, gap, threads, seconds, tasksPerSecond: rows.length / seconds, tasks: rows },
     columns([
       ['tasks', `${rows.length} of ${count}: ${family} ${split} ${first} to ${first + count - 1}, seed ${seed}, ${regime}, horizon ${horizon}`],
       ...(rows.length === 0 ? [] : [
@@ -62,7 +62,7 @@ interface Row {
   upper: number;
   value: number;
   action: number;
-  regret_bound: number;
+  regretBound: number;
   stopped: string;
   solver: string;
   seconds: number;
@@ -74,5 +74,5 @@ function rowOf(index: number, { model, solution, error }: Solved): Row {
   const start = model.start();
   const action = solution.action(0, start);
   const { lower, upper, value, stopped, solver, seconds } = solution;
-  return { index, lower, upper, value, action, regret_bound: solution.regretBound(0, start, action), stopped, solver, seconds };
+  return { index, lower, upper, value, action, regretBound: solution.regretBound(0, start, action), stopped, solver, seconds };
 }

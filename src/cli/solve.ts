@@ -84,10 +84,10 @@ export function solveCommand(): Command {
           () => ({
             model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
             lower, upper, value, gap: upper - lower,
-            action: { index: action, name: model.actionName(action), regret_bound: solution.regretBound(0, start, action) },
-            q_values: qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
-            ...(policyOut !== undefined && { policy: policyOut, policy_files: policyFiles }),
-            ...(options.boundsPlot !== undefined && { bounds_plot: options.boundsPlot }),
+            action: { index: action, name: model.actionName(action), regretBound: solution.regretBound(0, start, action) },
+            qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
+            ...(policyOut !== undefined && { policy: policyOut, policyFiles }),
+            ...(options.boundsPlot !== undefined && { boundsPlot: options.boundsPlot }),
             ...(explanation && { explanation }),
           }),
           columns([

@@ -4,13 +4,14 @@ import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { checkReadable } from '../files.js';
 import type { Model, ModelWarning } from '../library.js';
+import type { FamilyName, Regime, SplitName } from '../spec.js';
 import { integer, number, type CommonOptions } from './common.js';
 
 export interface TaskOptions extends CommonOptions {
-  family?: string;
-  split: string;
+  family?: FamilyName;
+  split: SplitName;
   index: number;
-  regime: 'mdp' | 'pomdp' | 'apomdp';
+  regime: Regime;
   models: number;
   alpha?: number;
   horizon?: number;

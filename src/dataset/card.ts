@@ -4,9 +4,9 @@ import type { Manifest, Summary } from './manifest.js';
 /** Markdown; says how to load the files and what a row holds. */
 export function datasetCard(manifest: Manifest): string {
   const { config, totals } = manifest;
-  const format = String(config['format']);
+  const format = config.format;
   return `---
-pretty_name: Tiresias ${String(config['family'])}, ${String(config['regime']).toUpperCase()}
+pretty_name: Tiresias ${config.family}, ${config.regime.toUpperCase()}
 license: cc0-1.0
 language: []
 task_categories:
@@ -15,19 +15,19 @@ task_categories:
 tags:
 - decision-making
 - in-context-learning
-- ${String(config['regime'])}
+- ${config.regime}
 size_categories:
 - ${sizeCategory(totals.examples)}
 configs:
 - config_name: default
   data_files:
-  - split: ${String(config['split'])}
+  - split: ${config.split}
     path: data/*.${format}
 ---
 
 # Few-shot decision trajectories with oracle labels
 
-Made by Tiresias ${manifest.version}. Each row is one example: a header, ${String((config['support'] as { trajectories: number }).trajectories)} support trajectories and one
+Made by Tiresias ${manifest.version}. Each row is one example: a header, ${config.support.trajectories} support trajectories and one
 query trajectory of the same task, every query decision labelled with an oracle's action.
 
 | | |
@@ -36,12 +36,12 @@ query trajectory of the same task, every query decision labelled with an oracle'
 | tasks | ${totals.tasks} |
 | tokens | ${totals.tokens} |
 | labelled positions | ${totals.labels} |
-| largest regret bound of a label | ${totals.max_regret_bound} |
-| mean regret bound of a label | ${totals.mean_regret_bound} |
-| discounted return of a support trajectory | ${spread(totals.support_returns)} |
-| discounted return of a query | ${spread(totals.query_returns)} |
+| largest regret bound of a label | ${totals.maxRegretBound} |
+| mean regret bound of a label | ${totals.meanRegretBound} |
+| discounted return of a support trajectory | ${spread(totals.supportReturns)} |
+| discounted return of a query | ${spread(totals.queryReturns)} |
 | tokenizer | ${manifest.tokenizer.name}, \`${manifest.tokenizer.sha256}\` |
-| template | \`${manifest.template_sha}\` |
+| template | \`${manifest.templateSha}\` |
 
 \`\`\`python
 ${format === 'safetensors' ? tensors : rows(format)}

@@ -1,6 +1,7 @@
 // Makes a dataset folder shard by shard. Whatever is whole stays, so a killed run goes on where it was, to the same bytes.
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DetailedProgress } from '../base-model.js';
 import { TiresiasError } from '../errors.js';
 import { io, readText, writeAtomic } from '../files.js';
 import { makeShard, type ShardReport, type Tokenizer } from '../library.js';
@@ -12,12 +13,16 @@ import { datasetCard } from './card.js';
 import { MANIFEST, configHash, readManifestIfWhole, totals, type DatasetConfig, type Manifest, type Shard } from './manifest.js';
 import { isWhole } from './open.js';
 
+/** How {@link makeDataset} goes about it. */
 export interface MakeOptions {
+  /** What gives a text its ids. */
   tokenizer: Tokenizer;
+  /** Worker threads. */
   threads: number;
+  /** Stops the call, which then rejects with the signal's reason; shards that are whole stay. */
   signal?: AbortSignal | undefined;
   /** Examples done so far. */
-  onProgress?: ((event: { done: number; total: number; detail: string }) => void) | undefined;
+  onProgress?: ((event: DetailedProgress) => void) | undefined;
 }
 
 /** Journal of a dataset in the making; gone when the manifest stands. */
@@ -46,13 +51,13 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   const hash = configHash(identity);
   // Both are sealed: what they say of a shard is what was found when it was made, or nothing.
   const finished = await readManifestIfWhole(folder);
-  if (finished) requireSame(folder, hash, configHash({ version: finished.version, config: finished.config as unknown as DatasetConfig, tokenizer: finished.tokenizer }));
+  if (finished) requireSame(folder, hash, configHash({ version: finished.version, config: finished.config, tokenizer: finished.tokenizer }));
   const journal = (await readSealedIfWhole(join(folder, JOURNAL))) as Journal | undefined;
   if (journal) requireSame(folder, hash, journal.hash);
 
   await removeLeftovers(join(folder, 'data'));
   const known = new Map((finished?.shards ?? journal?.shards ?? []).map((shard) => [shard.path, shard]));
-  let templateSha = finished?.template_sha ?? journal?.templateSha ?? '';
+  let templateSha = finished?.templateSha ?? journal?.templateSha ?? '';
   const planned = plan(config, options.threads);
   const shards: (Shard | undefined)[] = planned.map(() => undefined);
   const report = examplesDone(planned.length, config.examples, options.onProgress);
@@ -86,7 +91,7 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   }
 
   const all = shards.filter((shard) => shard !== undefined);
-  const manifest: Manifest = { schema: 'tiresias.dataset/1', ...identity, template_sha: templateSha, totals: totals(all), shards: all };
+  const manifest: Manifest = { schema: 'tiresias.dataset/2', ...identity, templateSha, totals: totals(all), shards: all };
   await writeCard(folder, manifest);
   await writeSealed(join(folder, MANIFEST), manifest);
   await rm(join(folder, JOURNAL), { force: true });
@@ -137,11 +142,11 @@ function shardRecord(path: string, report: ShardReport): Shard {
   const { sha256, bytes, examples, tasks, tokens, labels } = report;
   return {
     path, sha256, bytes, examples, tasks, tokens, labels,
-    label_counts: [...report.labelCounts],
-    max_regret_bound: report.regretBounds.max ?? 0,
-    mean_regret_bound: report.regretBounds.mean,
-    support_returns: report.supportReturns,
-    query_returns: report.queryReturns,
+    labelCounts: [...report.labelCounts],
+    maxRegretBound: report.regretBounds.max ?? 0,
+    meanRegretBound: report.regretBounds.mean,
+    supportReturns: report.supportReturns,
+    queryReturns: report.queryReturns,
   };
 }
 

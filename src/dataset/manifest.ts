@@ -1,52 +1,124 @@
 // What a dataset folder says about itself: its configuration, and every shard with its hash.
 import { join } from 'node:path';
-import { z } from 'zod';
+import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
 import { readText, sha256 } from '../files.js';
 import { canonicalJson } from '../json.js';
+import { lazy, zod } from '../lazy.js';
 import { unseal } from '../seal.js';
 import type { ShardSpec } from '../spec.js';
 
+/** Name of the file. */
 export const MANIFEST = 'manifest.json';
 
 /** Everything that decides a dataset's bytes. */
-export type DatasetConfig = Omit<ShardSpec, 'firstTask' | 'tasks' | 'threads'> & { examples: number; shardExamples: number };
+export interface DatasetConfig extends Omit<ShardSpec, 'firstTask' | 'tasks' | 'threads'> {
+  /** Examples in all. */
+  examples: number;
+  /** Examples in a file. */
+  shardExamples: number;
+}
 
-const count = z.int().min(0);
+/** What a column of numbers is like. */
+export interface Summary {
+  /** How many numbers there are. */
+  count: number;
+  /** Their mean. */
+  mean: number;
+  /** Their standard deviation, of the population. */
+  deviation: number;
+  /** The smallest; left out or null where there is none. */
+  min?: number | null | undefined;
+  /** The largest; left out or null where there is none. */
+  max?: number | null | undefined;
+}
 
-/** What a column of numbers is like; null where it is empty. */
-const summarySchema = z.object({ count, mean: z.number(), deviation: z.number(), min: z.number().nullish(), max: z.number().nullish() });
-export type Summary = z.infer<typeof summarySchema>;
+/** What one shard, or all of a dataset's, hold. */
+export interface ShardTotals {
+  /** Size of the files. */
+  bytes: number;
+  /** Number of rows. */
+  examples: number;
+  /** Number of tasks that they are of. */
+  tasks: number;
+  /** Number of ids in all rows. */
+  tokens: number;
+  /** Number of labelled positions. */
+  labels: number;
+  /** Largest regret bound of a label, in reward. */
+  maxRegretBound: number;
+  /** Mean regret bound of a label, in reward. */
+  meanRegretBound: number;
+  /** Discounted returns of the support trajectories. */
+  supportReturns: Summary;
+  /** Discounted returns of the queries as they were executed. */
+  queryReturns: Summary;
+}
 
-const shardSchema = z.object({
-  path: z.string(),
-  sha256: z.string(),
-  bytes: count,
-  examples: count,
-  tasks: count,
-  tokens: count,
-  labels: count,
+/** One file of a dataset. */
+export interface Shard extends ShardTotals {
+  /** The file, relative to the dataset's folder. */
+  path: string;
+  /** SHA-256 of the file. */
+  sha256: string;
   /** How often each action is a label. */
-  label_counts: z.array(count),
-  max_regret_bound: z.number(),
-  mean_regret_bound: z.number(),
-  /** Discounted returns of the support trajectories, and of the queries as they were executed. */
-  support_returns: summarySchema,
-  query_returns: summarySchema,
-});
-export type Shard = z.infer<typeof shardSchema>;
+  labelCounts: number[];
+}
 
-const manifestSchema = z.object({
-  schema: z.literal('tiresias.dataset/1'),
+/** What defines the ids of a dataset. */
+export interface TokenizerIdentity {
+  /** A short name. */
+  name: string;
+  /** SHA-256 of the data that define it. */
+  sha256: string;
+}
+
+/** The document `manifest.json` of a dataset's folder. */
+export interface Manifest {
+  /** Format and version of the file. */
+  schema: 'tiresias.dataset/2';
   /** Of tiresias; other versions may draw other bytes. */
-  version: z.string(),
-  config: z.record(z.string(), z.unknown()),
-  tokenizer: z.object({ name: z.string(), sha256: z.string() }),
-  template_sha: z.string(),
-  totals: shardSchema.omit({ path: true, sha256: true, label_counts: true }),
-  shards: z.array(shardSchema).min(1),
+  version: string;
+  /** Everything that decides the dataset's bytes. */
+  config: DatasetConfig;
+  /** What defines the ids. */
+  tokenizer: TokenizerIdentity;
+  /** SHA-256 of the template. */
+  templateSha: string;
+  /** Sums over the shards. */
+  totals: ShardTotals;
+  /** The files, in order. */
+  shards: Shard[];
+}
+
+const manifestSchema = lazy(() => {
+  const z = zod();
+  const count = z.int().min(0);
+  const summary = z.object({ count, mean: z.number(), deviation: z.number(), min: z.number().nullish(), max: z.number().nullish() });
+  const shard = z.object({
+    path: z.string(),
+    sha256: z.string(),
+    bytes: count,
+    examples: count,
+    tasks: count,
+    tokens: count,
+    labels: count,
+    labelCounts: z.array(count),
+    maxRegretBound: z.number(),
+    meanRegretBound: z.number(),
+    supportReturns: summary,
+    queryReturns: summary,
+  });
+  return z.object({
+    schema: z.literal('tiresias.dataset/2'),
+    version: z.string(),
+    config: z.record(z.string(), z.unknown()) as unknown as Zod.ZodType<DatasetConfig>,
+    tokenizer: z.object({ name: z.string(), sha256: z.string() }),
+    templateSha: z.string(),
+    totals: shard.omit({ path: true, sha256: true, labelCounts: true }),
+    shards: z.array(shard).min(1),
+  }) satisfies Zod.ZodType<Manifest>;
 });
-export type Manifest = z.infer<typeof manifestSchema>;
 
 const MEND = 'run `tiresias dataset make` again with the same configuration to mend it';
 
@@ -58,8 +130,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
 
 /** A manifest from its text. Throws DATASET_CORRUPT. */
 export function parseManifest(text: string, path: string): Manifest {
-  const parsed = manifestSchema.safeParse(unseal(text, path, 'DATASET_CORRUPT', MEND));
-  if (!parsed.success) throw new TiresiasError('DATASET_CORRUPT', `${path} is not a dataset's manifest:\n${z.prettifyError(parsed.error)}`, { cause: parsed.error });
+  const parsed = manifestSchema().safeParse(unseal(text, path, 'DATASET_CORRUPT', MEND));
+  if (!parsed.success) throw new TiresiasError('DATASET_CORRUPT', `${path} is not a dataset's manifest:\n${zod().prettifyError(parsed.error)}`, { cause: parsed.error });
   return parsed.data;
 }
 
@@ -81,10 +153,10 @@ export function totals(shards: readonly Shard[]): Manifest['totals'] {
     tokens: sum((s) => s.tokens),
     labels,
     bytes: sum((s) => s.bytes),
-    max_regret_bound: Math.max(...shards.map((s) => s.max_regret_bound)),
-    mean_regret_bound: labels === 0 ? 0 : sum((s) => s.mean_regret_bound * s.labels) / labels,
-    support_returns: pooled(shards.map((s) => s.support_returns)),
-    query_returns: pooled(shards.map((s) => s.query_returns)),
+    maxRegretBound: Math.max(...shards.map((s) => s.maxRegretBound)),
+    meanRegretBound: labels === 0 ? 0 : sum((s) => s.meanRegretBound * s.labels) / labels,
+    supportReturns: pooled(shards.map((s) => s.supportReturns)),
+    queryReturns: pooled(shards.map((s) => s.queryReturns)),
   };
 }
 

@@ -2,21 +2,30 @@
 import { CALL_OPTIONS, checkOptions, checkTokenizer, invalid } from '../check.js';
 import type { Tokenizer } from '../library.js';
 import { cancellable, native } from '../native.js';
-import type { ShardSpec } from '../spec.js';
+import { specJson, type ShardSpec } from '../spec.js';
 import type { ExampleBatch } from '../../native/index.cjs';
 
 export type { ExampleBatch } from '../../native/index.cjs';
 
-/** As a shard's, without a file; `tasks` left out means no end. */
-export type StreamSpec = Omit<ShardSpec, 'format' | 'tasks' | 'firstTask' | 'threads'> & { tasks?: number; firstTask?: number; threads?: number };
+/** As a shard's, without a file. */
+export interface StreamSpec extends Omit<ShardSpec, 'format' | 'tasks' | 'firstTask' | 'threads'> {
+  /** Number of tasks; left out, there is no end. */
+  tasks?: number | undefined;
+  /** Index of the first task in the split (default 0). */
+  firstTask?: number | undefined;
+  /** Worker threads (default: one a core). */
+  threads?: number | undefined;
+}
 
+/** How {@link streamExamples} makes its batches. */
 export interface StreamOptions {
   /** Tasks whose examples make a batch (default: as many as give 1024 examples). */
-  batchTasks?: number;
+  batchTasks?: number | undefined;
   /** Batches made ahead of the consumer (default 2): memory is that many batches and no more. */
-  ahead?: number;
+  ahead?: number | undefined;
   /** Also give prompts and completions as text. */
-  text?: boolean;
+  text?: boolean | undefined;
+  /** Stops the stream, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +48,7 @@ export async function* streamExamples(spec: StreamSpec, tokenizer: Tokenizer, op
   }
   const end = Math.min(firstTask + tasks, END);
   signal?.throwIfAborted();
-  const source = await native.ExampleSource.create(JSON.stringify({ ...rest, firstTask, tasks: 1, threads }), tokenizer, text);
+  const source = await native.createExampleSource(specJson({ ...rest, firstTask, tasks: 1, threads }), tokenizer, text);
 
   const left = new AbortController();
   const either = signal ? AbortSignal.any([signal, left.signal]) : left.signal;

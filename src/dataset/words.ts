@@ -1,6 +1,6 @@
 // One example as a person would tell it: the task, what was seen and done at each step, and what the oracle would have done.
 import { TiresiasError } from '../errors.js';
-import { defaultTemplate, drawTask, type ShardExample, type Template } from '../library.js';
+import { defaultTemplate, drawTask, type ShardExample, type WholeTemplate } from '../library.js';
 import type { DatasetConfig } from './manifest.js';
 
 /** What one line of a trajectory says; null where the template prints its missing symbol. */
@@ -11,8 +11,8 @@ export interface Step {
 }
 
 /** The trajectories of an example, read back from its text; the last is the query. Throws DATASET_CORRUPT where the text does not follow the template. */
-export function readTrajectories(text: string, template: Required<Template>): Step[][] {
-  const markers = [template.support_marker, template.query_marker];
+export function readTrajectories(text: string, template: WholeTemplate): Step[][] {
+  const markers = [template.supportMarker, template.queryMarker];
   const trajectories: Step[][] = [];
   let rest = text.slice(template.header.length);
   while (rest !== '') {
@@ -30,19 +30,19 @@ export function readTrajectories(text: string, template: Required<Template>): St
   return trajectories;
 }
 
-function readStep(line: string, template: Required<Template>): Step {
+function readStep(line: string, template: WholeTemplate): Step {
   const [seen, action, reward] = line.trimEnd().split(',');
   const number = (field: string | undefined, width: number): number | null => {
     if (field === template.missing.repeat(width)) return null;
     if (field === undefined || !/^\d+$/.test(field)) throw unreadable(line);
     return Number(field);
   };
-  const symbol = number(reward, template.reward_width);
+  const symbol = number(reward, template.rewardWidth);
   return {
-    seen: number(seen, template.observation_width),
+    seen: number(seen, template.observationWidth),
     action: number(action, 1)!,
     // Tenths and the like: what binary fractions add behind the grid's own digits is cut.
-    reward: symbol === null ? null : Number(((symbol - template.reward_offset) / template.reward_scale).toPrecision(12)),
+    reward: symbol === null ? null : Number(((symbol - template.rewardOffset) / template.rewardScale).toPrecision(12)),
   };
 }
 
@@ -52,7 +52,7 @@ function unreadable(line: string): TiresiasError {
 
 /** The example in words, a line for each step. */
 export function exampleInWords(example: ShardExample, config: DatasetConfig): string {
-  const template = { ...defaultTemplate(config.family, config.regime), ...config.template } as Required<Template>;
+  const template = { ...defaultTemplate(config.family, config.regime), ...config.template } as WholeTemplate;
   const trajectories = readTrajectories(example.prompt + example.completion, template);
   const { family, split, index, seed, regime, behaviour } = example;
   const { models, alpha, horizon } = config;

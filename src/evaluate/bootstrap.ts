@@ -1,9 +1,8 @@
 // Bias-corrected and accelerated (BCa) bootstrap intervals over tasks.
 // B. Efron, "Better bootstrap confidence intervals", JASA 82 (1987); T. DiCiccio, B. Efron, "Bootstrap confidence
 // intervals", Statistical Science 11 (1996). Ties and percentiles are treated as in scipy.stats.bootstrap.
-import seedrandom from 'seedrandom';
-import { cumulativeNormal, quantileNormal } from 'vega-statistics';
 import { EXIT, TiresiasError } from '../errors.js';
+import { seedrandom, vegaStatistics } from '../lazy.js';
 
 /** One row per unit of resampling (a task); the columns are what the statistic needs, e.g. gap and scale. */
 export type Units = readonly (readonly number[])[];
@@ -11,15 +10,17 @@ export type Units = readonly (readonly number[])[];
 /** A number computed from a sample of units. The array it is handed is used again for the next resample: do not keep it. */
 export type Statistic = (units: Units) => number;
 
+/** Both ends. */
 export type Interval = [low: number, high: number];
 
+/** How {@link bcaInterval} resamples. */
 export interface BootstrapOptions {
   /** The same seed, number of units and resamples draw the same tasks, whatever the statistic: common random numbers. */
   seed: string | number;
   /** Default 10 000. */
-  resamples?: number;
+  resamples?: number | undefined;
   /** Coverage, in (0, 1). Default 0.95. */
-  level?: number;
+  level?: number | undefined;
 }
 
 /** Mean of one column. */
@@ -62,6 +63,7 @@ export function bcaInterval(units: Units, statistic: Statistic, options: Bootstr
 /** A method's rows keyed by task. */
 export type UnitsByTask = ReadonlyMap<string | number, readonly number[]>;
 
+/** What {@link pairedDifference} found. */
 export interface PairedDifference {
   /** `statistic(first) - statistic(second)` on the common tasks. */
   difference: number;
@@ -112,6 +114,7 @@ function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: Bootstra
     if (draw < estimate) below++;
     else if (draw === estimate) tied++;
   }
+  const { cumulativeNormal, quantileNormal } = vegaStatistics();
   const half = 0.5 / draws.length;
   const bias = quantileNormal(Math.min(1 - half, Math.max(half, (below + tied / 2) / draws.length)));
   const acceleration = jackknifeAcceleration(everything, evaluate);
@@ -127,7 +130,7 @@ function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: Bootstra
 
 /** The finite values of the statistic on `resamples` draws of `count` units with replacement, ascending. */
 function bootstrapDistribution(count: number, resamples: number, seed: string | number, evaluate: (indices: Uint32Array) => number): Float64Array {
-  const random = seedrandom.alea(String(seed));
+  const random = seedrandom().alea(String(seed));
   const indices = new Uint32Array(count);
   const values = new Float64Array(resamples);
   let finite = 0;

@@ -5,6 +5,7 @@ import type { Experiment, Regime } from '../experiment.js';
 import type { Tokenizer } from '../library.js';
 import { taskSpec } from '../spec.js';
 import { trainerPath } from '../train/binary.js';
+import type { BaseFile } from '../train/contract.js';
 import { version } from '../version.js';
 
 /** Whether a method acts by a language model, and so needs one. */
@@ -14,9 +15,10 @@ export function needsModel(method: string): boolean {
 
 /** What the methods of an evaluation act by. */
 export interface Actors {
+  /** What gives a prompt its ids. */
   tokenizer: Tokenizer;
   /** Needed for the methods `sft` and `icl`. */
-  base?: { path: string; sha256: string } | undefined;
+  base?: (BaseFile & { sha256: string }) | undefined;
   /** The fine-tuned adapter's folder; needed for the method `sft`. */
   adapter?: string | undefined;
 }

@@ -1,5 +1,6 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { join } from 'node:path';
+import type { DetailedProgress } from '../base-model.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
@@ -11,15 +12,19 @@ import { ModelMethod, oracleMethod, play, randomMethod, type Method } from './me
 import { byTask, cloudResult, methodResult } from './metrics.js';
 import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from './rows.js';
 
+/** How {@link evaluateRegime} plays. */
 export interface EvaluateOptions extends Actors {
   /**
    * Where the raw rows go, each file with a stamp beside it that says what made it. A method is not played again while its rows are
    * there, unchanged, and made by just what would make them now; others are replaced.
    */
   folder: string;
+  /** Worker threads. */
   threads: number;
+  /** Stops the call, which then rejects with the signal's reason; rows that are written stay. */
   signal?: AbortSignal | undefined;
-  onProgress?: ((event: { done: number; total: number; detail: string }) => void) | undefined;
+  /** Told how far it has come. */
+  onProgress?: ((event: DetailedProgress) => void) | undefined;
 }
 
 /** Episodes that are stepped together; bounds the memory of a language model's sessions. */
@@ -166,7 +171,7 @@ function trace(method: string, row: EpisodeRow, hidden: boolean): RegimeResult['
       t, action,
       state: row.states[t]!,
       observation: observation < 0 ? null : observation,
-      oracle_action: row.oracle_actions[t]!,
+      oracleAction: row.oracle_actions[t]!,
       reward: row.rewards[t]!,
       ...(hidden && belief && { belief }),
     };

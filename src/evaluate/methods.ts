@@ -2,7 +2,9 @@
 import type { Episodes, Ragged } from '../library.js';
 import type { Decider } from '../train/decider.js';
 
+/** Who acts in evaluation episodes. */
 export interface Method {
+  /** Its name in results. */
   readonly name: string;
   /** At the start of a batch of episodes, which has been reset. */
   begin(episodes: Episodes): Promise<void>;
@@ -10,6 +12,7 @@ export interface Method {
   act(episodes: Episodes): Promise<Uint8Array> | Uint8Array;
   /** What the actions led to: the tokens up to the next action's place. Not called after the last stage. */
   see(next: Ragged): Promise<void>;
+  /** After the last stage. */
   end(): Promise<void>;
 }
 
@@ -26,22 +29,31 @@ export class ModelMethod implements Method {
   #sessions: number[] = [];
   #logprobs: number[][] = [];
 
-  constructor(readonly name: string, private readonly decider: Decider) {}
+  /** A method of that name that asks `decider`. */
+  constructor(
+    /** Its name in results. */
+    readonly name: string,
+    private readonly decider: Decider,
+  ) {}
 
+  /** Opens a session for each row. */
   async begin(episodes: Episodes): Promise<void> {
     const { sessions, logprobs } = await this.decider.open(rowsOf(episodes.prompts()), episodes.actionIds());
     this.#sessions = sessions;
     this.#logprobs = logprobs;
   }
 
+  /** The likeliest action of each row. */
   act(): Uint8Array {
     return Uint8Array.from(this.#logprobs, largest);
   }
 
+  /** Reads on to the next action's place. */
   async see(next: Ragged): Promise<void> {
     this.#logprobs = await this.decider.extend(this.#sessions, rowsOf(next));
   }
 
+  /** Closes the sessions. */
   async end(): Promise<void> {
     await this.decider.close(this.#sessions);
     this.#sessions = [];

@@ -57,17 +57,17 @@ export function methodResult(method: string, rows: readonly EpisodeRow[], random
   const value = measure(mean(COLUMN.value));
   const agreement = measure(mean(COLUMN.agreement));
   return {
-    gap_abs: absolute.estimate,
-    gap_abs_ci95: absolute.interval,
-    gap_rel: relative.estimate,
-    gap_rel_ci95: relative.interval,
-    gap_norm: normalised.estimate,
-    gap_norm_ci95: normalised.interval,
+    gapAbs: absolute.estimate,
+    gapAbsCi95: absolute.interval,
+    gapRel: relative.estimate,
+    gapRelCi95: relative.interval,
+    gapNorm: normalised.estimate,
+    gapNormCi95: normalised.interval,
     value: value.estimate,
-    value_ci95: value.interval,
+    valueCi95: value.interval,
     agreement: agreement.estimate,
-    agreement_ci95: agreement.interval,
-    regret_by_step: rows[0]!.step_regrets.map((_, t) => (isOracle ? 0 : averageOf(rows.map((row) => row.step_regrets[t] ?? NaN)))),
+    agreementCi95: agreement.interval,
+    regretByStep: rows[0]!.step_regrets.map((_, t) => (isOracle ? 0 : averageOf(rows.map((row) => row.step_regrets[t] ?? NaN)))),
     tasks: tasks.length,
     episodes: rows.length,
     exact: isOracle || isChance,
@@ -80,7 +80,7 @@ export function cloudResult(rowsOfModel: readonly (readonly EpisodeRow[])[]): No
   const values = rowsOfModel.map((rows) => byTask(rows).map((task) => averageOf(task.map((row) => row.return))));
   const perTask = values[0]!.map((_, i) => values.map((model) => model[i]!));
   return {
-    per_model: values.map(averageOf),
+    perModel: values.map(averageOf),
     worst: averageOf(perTask.map((task) => Math.min(...task))),
     average: averageOf(perTask.map(averageOf)),
   };

@@ -1,38 +1,43 @@
 // The raw rows of an evaluation: one JSON line an episode, from which every number of the results is computed again. Beside them lies
 // a sealed stamp of all that made them; rows without it, made by something else, or changed since, are not believed.
-import { z } from 'zod';
+import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
 import { readText, sha256, writeAtomic } from '../files.js';
 import { canonicalJson } from '../json.js';
+import { lazy, zod } from '../lazy.js';
 import type { Outcome } from '../library.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 
-const numbers = z.array(z.number());
+const rowSchema = lazy(() => {
+  const z = zod();
+  const numbers = z.array(z.number());
 
-const rowSchema = z.object({
-  /** Index within the split. */
-  task: z.int().min(0),
-  /** Index within the task. */
-  episode: z.int().min(0),
-  return: z.number(),
-  /** Σ_t V_t - Q_t(a_t); null where nature is not the oracle's. */
-  regret: z.number().nullable(),
-  step_regrets: z.array(z.number().nullable()),
-  agreement: z.number(),
-  /** The task's optimal value, its certified bounds, and the random policy's exact value where there is one. */
-  optimal: z.number(),
-  lower: z.number(),
-  upper: z.number(),
-  random_value: z.number().nullable(),
-  states: numbers,
-  observations: numbers,
-  actions: numbers,
-  oracle_actions: numbers,
-  rewards: numbers,
-  /** The oracle's belief before each decision; kept for the first episode only. */
-  beliefs: z.array(numbers).optional(),
+  return z.object({
+    /** Index within the split. */
+    task: z.int().min(0),
+    /** Index within the task. */
+    episode: z.int().min(0),
+    return: z.number(),
+    /** Σ_t V_t - Q_t(a_t); null where nature is not the oracle's. */
+    regret: z.number().nullable(),
+    step_regrets: z.array(z.number().nullable()),
+    agreement: z.number(),
+    /** The task's optimal value, its certified bounds, and the random policy's exact value where there is one. */
+    optimal: z.number(),
+    lower: z.number(),
+    upper: z.number(),
+    random_value: z.number().nullable(),
+    states: numbers,
+    observations: numbers,
+    actions: numbers,
+    oracle_actions: numbers,
+    rewards: numbers,
+    /** The oracle's belief before each decision; kept for the first episode only. */
+    beliefs: z.array(numbers).optional(),
+  });
 });
-export type EpisodeRow = z.infer<typeof rowSchema>;
+/** One episode. Its names are those of the file: columns, for other tools to read. */
+export type EpisodeRow = Zod.infer<ReturnType<typeof rowSchema>>;
 
 const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
@@ -62,7 +67,16 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow
   });
 }
 
-const stampSchema = z.object({ schema: z.literal('tiresias.rows/1'), made_from: z.unknown(), rows_sha256: z.string() });
+interface Stamp {
+  schema: 'tiresias.rows/1';
+  madeFrom?: unknown;
+  rowsSha256: string;
+}
+
+const stampSchema = lazy(() => {
+  const z = zod();
+  return z.object({ schema: z.literal('tiresias.rows/1'), madeFrom: z.unknown(), rowsSha256: z.string() }) satisfies Zod.ZodType<Stamp>;
+});
 
 /** Where the stamp of the rows at `path` lies. */
 export const stampPath = (path: string): string => path.replace(/\.jsonl$/, '.stamp.json');
@@ -72,26 +86,26 @@ export async function writeRows(path: string, rows: readonly EpisodeRow[], madeF
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   // The rows first: a stamp never speaks of rows that are not there.
   await writeAtomic(path, text);
-  await writeSealed(stampPath(path), { schema: 'tiresias.rows/1', made_from: madeFrom, rows_sha256: sha256(text) } satisfies z.infer<typeof stampSchema>);
+  await writeSealed(stampPath(path), { schema: 'tiresias.rows/1', madeFrom, rowsSha256: sha256(text) } satisfies Stamp);
   return parseRows(text, path);
 }
 
 /** The rows at `path` if they are just what `madeFrom` made, else undefined: then they have to be played. */
 export async function readRows(path: string, madeFrom: unknown): Promise<EpisodeRow[] | undefined> {
-  const stamp = stampSchema.safeParse(await readSealedIfWhole(stampPath(path)));
-  if (!stamp.success || canonicalJson(stamp.data.made_from) !== canonicalJson(madeFrom)) return undefined;
+  const stamp = stampSchema().safeParse(await readSealedIfWhole(stampPath(path)));
+  if (!stamp.success || canonicalJson(stamp.data.madeFrom) !== canonicalJson(madeFrom)) return undefined;
   const text = await readText(path).catch((error: unknown) => {
     if (error instanceof TiresiasError && error.code === 'FILE_NOT_FOUND') return '';
     throw error;
   });
-  return sha256(text) === stamp.data.rows_sha256 ? parseRows(text, path) : undefined;
+  return sha256(text) === stamp.data.rowsSha256 ? parseRows(text, path) : undefined;
 }
 
 function parseRows(text: string, path: string): EpisodeRow[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line, i) => {
     try {
-      return rowSchema.parse(JSON.parse(line));
+      return rowSchema().parse(JSON.parse(line));
     } catch (cause) {
       throw new TiresiasError('INVALID_RESULTS', `${path}:${i + 1} is not an episode's row; delete the file and evaluate again`, { cause });
     }

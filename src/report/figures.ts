@@ -38,12 +38,12 @@ function extent(values: readonly number[], margin: number): [number, number] {
 export async function gapFigures(results: Results): Promise<Figure[]> {
   const methods = methodsOf(results);
   const all = Object.values(results.regimes).flatMap((regime) => Object.values(regime.methods));
-  const domain = extent([0, 1, ...all.flatMap((m) => [m.gap_norm, ...m.gap_norm_ci95])], 0.07);
+  const domain = extent([0, 1, ...all.flatMap((m) => [m.gapNorm, ...m.gapNormCi95])], 0.07);
   return Promise.all(regimesOf(results).filter(([, regime]) => Object.keys(regime.methods).length > 0).map(async ([key, regime]) => {
     const present = within(methods, regime);
     const rows = present.map(({ key: method, short }) => {
       const m = regime.methods[method]!;
-      return { name: short, gap: m.gap_norm, low: m.gap_norm_ci95[0], high: m.gap_norm_ci95[1], shown: decimal(m.gap_norm) };
+      return { name: short, gap: m.gapNorm, low: m.gapNormCi95[0], high: m.gapNormCi95[1], shown: decimal(m.gapNorm) };
     });
     const names = nameAxis(rows.map(({ name }) => name));
     const y = { field: 'name', type: 'nominal', sort: null, axis: names } as const;
@@ -91,12 +91,12 @@ export async function trainingFigures(run: TrainingResult): Promise<Figure[]> {
 /** Mean regret of each method at each decision of an episode. */
 export async function regretFigures(results: Results): Promise<Figure[]> {
   const methods = methodsOf(results);
-  const all = Object.values(results.regimes).flatMap((regime) => Object.values(regime.methods).flatMap((m) => m.regret_by_step));
+  const all = Object.values(results.regimes).flatMap((regime) => Object.values(regime.methods).flatMap((m) => m.regretByStep));
   const domain = [Math.min(0, ...all), Math.max(0, ...all) || 1];
   const figures = regimesOf(results).map(async ([key, regime]): Promise<Figure | undefined> => {
-    const present = within(methods, regime).filter(({ key: method }) => regime.methods[method]!.regret_by_step.length > 0);
+    const present = within(methods, regime).filter(({ key: method }) => regime.methods[method]!.regretByStep.length > 0);
     if (present.length === 0) return undefined;
-    const rows = present.flatMap(({ key: method, short }) => regime.methods[method]!.regret_by_step.map((regret, t) => ({ name: short, step: t + 1, regret })));
+    const rows = present.flatMap(({ key: method, short }) => regime.methods[method]!.regretByStep.map((regret, t) => ({ name: short, step: t + 1, regret })));
     const spec: TopLevelSpec = {
       width: WIDTH, height: 220, autosize: FIT, data: { values: rows },
       mark: { type: 'line', strokeWidth: 2, point: regime.horizon <= 25 && { size: 26, opacity: 1 } },
@@ -109,7 +109,7 @@ export async function regretFigures(results: Results): Promise<Figure[]> {
     };
     const title = regimeLabel(key);
     const ends = present.map(({ key: method, label }) => {
-      const regret = regime.methods[method]!.regret_by_step;
+      const regret = regime.methods[method]!.regretByStep;
       return `${label}: ${decimal(regret[0]!)} at the first decision, ${decimal(regret.at(-1)!)} at the last`;
     });
     return { title, svg: await draw(spec, `Mean regret by decision, ${title}. ${ends.join('. ')}.`) };
@@ -125,7 +125,7 @@ export async function cloudFigures(results: Results): Promise<Figure[]> {
     if (present.length === 0) return undefined;
     const clouds = present.map(({ key: method, label, short }) => ({ label, short, cloud: regime.methods[method]!.cloud! }));
     const rows = clouds.flatMap(({ short: name, cloud }) => [
-      ...cloud.per_model.map((value) => ({ name, value, kind: 'model' })),
+      ...cloud.perModel.map((value) => ({ name, value, kind: 'model' })),
       { name, value: cloud.worst, kind: 'worst' }, { name, value: cloud.average, kind: 'average' },
     ]);
     const names = nameAxis(clouds.map(({ short }) => short));
@@ -143,7 +143,7 @@ export async function cloudFigures(results: Results): Promise<Figure[]> {
       ],
     };
     const title = regimeLabel(key);
-    const said = clouds.map(({ label, cloud }) => `${label}: worst ${decimal(cloud.worst)}, average ${decimal(cloud.average)} over ${count(cloud.per_model.length)} models`);
+    const said = clouds.map(({ label, cloud }) => `${label}: worst ${decimal(cloud.worst)}, average ${decimal(cloud.average)} over ${count(cloud.perModel.length)} models`);
     return { title, svg: await draw(spec, `Value under fixed models, ${title}. ${said.join('. ')}.`) };
   });
   return (await Promise.all(figures)).filter((figure) => figure !== undefined);

@@ -7,15 +7,15 @@ import { clean, count, decimal, list } from './text.js';
 export type Relation = 'below' | 'above' | 'overlapping';
 
 export function relation(ours: MethodResult, theirs: MethodResult): Relation {
-  if (ours.gap_norm_ci95[1] < theirs.gap_norm_ci95[0]) return 'below';
-  if (ours.gap_norm_ci95[0] > theirs.gap_norm_ci95[1]) return 'above';
+  if (ours.gapNormCi95[1] < theirs.gapNormCi95[0]) return 'below';
+  if (ours.gapNormCi95[0] > theirs.gapNormCi95[1]) return 'above';
   return 'overlapping';
 }
 
 const RIVALS: readonly (readonly [key: string, name: string])[] = [['icl', 'in-context only'], ['random', 'random']];
 
 export const question = (results: Results): string =>
-  `How far from optimal does ${clean(results.base_model.name) || 'the model'} act from a few demonstrations, `
+  `How far from optimal does ${clean(results.baseModel.name) || 'the model'} act from a few demonstrations, `
   + 'and does fine-tuning on oracle-labelled trajectories bring it closer than the same prompt alone?';
 
 /** One sentence; regimes about which the same can be said are named together. */
@@ -63,4 +63,4 @@ export function footing(results: Results): string {
 
 /** “0.21 [0.15, 0.27]” of each method in a regime, for a plot’s text alternative. */
 export const spoken = (m: MethodResult): string =>
-  `${decimal(m.gap_norm)}, 95% interval ${decimal(m.gap_norm_ci95[0])} to ${decimal(m.gap_norm_ci95[1])}`;
+  `${decimal(m.gapNorm)}, 95% interval ${decimal(m.gapNormCi95[0])} to ${decimal(m.gapNormCi95[1])}`;

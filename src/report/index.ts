@@ -6,8 +6,11 @@ import { markdown } from './markdown.js';
 
 export { markdownTable } from './markdown.js';
 
+/** Where a report is. */
 export interface ReportPaths {
+  /** The page, which stands alone. */
   html: string;
+  /** Its Markdown twin. */
   markdown: string;
 }
 

@@ -16,7 +16,7 @@ export function markdownTable(results: Results): string {
 }
 
 export function markdown(results: Results): string {
-  const { machine, base_model: base } = results;
+  const { machine, baseModel: base } = results;
   const sections = [
     `# Tiresias: ${inline(results.name) || 'report'}`,
     inline(question(results)),
@@ -29,14 +29,14 @@ export function markdown(results: Results): string {
       [
         run.regimes.length > 0 && `- Regimes: ${inline(list(run.regimes.map(regimeLabel)))}`,
         `- ${count(run.parameters)} parameters, ${count(run.trainable)} trained; ${count(run.examples)} examples, ${count(run.steps)} steps`,
-        `- ${count(run.tokens)} tokens in ${duration(run.seconds)}: ${count(run.tokens_per_second)} tokens/s, ${percent(run.matmul_share)} of the measured ${count(run.matmul_peak_gflops)} GFLOP/s`,
-        `- peak memory ${bytes(run.peak_rss_bytes)}`,
+        `- ${count(run.tokens)} tokens in ${duration(run.seconds)}: ${count(run.tokensPerSecond)} tokens/s, ${percent(run.matmulShare)} of the measured ${count(run.matmulPeakGflops)} GFLOP/s`,
+        `- peak memory ${bytes(run.peakRssBytes)}`,
       ].filter(Boolean).join('\n'),
     ]),
     ...section('Oracle certificate', certificateTable(results)),
     ...section('Training data', datasetTable(results)),
     ...section('Time', stageTable(results)),
-    `Machine: ${inline(machine.cpu)}, ${count(machine.cores)} cores, ${bytes(machine.memory_bytes)}, ${inline(machine.platform)}, Node ${inline(machine.node)}.`,
+    `Machine: ${inline(machine.cpu)}, ${count(machine.cores)} cores, ${bytes(machine.memoryBytes)}, ${inline(machine.platform)}, Node ${inline(machine.node)}.`,
     '## How to reproduce\n\nSave the experiment below as `experiment.json` and run:',
     fence(COMMAND, 'sh'),
     `Tiresias ${inline(results.version)}; base model ${inline(base.name)}, SHA-256 ${inline(base.sha256)}.`,

@@ -67,7 +67,7 @@ async function regret(results: Results): Promise<Markup | undefined> {
   const figures = await regretFigures(results);
   if (figures.length === 0) return undefined;
   const all = methodsOf(results);
-  const shown = all.filter(({ key }) => Object.values(results.regimes).some(({ methods }) => Object.hasOwn(methods, key) && methods[key]!.regret_by_step.length > 0));
+  const shown = all.filter(({ key }) => Object.values(results.regimes).some(({ methods }) => Object.hasOwn(methods, key) && methods[key]!.regretByStep.length > 0));
   return html`
 <section><h2>Regret by decision</h2>
 <p class="note">What the action taken at each decision gives away, averaged over tasks and episodes.</p>
@@ -129,9 +129,9 @@ const trainingFacts = (run: TrainingResult): Markup => facts([
   ['Parameters', `${count(run.parameters)}, of which ${count(run.trainable)} trained`],
   ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
   ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
-  ['Throughput', `${count(run.tokens_per_second)} tokens/s`],
-  ['Share of matrix-product peak', `${percent(run.matmul_share)} of ${count(run.matmul_peak_gflops)} GFLOP/s measured`],
-  ['Peak memory', bytes(run.peak_rss_bytes)],
+  ['Throughput', `${count(run.tokensPerSecond)} tokens/s`],
+  ['Share of matrix-product peak', `${percent(run.matmulShare)} of ${count(run.matmulPeakGflops)} GFLOP/s measured`],
+  ['Peak memory', bytes(run.peakRssBytes)],
 ]);
 
 const certificates = (results: Results): Markup | undefined => Object.keys(results.regimes).length === 0 ? undefined : html`
@@ -148,7 +148,7 @@ ${table('Datasets', ...datasetTable(results))}
 function cost(results: Results): Markup {
   const longest = Math.max(...results.stages.map(({ seconds }) => seconds), Number.MIN_VALUE);
   const [headings, rows] = stageTable(results);
-  const { cpu, cores, memory_bytes: memory, node, platform } = results.machine;
+  const { cpu, cores, memoryBytes: memory, node, platform } = results.machine;
   return html`
 <section><h2>Time and machine</h2>
 ${rows.length > 0 && table('Wall time of each stage', [...headings, ''], rows.map((row, i) => [...row, i < results.stages.length && bar(results.stages[i]!.seconds / longest)]))}
@@ -160,7 +160,7 @@ const reproduction = (results: Results): Markup => html`
 <section><h2>How to reproduce</h2>
 <p>Save the experiment below as <code>experiment.json</code> and run:</p>
 <pre><code>${COMMAND}</code></pre>
-<p>Tiresias ${clean(results.version)}; base model ${clean(results.base_model.name)} with SHA-256 <code>${clean(results.base_model.sha256)}</code>.</p>
+<p>Tiresias ${clean(results.version)}; base model ${clean(results.baseModel.name)} with SHA-256 <code>${clean(results.baseModel.sha256)}</code>.</p>
 <details><summary>The experiment, defaults filled in</summary>
 <pre><code>${printable(JSON.stringify(results.experiment, null, 2))}</code></pre>
 </details>

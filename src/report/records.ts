@@ -18,13 +18,13 @@ export const datasetTable = (results: Results): TextTable => [
   ['Regime', 'Examples', 'Tasks', 'Tokens', 'Labels', 'Size', 'Mean regret bound', 'Largest regret bound', 'Time'],
   results.datasets.map((d) => [
     regimeLabel(d.regime), count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
-    decimal(d.mean_regret_bound), decimal(d.max_regret_bound), duration(d.seconds),
+    decimal(d.meanRegretBound), decimal(d.maxRegretBound), duration(d.seconds),
   ]),
 ];
 
 /** The last row is the sum, where there is more than one stage. */
 export function stageTable({ stages }: Results): TextTable {
-  const rows = stages.map(({ name, seconds, peak_rss_bytes: peak }) => [clean(name), duration(seconds), peak === undefined ? '' : bytes(peak)]);
+  const rows = stages.map(({ name, seconds, peakRssBytes: peak }) => [clean(name), duration(seconds), peak === undefined ? '' : bytes(peak)]);
   if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), '']);
   return [['Stage', 'Wall time', 'Peak memory'], rows];
 }

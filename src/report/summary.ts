@@ -33,11 +33,11 @@ export function summaries(results: Results): Summary[] {
 }
 
 const cells = (m: MethodResult): Cell[] => [
-  estimate(m.gap_norm, m.gap_norm_ci95, decimal),
-  estimate(m.gap_abs, m.gap_abs_ci95, decimal),
-  estimate(m.gap_rel, m.gap_rel_ci95, percent),
-  estimate(m.value, m.value_ci95, decimal),
-  estimate(m.agreement, m.agreement_ci95, percent),
+  estimate(m.gapNorm, m.gapNormCi95, decimal),
+  estimate(m.gapAbs, m.gapAbsCi95, decimal),
+  estimate(m.gapRel, m.gapRelCi95, percent),
+  estimate(m.value, m.valueCi95, decimal),
+  estimate(m.agreement, m.agreementCi95, percent),
   { value: count(m.tasks) },
   { value: count(m.episodes) },
   { value: m.exact ? 'exact' : 'sampled' },

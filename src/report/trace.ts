@@ -17,7 +17,7 @@ export async function traceFigure(trace: Trace, results: Results, title: string)
   const states = Math.max(...steps.flatMap(({ state, observation, belief }) => [state, observation ?? 0, (belief?.length ?? 1) - 1])) + 1;
   const name = (action: number): string => clean(results.actions[action] ?? '') || `action ${action}`;
   const taken = new Set<string>();
-  const actions = Math.max(...steps.flatMap((s) => [s.action, s.oracle_action]), results.actions.length - 1) + 1;
+  const actions = Math.max(...steps.flatMap((s) => [s.action, s.oracleAction]), results.actions.length - 1) + 1;
   const names = Array.from({ length: actions }, (_, action) => unique(shorten(name(action), 14), taken));
   // The same room for the labels of all three bands keeps their steps in line.
   const lanes = nameAxis(names, 11);
@@ -67,7 +67,7 @@ export async function traceFigure(trace: Trace, results: Results, title: string)
       {
         width, height: 20 * names.length,
         layer: [
-          { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.oracle_action] })) }, mark: { type: 'point', filled: false, stroke: 'var(--m0)', strokeWidth: 2, size: mark * 3, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
+          { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.oracleAction] })) }, mark: { type: 'point', filled: false, stroke: 'var(--m0)', strokeWidth: 2, size: mark * 3, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
           { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.action] })) }, mark: { type: 'point', filled: true, color: 'var(--ink)', size: mark, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
         ],
       },
@@ -81,7 +81,7 @@ export async function traceFigure(trace: Trace, results: Results, title: string)
       },
     ],
   };
-  const agreed = steps.filter((s) => s.action === s.oracle_action).length;
+  const agreed = steps.filter((s) => s.action === s.oracleAction).length;
   const total = steps.reduce((sum, { reward }) => sum + reward, 0);
   const shown = ['the state', ...(believed ? ['the oracle’s belief'] : []), ...(observed ? ['the observation'] : []), 'the action taken beside the oracle’s', 'the reward'];
   return {

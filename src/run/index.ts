@@ -8,27 +8,33 @@ import { io, writeJson } from '../files.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
 import type { ProgressEvent } from '../progress.js';
-import { writeReport } from '../report/index.js';
-import { resultsSchema, type Results, type TrainingResult } from '../results.js';
+import { writeReport, type ReportPaths } from '../report/index.js';
+import { parseResults, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import type { StageOutcome } from './stage.js';
 import { baseModelStage, datasetStage, evaluateStage, trainStage, type Context } from './stages.js';
 
+/** How {@link runExperiment} runs. */
 export interface RunOptions {
   /** The run's folder; `runs/<name>` by default. */
-  folder?: string;
+  folder?: string | undefined;
   /** Overrides the experiment's. */
   threads?: number | undefined;
   /** Stops the run at the next safe place; everything finished stays. Rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Told how far each stage has come. */
   onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
+/** What a run leaves. */
 export interface RunOutcome {
+  /** As in `results.json`. */
   results: Results;
+  /** The run's folder. */
   folder: string;
-  report: { html: string; markdown: string };
+  /** Where the report is. */
+  report: ReportPaths;
 }
 
 /** Runs an experiment, or finishes one that was interrupted. Throws RUN_LOCKED when another process is at it. */
@@ -75,17 +81,17 @@ async function allStages(context: Context): Promise<Results> {
     ...[...trainings].map(([name, outcome]) => [`train-${name}`, outcome] as const),
     ...[...regimes].map(([regime, outcome]) => [`evaluate-${regime}`, outcome] as const),
   ];
-  return resultsSchema.parse({
-    schema: 'tiresias.results/1',
+  return parseResults({
+    schema: 'tiresias.results/2',
     name: experiment.name,
     version,
-    machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memory_bytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },
-    experiment,
+    machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memoryBytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },
+    experiment: { ...experiment },
     actions: actionNames(experiment),
-    base_model: { name: base.result.name, sha256: base.result.sha256 },
+    baseModel: { name: base.result.name, sha256: base.result.sha256 },
     datasets: [...datasets].map(([regime, { result, seconds }]) => ({ regime, ...result.totals, seconds })),
     training: [...trainings.values()].map((outcome) => outcome.result),
-    stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peak_rss_bytes: outcome.peakBytes })),
+    stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peakRssBytes: outcome.peakBytes })),
     regimes: Object.fromEntries([...regimes].map(([regime, outcome]) => [regime, outcome.result])),
   } satisfies Results);
 }

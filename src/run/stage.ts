@@ -1,9 +1,10 @@
 // A step of a run that is done once: its stamp holds the hash of all that went in, what came out, and the hash of every file it left.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { hashTree, io, sha256, sha256File } from '../files.js';
 import { canonicalJson } from '../json.js';
+import { lazy, zod } from '../lazy.js';
+import type { z as Zod } from 'zod';
 import { measurePeakMemory } from '../memory.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { TiresiasError } from '../errors.js';
@@ -35,10 +36,21 @@ export interface StageOutcome<T> {
   skipped: boolean;
 }
 
-const stampSchema = z.object({
-  hash: z.string(), done: z.boolean(), seconds: z.number(), peakBytes: z.number(), files: z.record(z.string(), z.string()), result: z.unknown(),
+interface Stamp {
+  hash: string;
+  done: boolean;
+  seconds: number;
+  peakBytes: number;
+  files: Record<string, string>;
+  result?: unknown;
+}
+
+const stampSchema = lazy(() => {
+  const z = zod();
+  return z.object({
+    hash: z.string(), done: z.boolean(), seconds: z.number(), peakBytes: z.number(), files: z.record(z.string(), z.string()), result: z.unknown(),
+  }) satisfies Zod.ZodType<Stamp>;
 });
-type Stamp = z.infer<typeof stampSchema>;
 
 /** Runs a stage of the run in folder `run`, unless it is done already with the same inputs and what it left is unchanged. */
 export async function runStage<T>(run: string, stage: Stage<T>, signal?: AbortSignal): Promise<StageOutcome<T>> {
@@ -85,6 +97,6 @@ async function areAsTheyWere(run: string, files: Readonly<Record<string, string>
 }
 
 async function readStamp(path: string): Promise<Stamp | undefined> {
-  const parsed = stampSchema.safeParse(await readSealedIfWhole(path));
+  const parsed = stampSchema().safeParse(await readSealedIfWhole(path));
   return parsed.success ? parsed.data : undefined;
 }

@@ -75,7 +75,7 @@ export async function datasetStage(context: Context, regime: Regime, tokenizer: 
 }
 
 /** The trainer's configuration for an experiment's settings. */
-export function trainConfig(experiment: Experiment, base: BaseModel, data: TrainConfig['data'], output: string, threads: number): Omit<TrainConfig, 'contract'> {
+export function trainConfig(experiment: Experiment, base: BaseModel, data: TrainConfig['data'], output: string, threads: number): TrainConfig {
   const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     backend,
@@ -86,19 +86,19 @@ export function trainConfig(experiment: Experiment, base: BaseModel, data: Train
     optimizer: {
       lr: optimizer.lr,
       schedule: optimizer.schedule,
-      warmup_steps: optimizer.warmupSteps,
+      warmupSteps: optimizer.warmupSteps,
       beta1: optimizer.beta1,
       beta2: optimizer.beta2,
       eps: optimizer.eps,
-      weight_decay: optimizer.weightDecay,
-      max_grad_norm: optimizer.maxGradNorm,
+      weightDecay: optimizer.weightDecay,
+      maxGradNorm: optimizer.maxGradNorm,
     },
     steps,
-    batch_size: batchSize,
+    batchSize,
     seed: experiment.seed,
     threads,
-    checkpoint_every: checkpointEvery,
-    gradient_checkpointing: gradientCheckpointing,
+    checkpointEvery,
+    gradientCheckpointing,
   };
 }
 
@@ -129,7 +129,7 @@ export async function trainStage(
         signal: context.signal,
         onEvent: (event) => {
           if (event.event !== 'step') return;
-          const detail = `loss ${event.loss.toFixed(3)}, accuracy ${event.accuracy.toFixed(2)}, ${Math.round(event.tokens_per_second)} tokens/s`;
+          const detail = `loss ${event.loss.toFixed(3)}, accuracy ${event.accuracy.toFixed(2)}, ${Math.round(event.tokensPerSecond)} tokens/s`;
           report({ done: event.step, total: experiment.training.steps, detail });
         },
       });
@@ -161,10 +161,10 @@ async function trainingResult(name: string, regimes: readonly Regime[], output: 
     steps: done.step,
     tokens: done.tokens,
     seconds: done.seconds,
-    tokens_per_second: done.tokens_per_second,
-    matmul_peak_gflops: start.matmul_peak_gflops,
-    matmul_share: done.matmul_share,
-    peak_rss_bytes: done.peak_rss_bytes,
+    tokensPerSecond: done.tokensPerSecond,
+    matmulPeakGflops: start.matmulPeakGflops,
+    matmulShare: done.matmulShare,
+    peakRssBytes: done.peakRssBytes,
     curve: steps.map(({ step, loss, accuracy, lr }) => ({ step, loss, accuracy, lr })),
   };
 }

@@ -18,8 +18,9 @@ export interface BeliefBatchOptions<P extends Precision = Precision> {
   level?: Level | undefined;
 }
 
-/** SIMD levels, lowest first. */
+/** A level of SIMD instructions, lowest first. */
 export type Level = 'baseline' | 'avx2' | 'avx512';
+/** All levels. */
 export const LEVELS: readonly Level[] = ['baseline', 'avx2', 'avx512'];
 
 const OPTIONS = { count: 'number', precision: ['f64', 'f32'], threads: 'number', level: LEVELS } as const satisfies Record<keyof BeliefBatchOptions, Kind>;

@@ -2,6 +2,7 @@
 import { actionBytes, checkArray, checkModel, checkOptions, invalid, type Actions, type Kind } from '../check.js';
 import { native } from '../native.js';
 import { LEVELS, type Level } from './beliefs.js';
+import type { Nature } from '../spec.js';
 import type * as Addon from '../../native/index.cjs';
 
 /** Which episodes {@link Environments} run. */
@@ -15,7 +16,7 @@ export interface EnvironmentsOptions {
   /** Decisions an episode (default: the model's horizon; no limit for a model without one). */
   horizon?: number | undefined;
   /** Who picks the model of a cloud at each step: `fixed:M` (default `fixed:0`) or `resampled`. */
-  nature?: string | undefined;
+  nature?: Nature | undefined;
   /** Follow each decision-maker's belief. In a cloud, a solution selects the model that updates it, as in `rollout`. */
   beliefs?: boolean | undefined;
   /** At the horizon, start the next `count` episodes at once. */
@@ -67,6 +68,7 @@ export class Environments {
   /** Decisions an episode; null for no limit. */
   readonly horizon: number | null;
 
+  /** Environments before their first `reset`. A solution of a cloud selects the model that updates beliefs. */
   constructor(model: Addon.Model, options: EnvironmentsOptions, solution?: Addon.Solution) {
     checkModel('Environments', model, solution);
     checkOptions('Environments', options, OPTIONS);

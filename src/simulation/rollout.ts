@@ -3,6 +3,7 @@ import { CALL_OPTIONS, actionBytes, checkModel, checkOptions, invalid, type Acti
 import { cancellable, native, type CallOptions } from '../native.js';
 import { LEVELS, type Level } from './beliefs.js';
 import { Environments } from './environments.js';
+import type { Behaviour, Nature } from '../spec.js';
 import type * as Addon from '../../native/index.cjs';
 
 /** What can be recorded, row-major, episodes × horizon. */
@@ -11,6 +12,7 @@ export interface Columns {
   states: Uint32Array;
   /** What the decision-maker saw before each decision; -1 before the first observation. */
   observations: Int32Array;
+  /** The actions taken. */
   actions: Uint8Array;
   /** Realised rewards, undiscounted. */
   rewards: Float64Array;
@@ -18,17 +20,23 @@ export interface Columns {
   beliefs: Float64Array;
 }
 
+/** The name of something that can be recorded. */
 export type Column = keyof Columns;
 /** What is recorded unless `record` says otherwise. */
 export type DefaultColumn = Exclude<Column, 'beliefs'>;
 
 /** Recorded episodes: their returns, and the columns `C`. */
-export type Rollouts<C extends Column = DefaultColumn> = {
+export type Rollouts<C extends Column = DefaultColumn> = RolloutReturns & Pick<Columns, C> & Partial<Columns>;
+
+/** What every rollout gives, whatever is recorded. */
+export interface RolloutReturns {
+  /** Number of episodes. */
   episodes: number;
+  /** Decisions an episode. */
   horizon: number;
   /** Discounted return of each episode. */
   returns: Float64Array;
-} & Pick<Columns, C> & Partial<Columns>;
+}
 
 /** What a policy from outside acts on: all episodes at one stage. The arrays are used again: copy what is to be kept. */
 export interface PolicyBatch {
@@ -50,7 +58,7 @@ export type AsyncPolicy = (batch: PolicyBatch) => Actions | Promise<Actions>;
 /** Which episodes to roll out; exactly one of `behaviour` and `policy` says who acts. */
 export interface RolloutOptions<C extends Column = Column, P extends AsyncPolicy = AsyncPolicy> {
   /** `oracle`, `random`, `epsilon:X` or `mixture:oracle=0.5,random=0.5`. */
-  behaviour?: string | undefined;
+  behaviour?: Behaviour | undefined;
   /** Called once a stage with all episodes; it meets the same random numbers as any behaviour. */
   policy?: P | undefined;
   /** Number of episodes. */
@@ -62,7 +70,7 @@ export interface RolloutOptions<C extends Column = Column, P extends AsyncPolicy
   /** Decisions an episode (default: the model's horizon). */
   horizon?: number | undefined;
   /** Who picks the model of a cloud at each step: `fixed:M` (default `fixed:0`), `resampled`, or, for a behaviour, `adversarial`. */
-  nature?: string | undefined;
+  nature?: Nature | undefined;
   /** The columns to record (default: all but beliefs). None, `[]`, leaves the returns: 8 bytes an episode. */
   record?: readonly C[] | undefined;
   /** Gives beliefs to a `policy`, and records them unless `record` says otherwise. */

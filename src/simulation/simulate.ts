@@ -1,6 +1,7 @@
 // What a policy earns over many episodes, in one model or against every nature of a cloud.
 import { CALL_OPTIONS, checkModel, checkOptions, invalid, type Kind } from '../check.js';
 import { cancellable, native, type CallOptions } from '../native.js';
+import type { Nature } from '../spec.js';
 import type * as Addon from '../../native/index.cjs';
 
 /** Who acts: a solution, α-vectors, or actions drawn uniformly. */
@@ -19,7 +20,7 @@ export interface PlayOptions extends Addon.SimulateOptions {
 /** Options of {@link simulate}. */
 export interface SimulationOptions extends PlayOptions {
   /** Who picks the model of a cloud at each step: `fixed:M` (default `fixed:0`), `resampled` (uniformly) or `adversarial`. */
-  nature?: string | undefined;
+  nature?: Nature | undefined;
 }
 
 /** Options of {@link robustness}. */

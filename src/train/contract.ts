@@ -1,114 +1,257 @@
-// The trainer and decider processes as docs/contracts.md describes them: configurations, and every line they may print.
-import { z } from 'zod';
+// The trainer and decider processes as docs/contracts.md describes them: configurations, and every line they may print. Between
+// processes and on disk the names are snake_case; here, as everywhere in the library, they are camelCase.
+import type { z as Zod } from 'zod';
+import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
+import type { LearningSchedule, LoraSettings } from '../experiment.js';
+import { lazy, zod } from '../lazy.js';
 
+/** Version of the contract. */
 export const CONTRACT = 1;
 
-/** What `train --config` reads. */
+/** A base model's file. */
+export interface BaseFile {
+  /** The GGUF file. */
+  path: string;
+  /** SHA-256 that it must have. */
+  sha256?: string | undefined;
+}
+
+/** A dataset's file. */
+export interface DataFile {
+  /** The shard. */
+  path: string;
+  /** SHA-256 that it must have; `train` takes it from the manifest beside the file. */
+  sha256?: string | undefined;
+}
+
+/** AdamW's settings. */
+export interface OptimizerConfig {
+  /** Largest learning rate. */
+  lr: number;
+  /** How it goes after the warm-up. */
+  schedule: LearningSchedule;
+  /** Steps over which the rate rises to `lr`. */
+  warmupSteps: number;
+  /** Decay of the mean of the gradients. */
+  beta1: number;
+  /** Decay of the mean of their squares. */
+  beta2: number;
+  /** What is added to the denominator. */
+  eps: number;
+  /** Decoupled weight decay. */
+  weightDecay: number;
+  /** Gradients are cut to this norm. */
+  maxGradNorm: number;
+}
+
+/** What a training is told. */
 export interface TrainConfig {
-  contract: typeof CONTRACT;
+  /** The program that trains. */
   backend: 'candle';
-  base: { path: string; sha256?: string };
-  /** Files of examples in order. A file whose hash is given must have it; `train` takes hashes from the manifest beside a file. */
-  data: { path: string; sha256?: string }[];
+  /** The pretrained model. */
+  base: BaseFile;
+  /** The shards to learn from. */
+  data: DataFile[];
   /** Folder of the adapter, the checkpoints and the metrics. */
   output: string;
-  lora: { r: number; alpha: number; targets: string[] };
-  optimizer: {
-    lr: number;
-    schedule: string;
-    warmup_steps: number;
-    beta1: number;
-    beta2: number;
-    eps: number;
-    weight_decay: number;
-    max_grad_norm: number;
-  };
+  /** LoRA's settings. */
+  lora: LoraSettings;
+  /** AdamW's settings. */
+  optimizer: OptimizerConfig;
+  /** Optimiser steps. */
   steps: number;
-  batch_size: number;
+  /** Examples a step. */
+  batchSize: number;
+  /** Seed of the order of the examples and of the adapter's start. */
   seed: number;
+  /** Worker threads. */
   threads: number;
-  checkpoint_every: number;
-  gradient_checkpointing: boolean;
+  /** Steps between checkpoints. */
+  checkpointEvery: number;
+  /** Whether activations are computed again in the backward pass. */
+  gradientCheckpointing: boolean;
 }
 
-/** What `decide --config` reads. */
+/** What a decider is told. */
 export interface DecideConfig {
-  contract: typeof CONTRACT;
+  /** The program that decides. */
   backend: 'candle';
-  base: { path: string; sha256?: string };
+  /** The pretrained model. */
+  base: BaseFile;
   /** A PEFT folder; without it the base model acts as it is. */
-  adapter?: string;
+  adapter?: string | undefined;
+  /** Worker threads. */
   threads: number;
 }
+
+/** A training begins, or goes on. */
+export interface StartEvent {
+  /** Which event it is. */
+  event: 'start';
+  /** Version of the contract. */
+  contract: typeof CONTRACT;
+  /** Parameters of the base model. */
+  parameters: number;
+  /** Parameters of the adapter. */
+  trainable: number;
+  /** Examples that there are. */
+  examples: number;
+  /** The step that it goes on from; 0 for a new training. */
+  resumedFrom: number;
+  /** Optimiser steps in all. */
+  steps: number;
+  /** Worker threads. */
+  threads: number;
+  /** What the machine's matrix product was measured to do. */
+  matmulPeakGflops: number;
+}
+
+/** An optimiser step was made. */
+export interface StepEvent {
+  /** Which event it is. */
+  event: 'step';
+  /** Steps so far. */
+  step: number;
+  /** Mean loss of its batch, in nats. */
+  loss: number;
+  /** Share of labels that were the likeliest of all tokens. */
+  accuracy: number;
+  /** Norm of the gradient before it was cut. */
+  gradNorm: number;
+  /** Learning rate. */
+  lr: number;
+  /** Tokens of its batch. */
+  tokens: number;
+  /** Labelled positions of its batch. */
+  labels: number;
+  /** Wall time. */
+  seconds: number;
+  /** Tokens a second. */
+  tokensPerSecond: number;
+}
+
+/** A checkpoint was written. */
+export interface CheckpointEvent {
+  /** Which event it is. */
+  event: 'checkpoint';
+  /** Steps so far. */
+  step: number;
+  /** Its folder. */
+  path: string;
+}
+
+/** A training ended well. */
+export interface DoneEvent {
+  /** Which event it is. */
+  event: 'done';
+  /** Optimiser steps. */
+  step: number;
+  /** Folder of the adapter, relative to the output's. */
+  adapter: string;
+  /** The last step's loss. */
+  loss: number;
+  /** Tokens that were read. */
+  tokens: number;
+  /** Wall time. */
+  seconds: number;
+  /** Tokens a second. */
+  tokensPerSecond: number;
+  /** The share of the machine's matrix product that training reached. */
+  matmulShare: number;
+  /** Largest resident memory. */
+  peakRssBytes: number;
+}
+
+/** A process says why it ends. */
+export interface ErrorEvent {
+  /** Which event it is. */
+  event: 'error';
+  /** As a {@link TiresiasError}'s. */
+  code: string;
+  /** For people. */
+  message: string;
+  /** What the process exits with. */
+  exit: number;
+}
+
+/** Every line of a trainer. Fields may be added to a line without a new contract; none may be missing. */
+export type TrainEvent = StartEvent | StepEvent | CheckpointEvent | DoneEvent | ErrorEvent;
 
 /** Only what the contract knows of a base model: a resolved one says more, and unknown fields are refused. */
-export function baseFields({ path, sha256 }: TrainConfig['base']): TrainConfig['base'] {
+function baseFields({ path, sha256 }: BaseFile): BaseFile {
   return { path, ...(sha256 !== undefined && { sha256 }) };
 }
 
-const count = z.int().min(0);
-const errorEvent = z.looseObject({ event: z.literal('error'), code: z.string(), message: z.string(), exit: z.int() });
+/** The document that `train --config` and `decide --config` read. */
+export function configDocument(config: TrainConfig | DecideConfig): Record<string, unknown> {
+  return snakeKeys({ contract: CONTRACT, ...config, base: baseFields(config.base) });
+}
 
-export const startEvent = z.looseObject({
-  event: z.literal('start'),
-  contract: z.literal(CONTRACT),
-  parameters: count,
-  trainable: count,
-  examples: count,
-  resumed_from: count,
-  steps: count,
-  threads: count,
-  matmul_peak_gflops: z.number(),
+const schemas = lazy(() => {
+  const z = zod();
+  const count = z.int().min(0);
+  const errorEvent = z.looseObject({ event: z.literal('error'), code: z.string(), message: z.string(), exit: z.int() });
+  const startEvent = z.looseObject({
+    event: z.literal('start'),
+    contract: z.literal(CONTRACT),
+    parameters: count,
+    trainable: count,
+    examples: count,
+    resumed_from: count,
+    steps: count,
+    threads: count,
+    matmul_peak_gflops: z.number(),
+  });
+  const stepEvent = z.looseObject({
+    event: z.literal('step'),
+    step: count,
+    loss: z.number(),
+    accuracy: z.number(),
+    grad_norm: z.number(),
+    lr: z.number(),
+    tokens: count,
+    labels: count,
+    seconds: z.number(),
+    tokens_per_second: z.number(),
+  });
+  const checkpointEvent = z.looseObject({ event: z.literal('checkpoint'), step: count, path: z.string() });
+  const doneEvent = z.looseObject({
+    event: z.literal('done'),
+    step: count,
+    adapter: z.string(),
+    loss: z.number(),
+    tokens: count,
+    seconds: z.number(),
+    tokens_per_second: z.number(),
+    matmul_share: z.number(),
+    peak_rss_bytes: count,
+  });
+  const logprobs = z.array(z.array(z.number()));
+  const id = z.int();
+  return {
+    train: z.discriminatedUnion('event', [startEvent, stepEvent, checkpointEvent, doneEvent, errorEvent]),
+    decide: z.union([
+      z.looseObject({ event: z.literal('ready'), contract: z.literal(CONTRACT), vocabulary: count, context: count, adapter: z.boolean() }),
+      errorEvent,
+      z.looseObject({ id, error: z.looseObject({ code: z.string(), message: z.string() }) }),
+      z.looseObject({ id, sessions: z.array(z.int()), logprobs }),
+      z.looseObject({ id, logprobs }),
+      z.looseObject({ id, closed: count }),
+    ]),
+  };
 });
-export const stepEvent = z.looseObject({
-  event: z.literal('step'),
-  step: count,
-  loss: z.number(),
-  accuracy: z.number(),
-  grad_norm: z.number(),
-  lr: z.number(),
-  tokens: count,
-  labels: count,
-  seconds: z.number(),
-  tokens_per_second: z.number(),
-});
-const checkpointEvent = z.looseObject({ event: z.literal('checkpoint'), step: count, path: z.string() });
-export const doneEvent = z.looseObject({
-  event: z.literal('done'),
-  step: count,
-  adapter: z.string(),
-  loss: z.number(),
-  tokens: count,
-  seconds: z.number(),
-  tokens_per_second: z.number(),
-  matmul_share: z.number(),
-  peak_rss_bytes: count,
-});
-
-/** Every line of a trainer. Fields may be added to a line without a new contract; none may be missing. */
-export const trainEvent = z.discriminatedUnion('event', [startEvent, stepEvent, checkpointEvent, doneEvent, errorEvent]);
-export type TrainEvent = z.infer<typeof trainEvent>;
-export type StartEvent = z.infer<typeof startEvent>;
-export type StepEvent = z.infer<typeof stepEvent>;
-export type DoneEvent = z.infer<typeof doneEvent>;
-
-const logprobs = z.array(z.array(z.number()));
-const id = z.int();
 
 /** Every line of a decider. */
-export const decideLine = z.union([
-  z.looseObject({ event: z.literal('ready'), contract: z.literal(CONTRACT), vocabulary: count, context: count, adapter: z.boolean() }),
-  errorEvent,
-  z.looseObject({ id, error: z.looseObject({ code: z.string(), message: z.string() }) }),
-  z.looseObject({ id, sessions: z.array(z.int()), logprobs }),
-  z.looseObject({ id, logprobs }),
-  z.looseObject({ id, closed: count }),
-]);
-export type DecideLine = z.infer<typeof decideLine>;
+export type DecideLine = CamelKeys<Zod.infer<ReturnType<typeof schemas>['decide']>>;
 
-/** Reads one line of a process's standard output. Throws PROTOCOL when it is not what the contract allows. */
-export function parseLine<T>(schema: z.ZodType<T>, line: string): T {
+/** Reads one line of a trainer's standard output. Throws PROTOCOL when it is not what the contract allows. */
+export const parseTrainLine = (line: string): TrainEvent => camelKeys(parseLine(schemas().train, line));
+
+/** Reads one line of a decider's standard output. Throws PROTOCOL when it is not what the contract allows. */
+export const parseDecideLine = (line: string): DecideLine => camelKeys(parseLine(schemas().decide, line));
+
+function parseLine<T>(schema: Zod.ZodType<T>, line: string): T {
   let value: unknown;
   try {
     value = JSON.parse(line);

@@ -4,18 +4,27 @@ import { TiresiasError } from '../errors.js';
 import { withScratch, cacheFolder } from '../cache.js';
 import { writeJson } from '../files.js';
 import { diedError, startBackend, type Backend } from './binary.js';
-import { CONTRACT, baseFields, decideLine, parseLine, type DecideConfig, type DecideLine } from './contract.js';
+import { configDocument, parseDecideLine, type DecideConfig, type DecideLine } from './contract.js';
 
 type Reply = Extract<DecideLine, { id: number }>;
 
 /** Token sequences, one a row. */
 export type TokenRows = readonly ArrayLike<number>[];
 
+/** How a {@link Decider} runs. */
 export interface DeciderOptions {
   /** Aborting ends the process; pending and later requests reject with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Rows of one request, at most; longer ones are sent in parts. */
-  batch?: number;
+  batch?: number | undefined;
+}
+
+/** Contexts that a {@link Decider} has read. */
+export interface OpenedSessions {
+  /** A number for each, which later requests name. */
+  sessions: number[];
+  /** Log-probabilities of the candidates after each. */
+  logprobs: number[][];
 }
 
 interface Waiting {
@@ -52,11 +61,11 @@ export class Decider {
   }
 
   /** Starts the process and waits until the model is loaded. */
-  static async start(config: Omit<DecideConfig, 'contract'>, options: DeciderOptions = {}): Promise<Decider> {
+  static async start(config: DecideConfig, options: DeciderOptions = {}): Promise<Decider> {
     options.signal?.throwIfAborted();
     return withScratch(join(cacheFolder(), 'decide'), async (folder) => {
       const file = join(folder, 'config.json');
-      await writeJson(file, { contract: CONTRACT, ...config, base: baseFields(config.base) } satisfies DecideConfig);
+      await writeJson(file, configDocument(config));
       const backend = startBackend('decide', file);
       return new Promise<Decider>((resolve, reject) => {
         const decider: Decider = new Decider(backend, options.batch ?? 64, () => resolve(decider), reject, options.signal);
@@ -68,7 +77,7 @@ export class Decider {
    * Reads each context once. `logprobs[i][c]` is the log-probability, over the whole vocabulary, of candidate `c` at the
    * position after context `i`.
    */
-  async open(contexts: TokenRows, candidates: ArrayLike<number>): Promise<{ sessions: number[]; logprobs: number[][] }> {
+  async open(contexts: TokenRows, candidates: ArrayLike<number>): Promise<OpenedSessions> {
     const sessions: number[] = [];
     const rows: number[][] = [];
     for (const part of parts(contexts, this.#batch)) {
@@ -112,7 +121,7 @@ export class Decider {
     let lastWord: Extract<DecideLine, { event: 'error' }> | undefined;
     try {
       for await (const text of this.#process.lines) {
-        const line = parseLine(decideLine, text);
+        const line = parseDecideLine(text);
         if ('event' in line) {
           if (line.event === 'ready') ready();
           else lastWord = line as typeof lastWord;

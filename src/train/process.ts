@@ -6,11 +6,13 @@ import { recordsOf } from '../dataset/open.js';
 import { readText, writeJson } from '../files.js';
 import { Tokenizer } from '../library.js';
 import { diedError, startBackend } from './binary.js';
-import { CONTRACT, baseFields, doneEvent, parseLine, startEvent, stepEvent, trainEvent, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
+import { configDocument, parseTrainLine, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
 
+/** How {@link train} runs. */
 export interface TrainOptions {
   /** Aborting sends SIGTERM, waits for the checkpoint, and rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Told of every line of the trainer; what it throws stops the training. */
   onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
@@ -18,12 +20,12 @@ export interface TrainOptions {
 const GRACE_MS = 120_000;
 
 /** Runs a training to its end, resuming what an earlier run left in `config.output`. */
-export async function train(config: Omit<TrainConfig, 'contract'>, options: TrainOptions = {}): Promise<DoneEvent> {
+export async function train(config: TrainConfig, options: TrainOptions = {}): Promise<DoneEvent> {
   const { signal, onEvent } = options;
   signal?.throwIfAborted();
   const data = withHashes(config);
   const file = join(config.output, 'config.json');
-  await writeJson(file, { contract: CONTRACT, ...config, data, base: baseFields(config.base) } satisfies TrainConfig);
+  await writeJson(file, configDocument({ ...config, data }));
 
   const trainer = startBackend('train', file);
   trainer.stdin.end();
@@ -37,7 +39,7 @@ export async function train(config: Omit<TrainConfig, 'contract'>, options: Trai
   let last: TrainEvent | undefined;
   try {
     for await (const line of trainer.lines) {
-      last = parseLine(trainEvent, line);
+      last = parseTrainLine(line);
       onEvent?.(last);
     }
   } catch (error) {
@@ -82,11 +84,11 @@ export async function readMetrics(output: string): Promise<{ start: StartEvent; 
   let done: DoneEvent | undefined;
   for (const line of (await readText(path)).split('\n')) {
     if (line === '') continue;
-    const event = parseLine(trainEvent, line);
-    if (event.event === 'start') start = startEvent.parse(event);
+    const event = parseTrainLine(line);
+    if (event.event === 'start') start = event;
     // A step that was done again after a restart stands twice; the later line is the one that counted.
-    if (event.event === 'step') steps.set(event.step, stepEvent.parse(event));
-    if (event.event === 'done') done = doneEvent.parse(event);
+    if (event.event === 'step') steps.set(event.step, event);
+    if (event.event === 'done') done = event;
   }
   if (!start || !done) throw new TiresiasError('PROTOCOL', `${path} lacks a "start" or a "done" line`);
   return { start, steps: [...steps.values()].sort((a, b) => a.step - b.step), done };

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// (Native objects can be disposed of; a consumer's own lib may be too old to know the word.)
 /**
  * Tiresias: decision problems under uncertainty and ambiguity, their oracles, few-shot datasets labelled by them, and how
  * far a language model's in-context policy is from optimal.

@@ -23,14 +23,20 @@ export function silentProgress(): ProgressView {
   return { show: () => {}, close: () => {} };
 }
 
+/** Where progress is shown. */
+interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** Bars when `stream` is a terminal, else lines. */
-export function progressFor(stream: NodeJS.WriteStream = process.stderr): ProgressView {
+export function progressFor(stream: Terminal = process.stderr): ProgressView {
   return stream.isTTY ? barProgress(stream) : lineProgress((line) => stream.write(`${line}\n`));
 }
 
 const WIDTH = 20;
 
-function barProgress(stream: NodeJS.WriteStream): ProgressView {
+function barProgress(stream: Terminal): ProgressView {
   const format = '  {stage} {bar} {percentage}%  {detail}';
   let bar: cliProgress.SingleBar | undefined;
   let stage = '';
@@ -45,7 +51,7 @@ function barProgress(stream: NodeJS.WriteStream): ProgressView {
       if (event.stage !== stage) {
         close();
         stage = event.stage;
-        bar = new cliProgress.SingleBar({ format, stream, hideCursor: true, fps: 5, barsize: 30, etaBuffer: 20 }, cliProgress.Presets.shades_classic);
+        bar = new cliProgress.SingleBar({ format, stream: stream as NodeJS.WriteStream, hideCursor: true, fps: 5, barsize: 30, etaBuffer: 20 }, cliProgress.Presets.shades_classic);
         bar.start(event.total, event.done, shown);
       } else {
         bar?.setTotal(event.total);

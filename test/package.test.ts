@@ -120,7 +120,7 @@ describe.each([['5', 'typescript5/lib/tsc.js'], ['7', 'typescript/bin/tsc']])('T
     const args = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', ...options, ...files];
     const said = await node(join(root, 'node_modules', compiler), ...args).then(() => '', (error: { stdout: string }) => error.stdout);
     expect(said).toBe('');
-  });
+  }, 120_000);
 });
 
 describe('the installed package', () => {

@@ -242,6 +242,14 @@ describe('SmolLM2 and the compact vocabulary', () => {
   });
 });
 
+describe('a template that breaks a rule', () => {
+  it.each<[string, Template]>([
+    ['rewardWidth', { rewardWidth: 9 }], ['observationWidth', { observationWidth: 0 }], ['queryMarker', { queryMarker: '' }], ['rewardScale', { rewardScale: -1 }],
+  ])('is refused by the name of its field, %s', (field, template) => {
+    expect(() => compactTokenizer([template])).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', message: expect.stringContaining(field) }));
+  });
+});
+
 describe('a template that a tokenizer merges', () => {
   it('is refused with the two neighbours', () => {
     const { ours } = gpt2Pair();

@@ -89,7 +89,7 @@ describe('a trainer', () => {
     fakeBackend(`process.on('SIGTERM', () => { ${all({ ...STEP, step: 2 }, DONE)} process.exit(0); });\n${all(START, STEP)}\nsetInterval(() => {}, 1000);`);
     const controller = new AbortController();
     const training = train(config(), { signal: controller.signal, onEvent: (event) => event.event === 'step' && event.step === 1 && controller.abort() });
-    await expect(training).resolves.toEqual(DONE);
+    await expect(training).resolves.toEqual(DONE_EVENT);
   });
 
   it('is not started for a caller who has given up', async () => {

@@ -69,7 +69,25 @@ pub fn from_encode(error: encode::Error) -> Error {
         encode::Error::Gguf { .. } | encode::Error::Tokenizer { .. } => "INVALID_TOKENIZER",
         _ => "ENCODE_FAILED",
     };
-    coded(code, error)
+    coded(code, with_template_fields(error.to_string()))
+}
+
+/// A message with a template's fields as JavaScript calls them: the core has the names of the hashed text.
+fn with_template_fields(mut message: String) -> String {
+    const FIELDS: [(&str, &str); 8] = [
+        ("support_marker", "supportMarker"),
+        ("query_marker", "queryMarker"),
+        ("observation_width", "observationWidth"),
+        ("action_width", "actionWidth"),
+        ("reward_width", "rewardWidth"),
+        ("reward_scale", "rewardScale"),
+        ("reward_offset", "rewardOffset"),
+        ("query_reward", "queryReward"),
+    ];
+    for (core, ours) in FIELDS {
+        message = message.replace(core, ours);
+    }
+    message
 }
 
 pub fn from_study(error: StudyError) -> Error {

@@ -207,7 +207,7 @@ export declare class LoadedModel {
 
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
-  /** Reads a `tiresias.model/1` JSON document. */
+  /** Reads a `tiresias.model/1` document: the object, or its text as it lies in a file. */
   static fromJson(document: string | object): Model
   /**
    * Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
@@ -233,7 +233,7 @@ export declare class Model {
   with(horizon?: number | undefined | null, alpha?: number | undefined | null): Model
   /** A name for people. */
   get name(): string
-  /** `mdp`, `robust-mdp`, `pomdp` or `apomdp`. */
+  /** What it is, by the number of its dynamics and whether the state is seen. */
   get kind(): 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp'
   /** Number of states, S. */
   get states(): number
@@ -289,7 +289,7 @@ export declare class Solution {
   get threads(): number
   /** The solver that ran. */
   get solver(): 'exact' | 'search' | 'faces' | 'plans' | 'estimate' | 'corners' | 'value-iteration' | 'policy-iteration' | 'modified-policy-iteration' | 'backward-induction'
-  /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */
+  /** Why it stopped: at the gap, at a limit, with nothing finer left to try, or because it was told to. */
   get stopped(): 'converged' | 'time' | 'memory' | 'exhausted' | 'cancelled'
   /** The action at a stage for a belief (length S); ties go to the lowest index. */
   action(stage: number, belief: Float64Array): number
@@ -401,6 +401,24 @@ export declare function classicModel(name: string): Model
 
 /** The classic problems of the literature that `classicModel` builds. */
 export declare function classics(): Array<ClassicInfo>
+
+/**
+ * The native vocabulary of some templates (each as JSON text), for models trained from scratch: one id a digit
+ * and one id a literal. It encodes texts of these templates alone.
+ */
+export declare function compactTokenizer(templates: Array<string>): Tokenizer
+
+/**
+ * Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
+ * actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
+ */
+export declare function compileEncoder(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
+
+/** Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON. */
+export declare function createEpisodes(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
+
+/** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
+export declare function createExampleSource(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
 
 /** The family's default few-shot template in a regime, as JSON. */
 export declare function defaultTemplate(family: string, regime: 'mdp' | 'pomdp' | 'apomdp'): string
@@ -808,7 +826,7 @@ export interface ShardReport {
 }
 
 /** Simulates a policy, or random actions without one. `adversary` answers for nature; without one a solution is its own. */
-export declare function simulate(model: Model, options: SimulateOptions, rule: `fixed:${number}` | 'resampled' | 'adversarial' | undefined | null, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
+export declare function simulate(model: Model, options: SimulateOptions, rule?: `fixed:${number}` | 'resampled' | 'adversarial' | undefined | null, solution?: Solution | undefined | null, vectors?: AlphaPolicy | undefined | null, adversary?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Simulated>
 
 /** The discounted returns of a policy, summed up. */
 export interface Simulated {
@@ -897,7 +915,7 @@ export interface SplitInfo {
   description: string
 }
 
-/** How far a long call has come, in tasks (`phase` is `solve`) or in shards (`read`). */
+/** How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`rollout`, `simulate`). */
 export interface StageProgress {
   /** How many are done. */
   done: number
@@ -929,7 +947,7 @@ export interface Successor {
   belief: Float64Array
 }
 
-/** What a column of numbers is like; `min` and `max` are null when it is empty. */
+/** What a column of numbers is like; `min` and `max` are left out when it is empty. */
 export interface Summary {
   /** How many numbers there are. */
   count: number
@@ -967,15 +985,3 @@ export interface TrajectoryBatch {
 
 /** The version of the addon, equal to the package's. */
 export declare function version(): string
-
-/** x */
-export declare function compileEncoder(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
-
-/** x */
-export declare function compactTokenizer(templates: Array<string>): Tokenizer
-
-/** x */
-export declare function createEpisodes(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
-
-/** x */
-export declare function createExampleSource(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>

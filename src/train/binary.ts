@@ -23,16 +23,21 @@ function missing(path: string, named: boolean): TiresiasError {
 
 /** A running trainer or decider. */
 export interface Backend {
+  /** Its standard input. */
   readonly stdin: Writable;
   /** Lines of standard output, in order; ends when the output does. */
   readonly lines: AsyncIterable<string>;
   /** Settles when the process is gone and its output has been read. */
   readonly exit: Promise<Ending>;
+  /** Sends it a signal. */
   kill(signal: NodeJS.Signals): void;
 }
 
+/** How a process ended. */
 export interface Ending {
+  /** Its exit code; null when a signal ended it. */
   code: number | null;
+  /** The signal that ended it. */
   signal: NodeJS.Signals | null;
   /** The last lines of standard error. */
   said: string;

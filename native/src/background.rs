@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use napi::bindgen_prelude::{AsyncTask, ToNapiValue, TypeName};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, Task};
-use napi_derive::napi;
+use tiresias_guard::napi;
 
 use crate::errors::{Result, coded, whole};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Either, Float32Array, Float64Array, Float64ArraySlice};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::{self as core, Nature, Policy as _};
 use tiresias_sim::{BeliefBatch as Lanes, BeliefFilter, Level, Real};
 

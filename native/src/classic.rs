@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::classic::{self as core, CLASSICS};
 
 use crate::errors::{Result, from_model};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice, Uint32ArraySlice};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use rayon::prelude::*;
 use tiresias_model::{self as core, ModelError, Nature, Policy as _, random::Key};
 use tiresias_sim::{Environments as Lockstep, Level, NatureRule};

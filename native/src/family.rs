@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::family::{self as core, TaskRequest};
 use tiresias_study::default_template;
 

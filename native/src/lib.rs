@@ -25,7 +25,7 @@ mod solve_batch;
 mod study;
 mod tokenizer;
 
-use napi_derive::napi;
+use tiresias_guard::napi;
 
 /// The version of the addon, equal to the package's.
 #[napi]

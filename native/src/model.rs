@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{ClassInstance, Float64Array};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model as core;
 use tiresias_model::format::{Diagnostic, Format, Loaded, ReadOptions};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::Either;
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::{self as model, Policy as _};
 use tiresias_solve::{self as core, formats};
 

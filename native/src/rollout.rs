@@ -7,7 +7,7 @@ use napi::bindgen_prelude::{
     AsyncTask, Float64Array, Float64ArraySlice, Int32Array, Int32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array,
     Uint32ArraySlice,
 };
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::{Model as CoreModel, Policy, random::Key};
 use tiresias_sim::{Batch, Behaviour, Columns, Level, NatureRule, Record, RolloutSpec, Simulator};
 use tiresias_solve::ActingPolicy;

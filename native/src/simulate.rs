@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use napi::bindgen_prelude::AsyncTask;
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::random::Key;
 use tiresias_model::{Model as CoreModel, Policy};
 use tiresias_sim as sim;

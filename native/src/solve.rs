@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array, Uint32Array};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model as model;
 use tiresias_solve as core;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use napi::Error;
 use napi::bindgen_prelude::{AsyncTask, ClassInstance};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use rayon::prelude::*;
 use tiresias_solve as core;
 

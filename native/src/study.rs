@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_encode::{file_digest, read_shard};
 use tiresias_study as core;
 

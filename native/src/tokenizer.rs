@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Float64Array, Int32Array, Int32ArraySlice, Uint8Array, Uint32Array, Uint32ArraySlice};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use rayon::prelude::*;
 use tiresias_encode::{self as core, BpeTokenizer, CompactTokenizer, Dims, ExampleText, LossOn, Template, Trajectory};
 use tiresias_text::Unmarked;

@@ -12,6 +12,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
 export declare class AlphaPolicy {
   /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /**
    * Reads a policy for a model: one text for all stages, or a list of one a stage, that with one decision to go first. A policy
    * graph (`pg`) becomes the vectors of its nodes' values. `INVALID_POLICY`, with file, line and column in its details where the
    * text is wrong.
@@ -22,12 +27,12 @@ export declare class AlphaPolicy {
   /** Number of stages with vectors of their own, or null when one set serves all decisions. */
   get horizon(): number | null
   /** The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first. */
-  action(belief: Float64Array, stage?: number | undefined | null): number
+  action(belief: Float64Array | Float32Array | readonly number[], stage?: number | undefined | null): number
   /**
    * The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
    * is worth at least.
    */
-  value(belief: Float64Array, stage?: number | undefined | null): number
+  value(belief: Float64Array | Float32Array | readonly number[], stage?: number | undefined | null): number
   /**
    * The policy as a text: `alpha` or `pg` (pomdp-solve), or `sarsop` (APPL's XML). `INVALID_ARGUMENT` when stages have vectors
    * of their own: see `writeStages`.
@@ -42,6 +47,11 @@ export declare class AlphaPolicy {
 
 /** Many beliefs over one model's states, updated together. */
 export declare class BeliefBatch {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** `count` copies of the start belief b0. */
   constructor(model: Model, options: BeliefBatchOptions)
   /** Number of beliefs. */
@@ -57,7 +67,7 @@ export declare class BeliefBatch {
   /** Belief `lane`, length S. */
   belief(lane: number): Float64Array
   /** Sets belief `lane`, length S. */
-  set(lane: number, belief: Float64Array): void
+  set(lane: number, belief: Float64Array | Float32Array | readonly number[]): void
   /** Back to b0: the lanes whose byte is not 0, all of them when there is no mask. */
   reset(mask?: Uint8Array | undefined | null): void
 }
@@ -67,6 +77,11 @@ export declare class BeliefBatch {
  * `H^α` selects under the given solution; when it rules the observation out, the one with the largest likelihood.
  */
 export declare class BeliefTracker {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Starts at the model's b0. A cloud of several models needs a solution of it. */
   constructor(model: Model, solution?: Solution | undefined | null)
   /**
@@ -78,7 +93,7 @@ export declare class BeliefTracker {
   belief(): Float64Array
   /** Number of updates so far. */
   get stage(): number
-  /** The model of the cloud that made the last update. */
+  /** The model of the cloud that made the last update; 0 before the first. */
   get model(): number
   /** Back to b0. */
   reset(): void
@@ -96,6 +111,11 @@ export declare class CancelToken {
 
 /** A drawn task. */
 export declare class DrawnTask {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** The model. */
   get model(): Model
   /** The hidden true model of the cloud under `nature: fixed`. */
@@ -106,6 +126,11 @@ export declare class DrawnTask {
 
 /** Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own. */
 export declare class Encoder {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /**
    * Compiles a template (JSON text) for a tokenizer and for the numbers of observations (states, for an MDP) and
    * actions. Throws `ENCODE_FAILED` naming the two neighbours that the tokenizer merges, if there are any.
@@ -130,6 +155,11 @@ export declare class Encoder {
 
 /** Many episodes of one model at the same stage. */
 export declare class Environments {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Environments before their first `reset`. */
   constructor(model: Model, options: EnvironmentsOptions, solution?: Solution | undefined | null)
   /** Number of environments. */
@@ -161,6 +191,11 @@ export declare class Environments {
  * batch after `reset` meets the same tasks, support and random numbers.
  */
 export declare class Episodes {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON. */
   static create(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
   /**
@@ -198,6 +233,11 @@ export declare class Episodes {
 
 /** Makes examples of any tasks of a specification, for those who want no files. */
 export declare class ExampleSource {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
   static create(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
   /** The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches. */
@@ -206,6 +246,11 @@ export declare class ExampleSource {
 
 /** A model read from a file. */
 export declare class LoadedModel {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** The model. */
   get model(): Model
   /** The format it was in. */
@@ -216,6 +261,11 @@ export declare class LoadedModel {
 
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Reads a `tiresias.model/1` JSON document. */
   static fromJson(text: string): Model
   /**
@@ -271,13 +321,18 @@ export declare class Model {
    * 16) observations, in falling order of probability, with the beliefs after them. Where the state is seen, the observation is
    * the next state.
    */
-  successors(belief: Float64Array, action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
+  successors(belief: Float64Array | Float32Array | readonly number[], action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
   /** The start distribution b0, length S. */
   start(): Float64Array
 }
 
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Lower bound on the value at the start. */
   get lower(): number
   /** Upper bound on the value at the start. */
@@ -301,19 +356,24 @@ export declare class Solution {
   /** `converged`, `time`, `memory`, `exhausted` or `cancelled`. */
   get stopped(): string
   /** The action at a stage for a belief (length S); ties go to the lowest index. */
-  action(stage: number, belief: Float64Array): number
+  action(stage: number, belief: Float64Array | Float32Array | readonly number[]): number
   /** Action values at a stage for a belief, length A. */
-  qValues(stage: number, belief: Float64Array): Float64Array
+  qValues(stage: number, belief: Float64Array | Float32Array | readonly number[]): Float64Array
   /** `[lower, upper]` on the optimal value at a stage for a belief. */
-  bounds(stage: number, belief: Float64Array): Array<number>
+  bounds(stage: number, belief: Float64Array | Float32Array | readonly number[]): Array<number>
   /** Everything about a decision at once: action values with bounds, nature's answers, and what each model would give. */
-  assess(stage: number, belief: Float64Array): Assessment
+  assess(stage: number, belief: Float64Array | Float32Array | readonly number[]): Assessment
+  /**
+   * What to do at a stage for a belief, and how sure it is, from one backup: [`action`](Self::action), [`bounds`](Self::bounds),
+   * [`regret_bound`](Self::regret_bound) of that action and [`q_values`](Self::q_values) together.
+   */
+  decide(stage: number, belief: Float64Array | Float32Array | readonly number[]): Decided
   /** Upper bound on `V*(b) - Q*(b, action)`. */
-  regretBound(stage: number, belief: Float64Array, action: number): number
+  regretBound(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number): number
   /** Every action whose value is within `epsilon` of the best. */
-  optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
+  optimalActions(stage: number, belief: Float64Array | Float32Array | readonly number[], epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
-  worstModel(stage: number, belief: Float64Array, action: number): number
+  worstModel(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number): number
   /**
    * Nature's answer to an action in a state, where states are observed: the next states and their probabilities, α of the distribution
    * that is worst for the action and 1-α of the best. `INVALID_ARGUMENT` where the state is hidden.
@@ -335,6 +395,11 @@ export declare class Solution {
 
 /** Solutions in the order of their models. */
 export declare class SolvedBatch {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Number of models. */
   get length(): number
   /** The solution of model `i`; throws the error that it ended with. */
@@ -343,6 +408,11 @@ export declare class SolvedBatch {
 
 /** A tokenizer. Adds no special tokens. */
 export declare class Tokenizer {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /**
    * From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
    * (Llama 2).
@@ -397,6 +467,12 @@ export interface BeliefBatchOptions {
   level?: string
 }
 
+/**
+ * Checks that so many bytes may be asked for. `INVALID_ARGUMENT`, with what was asked for, how much it needs, how much there is and what
+ * lowers it, when they may not.
+ */
+export declare function checkMemory(needed: number, what: string, advice: string): void
+
 /** A classic problem, or a family of them by parameters. */
 export interface ClassicInfo {
   /** What `classicModel` calls it. */
@@ -414,6 +490,20 @@ export declare function classicModel(name: string): Model
 
 /** The classic problems of the literature that `classicModel` builds. */
 export declare function classics(): Array<ClassicInfo>
+
+/** A decision and how sure it is. */
+export interface Decided {
+  /** The action taken. */
+  action: number
+  /** Proven lower bound on the value of the decision. */
+  lower: number
+  /** Proven upper bound on it. */
+  upper: number
+  /** What the action can lose at most: an upper bound on `V* - Q*(action)`. */
+  regretBound: number
+  /** Point estimates of the actions' values, one an action. */
+  qValues: Float64Array
+}
 
 /** The family's default few-shot template in a regime, as JSON. */
 export declare function defaultTemplate(family: string, regime: string): string
@@ -815,7 +905,7 @@ export interface SolveOptions {
   gap?: number
   /** Wall time in seconds. */
   timeSeconds?: number
-  /** Bytes of solver data. */
+  /** Bytes of solver data (default: what the process may have, its container's limit or the machine's memory). */
   memoryBytes?: number
   /** Threads (default: one per core). */
   threads?: number
@@ -883,6 +973,12 @@ export interface Summary {
   max?: number
 }
 
+/**
+ * Tells the collector of this thread's environment from now on what native objects hold: called as the addon is loaded. Returns the
+ * bytes that the collector knows of by now, which `process.memoryUsage()` does not show.
+ */
+export declare function tellCollector(): number
+
 /** Trajectories, one after the other and step by step. */
 export interface TrajectoryBatch {
   /** What was seen before each action (the state, for an MDP); -1 where nothing was. */
@@ -890,7 +986,7 @@ export interface TrajectoryBatch {
   /** The executed actions. */
   actions: Uint8Array
   /** The rewards that followed, in the model's own units. */
-  rewards: Float64Array
+  rewards: Float64Array | Float32Array | readonly number[]
   /** Where each trajectory begins, in steps, and where the last one ends: trajectories + 1 entries, from 0. */
   steps: Uint32Array
   /**

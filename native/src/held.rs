@@ -45,7 +45,7 @@ impl Home {
     /// The home of objects that are made on this thread. Objects made on other threads for a call take the home of the thread that made
     /// the call.
     pub fn here() -> Arc<Self> {
-        let home = HOME.with_borrow(|home| home.clone()).unwrap_or_else(|| Arc::new(Self::new(std::ptr::null_mut())));
+        let home = HOME.with_borrow(Option::clone).unwrap_or_else(|| Arc::new(Self::new(std::ptr::null_mut())));
         home.settle();
         home
     }

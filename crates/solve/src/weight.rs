@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[derive(Serialize)]
-    struct Some {
+    struct Whole {
         numbers: Vec<f64>,
         rows: Vec<Vec<u32>>,
         name: Option<String>,
@@ -178,13 +178,7 @@ mod tests {
 
     #[test]
     fn every_number_of_every_list_counts() {
-        let some = Some { numbers: vec![0.0; 1000], rows: vec![vec![0; 10]; 5], name: Some::name() };
-        assert_eq!(of(&some), 24 + 8000 + 24 + 5 * (24 + 40) + 24 + 4);
-    }
-
-    impl Some {
-        fn name() -> Option<String> {
-            Option::Some("four".into())
-        }
+        let whole = Whole { numbers: vec![0.0; 1000], rows: vec![vec![0; 10]; 5], name: Some("four".into()) };
+        assert_eq!(of(&whole), 24 + 8000 + 24 + 5 * (24 + 40) + 24 + 4);
     }
 }

@@ -1,4 +1,5 @@
 // What callers got wrong, said before the addon sees it: which option or argument, and what was meant.
+import { DOUBLES, doubles, invalid, shown, unknownOption } from './arguments.js';
 import { native } from './native.js';
 import { TiresiasError } from './errors.js';
 import type { SolveOptions } from '../native/index.cjs';
@@ -14,10 +15,7 @@ export const SOLVE_OPTIONS = {
   gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number', solver: 'string',
 } as const satisfies Record<keyof SolveOptions, Kind>;
 
-/** Throws INVALID_ARGUMENT. */
-export function invalid(message: string, details: Record<string, unknown> = {}): never {
-  throw new TiresiasError('INVALID_ARGUMENT', message, { details });
-}
+export { closest, invalid } from './arguments.js';
 
 const isKind = (value: unknown, kind: Kind): boolean => {
   if (typeof kind === 'object') return kind.includes(value as string);
@@ -41,28 +39,12 @@ export function checkOptions(call: string, options: unknown, known: Readonly<Rec
   }
 }
 
-function unknownOption(call: string, option: string, known: string[]): never {
-  const nearest = closest(option, known);
-  const hint = nearest === undefined ? `it takes ${known.join(', ')}` : `did you mean ${nearest}?`;
-  invalid(`${call}: unknown option ${JSON.stringify(option)}; ${hint}`, { option, nearest, known });
-}
-
-/** The known word that a misspelt one is probably meant to be. */
-export function closest(word: string, known: readonly string[]): string | undefined {
-  const distance = (other: string) => editDistance(word.toLowerCase(), other.toLowerCase());
-  const nearest = known.toSorted((a, b) => distance(a) - distance(b))[0];
-  return nearest !== undefined && distance(nearest) <= Math.max(2, word.length / 3) ? nearest : undefined;
-}
-
-/** Insertions, deletions and substitutions that turn `a` into `b` (Levenshtein), a row of the table at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
+/** Checks that the options of these names, where they are given, are whole numbers that a double holds exactly. */
+export function checkWhole<T extends object>(call: string, options: T, names: readonly (keyof T & string)[]): void {
+  for (const option of names) {
+    const value = options[option];
+    if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0)) invalid(`${call}: option ${option} is a whole number from 0 to 2^53 - 1, not ${shown(value)}`, { option });
   }
-  return row[b.length]!;
 }
 
 /** Checks that `model` is a model and `solution`, when there is one, a solution. */
@@ -84,6 +66,25 @@ export function checkArray<T extends TypedArray>(what: string, value: unknown, t
   if (value.length !== length) invalid(`${what}: ${value.length} elements where ${length} are needed`);
 }
 
+/** Numbers that are only read, as a Float64Array of `length` elements; a list of numbers and a Float32Array are copied. */
+export function checkNumbers(what: string, value: Numbers, length: number): Float64Array {
+  const numbers = doubles(value) ?? invalid(`${what}: expected ${DOUBLES}, not ${shown(value)}`);
+  checkArray(what, numbers, Float64Array, length);
+  return numbers;
+}
+
+/** Numbers that are only read. */
+export type Numbers = Float64Array | Float32Array | readonly number[];
+
+/** A new array, or INVALID_ARGUMENT where no such one can be had. */
+export function newArray<T extends TypedArray>(what: string, type: new (length: number) => T, length: number): T {
+  try {
+    return new type(length);
+  } catch (cause) {
+    throw new TiresiasError('INVALID_ARGUMENT', `${what}: ${length} elements are more than one array can hold; ask for fewer`, { cause });
+  }
+}
+
 /** Actions, one a lane. */
 export type Actions = Uint8Array | Uint32Array | readonly number[];
 
@@ -102,11 +103,4 @@ export function actionBytes(actions: Actions, lanes: number): Uint8Array {
     if (bytes[lane] !== action) invalid(`action ${action} of lane ${lane} is not a whole number from 0 to 255`, { lane });
   }
   return bytes;
-}
-
-/** A value in an error message. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object' && value !== null) return `a ${value.constructor?.name ?? 'bare object'}`;
-  return typeof value === 'function' ? 'a function' : String(value);
 }

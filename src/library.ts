@@ -1,5 +1,5 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, type Kind } from './check.js';
+import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, checkWhole, type Kind } from './check.js';
 import { checkShardSync, checkShards } from './dataset/open.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import { camelKeys } from './case.js';
@@ -74,6 +74,7 @@ const TASK = {
 /** Draws a task; the same request gives the same model, bit for bit. Throws UNKNOWN_NAME for a family or a split that does not exist. */
 export function drawTask(family: FamilyName, request: TaskRequest): Addon.DrawnTask {
   checkOptions('drawTask', request, TASK);
+  checkWhole('drawTask', request, ['index', 'seed', 'horizon', 'models']);
   const { split = 'train', index, seed = 0, regime = 'mdp', horizon, models = 3, alpha = 1 } = request;
   return native.drawTask(family, JSON.stringify({ split, index, seed, regime, horizon, models, alpha }));
 }

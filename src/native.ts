@@ -1,72 +1,144 @@
-// The only module that touches the addon. Everything it exports throws TiresiasError and nothing of napi's own.
+// The only module that touches the addon. Everything it exports checks what it is given, and throws TiresiasError and nothing of napi's own.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import * as threads from 'node:worker_threads';
+import { Checks, invalid, shown } from './arguments.js';
+import type {} from './disposable.js';
 import { TiresiasError, fromNative, messageOf } from './errors.js';
+import { CLASSES, FUNCTIONS, type ClassCalls } from './signatures.js';
 
 type Addon = typeof import('../native/index.cjs');
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
+type Class = NewableFunction & { prototype: object };
+
+/** What the package is built for. */
+const PLATFORMS = 'Linux with glibc and macOS, on x64 and arm64';
 
 function load(): Addon {
   try {
     return createRequire(import.meta.url)('../native/index.cjs') as Addon;
   } catch (cause) {
-    throw new TiresiasError('NATIVE_MISSING', `the native addon could not be loaded; run \`npm run build:native\` (${firstLine(cause)})`, { cause });
+    throw unloadable(cause);
   }
 }
 
-function firstLine(error: unknown): string {
-  return messageOf(error).split('\n', 1)[0]!;
+/** Why there is no addon: it is not there, or it is and does not load. */
+function unloadable(cause: unknown): TiresiasError {
+  const { platform, arch, env } = process;
+  const own = fileURLToPath(new URL(`../native/tiresias.${platform}-${arch}${platform === 'linux' ? '-gnu' : ''}.node`, import.meta.url));
+  const file = env['NAPI_RS_NATIVE_LIBRARY_PATH'] ?? own;
+  const again = 'install the package again (in a checkout: npm run build:native)';
+  if (!existsSync(file)) {
+    return new TiresiasError('NATIVE_MISSING', `there is no native addon for ${platform} on ${arch}: ${file} is missing. There are addons for ${PLATFORMS}; ${again}`, { cause, details: { file, platform, arch } });
+  }
+  const why = causes(cause).find((error) => (error as { code?: unknown }).code === 'ERR_DLOPEN_FAILED') ?? cause;
+  return new TiresiasError('NATIVE_CORRUPT', `the native addon ${file} is corrupt or made for another system: it does not load (${messageOf(why).split('\n', 1)[0]}). There are addons for ${PLATFORMS}; ${again}`, { cause, details: { file, platform, arch } });
 }
 
-/** The same function with its errors, thrown or rejected, made TiresiasErrors. */
-function guard(call: AnyFunction): AnyFunction {
+/** An error and what caused it, and so on. */
+function causes(error: unknown): unknown[] {
+  const all: unknown[] = [];
+  for (let next = error; typeof next === 'object' && next !== null && !all.includes(next); next = (next as { cause?: unknown }).cause) all.push(next);
+  return all;
+}
+
+/** Objects of native memory: a copy by structured clone would be an empty one. Node 20 has no means to refuse it. */
+const uncloneable = (threads as { markAsUncloneable?: (object: object) => void }).markAsUncloneable ?? (() => {});
+
+/** The classes as they are handed out, by name. */
+const classes = new Map<string, Class>();
+const checks = new Checks((name) => classes.get(name)!);
+const prototypes = new Set<object>();
+
+/** A result as it is handed out. */
+function handOut<T>(result: T): T {
+  if (typeof result !== 'object' || result === null) return result;
+  for (let type: unknown = Object.getPrototypeOf(result); type; type = Object.getPrototypeOf(type)) {
+    if (prototypes.has(type)) uncloneable(result);
+  }
+  return result;
+}
+
+/** The same function with its arguments checked and its errors, thrown or rejected, made TiresiasErrors. */
+function guard(call: AnyFunction, check: (args: unknown[]) => unknown[], self?: (value: unknown) => void): AnyFunction {
   return function (this: unknown, ...args: unknown[]) {
+    self?.(this);
+    const checked = check(args);
     try {
-      const result = call.apply(this, args);
-      return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(fromNative(error))) : result;
+      const result = call.apply(this, checked);
+      return result instanceof Promise ? result.then(handOut, (error: unknown) => Promise.reject(fromNative(error))) : handOut(result);
     } catch (error) {
       throw fromNative(error);
     }
   };
 }
 
-/** A property with its function, getter or value guarded. */
-function guardProperty(property: PropertyDescriptor): PropertyDescriptor {
-  if (property.get) return { ...property, get: guard(property.get as AnyFunction) as () => unknown };
-  return typeof property.value === 'function' ? { ...property, value: guard(property.value as AnyFunction) } : property;
-}
-
-type Class = NewableFunction & { prototype: object };
+const NOTHING = (args: unknown[]) => args;
 
 /**
  * A class that behaves as `original` does, guarded. It shares the prototype, whose methods are guarded in place, so that
  * instances made by native code are covered and are its instances too. Static methods cannot be replaced where they are.
  */
-function guardClass(original: Class): unknown {
+function guardClass(name: string, original: Class, { make, statics, methods }: ClassCalls): Class {
   const { prototype } = original;
+  const self = (method: string) => (value: unknown) => {
+    if (!(value instanceof Guarded)) invalid(`${name}.${method}: called on ${shown(value)}, which is no ${name}`);
+  };
+  const construct = checks.of(`new ${name}`, make ?? []);
+  const Guarded = function (this: unknown, ...args: unknown[]): object {
+    if (new.target === undefined) invalid(`${name}: a class, which is called with new`);
+    const checked = make ? construct(args) : args;
+    try {
+      return handOut(Reflect.construct(original, checked, new.target) as object);
+    } catch (error) {
+      if (!make && /no `?constructor/.test(messageOf(error))) {
+        const ways = Object.keys(statics).map((way) => `${name}.${way}`);
+        invalid(`a ${name} is not made with new${ways.length > 0 ? `: see ${ways.join(', ')}` : ''}`);
+      }
+      throw fromNative(error);
+    }
+  };
+  const guarded = (key: string, property: PropertyDescriptor, taken: ClassCalls['methods'], receiver?: (value: unknown) => void): PropertyDescriptor => {
+    if (property.get) return { ...property, get: guard(property.get as AnyFunction, NOTHING, receiver) as () => unknown };
+    if (typeof property.value !== 'function') return property;
+    return { ...property, value: guard(property.value as AnyFunction, checks.of(`${name}.${key}`, taken[key] ?? []), receiver) };
+  };
   for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    if (key !== 'constructor' && property.configurable) Object.defineProperty(prototype, key, guardProperty(property));
+    if (key !== 'constructor' && property.configurable) Object.defineProperty(prototype, key, guarded(key, property, methods, self(key)));
   }
-  const Guarded = guard(function (...args) {
-    return Reflect.construct(original, args) as object;
-  });
   for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(original))) {
-    if (!['prototype', 'length', 'arguments', 'caller'].includes(key)) Object.defineProperty(Guarded, key, guardProperty(property));
+    if (!['prototype', 'length', 'arguments', 'caller'].includes(key)) Object.defineProperty(Guarded, key, guarded(key, property, statics));
   }
   Guarded.prototype = prototype;
-  return Guarded;
+  prototypes.add(prototype);
+  const hidden = (value: unknown) => ({ value, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(prototype, 'constructor', hidden(Guarded));
+  Object.defineProperty(prototype, 'toJSON', hidden(toJSON));
+  if ('dispose' in prototype && Symbol.dispose) Object.defineProperty(prototype, Symbol.dispose, hidden(prototype.dispose));
+  return Guarded as unknown as Class;
+}
+
+/** For JSON.stringify: the JSON document of what has one, else what its properties say. */
+function toJSON(this: Record<string, unknown>): unknown {
+  if (typeof this['toJson'] === 'function') return JSON.parse((this['toJson'] as () => string)());
+  const properties = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(this) as object);
+  return Object.fromEntries(Object.keys(properties).filter((key) => properties[key]!.get).map((key) => [key, this[key]]));
 }
 
 function guarded(addon: Addon): Addon {
-  const isClass = (value: unknown): value is Class =>
-    typeof value === 'function' && Object.getOwnPropertyNames(value.prototype ?? {}).length > 1;
-  const entries = Object.entries(addon).map(([name, value]: [string, unknown]) => {
-    if (isClass(value)) return [name, guardClass(value)] as const;
-    return [name, typeof value === 'function' ? guard(value as AnyFunction) : value] as const;
+  const entries = Object.entries(addon) as [string, unknown][];
+  // Classes first, because checks look for them.
+  for (const [name, calls] of Object.entries(CLASSES)) classes.set(name, guardClass(name, addon[name as keyof Addon] as unknown as Class, calls));
+  const wrapped = entries.map(([name, value]) => {
+    if (classes.has(name)) return [name, classes.get(name)] as const;
+    return [name, typeof value === 'function' ? guard(value as AnyFunction, checks.of(name, FUNCTIONS[name] ?? [])) : value] as const;
   });
-  return Object.fromEntries(entries) as Addon;
+  return Object.fromEntries(wrapped) as unknown as Addon;
 }
 
 export const native: Addon = guarded(load());
+native.tellCollector();
 
 /** Settings that every asynchronous call of the library takes. */
 export interface CallOptions<Progress = never> {

@@ -31,7 +31,7 @@ describe('a batch of solves', () => {
     // The exact solver is for hidden states without ambiguity.
     const [pomdp, cloud] = await solveBatch([task(2, 'pomdp', 2), task(0, 'apomdp', 2)], { solver: 'exact' });
     expect(pomdp!.solution!.stopped).toBe('converged');
-    expect(cloud!.error).toMatchObject({ name: 'TiresiasError', code: 'SOLVE_FAILED' });
+    expect(cloud!.error).toMatchObject({ name: 'TiresiasError', code: 'INVALID_ARGUMENT', message: expect.stringContaining('solver exact needs') });
     expect(cloud!.solution).toBeUndefined();
   });
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use napi::bindgen_prelude::{AsyncTask, ToNapiValue, TypeName};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, Task};
-use napi_derive::napi;
+use tiresias_guard::napi;
 
 use crate::errors::{Result, coded, whole};
 
@@ -142,6 +142,9 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        if text.starts_with(crate::held::DISPOSED) {
+            return Err(napi::Error::from_reason(text));
+        }
         Err(coded("INTERNAL", format!("panic: {text}; this is a bug, please report it")))
     })
 }

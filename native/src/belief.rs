@@ -1,29 +1,42 @@
 //! Belief filters: of one acting decision-maker, and of many beliefs together.
 
-use std::sync::Arc;
-
 use napi::bindgen_prelude::{Either, Float32Array, Float64Array, Float64ArraySlice};
-use napi_derive::napi;
+use tiresias_guard::napi;
+use tiresias_model::memory::{self, product};
 use tiresias_model::{self as core, Nature, Policy as _};
 use tiresias_sim::{BeliefBatch as Lanes, BeliefFilter, Level, Real};
 
 use crate::arrays::{Out as _, apart, place};
 use crate::background::{at_once, threads};
 use crate::errors::{Result, from_model, invalid, whole};
-use crate::model::{Model, check_action, check_belief};
-use crate::rollout::{MOST_BYTES, level};
+use crate::held::{Held, Home, Weigh, disposable};
+use crate::model::{Model, SharedModel, check_action, check_belief};
+use crate::rollout::level;
 use crate::solve::Solution;
 
 /// Tracks the belief of a decision-maker who acts in a model. In an APOMDP the model that updates the belief is the one that
 /// `H^α` selects under the given solution; when it rules the observation out, the one with the largest likelihood.
 #[napi]
-pub struct BeliefTracker {
-    model: Arc<core::Model>,
+pub struct BeliefTracker(Held<Tracked>);
+
+disposable!(BeliefTracker);
+
+/// A belief and what it is a belief in.
+pub struct Tracked {
+    model: SharedModel,
     solution: Option<Solution>,
     belief: Vec<f64>,
     scratch: Vec<f64>,
     stage: usize,
     updated_by: usize,
+}
+
+impl Weigh for Tracked {
+    const CLASS: &'static str = "BeliefTracker";
+
+    fn weight(&self) -> usize {
+        size_of_val(&self.belief[..]) + size_of_val(&self.scratch[..])
+    }
 }
 
 #[napi]
@@ -37,53 +50,59 @@ impl BeliefTracker {
         solution.map_or(Ok(()), |solution| solution.check_solves(&model.0))?;
         let belief = model.0.start().to_vec();
         let scratch = vec![0.0; belief.len()];
-        Ok(Self { model: model.0.clone(), solution: solution.cloned(), belief, scratch, stage: 0, updated_by: 0 })
+        // Nature has nothing to choose from where there is one model.
+        let solution = solution.filter(|_| model.0.dynamics().len() > 1).cloned();
+        let tracked = Tracked { model: model.0.clone(), solution, belief, scratch, stage: 0, updated_by: 0 };
+        Ok(Self(Held::new(&Home::here(), tracked)))
     }
 
     /// Conditions on an action and what was seen after it; returns the observation's likelihood under the model used.
     /// `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was.
     #[napi]
     pub fn update(&mut self, action: f64, observation: f64) -> Result<f64> {
-        let action = check_action(&self.model, action)?;
-        let symbols = self.model.observations().map_or(self.model.states().len(), core::Space::len);
+        let mut tracked = self.0.write();
+        let Tracked { model, solution, belief, scratch, stage, updated_by } = &mut *tracked;
+        let action = check_action(model, action)?;
+        let symbols = model.observations().map_or(model.states().len(), core::Space::len);
         let observation = whole("observation", observation, 0, symbols as u32 - 1)?;
-        let nature = match &self.solution {
-            Some(solution) => solution.inner.policy.nature(self.stage, &self.belief, action),
+        let nature = match solution {
+            Some(solution) => solution.inner.policy.nature(*stage, belief, action),
             None => Nature { minimiser: 0, maximiser: 0 },
         };
-        let (model, belief) = (&self.model, &self.belief);
-        let used = core::belief::update_under_ambiguity(model, nature, belief, action, observation, &mut self.scratch)
+        let used = core::belief::update_under_ambiguity(model, nature, belief, action, observation, scratch)
             .map_err(from_model)?;
-        let likelihood = core::belief::update(model, used, belief, action, observation, &mut self.scratch);
-        std::mem::swap(&mut self.belief, &mut self.scratch);
-        self.stage += 1;
-        self.updated_by = used;
+        let likelihood = core::belief::update(model, used, belief, action, observation, scratch);
+        std::mem::swap(belief, scratch);
+        *stage += 1;
+        *updated_by = used;
         Ok(likelihood)
     }
 
     /// The belief, length S.
     #[napi]
     pub fn belief(&self) -> Float64Array {
-        Float64Array::new(self.belief.clone())
+        Float64Array::new(self.0.belief.clone())
     }
 
     /// Number of updates so far.
     #[napi(getter)]
     pub fn stage(&self) -> u32 {
-        self.stage as u32
+        self.0.stage as u32
     }
 
-    /// The model of the cloud that made the last update.
+    /// The model of the cloud that made the last update; 0 before the first.
     #[napi(getter)]
     pub fn model(&self) -> u32 {
-        self.updated_by as u32
+        self.0.updated_by as u32
     }
 
     /// Back to b0.
     #[napi]
     pub fn reset(&mut self) {
-        self.belief.copy_from_slice(self.model.start());
-        self.stage = 0;
+        let mut tracked = self.0.write();
+        let Tracked { model, belief, stage, updated_by, .. } = &mut *tracked;
+        belief.copy_from_slice(model.start());
+        (*stage, *updated_by) = (0, 0);
     }
 }
 
@@ -115,13 +134,13 @@ impl<T: Real> Filtered<T> {
     pub(crate) fn new(model: &core::Model, count: usize, level: Level) -> Result<Self> {
         let (s, a, m) = (model.states().len(), model.actions().len(), model.dynamics().len());
         let o = model.observations().map_or(s, core::Space::len);
-        let numbers = [m, a, o, s].into_iter().fold(1, usize::saturating_mul).saturating_add(count.saturating_mul(s));
-        if numbers.saturating_mul(size_of::<T>()) > MOST_BYTES {
-            return Err(invalid(format!(
-                "{count} beliefs over {s} states and likelihoods of {o} observations after {a} actions under {m} models do not fit in \
-                 memory; keep fewer beliefs, or the state itself where it is seen"
-            )));
-        }
+        let needed = product(&[m, BeliefFilter::<T>::bytes_for(model)]).saturating_add(Lanes::<T>::bytes_for(s, count));
+        let what = || {
+            format!(
+                "{count} beliefs over {s} states, with likelihoods of {o} observations after {a} actions under {m} models,"
+            )
+        };
+        memory::check(needed, what, "keep fewer beliefs, or the state itself where it is seen").map_err(invalid)?;
         let start = model.start();
         Ok(Self {
             filters: (0..m).map(|m| BeliefFilter::new(model, m)).collect(),
@@ -129,6 +148,10 @@ impl<T: Real> Filtered<T> {
             start: start.iter().map(|&p| T::of(p)).collect(),
             level,
         })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.filters.iter().map(BeliefFilter::bytes).sum::<usize>() + self.lanes.bytes() + size_of_val(&self.start[..])
     }
 
     pub(crate) fn update(
@@ -218,11 +241,24 @@ const SMALL: usize = 1 << 16;
 
 /// Many beliefs over one model's states, updated together.
 #[napi]
-pub struct BeliefBatch {
-    model: Arc<core::Model>,
+pub struct BeliefBatch(Held<Batch>);
+
+disposable!(BeliefBatch);
+
+/// Beliefs, and what they are beliefs in.
+pub struct Batch {
+    model: SharedModel,
     beliefs: Precision,
     count: usize,
     threads: Option<usize>,
+}
+
+impl Weigh for Batch {
+    const CLASS: &'static str = "BeliefBatch";
+
+    fn weight(&self) -> usize {
+        either!(&self.beliefs, b => b.bytes())
+    }
 }
 
 #[napi]
@@ -241,13 +277,13 @@ impl BeliefBatch {
             Some(other) => return Err(invalid(format!("precision {other:?}: expected f64 or f32"))),
         };
         let threads = options.threads.map(|n| threads(Some(n))).transpose()?;
-        Ok(Self { model: model.0.clone(), beliefs, count, threads })
+        Ok(Self(Held::new(&Home::here(), Batch { model: model.0.clone(), beliefs, count, threads })))
     }
 
     /// Number of beliefs.
     #[napi(getter)]
     pub fn count(&self) -> u32 {
-        self.count as u32
+        self.0.count as u32
     }
 
     /// Conditions every belief on its action and what was seen after it, under one model of the cloud or a model a lane. Writes
@@ -261,12 +297,14 @@ impl BeliefBatch {
         mut log_likelihoods: Float64ArraySlice,
         models: Either<f64, &[u32]>,
     ) -> Result<u32> {
-        let (count, cloud) = (self.count, self.model.dynamics().len());
+        let mut batch = self.0.write();
+        let Batch { model, beliefs, count, threads } = &mut *batch;
+        let (count, threads, cloud) = (*count, *threads, model.dynamics().len());
         check_length("actions", actions.len(), count)?;
         check_length("observations", observations.len(), count)?;
         check_length("log-likelihoods", log_likelihoods.len(), count)?;
-        let symbols = self.model.observations().map_or(self.model.states().len(), core::Space::len);
-        check_range("action", actions, self.model.actions().len())?;
+        let symbols = model.observations().map_or(model.states().len(), core::Space::len);
+        check_range("action", actions, model.actions().len())?;
         check_range("observation", observations, symbols)?;
         let models = match models {
             Either::A(m) => Models::Same(whole("model", m, 0, cloud as u32 - 1)?),
@@ -278,8 +316,7 @@ impl BeliefBatch {
         };
         apart(&[place(actions), place(observations), place(&log_likelihoods)])?;
         let out = log_likelihoods.out();
-        let small = count * self.model.states().len() < SMALL;
-        let (beliefs, threads) = (&mut self.beliefs, self.threads);
+        let small = count * model.states().len() < SMALL;
         let update = || Ok(either!(beliefs, b => b.update(models, actions, observations, out)));
         at_once(threads, small, update).map(|impossible| impossible as u32)
     }
@@ -287,8 +324,8 @@ impl BeliefBatch {
     /// The beliefs, count × S, row-major.
     #[napi]
     pub fn beliefs(&self) -> Either<Float64Array, Float32Array> {
-        let len = self.count * self.model.states().len();
-        match &self.beliefs {
+        let len = self.0.count * self.0.model.states().len();
+        match &self.0.beliefs {
             Precision::Double(beliefs) => {
                 let mut out = vec![0.0; len];
                 beliefs.read(&mut out);
@@ -306,31 +343,36 @@ impl BeliefBatch {
     #[napi]
     pub fn belief(&self, lane: f64) -> Result<Float64Array> {
         let lane = self.lane(lane)?;
-        let belief = either!(&self.beliefs, b => b.lanes.belief(lane).map(Real::wide).collect::<Vec<_>>());
+        let belief = either!(&self.0.beliefs, b => b.lanes.belief(lane).map(Real::wide).collect::<Vec<_>>());
         Ok(Float64Array::new(belief))
     }
 
     /// Sets belief `lane`, length S.
     #[napi]
-    pub fn set(&mut self, lane: f64, belief: &[f64]) -> Result<()> {
+    pub fn set(
+        &mut self,
+        lane: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<()> {
         let lane = self.lane(lane)?;
-        let belief = check_belief(&self.model, belief)?;
-        either!(&mut self.beliefs, b => b.set(lane, &belief));
+        let belief = check_belief(&self.0.model, belief)?;
+        either!(&mut self.0.write().beliefs, b => b.set(lane, &belief));
         Ok(())
     }
 
     /// Back to b0: the lanes whose byte is not 0, all of them when there is no mask.
     #[napi]
     pub fn reset(&mut self, mask: Option<&[u8]>) -> Result<()> {
-        mask.map_or(Ok(()), |mask| check_length("mask", mask.len(), self.count))?;
-        for lane in (0..self.count).filter(|&lane| mask.is_none_or(|mask| mask[lane] != 0)) {
-            either!(&mut self.beliefs, b => b.lanes.set(lane, &b.start));
+        mask.map_or(Ok(()), |mask| check_length("mask", mask.len(), self.0.count))?;
+        let mut batch = self.0.write();
+        for lane in (0..batch.count).filter(|&lane| mask.is_none_or(|mask| mask[lane] != 0)) {
+            either!(&mut batch.beliefs, b => b.lanes.set(lane, &b.start));
         }
         Ok(())
     }
 
     fn lane(&self, lane: f64) -> Result<usize> {
-        whole("lane", lane, 0, self.count as u32 - 1)
+        whole("lane", lane, 0, self.0.count as u32 - 1)
     }
 }
 

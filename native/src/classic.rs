@@ -1,8 +1,6 @@
 //! The classic problems by name.
 
-use std::sync::Arc;
-
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::classic::{self as core, CLASSICS};
 
 use crate::errors::{Result, from_model};
@@ -36,5 +34,5 @@ pub fn classics() -> Vec<ClassicInfo> {
 /// none of that name (with the nearest one) or the parameters are none that it takes.
 #[napi]
 pub fn classic_model(name: String) -> Result<Model> {
-    core::by_name(&name).map(|model| Model(Arc::new(model))).map_err(from_model)
+    core::by_name(&name).map(Model::new).map_err(from_model)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice, Uint32ArraySlice};
-use napi_derive::napi;
 use rayon::prelude::*;
+use tiresias_guard::napi;
+use tiresias_model::memory::{self, product};
 use tiresias_model::{self as core, ModelError, Nature, Policy as _, random::Key};
 use tiresias_sim::{Environments as Lockstep, Level, NatureRule};
 
@@ -12,8 +13,9 @@ use crate::arrays::{Out, apart, place};
 use crate::background::{at_once, threads};
 use crate::belief::{Filtered, Models, check_length, check_range};
 use crate::errors::{Result, coded, from_model, invalid, whole};
-use crate::model::Model;
-use crate::rollout::{MOST_BYTES, exact, horizon, level, nature, stream};
+use crate::held::{Held, Home, Weigh, disposable};
+use crate::model::{Model, SharedModel};
+use crate::rollout::{exact, horizon, level, nature, stream};
 use crate::solve::Solution;
 
 /// Which episodes a vector environment runs.
@@ -45,8 +47,13 @@ pub struct EnvironmentsOptions {
 
 /// Many episodes of one model at the same stage.
 #[napi]
-pub struct Environments {
-    model: Arc<core::Model>,
+pub struct Environments(Held<Running>);
+
+disposable!(Environments);
+
+/// Episodes under way.
+pub struct Running {
+    model: SharedModel,
     lockstep: Lockstep,
     nature: NatureRule,
     level: Level,
@@ -77,12 +84,12 @@ impl Environments {
         let threads = options.threads.map(|n| threads(Some(n))).transpose()?;
         let (level, horizon) = (level(options.level.as_deref())?, horizon(&model.0, options.horizon, solution)?);
         let beliefs = options.beliefs.unwrap_or(false);
-        let numbers = if beliefs { model.0.states().len() } else { 1 };
-        if count.saturating_mul(numbers).saturating_mul(8) > MOST_BYTES {
-            return Err(invalid(format!("{count} environments do not fit in memory; step fewer together")));
-        }
+        // What a step writes is the caller's, but it is needed too.
+        let each = if beliefs { product(&[model.0.states().len(), 8]) } else { 0 }.saturating_add(18);
+        let needed = Lockstep::bytes_for(count).saturating_add(product(&[count, each]));
+        memory::check(needed, || format!("{count} environments"), "step fewer together").map_err(invalid)?;
         let beliefs = beliefs.then(|| Beliefs::new(model.0.clone(), solution.cloned(), count, level)).transpose()?;
-        Ok(Self {
+        let running = Running {
             model: model.0.clone(),
             lockstep: lockstep(&model.0, nature, stream(options.seed)?, count, level)?,
             nature,
@@ -96,31 +103,32 @@ impl Environments {
             next: origin,
             begun: false,
             beliefs,
-        })
+        };
+        Ok(Self(Held::new(&Home::here(), running)))
     }
 
     /// Number of environments.
     #[napi(getter)]
     pub fn count(&self) -> u32 {
-        self.count as u32
+        self.0.count as u32
     }
 
     /// Decisions an episode; `null` for no limit.
     #[napi(getter)]
     pub fn horizon(&self) -> Option<u32> {
-        self.horizon.map(|horizon| horizon as u32)
+        self.0.horizon.map(|horizon| horizon as u32)
     }
 
     /// Decisions made since the reset.
     #[napi(getter)]
     pub fn stage(&self) -> u32 {
-        self.lockstep.stage() as u32
+        self.0.lockstep.stage() as u32
     }
 
     /// Index of lane 0's episode in the stream; lane i runs this plus i.
     #[napi(getter)]
     pub fn first_episode(&self) -> f64 {
-        self.current as f64
+        self.0.current as f64
     }
 
     /// Starts episodes and writes what is seen before acting: the state, or -1 where it is hidden. Without arguments these are the
@@ -132,16 +140,18 @@ impl Environments {
         first_episode: Option<f64>,
         mut observations: Int32ArraySlice,
     ) -> Result<()> {
-        check_length("observations", observations.len(), self.count)?;
+        let mut running = self.0.write();
+        let running = &mut *running;
+        check_length("observations", observations.len(), running.count)?;
         let from = first_episode.map(|first| exact("firstEpisode", first)).transpose()?;
         if let Some(seed) = seed {
-            self.lockstep = lockstep(&self.model, self.nature, stream(seed)?, self.count, self.level)?;
-            self.next = self.origin;
+            running.lockstep = lockstep(&running.model, running.nature, stream(seed)?, running.count, running.level)?;
+            running.next = running.origin;
         }
-        let first = from.unwrap_or(self.next);
-        let (small, observations) = (self.count < SMALL, observations.out());
-        at_once(self.threads, small, || {
-            self.start(first, observations);
+        let first = from.unwrap_or(running.next);
+        let (small, observations) = (running.count < SMALL, observations.out());
+        at_once(running.threads, small, || {
+            running.start(first, observations);
             Ok(())
         })
     }
@@ -158,6 +168,8 @@ impl Environments {
         mut truncated: Uint8ArraySlice,
         mut final_observations: Option<Int32ArraySlice>,
     ) -> Result<()> {
+        let mut running = self.0.write();
+        let running = &mut *running;
         let arrays = [
             ("actions", actions.len()),
             ("observations", observations.len()),
@@ -165,45 +177,53 @@ impl Environments {
             ("terminated", terminated.len()),
             ("truncated", truncated.len()),
         ];
-        arrays.into_iter().try_for_each(|(what, len)| check_length(what, len, self.count))?;
+        arrays.into_iter().try_for_each(|(what, len)| check_length(what, len, running.count))?;
         let last = final_observations.as_ref().map_or(&[][..], |last| last);
         if final_observations.is_some() {
-            check_length("final observations", last.len(), self.count)?;
+            check_length("final observations", last.len(), running.count)?;
         }
         let read = [place(actions), place(last)];
         apart(&[read, [place(&observations), place(&rewards)], [place(&terminated), place(&truncated)]].concat())?;
-        check_range("action", actions, self.model.actions().len())?;
-        if !self.begun {
+        check_range("action", actions, running.model.actions().len())?;
+        if !running.begun {
             return Err(coded("NOT_RESET", "no episode is running: call reset() first"));
         }
-        let (threads, small) = (self.threads, self.count < SMALL);
+        let (threads, small) = (running.threads, running.count < SMALL);
         let (observations, rewards) = (observations.out(), rewards.out());
         let (terminated, truncated) = (terminated.out(), truncated.out());
         let last = final_observations.as_mut().map(Out::out);
-        at_once(threads, small, || self.act(actions, observations, rewards, terminated, truncated, last))
+        at_once(threads, small, || running.act(actions, observations, rewards, terminated, truncated, last))
     }
 
     /// Writes the hidden states.
     #[napi]
     pub fn states(&self, mut out: Uint32ArraySlice) -> Result<()> {
-        check_length("states", out.len(), self.count)?;
-        out.out().copy_from_slice(self.lockstep.states());
+        check_length("states", out.len(), self.0.count)?;
+        out.out().copy_from_slice(self.0.lockstep.states());
         Ok(())
     }
 
     /// Writes the decision-makers' beliefs, count × S: point masses where the state is seen.
     #[napi]
     pub fn beliefs(&self, mut out: Float64ArraySlice) -> Result<()> {
-        let Some(beliefs) = &self.beliefs else {
+        let Some(beliefs) = &self.0.beliefs else {
             return Err(invalid("these environments follow no beliefs: make them with the option beliefs"));
         };
-        check_length("beliefs", out.len(), self.count * self.model.states().len())?;
-        beliefs.read(self.lockstep.states(), out.out());
+        check_length("beliefs", out.len(), self.0.count * self.0.model.states().len())?;
+        beliefs.read(self.0.lockstep.states(), out.out());
         Ok(())
     }
 }
 
-impl Environments {
+impl Weigh for Running {
+    const CLASS: &'static str = "Environments";
+
+    fn weight(&self) -> usize {
+        self.lockstep.bytes() + self.beliefs.as_ref().map_or(0, Beliefs::bytes)
+    }
+}
+
+impl Running {
     fn start(&mut self, first: u64, observations: &mut [i32]) {
         self.lockstep.reset(first, observations);
         (self.current, self.next, self.begun) = (first, first.wrapping_add(self.count as u64), true);
@@ -252,13 +272,13 @@ impl Environments {
 /// Stages are words, of which the last names the draws before the first decision.
 const LAST_STAGE: usize = u32::MAX as usize;
 
-fn lockstep(model: &Arc<core::Model>, nature: NatureRule, key: Key, count: usize, level: Level) -> Result<Lockstep> {
-    Lockstep::new(model.clone(), nature, key, count, level).map_err(invalid)
+fn lockstep(model: &SharedModel, nature: NatureRule, key: Key, count: usize, level: Level) -> Result<Lockstep> {
+    Lockstep::new(Arc::clone(model), nature, key, count, level).map_err(invalid)
 }
 
 /// The beliefs of decision-makers who act in a model, as a rollout records them.
 struct Beliefs {
-    model: Arc<core::Model>,
+    model: SharedModel,
     lanes: Lanes,
 }
 
@@ -273,13 +293,21 @@ enum Lanes {
 }
 
 impl Beliefs {
-    fn new(model: Arc<core::Model>, solution: Option<Solution>, count: usize, level: Level) -> Result<Self> {
+    fn new(model: SharedModel, solution: Option<Solution>, count: usize, level: Level) -> Result<Self> {
         let lanes = match model.dynamics().len() {
             _ if model.observations().is_none() => Lanes::Seen,
             1 => Lanes::One { beliefs: Filtered::new(&model, count, level)?, likelihoods: vec![0.0; count] },
             _ => Lanes::Cloud { solution, beliefs: model.start().repeat(count) },
         };
         Ok(Self { model, lanes })
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.lanes {
+            Lanes::Seen => 0,
+            Lanes::One { beliefs, likelihoods } => beliefs.bytes() + size_of_val(&likelihoods[..]),
+            Lanes::Cloud { solution: _, beliefs } => size_of_val(&beliefs[..]),
+        }
     }
 
     fn reset(&mut self) {

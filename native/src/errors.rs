@@ -44,6 +44,7 @@ pub fn from_model(error: ModelError) -> Error {
     let code = match &error {
         ModelError::ImpossibleObservation { .. } => "IMPOSSIBLE_OBSERVATION",
         ModelError::Name { .. } => "UNKNOWN_NAME",
+        ModelError::Memory(_) => "INVALID_ARGUMENT",
         _ => "INVALID_MODEL",
     };
     coded(code, error)
@@ -60,7 +61,18 @@ pub fn from_policy_file(error: PolicyFileError) -> Error {
 }
 
 pub fn from_solve(error: SolveError) -> Error {
-    coded("SOLVE_FAILED", error)
+    coded(solve_code(&error), error)
+}
+
+/// What was asked for was wrong, or solving it went wrong.
+fn solve_code(error: &SolveError) -> &'static str {
+    match error {
+        SolveError::Unsupported { .. }
+        | SolveError::Limit { .. }
+        | SolveError::Horizon { .. }
+        | SolveError::Shape { .. } => "INVALID_ARGUMENT",
+        SolveError::Corrupt(_) | SolveError::Version { .. } | SolveError::OtherModel { .. } => "INVALID_POLICY",
+    }
 }
 
 pub fn from_encode(error: encode::Error) -> Error {
@@ -92,9 +104,11 @@ fn with_template_fields(mut message: String) -> String {
 
 pub fn from_study(error: StudyError) -> Error {
     match error {
-        StudyError::Spec(_) | StudyError::Behaviour(_) | StudyError::Actions(_) => invalid(error),
+        StudyError::Spec(_) | StudyError::Memory(_) | StudyError::Behaviour(_) | StudyError::Actions(_) => {
+            invalid(error)
+        }
         StudyError::Model(error) => from_model(error),
-        StudyError::Solve { .. } => coded("SOLVE_FAILED", error),
+        StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Cancelled => cancelled(),
     }

@@ -1,12 +1,11 @@
 //! Families and tasks.
 
-use std::sync::Arc;
-
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::family::{self as core, TaskRequest};
 use tiresias_study::default_template;
 
 use crate::errors::{Result, from_model, invalid};
+use crate::held::{Held, Home, Weigh, disposable};
 use crate::model::Model;
 
 /// A split of a family.
@@ -49,30 +48,43 @@ pub struct Parameter {
 
 /// A drawn task.
 #[napi]
-pub struct DrawnTask {
+pub struct DrawnTask(Held<Drawn>);
+
+/// What was drawn.
+pub struct Drawn {
     model: Model,
     true_model: u32,
     parameters: Vec<(String, f64)>,
 }
+
+impl Weigh for Drawn {
+    const CLASS: &'static str = "DrawnTask";
+
+    fn weight(&self) -> usize {
+        self.parameters.iter().map(|(name, _)| name.len() + size_of::<(String, f64)>()).sum()
+    }
+}
+
+disposable!(DrawnTask);
 
 #[napi]
 impl DrawnTask {
     /// The model.
     #[napi(getter)]
     pub fn model(&self) -> Model {
-        self.model.clone()
+        self.0.model.clone()
     }
 
     /// The hidden true model of the cloud under `nature: fixed`.
     #[napi(getter)]
     pub fn true_model(&self) -> u32 {
-        self.true_model
+        self.0.true_model
     }
 
     /// The numbers drawn: the nominal task's, then each model's under `m.`.
     #[napi(getter)]
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.parameters.iter().map(|(name, value)| Parameter { name: name.clone(), value: *value }).collect()
+        self.0.parameters.iter().map(|(name, value)| Parameter { name: name.clone(), value: *value }).collect()
     }
 }
 
@@ -104,11 +116,9 @@ pub fn draw_task(family: String, request: String) -> Result<DrawnTask> {
     }
     let request: TaskRequest = serde_json::from_value(request).map_err(unreadable)?;
     let task = family.task(&request).map_err(from_model)?;
-    Ok(DrawnTask {
-        model: Model(Arc::new(task.model)),
-        true_model: task.true_model as u32,
-        parameters: task.parameters,
-    })
+    let drawn =
+        Drawn { model: Model::new(task.model), true_model: task.true_model as u32, parameters: task.parameters };
+    Ok(DrawnTask(Held::new(&Home::here(), drawn)))
 }
 
 /// The family's default few-shot template in a regime, as JSON.

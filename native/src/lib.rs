@@ -16,6 +16,7 @@ mod classic;
 mod environments;
 mod errors;
 mod family;
+mod held;
 mod model;
 mod policy_files;
 mod rollout;
@@ -25,7 +26,15 @@ mod solve_batch;
 mod study;
 mod tokenizer;
 
-use napi_derive::napi;
+use tiresias_guard::napi;
+
+/// Checks that so many bytes may be asked for. `INVALID_ARGUMENT`, with what was asked for, how much it needs, how much there is and what
+/// lowers it, when they may not.
+#[napi]
+pub fn check_memory(needed: f64, what: String, advice: String) -> errors::Result<()> {
+    // A cast that is out of range saturates, and NaN, a count that is none, is refused where it is read.
+    tiresias_model::memory::check(needed as usize, || what, &advice).map_err(errors::invalid)
+}
 
 /// The version of the addon, equal to the package's.
 #[napi]

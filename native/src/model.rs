@@ -5,16 +5,37 @@ use std::sync::Arc;
 
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Either, Float64Array, Function, JsObjectValue, Object};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model as core;
 use tiresias_model::format::{Diagnostic, Format, Loaded, ReadOptions};
 
 use crate::errors::{Result, from_format, from_model, invalid, whole};
+use crate::held::{Held, Home, Weigh, disposable};
 
 /// A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable.
 #[napi]
 #[derive(Clone)]
-pub struct Model(pub(crate) Arc<core::Model>);
+pub struct Model(pub(crate) SharedModel);
+
+/// A model that objects share, counted once.
+pub type SharedModel = Held<Arc<core::Model>>;
+
+impl Weigh for Arc<core::Model> {
+    const CLASS: &'static str = "Model";
+
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
+}
+
+impl Model {
+    /// A new object for JavaScript, made on its thread.
+    pub(crate) fn new(model: core::Model) -> Self {
+        Self(Held::new(&Home::here(), Arc::new(model)))
+    }
+}
+
+disposable!(Model);
 
 #[napi]
 impl Model {
@@ -25,7 +46,7 @@ impl Model {
             Either::A(text) => text,
             Either::B(object) => json_text(env, object)?,
         };
-        core::Model::from_json(&text).map(|model| Self(Arc::new(model))).map_err(from_model)
+        core::Model::from_json(&text).map(Self::new).map_err(from_model)
     }
 
     /// Reads a model file (`.pomdp`, `.mdp`, `.pomdpx`, `.json`): `INVALID_MODEL_FILE` with file, line and column in its details
@@ -48,8 +69,8 @@ impl Model {
     /// the ambiguity attitude: 1 is max-min (default), 0 max-max. `INVALID_MODEL` names the first that differs, and in what.
     #[napi(factory)]
     pub fn cloud(models: Vec<ClassInstance<'_, Model>>, alpha: Option<f64>) -> Result<Self> {
-        let members: Vec<core::Model> = models.iter().map(|model| (*model.0).clone()).collect();
-        core::Model::cloud(&members, alpha.unwrap_or(1.0)).map(|model| Self(Arc::new(model))).map_err(from_model)
+        let members: Vec<core::Model> = models.iter().map(|model| (**model.0).clone()).collect();
+        core::Model::cloud(&members, alpha.unwrap_or(1.0)).map(Self::new).map_err(from_model)
     }
 
     /// The model in pomdp-solve's text format, without its horizon. `INVALID_ARGUMENT` when the format cannot hold some part of it.
@@ -82,7 +103,7 @@ impl Model {
         let mut parts = self.0.to_builder();
         parts.horizon = horizon.map(|h| whole("horizon", h, 1, u32::MAX)).transpose()?.or(parts.horizon);
         parts.alpha = alpha.unwrap_or(parts.alpha);
-        parts.build().map(|model| Self(Arc::new(model))).map_err(from_model)
+        parts.build().map(Self::new).map_err(from_model)
     }
 
     /// A name for people.
@@ -147,19 +168,19 @@ impl Model {
 
     /// Name (or number) of state `i`.
     #[napi]
-    pub fn state_name(&self, i: u32) -> Result<String> {
+    pub fn state_name(&self, i: f64) -> Result<String> {
         name(Some(self.0.states()), "state", i)
     }
 
     /// Name (or number) of action `i`.
     #[napi]
-    pub fn action_name(&self, i: u32) -> Result<String> {
+    pub fn action_name(&self, i: f64) -> Result<String> {
         name(Some(self.0.actions()), "action", i)
     }
 
     /// Name (or number) of observation `i`.
     #[napi]
-    pub fn observation_name(&self, i: u32) -> Result<String> {
+    pub fn observation_name(&self, i: f64) -> Result<String> {
         name(self.0.observations(), "observation", i)
     }
 
@@ -169,7 +190,7 @@ impl Model {
     #[napi]
     pub fn successors(
         &self,
-        belief: &[f64],
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
         action: f64,
         model: Option<f64>,
         most: Option<f64>,
@@ -257,16 +278,29 @@ pub struct ModelWarning {
 
 /// A model read from a file.
 #[napi]
-pub struct LoadedModel {
+pub struct LoadedModel(Held<Reading>);
+
+/// What a file was read as.
+pub struct Reading {
     model: Model,
     format: Format,
     warnings: Vec<Diagnostic>,
 }
 
+impl Weigh for Reading {
+    const CLASS: &'static str = "LoadedModel";
+
+    fn weight(&self) -> usize {
+        self.warnings.iter().map(|w| size_of::<Diagnostic>() + 2 * w.message.len() + w.file.len()).sum()
+    }
+}
+
+disposable!(LoadedModel);
+
 impl LoadedModel {
     fn new(loaded: Loaded) -> Self {
         let Loaded { model, format, warnings } = loaded;
-        Self { model: Model(Arc::new(model)), format, warnings }
+        Self(Held::new(&Home::here(), Reading { model: Model::new(model), format, warnings }))
     }
 }
 
@@ -275,13 +309,13 @@ impl LoadedModel {
     /// The model.
     #[napi(getter)]
     pub fn model(&self) -> Model {
-        self.model.clone()
+        self.0.model.clone()
     }
 
     /// The format it was in.
     #[napi(getter, ts_return_type = "'pomdp' | 'pomdpx' | 'json'")]
     pub fn format(&self) -> String {
-        match self.format {
+        match self.0.format {
             Format::Pomdp => "pomdp",
             Format::Pomdpx => "pomdpx",
             Format::Json => "json",
@@ -299,7 +333,7 @@ impl LoadedModel {
             column: w.column as u32,
             text: w.to_string(),
         };
-        self.warnings.iter().map(warning).collect()
+        self.0.warnings.iter().map(warning).collect()
     }
 }
 
@@ -310,11 +344,9 @@ fn json_text(env: &Env, object: Object<'_>) -> Result<String> {
     stringify.call(object)
 }
 
-fn name(space: Option<&core::Space>, what: &str, i: u32) -> Result<String> {
-    match space {
-        Some(space) if (i as usize) < space.len() => Ok(space.name(i as usize)),
-        _ => Err(invalid(format!("{what} {i} does not exist"))),
-    }
+fn name(space: Option<&core::Space>, what: &str, i: f64) -> Result<String> {
+    let space = space.ok_or_else(|| invalid(format!("{what}: the model has none, its states are seen")))?;
+    Ok(space.name(whole(what, i, 0, space.len() as u32 - 1)?))
 }
 
 /// `belief` as a distribution over the model's states; divided by its sum where that is off by rounding, as rows of files are.

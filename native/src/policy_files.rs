@@ -1,22 +1,46 @@
 //! Policies that other tools write and read.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use napi::Either;
-use napi_derive::napi;
-use tiresias_model::{self as model, Policy as _};
+use tiresias_guard::napi;
+use tiresias_model::Policy as _;
 use tiresias_solve::{self as core, formats};
 
 use crate::errors::{Result, from_policy_file, invalid, whole};
-use crate::model::{Model, check_belief};
+use crate::held::{Held, Home, Weigh, disposable};
+use crate::model::{Model, SharedModel, check_belief};
 
 /// α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest.
 #[napi]
 #[derive(Clone)]
-pub struct AlphaPolicy {
-    pub(crate) model: Arc<model::Model>,
+pub struct AlphaPolicy(Held<Vectors>);
+
+/// Vectors, and the model that they act in.
+#[derive(Clone)]
+pub struct Vectors {
+    pub(crate) model: SharedModel,
     pub(crate) inner: Arc<formats::AlphaPolicy>,
 }
+
+impl Weigh for Vectors {
+    const CLASS: &'static str = "AlphaPolicy";
+
+    fn weight(&self) -> usize {
+        self.inner.bytes()
+    }
+}
+
+impl Deref for AlphaPolicy {
+    type Target = Vectors;
+
+    fn deref(&self) -> &Vectors {
+        &self.0
+    }
+}
+
+disposable!(AlphaPolicy);
 
 /// How to read a policy file.
 #[napi(object)]
@@ -31,9 +55,13 @@ pub struct PolicyFileOptions {
 }
 
 impl AlphaPolicy {
-    pub(crate) fn of(policy: &core::SolvedPolicy, model: &Arc<model::Model>) -> Result<Self> {
+    fn new(model: &SharedModel, inner: formats::AlphaPolicy) -> Self {
+        Self(Held::new(&Home::here(), Vectors { model: model.clone(), inner: Arc::new(inner) }))
+    }
+
+    pub(crate) fn of(policy: &core::SolvedPolicy, model: &SharedModel) -> Result<Self> {
         let inner = formats::AlphaPolicy::from_solved(policy).map_err(from_policy_file)?;
-        Ok(Self { model: model.clone(), inner: Arc::new(inner) })
+        Ok(Self::new(model, inner))
     }
 }
 
@@ -53,7 +81,7 @@ impl AlphaPolicy {
         };
         let files: Vec<(&str, &str)> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
         let inner = formats::AlphaPolicy::read(&files, format, &model.0).map_err(from_policy_file)?;
-        Ok(Self { model: model.0.clone(), inner: Arc::new(inner) })
+        Ok(Self::new(&model.0, inner))
     }
 
     /// Number of vectors, over all stages.
@@ -70,14 +98,22 @@ impl AlphaPolicy {
 
     /// The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first.
     #[napi]
-    pub fn action(&self, belief: &[f64], stage: Option<f64>) -> Result<u32> {
+    pub fn action(
+        &self,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        stage: Option<f64>,
+    ) -> Result<u32> {
         Ok(self.inner.action(self.stage(stage)?, &check_belief(&self.model, belief)?) as u32)
     }
 
     /// The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
     /// is worth at least.
     #[napi]
-    pub fn value(&self, belief: &[f64], stage: Option<f64>) -> Result<f64> {
+    pub fn value(
+        &self,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        stage: Option<f64>,
+    ) -> Result<f64> {
         Ok(self.inner.value(self.stage(stage)?, &check_belief(&self.model, belief)?))
     }
 

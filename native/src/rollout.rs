@@ -1,13 +1,13 @@
 //! Batched rollouts.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{
     AsyncTask, Float64Array, Float64ArraySlice, Int32Array, Int32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array,
     Uint32ArraySlice,
 };
-use napi_derive::napi;
+use tiresias_guard::napi;
+use tiresias_model::memory::{self, product};
 use tiresias_model::{Model as CoreModel, Policy, random::Key};
 use tiresias_sim::{Batch, Behaviour, Columns, Level, NatureRule, Record, RolloutSpec, Simulator};
 use tiresias_solve::ActingPolicy;
@@ -15,7 +15,7 @@ use tiresias_solve::ActingPolicy;
 use crate::arrays::{Out, apart, place};
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
 use crate::errors::{Result, cancelled, from_model, invalid, whole};
-use crate::model::Model;
+use crate::model::{Model, SharedModel};
 use crate::solve::Solution;
 use crate::study::StageProgress;
 
@@ -70,9 +70,6 @@ pub struct Rollouts {
     /// Belief before each decision, episodes × horizon × S.
     pub beliefs: Option<Float64Array>,
 }
-
-/// The most that one call may hold: 16 GiB.
-pub const MOST_BYTES: usize = 16 << 30;
 
 /// Integers that JavaScript's numbers hold exactly.
 pub fn exact(what: &str, value: f64) -> Result<u64> {
@@ -140,7 +137,7 @@ fn columns(options: &RolloutOptions) -> Result<(Record, bool)> {
 }
 
 struct Job {
-    model: Arc<CoreModel>,
+    model: SharedModel,
     solution: Option<Solution>,
     behaviour: Behaviour,
     nature: NatureRule,
@@ -186,12 +183,9 @@ impl Job {
             level: level(options.level.as_deref())?,
         };
         let step = job.step_bytes();
-        if episodes.saturating_mul(horizon.saturating_mul(step).saturating_add(8)) > MOST_BYTES {
-            return Err(invalid(format!(
-                "{episodes} episodes of {horizon} decisions do not fit in memory at {step} bytes a decision; roll out fewer at a \
-                 time or record less"
-            )));
-        }
+        let needed = product(&[episodes, product(&[horizon, step]).saturating_add(8)]);
+        let what = || format!("{episodes} episodes of {horizon} decisions, {step} bytes a decision,");
+        memory::check(needed, what, "roll out fewer at a time or record less").map_err(invalid)?;
         Ok(job)
     }
 

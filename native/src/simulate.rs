@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use napi::bindgen_prelude::AsyncTask;
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model::random::Key;
-use tiresias_model::{Model as CoreModel, Policy};
+use tiresias_model::{Policy, memory};
 use tiresias_sim as sim;
 use tiresias_sim::{Actor, NatureRule, Simulation, Summary};
 use tiresias_solve as core;
@@ -16,7 +16,7 @@ use tiresias_solve::ActingPolicy;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, threads};
 use crate::errors::{Result, from_policy_file, from_simulate, index, invalid, whole};
-use crate::model::Model;
+use crate::model::{Model, SharedModel};
 use crate::policy_files::AlphaPolicy;
 use crate::rollout::nature;
 use crate::solve::Solution;
@@ -125,7 +125,7 @@ const MOST: u32 = 1 << 30;
 
 /// Who acts, who answers for nature, and for how long.
 struct Play {
-    model: Arc<CoreModel>,
+    model: SharedModel,
     solution: Option<Arc<core::Solution>>,
     vectors: Option<Arc<core::formats::AlphaPolicy>>,
     /// Who answers for nature, unless the solution that acts does.
@@ -151,6 +151,10 @@ impl Play {
         if let Some(vectors) = vectors {
             vectors.inner.check(&model).map_err(from_policy_file)?;
         }
+        let episodes = whole("episodes", options.episodes, 1, MOST)?;
+        let returns = memory::product(&[episodes, size_of::<f64>()]);
+        memory::check(returns, || format!("the returns of {episodes} episodes"), "lower the option episodes")
+            .map_err(invalid)?;
         let answers = adversary.or(solution);
         let longest = [Some(&model), solution.map(|s| &s.model), answers.map(|s| &s.model)];
         let longest = longest.into_iter().flatten().filter_map(|m| m.horizon()).min();
@@ -165,7 +169,7 @@ impl Play {
             adversary: adversary.map(solved),
             stationary: vectors.is_none_or(|v| v.inner.horizon().is_none())
                 && [solution, answers].into_iter().flatten().all(|s| s.model.horizon().is_none()),
-            episodes: whole("episodes", options.episodes, 1, MOST)?,
+            episodes,
             steps,
             key: Key::named(index("seed", options.seed.unwrap_or(0.0))?, &["rollout"], &[]),
             model,

@@ -1,18 +1,20 @@
 //! Solvers and policies.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array, Uint32Array};
-use napi_derive::napi;
+use tiresias_guard::napi;
 use tiresias_model as model;
+use tiresias_model::memory;
 use tiresias_solve as core;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, alone, guarded, thread_count};
 use crate::errors::{Result, coded, from_model, from_solve, invalid, whole};
-use crate::model::{Model, check_action, check_belief};
+use crate::held::{Held, Home, Weigh, disposable};
+use crate::model::{Model, SharedModel, check_action, check_belief};
 use crate::policy_files::AlphaPolicy;
 
 /// Limits and choices of a solve.
@@ -23,7 +25,7 @@ pub struct SolveOptions {
     pub gap: Option<f64>,
     /// Wall time in seconds.
     pub time_seconds: Option<f64>,
-    /// Bytes of solver data.
+    /// Bytes of solver data (default: what the process may have, its container's limit or the machine's memory).
     pub memory_bytes: Option<f64>,
     /// Threads (default: one per core).
     pub threads: Option<f64>,
@@ -68,6 +70,21 @@ pub struct Assessment {
     pub model_values: Vec<Float64Array>,
 }
 
+/// A decision and how sure it is.
+#[napi(object, object_from_js = false)]
+pub struct Decided {
+    /// The action taken.
+    pub action: u32,
+    /// Proven lower bound on the value of the decision.
+    pub lower: f64,
+    /// Proven upper bound on it.
+    pub upper: f64,
+    /// What the action can lose at most: an upper bound on `V* - Q*(action)`.
+    pub regret_bound: f64,
+    /// Point estimates of the actions' values, one an action.
+    pub q_values: Float64Array,
+}
+
 /// A distribution over next states.
 #[napi(object)]
 pub struct NatureRow {
@@ -80,10 +97,32 @@ pub struct NatureRow {
 /// A solved model: bounds, and a policy with a bound on the regret of every action it names.
 #[napi]
 #[derive(Clone)]
-pub struct Solution {
-    pub(crate) model: Arc<model::Model>,
+pub struct Solution(Held<Solved>);
+
+/// What a solve found, and of what.
+#[derive(Clone)]
+pub struct Solved {
+    pub(crate) model: SharedModel,
     pub(crate) inner: Arc<core::Solution>,
 }
+
+impl Weigh for Solved {
+    const CLASS: &'static str = "Solution";
+
+    fn weight(&self) -> usize {
+        self.inner.bytes()
+    }
+}
+
+impl Deref for Solution {
+    type Target = Solved;
+
+    fn deref(&self) -> &Solved {
+        &self.0
+    }
+}
+
+disposable!(Solution);
 
 #[napi]
 impl Solution {
@@ -158,21 +197,33 @@ impl Solution {
 
     /// The action at a stage for a belief (length S); ties go to the lowest index.
     #[napi]
-    pub fn action(&self, stage: f64, belief: &[f64]) -> Result<u32> {
+    pub fn action(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<u32> {
         let (stage, belief) = self.at(stage, belief)?;
         Ok(model::Policy::action(&self.inner.policy, stage, &belief) as u32)
     }
 
     /// Action values at a stage for a belief, length A.
     #[napi]
-    pub fn q_values(&self, stage: f64, belief: &[f64]) -> Result<Float64Array> {
+    pub fn q_values(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<Float64Array> {
         let (stage, belief) = self.at(stage, belief)?;
         Ok(Float64Array::new(self.inner.policy.q_values(stage, &belief)))
     }
 
     /// `[lower, upper]` on the optimal value at a stage for a belief.
     #[napi(ts_return_type = "[lower: number, upper: number]")]
-    pub fn bounds(&self, stage: f64, belief: &[f64]) -> Result<Vec<f64>> {
+    pub fn bounds(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<Vec<f64>> {
         let (stage, belief) = self.at(stage, belief)?;
         let (lower, upper) = self.inner.policy.bounds(stage, &belief);
         Ok(vec![lower, upper])
@@ -180,7 +231,11 @@ impl Solution {
 
     /// Everything about a decision at once: action values with bounds, nature's answers, and what each model would give.
     #[napi]
-    pub fn assess(&self, stage: f64, belief: &[f64]) -> Result<Assessment> {
+    pub fn assess(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<Assessment> {
         let (stage, belief) = self.at(stage, belief)?;
         let policy = &self.inner.policy;
         let assessed = policy.assess(stage, &belief);
@@ -195,23 +250,60 @@ impl Solution {
         })
     }
 
+    /// What to do at a stage for a belief, and how sure it is, from one backup: [`action`](Self::action), [`bounds`](Self::bounds),
+    /// [`regret_bound`](Self::regret_bound) of that action and [`q_values`](Self::q_values) together.
+    #[napi]
+    pub fn decide(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<Decided> {
+        let (stage, belief) = self.at(stage, belief)?;
+        let policy = &self.inner.policy;
+        let assessed = policy.assess(stage, &belief);
+        let action = assessed.action();
+        let (lower, upper) = policy.bounds_of(stage, &belief, &assessed);
+        Ok(Decided {
+            action: action as u32,
+            lower,
+            upper,
+            regret_bound: assessed.regret_bound(action),
+            q_values: Float64Array::new(assessed.q_values),
+        })
+    }
+
     /// Upper bound on `V*(b) - Q*(b, action)`.
     #[napi]
-    pub fn regret_bound(&self, stage: f64, belief: &[f64], action: f64) -> Result<f64> {
+    pub fn regret_bound(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        action: f64,
+    ) -> Result<f64> {
         let (stage, belief) = self.at(stage, belief)?;
         Ok(self.inner.policy.regret_bound(stage, &belief, check_action(&self.model, action)?))
     }
 
     /// Every action whose value is within `epsilon` of the best.
     #[napi]
-    pub fn optimal_actions(&self, stage: f64, belief: &[f64], epsilon: f64) -> Result<Vec<u32>> {
+    pub fn optimal_actions(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        epsilon: f64,
+    ) -> Result<Vec<u32>> {
         let (stage, belief) = self.at(stage, belief)?;
         Ok(self.inner.policy.optimal_actions(stage, &belief, epsilon).into_iter().map(|a| a as u32).collect())
     }
 
     /// The model nature answers with: the minimiser for α ≥ ½, else the maximiser.
     #[napi]
-    pub fn worst_model(&self, stage: f64, belief: &[f64], action: f64) -> Result<u32> {
+    pub fn worst_model(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        action: f64,
+    ) -> Result<u32> {
         let (stage, belief) = self.at(stage, belief)?;
         let answer = model::Policy::nature(&self.inner.policy, stage, &belief, check_action(&self.model, action)?);
         Ok(if self.model.alpha() >= 0.5 { answer.minimiser } else { answer.maximiser } as u32)
@@ -235,7 +327,7 @@ impl Solution {
         let kernel = self.inner.policy.nature_kernel(self.stage(stage)?).ok_or_else(hidden)?;
         let mut parts = self.model.single(0).to_builder();
         parts.dynamics[0].transition = kernel;
-        parts.build().map(|model| Model(Arc::new(model))).map_err(from_model)
+        parts.build().map(Model::new).map_err(from_model)
     }
 
     /// The α-vectors of the policy, each with its action: what other tools read. `INVALID_ARGUMENT` when the policy is of
@@ -254,7 +346,7 @@ impl Solution {
     /// Checks that this solves `model`, whatever the number of decisions: a policy for another model of the same shape would act
     /// without a sign that anything is wrong.
     pub(crate) fn check_solves(&self, model: &Arc<model::Model>) -> Result<()> {
-        let (own, other) = (&self.model, model);
+        let (own, other): (&Arc<_>, _) = (&self.model, model);
         let same = Arc::ptr_eq(own, other) || {
             let resized = |model: &model::Model, like: &model::Model| {
                 let mut parts = model.to_builder();
@@ -287,7 +379,7 @@ impl Solution {
     }
 }
 
-pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<model::Model>, core::Limits)> {
+pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(SharedModel, core::Limits)> {
     let changed = options.horizon.is_some() || options.alpha.is_some();
     let model = if changed { model.with(options.horizon, options.alpha)? } else { model.clone() };
     let default = core::Limits::default();
@@ -303,7 +395,7 @@ pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(Arc<mode
     let limits = core::Limits {
         gap: options.gap.unwrap_or(default.gap),
         time: options.time_seconds.map(Duration::from_secs_f64),
-        memory: options.memory_bytes.map(|b| b as usize),
+        memory: Some(options.memory_bytes.map_or_else(memory::limit, |b| b as usize)),
         threads: thread_count(options.threads)?,
     };
     Ok((model.0, limits))
@@ -323,13 +415,14 @@ pub(crate) fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn
 }
 
 pub(crate) fn run(
-    model: Arc<model::Model>,
+    home: &Arc<Home>,
+    model: SharedModel,
     solver: &dyn core::Solver,
     limits: &core::Limits,
     hook: &core::Hook,
 ) -> Result<Solution> {
     let inner = solver.solve(&model, limits, hook).map_err(from_solve)?;
-    Ok(Solution { model, inner: Arc::new(inner) })
+    Ok(Solution(Held::new(home, Solved { model, inner: Arc::new(inner) })))
 }
 
 /// Solves on the calling thread; see `solve`.
@@ -338,7 +431,7 @@ pub fn solve_sync(model: &Model, options: Option<SolveOptions>) -> Result<Soluti
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
     let solver = solver(options.solver.as_deref(), &model)?;
-    guarded(|| run(model, &*solver, &limits, &core::no_hook))
+    guarded(|| run(&Home::here(), model, &*solver, &limits, &core::no_hook))
 }
 
 /// Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`.
@@ -353,8 +446,9 @@ pub fn solve(
     let (model, limits) = prepare(model, &options)?;
     let solver = solver(options.solver.as_deref(), &model)?;
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    let home = Home::here();
     Ok(alone(move || {
-        run(model, &*solver, &limits, &|p: &core::Progress| {
+        run(&home, model, &*solver, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;
             reporter.report(false, || SolveProgress { lower: p.lower, upper: p.upper, iterations, seconds });
@@ -367,7 +461,7 @@ pub fn solve(
 #[napi]
 pub fn load_policy(bytes: &[u8], model: &Model) -> Result<Solution> {
     let inner = core::Solution::load(bytes, &model.0).map_err(|e| coded("INVALID_POLICY", e))?;
-    Ok(Solution { model: model.0.clone(), inner: Arc::new(inner) })
+    Ok(Solution(Held::new(&Home::here(), Solved { model: model.0.clone(), inner: Arc::new(inner) })))
 }
 
 fn hidden() -> napi::Error {

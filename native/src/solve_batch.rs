@@ -1,24 +1,38 @@
 //! Many models in one call: threads are shared out over the models, each of which is solved on one thread.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use napi::Error;
 use napi::bindgen_prelude::{AsyncTask, ClassInstance};
-use napi_derive::napi;
 use rayon::prelude::*;
+use tiresias_guard::napi;
 use tiresias_solve as core;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, threads};
 use crate::errors::{Result, whole};
-use crate::model::Model;
+use crate::held::{Held, Home, Weigh, disposable};
+use crate::model::{Model, SharedModel};
 use crate::solve::{Solution, SolveOptions, prepare, run, solver};
 use crate::study::StageProgress;
 
 /// Solutions in the order of their models.
 #[napi]
-pub struct SolvedBatch(Vec<std::result::Result<Solution, String>>);
+pub struct SolvedBatch(Held<Vec<Settled>>);
+
+/// The solution of one model, or the error that it ended with.
+type Settled = std::result::Result<Solution, String>;
+
+impl Weigh for Vec<Settled> {
+    const CLASS: &'static str = "SolvedBatch";
+
+    fn weight(&self) -> usize {
+        // Each solution counts by itself.
+        size_of_val(&self[..])
+    }
+}
+
+disposable!(SolvedBatch);
 
 #[napi]
 impl SolvedBatch {
@@ -53,15 +67,16 @@ pub fn solve_batch(
         solver(options.solver.as_deref(), model)?;
     }
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    let home = Home::here();
     Ok(background(threads(options.threads)?, move || {
         let (done, total) = (AtomicUsize::new(0), tasks.len());
         let go_on =
             |_: &core::Progress| if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let solve = |(model, limits): &(Arc<tiresias_model::Model>, core::Limits)| {
+        let solve = |(model, limits): &(SharedModel, core::Limits)| {
             let limits = core::Limits { threads: 1, ..limits.clone() };
             let solved = guarded(|| {
                 let solver = solver(options.solver.as_deref(), model)?;
-                run(model.clone(), &*solver, &limits, &go_on)
+                run(&home, model.clone(), &*solver, &limits, &go_on)
             });
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             let phase = "solve".into();
@@ -69,6 +84,7 @@ pub fn solve_batch(
             solved.map_err(|error| error.reason.clone())
         };
         // One model at a time is taken: their times differ by orders of magnitude.
-        Ok(SolvedBatch(tasks.par_iter().with_max_len(1).map(solve).collect()))
+        let solved = tasks.par_iter().with_max_len(1).map(solve).collect();
+        Ok(SolvedBatch(Held::new(&home, solved)))
     }))
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
-use napi_derive::napi;
 use tiresias_encode::{file_digest, read_shard};
+use tiresias_guard::napi;
 use tiresias_study as core;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded};
 use crate::errors::{Result, from_encode, from_study, index, invalid, whole};
+use crate::held::{Held, Home, Weigh, disposable};
 use crate::tokenizer::Tokenizer;
 
 /// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`rollout`, `simulate`).
@@ -152,7 +153,7 @@ pub fn make_shard(
         (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     Ok(background(spec.threads, move || {
         let hook = hook(&reporter, &cancel);
-        let report = core::make_shard(&spec, tokenizer.0.as_ref(), Path::new(&path), &hook).map_err(from_study)?;
+        let report = core::make_shard(&spec, &**tokenizer.0, Path::new(&path), &hook).map_err(from_study)?;
         Ok(ShardReport {
             path,
             examples: report.examples as u32,
@@ -242,16 +243,26 @@ pub fn create_example_source(
     text: bool,
 ) -> Result<AsyncTask<Background<ExampleSource>>> {
     let spec = core::Spec::from_json(&spec).map_err(from_study)?;
-    let tokenizer = tokenizer.clone();
+    let (tokenizer, home) = (tokenizer.clone(), Home::here());
     Ok(background(spec.threads, move || {
-        let generator = core::Generator::new(&spec, tokenizer.0.as_ref(), text).map_err(from_study)?;
-        Ok(ExampleSource(Arc::new(generator)))
+        let generator = core::Generator::new(&spec, &**tokenizer.0, text).map_err(from_study)?;
+        Ok(ExampleSource(Held::new(&home, Arc::new(generator))))
     }))
 }
 
 /// Makes examples of any tasks of a specification, for those who want no files.
 #[napi]
-pub struct ExampleSource(Arc<core::Generator>);
+pub struct ExampleSource(Held<Arc<core::Generator>>);
+
+impl Weigh for Arc<core::Generator> {
+    const CLASS: &'static str = "ExampleSource";
+
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
+}
+
+disposable!(ExampleSource);
 
 #[napi]
 impl ExampleSource {
@@ -312,7 +323,8 @@ pub fn scan_shards(
 
 /// Reads row `row` of a shard (Parquet or JSON lines).
 #[napi]
-pub fn read_example(path: String, row: u32) -> Result<ShardExample> {
+pub fn read_example(path: String, row: f64) -> Result<ShardExample> {
+    let row = whole("row", row, 0, u32::MAX)?;
     guarded(|| {
         let mut rows = read_shard(Path::new(&path)).map_err(from_encode)?;
         // Not `nth`: an error in an earlier row must come out, not be counted as one.
@@ -409,16 +421,28 @@ pub fn create_episodes(
     let spec = core::Spec::from_json(&spec).map_err(from_study)?;
     let (tokenizer, cancel, reporter) =
         (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    let home = Home::here();
     Ok(background(spec.threads, move || {
         let hook = hook(&reporter, &cancel);
-        core::Episodes::create(&spec, tokenizer.0.as_ref(), &hook).map(Episodes).map_err(from_study)
+        let episodes = core::Episodes::create(&spec, &**tokenizer.0, &hook).map_err(from_study)?;
+        Ok(Episodes(Held::new(&home, episodes)))
     }))
 }
 
 /// Evaluation episodes of one regime, stepped together; rows are tasks × episodes, task-major. Every method that acts in the
 /// batch after `reset` meets the same tasks, support and random numbers.
 #[napi]
-pub struct Episodes(core::Episodes);
+pub struct Episodes(Held<core::Episodes>);
+
+impl Weigh for core::Episodes {
+    const CLASS: &'static str = "Episodes";
+
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
+}
+
+disposable!(Episodes);
 
 #[napi]
 impl Episodes {
@@ -430,7 +454,8 @@ impl Episodes {
         #[napi(ts_arg_type = "'oracle' | `fixed:${number}`")] nature: String,
     ) -> Result<Episodes> {
         let nature = core::QueryNature::try_from(nature).map_err(invalid)?;
-        guarded(|| self.0.with_query_nature(nature).map(Episodes).map_err(from_study))
+        let episodes = guarded(|| self.0.with_query_nature(nature).map_err(from_study))?;
+        Ok(Episodes(Held::new(&Home::here(), episodes)))
     }
 
     /// Number of rows.
@@ -490,22 +515,21 @@ impl Episodes {
     /// Acts in every row; returns the ids up to the place of the next action (empty rows after the last stage).
     #[napi]
     pub fn step(&mut self, actions: &[u8]) -> Result<Ragged> {
-        guarded(|| self.0.step(actions).map(Into::into).map_err(from_study))
+        let mut episodes = self.0.write();
+        guarded(|| episodes.step(actions).map(Into::into).map_err(from_study))
     }
 
     /// Back to the start of every episode, with the same random numbers.
     #[napi]
     pub fn reset(&mut self) {
-        self.0.reset();
+        self.0.write().reset();
     }
 
     /// The oracle's belief before each decision of a row so far, steps × states.
     #[napi]
-    pub fn beliefs(&self, row: u32) -> Result<Float64Array> {
-        if row as usize >= self.0.rows() {
-            return Err(invalid(format!("row {row} of {} does not exist", self.0.rows())));
-        }
-        Ok(Float64Array::new(self.0.beliefs(row as usize)))
+    pub fn beliefs(&self, row: f64) -> Result<Float64Array> {
+        let row = whole("row", row, 0, self.0.rows() as u32 - 1)?;
+        Ok(Float64Array::new(self.0.beliefs(row)))
     }
 
     /// What happened so far.

@@ -4,20 +4,37 @@ use std::path::Path;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Float64Array, Int32Array, Int32ArraySlice, Uint8Array, Uint32Array, Uint32ArraySlice};
-use napi_derive::napi;
 use rayon::prelude::*;
 use tiresias_encode::{self as core, BpeTokenizer, CompactTokenizer, Dims, ExampleText, LossOn, Template, Trajectory};
+use tiresias_guard::napi;
 use tiresias_text::Unmarked;
 
 use crate::arrays::{Out, apart, place};
 use crate::background::{guarded, pool};
 use crate::errors::{Result, from_encode, invalid, whole};
+use crate::held::{Held, Home, Weigh, disposable};
 use crate::study::Ragged;
 
 /// A tokenizer. Adds no special tokens.
 #[napi]
 #[derive(Clone)]
-pub struct Tokenizer(pub(crate) Arc<dyn core::Tokenizer>);
+pub struct Tokenizer(pub(crate) Held<Arc<dyn core::Tokenizer>>);
+
+impl Weigh for Arc<dyn core::Tokenizer> {
+    const CLASS: &'static str = "Tokenizer";
+
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
+}
+
+impl Tokenizer {
+    fn new(tokenizer: impl core::Tokenizer + 'static) -> Self {
+        Self(Held::new(&Home::here(), Arc::new(tokenizer)))
+    }
+}
+
+disposable!(Tokenizer);
 
 #[napi]
 impl Tokenizer {
@@ -25,13 +42,13 @@ impl Tokenizer {
     /// (Llama 2).
     #[napi(factory)]
     pub fn from_gguf(path: String) -> Result<Self> {
-        BpeTokenizer::from_gguf(Path::new(&path)).map(|t| Self(Arc::new(t))).map_err(from_encode)
+        BpeTokenizer::from_gguf(Path::new(&path)).map(Self::new).map_err(from_encode)
     }
 
     /// From a Hugging Face `tokenizer.json` whose model is BPE.
     #[napi(factory)]
     pub fn from_json(path: String) -> Result<Self> {
-        BpeTokenizer::from_json(Path::new(&path)).map(|t| Self(Arc::new(t))).map_err(from_encode)
+        BpeTokenizer::from_json(Path::new(&path)).map(Self::new).map_err(from_encode)
     }
 
     /// The ids of a text.
@@ -81,7 +98,7 @@ impl Tokenizer {
 #[napi]
 pub fn compact_tokenizer(templates: Vec<String>) -> Result<Tokenizer> {
     let templates: Vec<Template> = templates.iter().map(|json| template(json)).collect::<Result<_>>()?;
-    CompactTokenizer::new(&templates).map(|t| Tokenizer(Arc::new(t))).map_err(from_encode)
+    CompactTokenizer::new(&templates).map(Tokenizer::new).map_err(from_encode)
 }
 
 /// Trajectories, one after the other and step by step.
@@ -92,6 +109,7 @@ pub struct TrajectoryBatch {
     /// The executed actions.
     pub actions: Uint8Array,
     /// The rewards that followed, in the model's own units.
+    #[napi(ts_type = "Float64Array | Float32Array | readonly number[]")]
     pub rewards: Float64Array,
     /// Where each trajectory begins, in steps, and where the last one ends: trajectories + 1 entries, from 0.
     pub steps: Uint32Array,
@@ -136,12 +154,23 @@ pub fn compile_encoder(template: String, tokenizer: &Tokenizer, observations: f6
         observations: whole("observations", observations, 1, u32::MAX)?,
         actions: whole("actions", actions, 1, 10)?,
     };
-    guarded(|| core::Encoder::compile(&template, &*tokenizer.0, dims).map(Encoder).map_err(from_encode))
+    let compile = || core::Encoder::compile(&template, &**tokenizer.0, dims).map_err(from_encode);
+    guarded(compile).map(|encoder| Encoder(Held::new(&Home::here(), encoder)))
 }
 
 /// Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own.
 #[napi]
-pub struct Encoder(core::Encoder);
+pub struct Encoder(Held<core::Encoder>);
+
+impl Weigh for core::Encoder {
+    const CLASS: &'static str = "Encoder";
+
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
+}
+
+disposable!(Encoder);
 
 #[napi]
 impl Encoder {

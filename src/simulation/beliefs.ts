@@ -1,5 +1,6 @@
 // Many beliefs at once: the filter of a service, or of a simulation with policies of its own.
-import { actionBytes, checkArray, checkModel, checkOptions, invalid, type Actions, type Kind } from '../check.js';
+/// <reference lib="esnext.disposable" preserve="true" />
+import { actionBytes, checkArray, checkModel, checkNumbers, checkOptions, invalid, newArray, type Actions, type Kind, type Numbers } from '../check.js';
 import { native } from '../native.js';
 import type * as Addon from '../../native/index.cjs';
 
@@ -70,7 +71,7 @@ export class BeliefBatch<P extends Precision = 'f64'> {
    * lane, and changes nothing at all.
    */
   update(actions: Actions, observations: Int32Array, options: BeliefUpdateOptions = {}): BeliefUpdate {
-    const { models = this.#cloud === 1 ? 0 : undefined, logLikelihoods = new Float64Array(this.count) } = options;
+    const { models = this.#cloud === 1 ? 0 : undefined, logLikelihoods = newArray('logLikelihoods', Float64Array, this.count) } = options;
     checkArray('observations', observations, Int32Array, this.count);
     checkArray('logLikelihoods', logLikelihoods, Float64Array, this.count);
     if (models === undefined) invalid(`a cloud of ${this.#cloud} models: option models says which one updates the beliefs`);
@@ -90,14 +91,23 @@ export class BeliefBatch<P extends Precision = 'f64'> {
   }
 
   /** Sets one belief to a distribution over the states. */
-  set(lane: number, belief: Float64Array): void {
-    checkArray('belief', belief, Float64Array, this.states);
-    this.#native.set(lane, belief);
+  set(lane: number, belief: Numbers): void {
+    this.#native.set(lane, checkNumbers('belief', belief, this.states));
   }
 
   /** Back to the start belief: the lanes whose byte in `mask` is not 0, or all of them. */
   reset(mask?: Uint8Array): void {
     if (mask !== undefined) checkArray('mask', mask, Uint8Array, this.count);
     this.#native.reset(mask);
+  }
+
+  /** Frees the memory now, which the garbage collector would do some time later. Every later use throws DISPOSED; disposing again does nothing. */
+  dispose(): void {
+    this.#native.dispose();
+  }
+
+  /** As {@link dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

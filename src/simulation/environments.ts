@@ -1,5 +1,6 @@
 // The vector environment: episodes stepped together by actions from outside, in the manner of gymnasium's vector API.
-import { actionBytes, checkArray, checkModel, checkOptions, invalid, type Actions, type Kind } from '../check.js';
+/// <reference lib="esnext.disposable" preserve="true" />
+import { actionBytes, checkArray, checkModel, checkOptions, invalid, newArray, type Actions, type Kind } from '../check.js';
 import { native } from '../native.js';
 import { LEVELS, type Level } from './beliefs.js';
 import type { Nature } from '../spec.js';
@@ -95,7 +96,7 @@ export class Environments {
    * Starts new episodes, the next `count` of the stream unless the options say otherwise. Returns what is seen before acting: the
    * states, or -1 where they are hidden.
    */
-  reset(options: ResetOptions = {}, observations: Int32Array = new Int32Array(this.count)): Int32Array {
+  reset(options: ResetOptions = {}, observations: Int32Array = newArray('observations', Int32Array, this.count)): Int32Array {
     checkOptions('reset', options, RESET_OPTIONS);
     checkArray('observations', observations, Int32Array, this.count);
     this.#native.reset(options.seed, options.firstEpisode, observations);
@@ -126,25 +127,35 @@ export class Environments {
   /** Arrays for {@link stepInto}. */
   newStep(): EnvironmentsStep {
     return {
-      observations: new Int32Array(this.count),
-      rewards: new Float64Array(this.count),
-      terminated: new Uint8Array(this.count),
-      truncated: new Uint8Array(this.count),
-      ...(this.#autoReset && { finalObservations: new Int32Array(this.count) }),
+      observations: newArray('observations', Int32Array, this.count),
+      rewards: newArray('rewards', Float64Array, this.count),
+      terminated: newArray('terminated', Uint8Array, this.count),
+      truncated: newArray('truncated', Uint8Array, this.count),
+      ...(this.#autoReset && { finalObservations: newArray('finalObservations', Int32Array, this.count) }),
     };
   }
 
   /** The hidden states. */
-  states(out: Uint32Array = new Uint32Array(this.count)): Uint32Array {
+  states(out: Uint32Array = newArray('states', Uint32Array, this.count)): Uint32Array {
     checkArray('states', out, Uint32Array, this.count);
     this.#native.states(out);
     return out;
   }
 
   /** The decision-makers' beliefs, count × S, when the environments were made with `beliefs`. */
-  beliefs(out: Float64Array = new Float64Array(this.count * this.#states)): Float64Array {
+  beliefs(out: Float64Array = newArray('beliefs', Float64Array, this.count * this.#states)): Float64Array {
     checkArray('beliefs', out, Float64Array, this.count * this.#states);
     this.#native.beliefs(out);
     return out;
+  }
+
+  /** Frees the memory now, which the garbage collector would do some time later. Every later use throws DISPOSED; disposing again does nothing. */
+  dispose(): void {
+    this.#native.dispose();
+  }
+
+  /** As {@link dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

@@ -1,5 +1,5 @@
 // Recorded episodes, of behaviours that the addon knows and of policies from outside.
-import { CALL_OPTIONS, actionBytes, checkModel, checkOptions, invalid, type Actions, type Kind } from '../check.js';
+import { CALL_OPTIONS, actionBytes, checkModel, checkOptions, invalid, newArray, type Actions, type Kind } from '../check.js';
 import { cancellable, native, type CallOptions } from '../native.js';
 import { LEVELS, type Level } from './beliefs.js';
 import { Environments } from './environments.js';
@@ -99,13 +99,13 @@ export function rolloutSync<const C extends Column = DefaultColumn>(
   model: Addon.Model, options: RolloutOptions<C, Policy> & IntoOption<NoInfer<C>>, solution?: Addon.Solution,
 ): Rollouts<C> {
   check('rolloutSync', options, { ...OPTIONS, into: 'object' }, model, solution);
-  const { policy, into } = options;
+  const { policy, into, ...rest } = options;
   if (policy === undefined && into !== undefined) {
     const { returns, states, observations, actions, rewards, beliefs } = into;
-    native.rolloutIntoSync(model, options as Addon.RolloutOptions, solution, returns, states, observations, actions, rewards, beliefs);
+    native.rolloutIntoSync(model, rest as Addon.RolloutOptions, solution, returns, states, observations, actions, rewards, beliefs);
     return into as Rollouts<C>;
   }
-  if (policy === undefined) return native.rolloutSync(model, options as Addon.RolloutOptions, solution) as Rollouts<C>;
+  if (policy === undefined) return native.rolloutSync(model, rest as Addon.RolloutOptions, solution) as Rollouts<C>;
   if (into !== undefined) invalid('rolloutSync: the option into goes with a behaviour, not with a policy');
   const run = stages(model, options, solution);
   let next = run.next();
@@ -123,9 +123,9 @@ export async function rollout<const C extends Column = DefaultColumn>(
   solution?: Addon.Solution,
 ): Promise<Rollouts<C>> {
   check('rollout', options, { ...OPTIONS, ...CALL_OPTIONS }, model, solution);
-  const { signal, onProgress, policy } = options;
+  const { signal, onProgress, policy, ...rest } = options;
   if (policy === undefined) {
-    return cancellable({ signal, onProgress }, (token, report) => native.rollout(model, options as Addon.RolloutOptions, solution, token, report)) as Promise<Rollouts<C>>;
+    return cancellable({ signal, onProgress }, (token, report) => native.rollout(model, rest as Addon.RolloutOptions, solution, token, report)) as Promise<Rollouts<C>>;
   }
   signal?.throwIfAborted();
   const run = stages(model, options, solution);
@@ -151,9 +151,6 @@ function check(call: string, options: RolloutOptions, known: Readonly<Record<str
 
 const COLUMNS: readonly Column[] = ['states', 'observations', 'actions', 'rewards', 'beliefs'];
 
-/** The most that one call may hold, as in the addon. */
-const MOST_BYTES = 16 * 2 ** 30;
-
 /** Rolls out stage by stage: yields what a policy acts on, takes its actions, and returns the record. */
 function* stages(model: Addon.Model, options: RolloutOptions, solution: Addon.Solution | undefined): Generator<PolicyBatch & { horizon: number }, Rollouts<Column>, Actions> {
   const { episodes, record, beliefs: asked = false, seed, firstEpisode, nature, threads, level } = options;
@@ -161,9 +158,7 @@ function* stages(model: Addon.Model, options: RolloutOptions, solution: Addon.So
   const tracked = asked || recorded.includes('beliefs');
   const horizon = options.horizon ?? model.horizon ?? invalid('a model without a horizon needs the option horizon');
   const bytes = 17 + (tracked ? 8 * model.states : 0);
-  if (episodes * horizon * bytes > MOST_BYTES) {
-    invalid(`${episodes} episodes of ${horizon} decisions do not fit in memory at ${bytes} bytes a decision; roll out fewer at a time or record less`);
-  }
+  native.checkMemory(episodes * horizon * bytes, `${episodes} episodes of ${horizon} decisions, ${bytes} bytes a decision,`, 'roll out fewer at a time or record less');
   const environments = new Environments(model, { count: episodes, seed, firstEpisode, horizon, nature, beliefs: tracked, threads, level }, solution);
   const rows = <T extends Array>(column: Column, type: Type<T>, width = 1) => new Rows(type, recorded.includes(column) ? horizon : 1, episodes, width);
   const columns = {
@@ -209,7 +204,7 @@ class Rows<T extends Array> {
     readonly episodes: number,
     readonly width: number,
   ) {
-    this.#memory = new type(stages * episodes * width);
+    this.#memory = newArray('the record', type, stages * episodes * width);
   }
 
   /** The column at a stage, episodes × width. */
@@ -222,7 +217,7 @@ class Rows<T extends Array> {
   /** The column as it is handed over, episodes × stages × width. */
   byEpisode(): T {
     const { stages, episodes, width } = this;
-    const [made, turned] = [this.#memory, new this.type(this.#memory.length)];
+    const [made, turned] = [this.#memory, newArray('the record', this.type, this.#memory.length)];
     // A tile of episodes at a time, so that what is written stays in the cache until the tile is done.
     for (let first = 0; first < episodes; first += TILE) {
       const last = Math.min(first + TILE, episodes);

@@ -70,7 +70,15 @@ impl BpeTokenizer {
     }
 }
 
+/// What a token takes in the tables of the library, measured for vocabularies of 32,000 to 128,000.
+const A_TOKEN: usize = 300;
+
 impl Tokenizer for BpeTokenizer {
+    fn bytes(&self) -> usize {
+        // The library's tables, which it does not let anybody measure: an id and its text each way, and about one merge an id.
+        A_TOKEN * self.vocabulary_size()
+    }
+
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(|e| self.failed(&e))?;
         Ok(encoding.get_ids().to_vec())

@@ -38,6 +38,10 @@ impl CompactTokenizer {
 }
 
 impl Tokenizer for CompactTokenizer {
+    fn bytes(&self) -> usize {
+        self.literals.iter().map(|literal| 2 * literal.len() + 80).sum()
+    }
+
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len());
         let mut rest = text;

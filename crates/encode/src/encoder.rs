@@ -58,6 +58,30 @@ struct Cursor<'a> {
 }
 
 impl Encoder {
+    /// Bytes that it takes on the heap, nearly.
+    pub fn bytes(&self) -> usize {
+        let Self {
+            template: _,
+            dims: _,
+            kind: _,
+            stride: _,
+            observations,
+            actions,
+            hidden_actions,
+            rewards,
+            leads,
+            ends,
+            action_ids,
+            longest_step: _,
+            longest_lead: _,
+            names,
+        } = self;
+        let tables = [observations, actions, hidden_actions, rewards].map(Table::bytes).into_iter().sum::<usize>();
+        let literals = leads.iter().flatten().chain(ends).map(|ids| size_of_val(&ids[..])).sum::<usize>();
+        let names = names.values().map(|name| 48 + name.capacity()).sum::<usize>();
+        tables + literals + size_of_val(&action_ids[..]) + names
+    }
+
     /// Turns a template into ids and proves that writing them piece by piece gives the tokenizer's own ids.
     ///
     /// # Errors

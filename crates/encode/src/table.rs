@@ -41,6 +41,11 @@ impl Table {
         Some(&self.ids[index * stride..][..length])
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.ids[..]) + size_of_val(&self.lengths[..])
+    }
+
     /// The longest row.
     pub(crate) fn longest(&self) -> usize {
         self.lengths.iter().copied().max().unwrap_or(0) as usize

@@ -21,6 +21,9 @@ pub trait Tokenizer: Send + Sync {
     /// How many ids there are; every id is smaller.
     fn vocabulary_size(&self) -> usize;
 
+    /// Bytes that it takes, nearly.
+    fn bytes(&self) -> usize;
+
     /// Texts that hold a digit and become one id wherever they stand, before any merging. Such a text can reach over
     /// more than two neighbours of a template, which merging two by two does not show.
     fn whole_texts(&self) -> &[String] {

@@ -39,6 +39,14 @@ pub enum Support {
 }
 
 impl Ambiguity {
+    /// Bytes that the sets take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::L1 { radius, support: _ } => size_of_val(&radius[..]),
+            Self::Interval { lower, upper } => lower.bytes() + upper.bytes(),
+        }
+    }
+
     /// Lower-case name: `l1`, `interval`.
     pub fn name(&self) -> &'static str {
         match self {

@@ -63,6 +63,9 @@ pub enum ModelError {
         /// Size of the cloud.
         models: usize,
     },
+    /// What was asked for does not fit into memory.
+    #[error(transparent)]
+    Memory(#[from] crate::memory::Shortage),
     /// A set of transition distributions is empty, leaves out the nominal one, or stands where there can be none.
     #[error("{0}")]
     Ambiguity(String),

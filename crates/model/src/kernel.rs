@@ -106,6 +106,13 @@ impl Kernel {
         }
     }
 
+    /// Bytes that the rows take.
+    pub fn bytes(&self) -> usize {
+        let Self { columns: _, offsets, index, probability } = self;
+        let offsets = if let Offsets::List(list) = offsets { size_of_val(&list[..]) } else { 0 };
+        offsets + size_of_val(&index[..]) + size_of_val(&probability[..])
+    }
+
     /// Number of outcomes.
     pub fn columns(&self) -> usize {
         self.columns

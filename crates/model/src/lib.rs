@@ -4,7 +4,8 @@
 //! MDP, one with them a POMDP, several an APOMDP (a robust MDP when the state is observed): see [`Kind`]. Everything downstream
 //! — solvers, simulation, encoding — reads this one type.
 //!
-//! Pure: no threads, no clock, and no file but the one that [`Model::from_file`] is given. Randomness comes from the counter-based generator in [`random`].
+//! Pure: no threads, no clock, and no file but the one that [`Model::from_file`] is given and those in which the system says how much
+//! [`memory`] there is. Randomness comes from the counter-based generator in [`random`].
 #![forbid(unsafe_code)]
 
 mod ambiguity;
@@ -17,6 +18,7 @@ pub mod family;
 pub mod format;
 mod json;
 mod kernel;
+pub mod memory;
 mod model;
 mod observed;
 mod policy;

@@ -316,6 +316,36 @@ impl Model {
         &self.reward
     }
 
+    /// Bytes that the model takes on the heap, what it shares with its clones included.
+    pub fn bytes(&self) -> usize {
+        // Every field by name, so that a new one is not forgotten.
+        let Self {
+            name,
+            states,
+            actions,
+            observations,
+            reward,
+            expected,
+            start,
+            discount: _,
+            horizon: _,
+            terminal,
+            final_reward,
+            dynamics,
+            alpha: _,
+            ambiguity,
+        } = self;
+        let spaces = states.bytes() + actions.bytes() + observations.as_ref().map_or(0, Space::bytes);
+        let expected: usize = expected.iter().map(|rewards| 16 + size_of_val(&rewards[..])).sum();
+        let kernels = |Dynamics { transition, observation }: &Dynamics| {
+            size_of::<Dynamics>() + transition.bytes() + observation.as_ref().map_or(0, Kernel::bytes)
+        };
+        let dynamics: usize = dynamics.iter().map(kernels).sum();
+        let vectors = size_of_val(&start[..]) + terminal.len() + size_of_val(&final_reward[..]);
+        let ambiguity = ambiguity.as_ref().map_or(0, |sets| sets.bytes());
+        name.capacity() + spaces + reward.bytes() + expected + vectors + dynamics + ambiguity
+    }
+
     /// `E[r | s, a]` under model `m`, index `a * S + s`. The same array for every `m` when the reward is R(a) or R(s,a).
     pub fn expected_reward(&self, m: usize) -> &[f64] {
         match (&*self.reward, &*self.expected[m]) {

@@ -39,6 +39,14 @@ impl Reward {
         }
     }
 
+    /// Bytes that the numbers take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Action(r) | Self::StateAction(r) => size_of_val(&r[..]),
+            Self::Transition(rows) | Self::Full(rows) => rows.bytes(),
+        }
+    }
+
     /// Whether the reward is a function of state and action alone, so that its expectation is itself under every model.
     pub fn is_state_action(&self) -> bool {
         matches!(self, Self::Action(_) | Self::StateAction(_))

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashSet;
 
-use crate::ModelError;
+use crate::{ModelError, memory};
 
 /// A finite set `0..len`, its elements named or not.
 #[derive(Debug, Clone)]
@@ -28,6 +28,20 @@ enum Names {
     },
 }
 
+impl Names {
+    fn bytes(&self) -> usize {
+        let list = |names: &[String]| names.iter().map(|name| size_of::<String>() + name.capacity()).sum::<usize>();
+        match self {
+            Self::Numbers => 0,
+            Self::List(names) => list(names),
+            Self::Product { variables, observed, all } => {
+                let variables: usize = variables.iter().map(|values| list(values)).sum();
+                variables + observed.len() + all.get().map_or(0, |names| list(names))
+            }
+        }
+    }
+}
+
 impl PartialEq for Space {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.names() == other.names()
@@ -37,7 +51,7 @@ impl PartialEq for Space {
 impl Eq for Space {}
 
 impl Space {
-    /// `len` unnamed elements. [`ModelError::Shape`] when `len` is 0.
+    /// `len` unnamed elements. [`ModelError::Shape`] when `len` is 0, [`ModelError::Memory`] when one number an element does not fit.
     pub fn unnamed(what: &str, len: usize) -> Result<Self, ModelError> {
         if len == 0 {
             return Err(ModelError::Shape { what: what.into(), expected: 1, found: 0 });
@@ -46,6 +60,8 @@ impl Space {
         if len > u32::MAX as usize {
             return Err(ModelError::Number { what: what.into(), value: len as f64, expected: "below 2^32" });
         }
+        let what = || format!("{len} {what}");
+        memory::check(memory::product(&[len, 8]), what, "make the model smaller")?;
         Ok(Self { len, names: Names::Numbers })
     }
 
@@ -113,6 +129,11 @@ impl Space {
             (pair[0] as u32, pair[1] as u32)
         };
         Some((0..self.len).map(pair).collect())
+    }
+
+    /// Bytes that the names take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.names.bytes()
     }
 
     /// Number of elements, at least 1.

@@ -1,6 +1,7 @@
 //! Many beliefs, updated together.
 
 use rayon::prelude::*;
+use tiresias_model::memory::product;
 
 use crate::filter::{BeliefFilter, Real};
 use crate::level::{Isa, Kernel, Level};
@@ -31,6 +32,16 @@ impl<T: Real> BeliefBatch<T> {
         let blocks = len.div_ceil(WIDTH);
         let lanes = block.collect::<Vec<_>>().repeat(blocks);
         Self { states: start.len(), len, lanes }
+    }
+
+    /// Bytes that `len` beliefs over `states` states take.
+    pub fn bytes_for(states: usize, len: usize) -> usize {
+        product(&[len.div_ceil(WIDTH), WIDTH, states, size_of::<T>()])
+    }
+
+    /// Bytes that the beliefs take.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.lanes[..])
     }
 
     /// Number of beliefs.

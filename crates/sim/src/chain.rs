@@ -82,6 +82,15 @@ impl Chain {
         (Self { models, pairs: pairs.len() as u32, start: Start::new(&start), last }, rows)
     }
 
+    /// Bytes that it takes, the rows left out.
+    pub(crate) fn bytes(&self) -> usize {
+        let start = match &self.start {
+            Start::Few { last, states: _ } => size_of_val(&last[..]),
+            Start::Many(table) => table.bytes(),
+        };
+        start + self.last.as_ref().map_or(0, |(_, added)| size_of_val(&added[..]))
+    }
+
     /// Draws the start states.
     #[inline(always)]
     pub(crate) fn start<I: Isa, const L: usize>(&self, isa: I, word: &[u32; L], state: &mut [u32; L]) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use thiserror::Error;
+use tiresias_model::memory::product;
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Reward};
 
@@ -99,6 +100,19 @@ impl Environments {
         let mut environments = Self { model, chain, moves, seen, key, level, first: 0, stage: 0, len, state, draws };
         environments.reset(0, &mut vec![0; len]);
         Ok(environments)
+    }
+
+    /// Bytes that `len` environments of a model take at least, the tables that they share left out.
+    pub fn bytes_for(len: usize) -> usize {
+        // One block of lanes more: the first observations, which are thrown away.
+        product(&[len.div_ceil(LANES), size_of::<Draws>() + 2 * LANES * size_of::<u32>()])
+    }
+
+    /// Bytes that they take, the model that they share left out.
+    pub fn bytes(&self) -> usize {
+        let Self { model: _, chain, moves, seen, key: _, level: _, first: _, stage: _, len: _, state, draws } = self;
+        let tables = chain.bytes() + moves.bytes() + seen.as_ref().map_or(0, Table::bytes);
+        tables + size_of_val(&state[..]) + size_of_val(&draws[..])
     }
 
     /// Number of environments.

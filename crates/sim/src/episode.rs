@@ -73,6 +73,11 @@ impl Episode {
         Self { key, index, stage: 0, state, seen, observed, belief, scratch, transitions, observations, natures }
     }
 
+    /// Bytes that it takes on the heap.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.belief[..]) + size_of_val(&self.scratch[..])
+    }
+
     /// The number of decisions made.
     pub fn stage(&self) -> usize {
         self.stage

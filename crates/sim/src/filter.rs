@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::{AddAssign, Div, Mul};
 
 use tiresias_model::Model;
+use tiresias_model::memory::product;
 
 /// The numbers beliefs are made of: `f64` or `f32`.
 pub trait Real:
@@ -88,6 +89,21 @@ impl<T: Real> BeliefFilter<T> {
             }
         }
         Self { states, actions, observations, offsets, from, likelihood }
+    }
+
+    /// Bytes that the filter of one model takes.
+    pub fn bytes_for(model: &Model) -> usize {
+        let (s, a) = (model.states().len(), model.actions().len());
+        let o = model.observations().map_or(s, tiresias_model::Space::len);
+        let entries = model.dynamics().iter().map(|dynamics| dynamics.transition.entries()).max().unwrap_or(0);
+        let likelihood = product(&[a, o, s, size_of::<T>()]);
+        likelihood.saturating_add(product(&[a, s, 8])).saturating_add(product(&[entries, size_of::<(u32, T)>()]))
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let Self { states: _, actions: _, observations: _, offsets, from, likelihood } = self;
+        size_of_val(&offsets[..]) + size_of_val(&from[..]) + size_of_val(&likelihood[..])
     }
 
     /// S, the length of a belief.

@@ -135,6 +135,12 @@ impl Guided {
         table
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { rows, guide, last, event } = self;
+        size_of_val(&rows[..]) + size_of_val(&guide[..]) + size_of_val(&last[..]) + size_of_val(&event[..])
+    }
+
     /// What `word` draws from `row`.
     #[inline(always)]
     pub(crate) fn event(&self, row: usize, word: u32) -> u32 {
@@ -224,6 +230,17 @@ impl Table {
         for lane in 0..L {
             symbol[lane] = row[lane] * self.factor + (symbol[lane] & self.mask);
         }
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let form = match &self.form {
+            Form::Two(table) => size_of_val(&table.0[..]),
+            Form::Four(table) => size_of_val(&table.0[..]),
+            Form::Eight(table) => size_of_val(&table.0[..]),
+            Form::Wide(table) => table.bytes(),
+        };
+        form + size_of_val(&self.rewards[..])
     }
 
     /// Rewards by symbol.

@@ -23,6 +23,7 @@ mod mdp;
 mod policy;
 mod save;
 mod solver;
+mod weight;
 
 pub use acting::ActingPolicy;
 pub use assessment::Assessment;

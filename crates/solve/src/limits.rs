@@ -3,12 +3,10 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use tiresias_model::memory::{self, product};
 use tiresias_model::{Kind, Model};
 
 use crate::{SolveError, Stopped};
-
-/// What the tables of all stages may take when no limit on memory is given.
-const MOST_TABLE_BYTES: usize = 64 << 30;
 
 /// Limits of one solve. All of them are checked often enough to hold within a fraction of a second.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +15,8 @@ pub struct Limits {
     pub gap: f64,
     /// Stop after this wall time, start-up included; the bounds are sound even when it is zero.
     pub time: Option<Duration>,
-    /// Stop before the solver's own data exceed this many bytes. A horizon whose tables alone need more (or more than 64 GiB,
-    /// without a limit) is refused with [`SolveError::Horizon`].
+    /// Stop before the solver's own data exceed this many bytes. A horizon whose tables alone need more (or more than the process
+    /// may have, without a limit) is refused with [`SolveError::Horizon`].
     pub memory: Option<usize>,
     /// Threads to use, at least 1. They share the sweeps over large models with observed states, the stages of
     /// [`Exact`](crate::Exact), the comparisons of a large [`Search`](crate::Search), and the tasks of
@@ -58,8 +56,8 @@ impl Limits {
             Kind::Mdp | Kind::RobustMdp => s + 4,
             Kind::Pomdp | Kind::Apomdp => s * (a + m),
         };
-        let bytes = horizon.saturating_mul(8 * numbers);
-        let allowed = self.memory.unwrap_or(MOST_TABLE_BYTES);
+        let bytes = product(&[horizon, 8, numbers]);
+        let allowed = self.memory.unwrap_or_else(memory::limit);
         if bytes > allowed {
             return Err(SolveError::Horizon { horizon, bytes, allowed });
         }

@@ -56,6 +56,11 @@ impl SolvedPolicy {
         &self.model
     }
 
+    /// Bytes that it takes, its model left out: those of what a file of it would hold. O(size).
+    pub fn bytes(&self) -> usize {
+        crate::weight::of(&self.body)
+    }
+
     /// What represents it: `table`, `exact`, `faces`, `estimates`, `vectors`, `plans` or `corners`.
     pub fn form(&self) -> &'static str {
         match &self.body {
@@ -103,6 +108,14 @@ impl SolvedPolicy {
                 (value - band, value + band)
             }
             Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).bounds(),
+        }
+    }
+
+    /// [`bounds`](Self::bounds) where the assessment at (stage, belief) is at hand, without another backup.
+    pub fn bounds_of(&self, stage: usize, belief: &[f64], assessed: &Assessment) -> (f64, f64) {
+        match &self.body {
+            Body::Table(_) => self.bounds(stage, belief),
+            Body::Belief(_) => assessed.bounds(),
         }
     }
 

@@ -81,6 +81,11 @@ impl Solution {
         self.upper - self.lower
     }
 
+    /// Bytes that the policy takes, its model left out.
+    pub fn bytes(&self) -> usize {
+        self.policy.bytes()
+    }
+
     /// The point estimate of the value at the start distribution, between the bounds.
     pub fn value(&self) -> f64 {
         self.policy.start_value().clamp(self.lower, self.upper)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::Task;
 use tiresias_model::random::Key;
-use tiresias_model::{Model, Policy, Space};
+use tiresias_model::{Model, Policy, Space, memory};
 use tiresias_sim::{Batch, Behaviour, RolloutSpec, rollout};
 use tiresias_solve::{Limits, Solution, auto};
 
@@ -35,8 +35,8 @@ impl SolvedTask {
         let limits = Limits {
             gap: spec.solver.gap,
             time: spec.solver.time_seconds.map(Duration::from_secs_f64),
+            memory: Some(memory::limit()),
             threads: 1,
-            ..Limits::default()
         };
         let hook = |_: &_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let solution = auto(&task.model)
@@ -46,6 +46,12 @@ impl SolvedTask {
             return Err(StudyError::Cancelled);
         }
         Ok(Self { index, task, solution })
+    }
+
+    /// Bytes that the task and its oracle take.
+    pub fn bytes(&self) -> usize {
+        let parameters = self.task.parameters.iter().map(|(name, _)| name.len() + 32).sum::<usize>();
+        self.task.model.bytes() + parameters + self.solution.bytes()
     }
 
     /// The model.

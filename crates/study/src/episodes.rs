@@ -114,6 +114,7 @@ impl Episodes {
     /// Draws and solves the tasks (in parallel on the current rayon pool), draws the support, encodes the prompts.
     pub fn create(spec: &Spec, tokenizer: &dyn Tokenizer, hook: Hook<'_>) -> Result<Self, StudyError> {
         let names = spec.resolve()?;
+        spec.check_episodes_fit(&names)?;
         let tasks = solve_tasks(spec, &names, spec.first_task..spec.first_task + spec.tasks as u64, hook)?;
         let first = &tasks[0];
         let (dims, horizon, actions) = (first.dims(), first.horizon(spec), first.model().actions().len());
@@ -167,6 +168,19 @@ impl Episodes {
             actions: self.actions,
             spec,
         })
+    }
+
+    /// Bytes that the episodes take, with their tasks and oracles.
+    pub fn bytes(&self) -> usize {
+        let Self { spec: _, tasks, encoder, rows, horizon: _, actions: _ } = self;
+        let tasks: usize = tasks.iter().map(SolvedTask::bytes).sum();
+        let row = |row: &Row| {
+            let Row { task: _, key: _, index: _, prompt, episode, total: _, weight: _, record } = row;
+            let beliefs: usize = record.iter().map(|decision| size_of_val(&decision.belief[..])).sum();
+            let records = record.capacity() * size_of::<Decision>();
+            size_of::<Row>() + size_of_val(&prompt[..]) + episode.bytes() + records + beliefs
+        };
+        tasks + encoder.bytes() + rows.iter().map(row).sum::<usize>()
     }
 
     /// Number of rows.

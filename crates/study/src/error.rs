@@ -14,6 +14,9 @@ pub enum StudyError {
     /// A model or a belief.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// What was asked for does not fit into memory.
+    #[error(transparent)]
+    Memory(#[from] tiresias_model::memory::Shortage),
     /// A behaviour's name.
     #[error(transparent)]
     Behaviour(#[from] BehaviourError),

@@ -94,6 +94,8 @@ pub struct Generator {
     names: Resolved,
     encoder: Encoder,
     with_text: bool,
+    /// Decisions a trajectory.
+    horizon: usize,
 }
 
 /// The queries of one task, flat: executed trajectories, and the oracle's opinion of every decision.
@@ -109,8 +111,15 @@ impl Generator {
     pub fn new(spec: &Spec, tokenizer: &dyn Tokenizer, with_text: bool) -> Result<Self, StudyError> {
         let names = spec.resolve()?;
         let first = names.family.task(&spec.request(spec.first_task))?;
+        spec.check_task_fits(&first.model)?;
         let encoder = Encoder::compile(&names.template, tokenizer, crate::context::dims(&first.model))?;
-        Ok(Self { spec: spec.clone(), names, encoder, with_text })
+        let horizon = first.model.horizon().unwrap_or(spec.horizon);
+        Ok(Self { spec: spec.clone(), names, encoder, with_text, horizon })
+    }
+
+    /// Bytes that it takes on the heap.
+    pub fn bytes(&self) -> usize {
+        self.encoder.bytes()
     }
 
     /// The specification.
@@ -132,6 +141,7 @@ impl Generator {
     /// and however the tasks are cut into batches. `hook` hears of tasks done, in the phase `solve`.
     pub fn batch(&self, tasks: Range<u64>, hook: Hook<'_>) -> Result<ExampleBatch, StudyError> {
         let count = (tasks.end - tasks.start) as usize;
+        self.spec.check_batch_fits(count, self.horizon)?;
         let progress = TaskProgress::new(hook, count);
         let mut batch = ExampleBatch::default();
         self.parts(tasks, &progress)?.into_iter().for_each(|part| batch.append(part));

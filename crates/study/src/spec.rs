@@ -6,6 +6,9 @@ use tiresias_model::family::{Family, Regime, TaskRequest, family};
 use tiresias_sim::{Behaviour, NatureRule};
 use tiresias_text::Unmarked;
 
+use tiresias_model::Model;
+use tiresias_model::memory::{self, product};
+
 use crate::StudyError;
 
 /// Which tasks, which oracles, which contexts. One JSON object, camelCase, unknown fields refused.
@@ -217,6 +220,10 @@ impl Spec {
             (self.tasks >= 1, "tasks: must be at least 1"),
             (self.examples_per_task >= 1, "examplesPerTask: must be at least 1"),
             (self.episodes_per_task >= 1, "episodesPerTask: must be at least 1"),
+            (
+                self.first_task.checked_add(self.tasks as u64).is_some_and(|end| end < 1 << 53),
+                "firstTask + tasks: must be below 2^53",
+            ),
             (self.epsilon >= 0.0, "epsilon: must not be negative"),
             (self.solver.gap >= 0.0, "solver.gap: must not be negative"),
             (self.solver.time_seconds.is_none_or(|t| t >= 0.0), "solver.timeSeconds: must not be negative"),
@@ -231,6 +238,44 @@ impl Spec {
             return Err(StudyError::Spec(format!("queryNature: fixed:{m}, but the cloud has {} models", self.models)));
         }
         self.resolve().map(|_| ())
+    }
+
+    /// Bytes that one example takes at least while it is made: its trajectories as they were rolled out (a state, what was seen, an
+    /// action and a reward a step), and an id and a label a step.
+    fn example_bytes(&self, horizon: usize) -> usize {
+        product(&[self.support.trajectories.saturating_add(1), horizon, 17 + 8])
+    }
+
+    /// Checks that all examples of one task fit into memory, which a task is made in.
+    pub(crate) fn check_task_fits(&self, model: &Model) -> Result<(), StudyError> {
+        let horizon = model.horizon().unwrap_or(self.horizon);
+        let (examples, k) = (self.examples_per_task, self.support.trajectories);
+        let what = || format!("{examples} examples of a task, of {k} + 1 trajectories of {horizon} decisions each,");
+        let advice = "lower examplesPerTask, support.trajectories or horizon";
+        Ok(memory::check(product(&[self.example_bytes(horizon), examples]), what, advice)?)
+    }
+
+    /// Checks that the ids of a batch of examples fit into memory.
+    pub(crate) fn check_batch_fits(&self, tasks: usize, horizon: usize) -> Result<(), StudyError> {
+        let rows = product(&[tasks, self.examples_per_task]);
+        let k = self.support.trajectories;
+        let what = || format!("{rows} examples, of {k} + 1 trajectories of {horizon} decisions each,");
+        let steps = product(&[k.saturating_add(1), horizon, 8]);
+        Ok(memory::check(product(&[steps, rows]), what, "ask for fewer tasks at a time")?)
+    }
+
+    /// Checks that all tasks, oracles and episodes of an evaluation fit into memory.
+    pub(crate) fn check_episodes_fit(&self, names: &Resolved) -> Result<(), StudyError> {
+        let model = names.family.task(&self.request(self.first_task))?.model;
+        let horizon = model.horizon().unwrap_or(self.horizon);
+        let (tasks, episodes) = (self.tasks, self.episodes_per_task);
+        // A row holds its prompt, its belief twice, and what happened with the belief before it.
+        let support = product(&[self.support.trajectories, horizon, 4]);
+        let belief = product(&[model.states().len(), 8, horizon.saturating_add(2)]);
+        let row = support.saturating_add(belief).saturating_add(product(&[horizon, 64]));
+        let needed = product(&[tasks, product(&[episodes, row]).saturating_add(model.bytes())]);
+        let what = || format!("{tasks} tasks with {episodes} episodes of {horizon} decisions each");
+        Ok(memory::check(needed, what, "lower tasks, episodesPerTask, support.trajectories or horizon")?)
     }
 
     pub(crate) fn resolve(&self) -> Result<Resolved, StudyError> {

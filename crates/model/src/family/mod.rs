@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, memory};
 
 pub use clinical::Clinical;
 pub use darkroom::Darkroom;
@@ -137,7 +137,13 @@ pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
     })
 }
 
-/// What every family refuses: an unknown split, a regime it does not have, an empty cloud.
+/// The longest horizon of a task; a split may double it, and stages are counted in 32 bits.
+const LONGEST: usize = (1 << 31) - 1;
+
+/// So many models always fit.
+const FEW: usize = 1 << 10;
+
+/// What every family refuses: an unknown split, a regime it does not have, a cloud that is empty or does not fit into memory.
 fn check_request(family: &dyn Family, request: &TaskRequest) -> Result<(), ModelError> {
     if !family.splits().iter().any(|(name, _)| *name == request.split) {
         let names: Vec<_> = family.splits().iter().map(|(name, _)| *name).collect();
@@ -157,6 +163,17 @@ fn check_request(family: &dyn Family, request: &TaskRequest) -> Result<(), Model
     }
     if request.models == 0 {
         return Err(ModelError::Number { what: "models in the cloud".into(), value: 0.0, expected: "at least 1" });
+    }
+    if request.horizon > LONGEST {
+        let value = request.horizon as f64;
+        return Err(ModelError::Number { what: "horizon".into(), value, expected: "below 2^31" });
+    }
+    if request.regime == Regime::Apomdp && request.models > FEW {
+        // A cloud of one shows what each model takes.
+        let one = family.task(&TaskRequest { models: 1, ..request.clone() })?;
+        let each = one.model.bytes() + one.parameters.iter().map(|(name, _)| name.len() + 32).sum::<usize>();
+        let what = || format!("a cloud of {} models", request.models);
+        memory::check(memory::product(&[each, request.models]), what, "ask for fewer models")?;
     }
     Ok(())
 }

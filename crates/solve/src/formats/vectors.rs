@@ -35,6 +35,12 @@ impl AlphaPolicy {
         Self { states, floor: floor(model), stages: stages.iter().map(sets).collect() }
     }
 
+    /// Bytes that the vectors take.
+    pub fn bytes(&self) -> usize {
+        let Self { states: _, floor: _, stages } = self;
+        stages.iter().flatten().map(VectorSet::bytes).sum()
+    }
+
     /// From vectors over all states, by stage or for all stages.
     pub(super) fn from_vectors(model: &Model, stages: Vec<Vec<(u32, Vec<f64>)>>) -> Self {
         let states = stages.first().and_then(|plans| plans.first()).map_or(0, |(_, vector)| vector.len());

@@ -24,7 +24,7 @@ impl Solver for CornerBounds {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
-        let watch = Watch::new(limits, hook);
+        let watch = Watch::new(model, limits, hook);
         let bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let numbers = bounds.corners.len();
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
@@ -45,6 +45,18 @@ impl Solver for CornerBounds {
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
         Ok(Solution { lower, upper, policy, stats, stopped })
     }
+}
+
+/// What a solver returns that had no time for more than the linear bounds.
+pub(crate) fn unrefined(model: &Model, corners: Corners, watch: &Watch, solver: &'static str) -> Solution {
+    let vectors = corners.len();
+    let bounds = BeliefBounds { corners, refined: Refined::None };
+    let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
+    let seconds = watch.seconds();
+    let stats =
+        Stats { seconds, start_up: seconds, iterations: 0, backups: 0, vectors, points: vectors, threads: 1, solver };
+    let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
+    Solution { lower, upper, policy, stats, stopped: watch.stopped().unwrap_or(Stopped::Time) }
 }
 
 /// Belief solvers treat models with observations; the others have tables.

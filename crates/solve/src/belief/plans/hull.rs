@@ -121,6 +121,11 @@ impl Hull {
         }
     }
 
+    /// The size of the largest corner.
+    pub fn size(&self) -> f64 {
+        self.corners.iter().fold(0.0, |most, value| most.max(value.abs()))
+    }
+
     /// The greatest difference at a corner.
     pub fn distance(&self, other: &Self) -> f64 {
         self.corners.iter().zip(&other.corners).fold(0.0, |most, (a, b)| most.max((a - b).abs()))

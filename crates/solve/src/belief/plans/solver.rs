@@ -9,7 +9,7 @@ use super::bounds::{Desk, Plan, PlanBounds, Stage, least};
 use super::survey::{Survey, index_of_greatest};
 use crate::belief::backup::{Bracket, Sparse, ValueBounds, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
-use crate::belief::corner_solver::require_observations;
+use crate::belief::corner_solver::{require_observations, unrefined};
 use crate::belief::corners::Corners;
 use crate::belief::search::solver::forced;
 use crate::limits::Watch;
@@ -56,10 +56,11 @@ impl Solver for Plans {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
-        let watch = Watch::new(limits, hook);
+        let watch = Watch::new(model, limits, hook);
         let corners = Corners::new(model, &watch);
-        let mut bounds = PlanBounds::new(model, &corners, &watch);
+        let bounds = PlanBounds::new(model, &corners, &watch);
         let start_up = watch.seconds();
+        let Ok(mut bounds) = bounds else { return Ok(unrefined(model, corners, &watch, self.name())) };
         let run = self.run(model, &mut bounds, &(0, sparse(model.start())), limits, &watch);
         let (vectors, points) = bounds.sizes();
         let bounds = BeliefBounds { corners, refined: Refined::Plans(bounds) };
@@ -143,6 +144,7 @@ fn trial(
     desk: &mut Desk,
 ) -> Option<Survey> {
     let mut path = vec![start];
+    // Ends: at the horizon or the deepest depth, and a survey fails when it is late.
     loop {
         let (depth, (_, survey)) = (path.len() - 1, &path[path.len() - 1]);
         let t = stage + depth;
@@ -158,6 +160,7 @@ fn trial(
     }
     // What the trial changed so far: the stage's place, and plans of both players.
     let mut changed: Vec<(usize, Option<u32>, Option<u32>)> = Vec::new();
+    // Ends: the path only gets shorter.
     while let Some((belief, mut survey)) = path.pop() {
         let t = stage + path.len();
         let after = bounds.index(t + 1);
@@ -232,7 +235,7 @@ fn addition(
     desk: &mut Desk,
     plan: impl FnOnce() -> (Vec<u32>, Vec<u32>),
 ) -> Option<Addition> {
-    if found >= had - TINY * (1.0 + had.abs()) {
+    if found >= had - TINY * desk.size {
         return Some(Addition::Nothing);
     }
     let old = &plans[best as usize];

@@ -72,6 +72,7 @@ fn reached(model: &Model) -> Vec<bool> {
     let states = model.states().len();
     let mut reached = vec![false; states];
     let mut open: Vec<usize> = (0..states).filter(|&s| model.start()[s] > 0.0).collect();
+    // Ends: each state is reached once.
     while let Some(state) = open.pop() {
         for dynamics in model.dynamics() {
             for action in 0..model.actions().len() {

@@ -79,9 +79,9 @@ impl Limits {
 /// What a solver knows while it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Proven lower bound on the value at the start belief.
+    /// Proven lower bound on the value at the start belief; -∞ as long as there is none.
     pub lower: f64,
-    /// Proven upper bound on the value at the start belief.
+    /// Proven upper bound on the value at the start belief; ∞ as long as there is none.
     pub upper: f64,
     /// Stages swept, trials run or triangulations tried so far.
     pub iterations: u64,
@@ -118,21 +118,20 @@ pub(crate) struct Watch<'a> {
     start: Instant,
     /// Why to stop.
     stopped: Cell<Option<Stopped>>,
-    /// What the hook was told last, and when.
-    told: Cell<Progress>,
+    /// What the hook was told last, and when; at first it is asked at once.
+    told: Cell<Option<Progress>>,
     /// Work since the last look at the clock.
     work: Cell<usize>,
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(model: &Model, limits: &'a Limits, hook: &'a Hook<'a>) -> Self {
-        let (lower, upper) = model.value_range();
+    pub fn new(limits: &'a Limits, hook: &'a Hook<'a>) -> Self {
         Self {
             limits,
             hook,
             start: Instant::now(),
             stopped: Cell::new(None),
-            told: Cell::new(Progress { lower, upper, iterations: 0, elapsed: Duration::ZERO }),
+            told: Cell::new(None),
             work: Cell::new(0),
         }
     }
@@ -154,8 +153,12 @@ impl<'a> Watch<'a> {
         let elapsed = self.start.elapsed();
         if self.limits.time.is_some_and(|limit| elapsed >= limit) {
             self.stopped.set(Some(Stopped::Time));
-        } else if elapsed >= self.told.get().elapsed + UNHEARD {
-            self.tell(Progress { elapsed, ..self.told.get() });
+        } else {
+            let told = self.told.get();
+            if told.is_none_or(|told| elapsed >= told.elapsed + UNHEARD) {
+                let nothing = Progress { lower: f64::NEG_INFINITY, upper: f64::INFINITY, iterations: 0, elapsed };
+                self.tell(Progress { elapsed, ..told.unwrap_or(nothing) });
+            }
         }
         self.stopped.get().is_some()
     }
@@ -184,7 +187,7 @@ impl<'a> Watch<'a> {
     }
 
     fn tell(&self, progress: Progress) {
-        self.told.set(progress);
+        self.told.set(Some(progress));
         if (self.hook)(&progress).is_break() {
             self.stopped.set(Some(Stopped::Cancelled));
         }

@@ -190,22 +190,20 @@ fn solved(model: &Model, solver: &dyn Solver, by_hook: bool, gap: f64) -> Result
     }
 }
 
-/// All solvers on one model; what is said of the worst, by how much, and what is wrong.
-fn every_solver(number: u64) -> Result<(Duration, String), String> {
+/// All solvers on one model: by how much each was late, or what is wrong.
+fn every_solver(number: u64) -> Result<Vec<(Duration, String)>, String> {
     let model = odd(number, &ODDEST);
     let (least, greatest) = model.value_range();
     let size = least.abs().max(greatest.abs());
     let gap = [0.0, 1e-3, 0.1 * size][number as usize % 3];
-    let mut worst = (Duration::ZERO, String::new());
+    let mut late = Vec::new();
     let mut narrowest: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
     for (k, solver) in solvers(&model).iter().enumerate() {
         let name = format!("model {number}, {} (number {k})", solver.name());
         let run = || solved(&model, solver.as_ref(), (number + k as u64) % 2 == 0, gap);
         let answer = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("a panic".into()));
         let (solution, over) = answer.map_err(|what| format!("{name}: {what}\n{}", model.to_json()))?;
-        if over > worst.0 {
-            worst = (over, name.clone());
-        }
+        late.push((over, name.clone()));
         let Some(Solution { lower, upper, .. }) = solution else { continue };
         narrowest = (narrowest.0.max(lower), narrowest.1.min(upper));
         if narrowest.0 > narrowest.1 + 1e-9 * size {
@@ -215,7 +213,7 @@ fn every_solver(number: u64) -> Result<(Duration, String), String> {
             ));
         }
     }
-    Ok(worst)
+    Ok(late)
 }
 
 #[test]
@@ -229,10 +227,10 @@ fn every_solver_hears_the_clock_and_the_hook() {
             }
         }
     });
-    let mut worst = (Duration::ZERO, String::new());
+    let mut late = Vec::new();
     for expected in 0..all {
         match receiver.recv_timeout(HANGS) {
-            Ok((_, Ok(one))) => worst = if one.0 > worst.0 { one } else { worst },
+            Ok((_, Ok(one))) => late.extend(one),
             Ok((_, Err(what))) => panic!("{what}"),
             Err(RecvTimeoutError::Timeout) => {
                 panic!("not back after {HANGS:?}: model {expected}\n{}", odd(expected, &ODDEST).to_json())
@@ -240,7 +238,9 @@ fn every_solver_hears_the_clock_and_the_hook() {
             Err(RecvTimeoutError::Disconnected) => panic!("model {expected} ended the thread"),
         }
     }
-    println!("{all} models: at most {:?} of processor time over the limit, by {}", worst.0, worst.1);
+    late.sort_unstable();
+    let worst: Vec<String> = late.iter().rev().take(8).map(|(over, name)| format!("{over:?} {name}")).collect();
+    println!("{} solves of {all} models; processor time over the limit, the most: {}", late.len(), worst.join("; "));
 }
 
 /// The model in units in which a reward is so many times as large.

@@ -70,7 +70,7 @@ impl BeliefBounds {
 
     /// Trials from (stage, belief), where the refinement is one that trials improve.
     pub fn refine(&mut self, model: &Model, stage: usize, belief: &[f64], limits: &Limits, hook: &Hook) {
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let from = (stage, sparse(belief));
         let beside = (&watch, self.corners.bytes());
         match &mut self.refined {

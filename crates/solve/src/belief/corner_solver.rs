@@ -24,7 +24,7 @@ impl Solver for CornerBounds {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let numbers = bounds.corners.len();
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();

@@ -65,7 +65,7 @@ impl Solver for Exact {
             let expected = "a POMDP, or an APOMDP with alpha 0 (a convex value)";
             return Err(SolveError::Unsupported { solver: self.name(), expected, found });
         }
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let budget = Budget::new(limits).with_work(self.most_work);
         let branches = branches(model);
         let supports = Supports::new(model, &branches, self.everywhere, &watch);
@@ -252,6 +252,7 @@ impl Task<'_> {
             bounds
         };
         let mut bounds = exact(&sets, below, above);
+        // Ends: when the gap is reached, rounding is all that is left, or the budget does not let a stage be finished.
         while !complete {
             let Some(stage) = self.backup.stage(&sets) else { break };
             stages += 1;

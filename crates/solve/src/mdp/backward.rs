@@ -36,7 +36,7 @@ impl Solver for BackwardInduction {
         }
         let Some(horizon) = model.horizon() else { return Err(unsupported("without a horizon".into())) };
 
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let s = model.states().len();
         let bytes = 8 * (horizon + 1) * s + 4 * s;
         let mut sweeps = Sweeps::new(model, limits, bytes);

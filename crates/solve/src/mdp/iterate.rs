@@ -59,7 +59,7 @@ pub(crate) fn iterate(
     solver: &'static str,
     evaluation: &Evaluation,
 ) -> Solution {
-    let watch = Watch::new(model, limits, hook);
+    let watch = Watch::new(limits, hook);
     let (s, discount) = (model.states().len(), model.discount());
     let ahead = discount / (1.0 - discount);
     let dense = if matches!(evaluation, Evaluation::Exact) { s * s + s } else { 0 };

@@ -65,7 +65,7 @@ impl Solver for Estimate {
         if self.divisions == 0 {
             return Err(SolveError::Limit { what: "divisions", value: 0.0, expected: "at least 1" });
         }
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let supports = require_faces(self.name(), model, &watch)?;
         let corners = Corners::new(model, &watch);
         let estimates = supports.and_then(|supports| {

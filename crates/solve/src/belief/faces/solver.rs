@@ -76,7 +76,7 @@ impl Solver for Faces {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let supports = require_faces(self.name(), model, &watch)?;
         let found = supports.and_then(|supports| {
             let faces = scaled_faces(model, &supports, &watch)?;

@@ -128,7 +128,7 @@ fn one_sweep_encloses_the_backup_of_any_values() {
                 *lanes = [middle - 0.5 * draw.uniform(), middle, middle + 0.5 * draw.uniform(), 0.0];
             }
             let limits = Limits::default();
-            let watch = Watch::new(&model, &limits, &no_hook);
+            let watch = Watch::new(&limits, &no_hook);
             let maps = face_maps(&model, &faces.faces, &watch).unwrap();
             let geometry = Geometry::new(&faces.faces, maps, divisions, &watch).unwrap();
             let overlay = Overlay::new(&geometry, &watch).unwrap();

@@ -16,7 +16,7 @@ use crate::limits::{Late, Watch};
 
 /// How many sweeps the first plans of an infinite horizon get at most, and which share of the largest value moves too little to go on.
 const MOST_SWEEPS: usize = 200;
-const ENOUGH: f64 = 1e-6;
+const ENOUGH: f64 = 1e-7;
 
 /// Stages 0 to H, or one stationary stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ impl Solver for Plans {
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
         let bounds = PlanBounds::new(model, &corners, &watch);
         let start_up = watch.seconds();

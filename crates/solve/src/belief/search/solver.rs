@@ -53,7 +53,7 @@ impl Solver for Search {
         if model.dynamics().len() > 1 && model.alpha() > 0.0 {
             return Plans { explore: self.explore, most_trials: self.most_trials }.solve(model, limits, hook);
         }
-        let watch = Watch::new(model, limits, hook);
+        let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
         let start = (0, sparse(model.start()));
         let vectors = VectorBounds::new(model, &corners, &watch);

@@ -278,7 +278,7 @@ export declare class Model {
 
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
-  /** Lower bound on the value at the start. */
+  /** Lower bound on the value at the start. Where states are observed, the first is seen before the first decision. */
   get lower(): number
   /** Upper bound on the value at the start. */
   get upper(): number
@@ -304,11 +304,19 @@ export declare class Solution {
   action(stage: number, belief: Float64Array): number
   /** Action values at a stage for a belief, length A. */
   qValues(stage: number, belief: Float64Array): Float64Array
-  /** `[lower, upper]` on the optimal value at a stage for a belief. */
+  /**
+   * `[lower, upper]` on the optimal value at a stage for who must act knowing the belief and no more: the bounds of `assess`. Where
+   * states are observed see `informedBounds`, too.
+   */
   bounds(stage: number, belief: Float64Array): Array<number>
+  /**
+   * `[lower, upper]` on the optimal value at a stage where the state is drawn from a belief and seen before the decision: what `lower`
+   * and `upper` are at the start of a model with observed states. `INVALID_ARGUMENT` where the state is hidden.
+   */
+  informedBounds(stage: number, belief: Float64Array): [number, number]
   /** Everything about a decision at once: action values with bounds, nature's answers, and what each model would give. */
   assess(stage: number, belief: Float64Array): Assessment
-  /** Upper bound on `V*(b) - Q*(b, action)`. */
+  /** Upper bound on `V*(b) - Q*(b, action)`: what the action loses to the best that can be done knowing the belief and no more. */
   regretBound(stage: number, belief: Float64Array, action: number): number
   /** Every action whose value is within `epsilon` of the best. */
   optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>

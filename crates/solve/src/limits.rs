@@ -104,8 +104,8 @@ pub(crate) struct Late;
 
 /// How long an iteration may go on without a call of the hook.
 const UNHEARD: Duration = Duration::from_millis(5);
-/// Units of work between two looks at the clock: of the smallest, a millionth of a second in all.
-const WORK_A_LOOK: usize = 1 << 10;
+/// Units of work between two looks at the clock: some ten microseconds, or a millisecond of larger ones.
+const WORK_A_LOOK: usize = 1 << 14;
 
 /// The stopwatch and the hook of one solve. What ends it is remembered: a solve that is to stop stays so, whoever asks.
 ///

@@ -158,10 +158,12 @@ fn trial(
         let survey = Survey::new(model, bounds.after(t + 1), &next, desk)?;
         path.push((next, survey));
     }
-    // What the trial changed so far: the stage's place, and plans of both players.
+    // What the trial changed so far of the stages that the next backup reads: the stage's place, and plans of both players.
     let mut changed: Vec<(usize, Option<u32>, Option<u32>)> = Vec::new();
-    // Ends: the path only gets shorter.
     while let Some((belief, mut survey)) = path.pop() {
+        if desk.late() {
+            return None;
+        }
         let t = stage + path.len();
         let after = bounds.index(t + 1);
         let now = || changed.iter().filter(|change| change.0 == after);
@@ -169,6 +171,9 @@ fn trial(
         let natures: Vec<u32> = now().filter_map(|change| change.2).collect();
         survey.renew(model, bounds.after(t), &ours, &natures, desk);
         let (ours, natures) = improve(model, bounds, t, &belief, &survey, desk)?;
+        if bounds.index(t) != after {
+            changed.clear();
+        }
         changed.push((bounds.index(t), ours, natures));
         if path.is_empty() {
             // Without a horizon the plans just changed are those of the next stage, too.

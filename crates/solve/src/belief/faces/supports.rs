@@ -50,7 +50,7 @@ pub(crate) fn faces(
     let mut within: BTreeSet<Vec<u32>> = BTreeSet::new();
     for face in &seen {
         for kept in 1..(1_usize << face.len()) - 1 {
-            let part = face.iter().enumerate().filter(|(i, _)| kept >> i & 1 == 1);
+            let part = face.iter().enumerate().filter(|(i, _)| (kept >> i) & 1 == 1);
             within.insert(part.map(|(_, &state)| state).collect());
         }
     }

@@ -85,17 +85,13 @@ pub(crate) struct Desk<'a> {
     pub watch: &'a Watch<'a>,
     pub scratch: Scratch,
     pub dense: Vec<f64>,
-    /// The size of the largest total reward: what rounding is measured by.
-    pub size: f64,
     /// Beliefs that were backed up here.
     pub backups: u64,
 }
 
 impl<'a> Desk<'a> {
     pub fn new(model: &Model, watch: &'a Watch<'a>) -> Self {
-        let (low, high) = model.value_range();
-        let (scratch, dense) = (Scratch::new(model), vec![0.0; model.states().len()]);
-        Self { watch, scratch, dense, size: low.abs().max(high.abs()), backups: 0 }
+        Self { watch, scratch: Scratch::new(model), dense: vec![0.0; model.states().len()], backups: 0 }
     }
 
     pub fn late(&self) -> bool {

@@ -240,10 +240,10 @@ fn addition(
     desk: &mut Desk,
     plan: impl FnOnce() -> (Vec<u32>, Vec<u32>),
 ) -> Option<Addition> {
-    if found >= had - TINY * desk.size {
+    let old = &plans[best as usize];
+    if found >= had - TINY * old.hull.size_at(belief) {
         return Some(Addition::Nothing);
     }
-    let old = &plans[best as usize];
     let again = value(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());
     if again <= found + SHARE * (had - found) {
         return Some(Addition::Point(best, again));

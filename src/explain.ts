@@ -14,7 +14,7 @@ export interface ExplainedAction {
   lower: number;
   /** Proven upper bound on it. */
   upper: number;
-  /** What choosing it can lose at most. */
+  /** What choosing it can lose at most to the best of `actions`. */
   regretBound: number;
   /** The model of the cloud that gives least after it. */
   worstModel: number;
@@ -54,7 +54,10 @@ export interface Explanation {
   models: number;
   /** Whether the state itself is seen. */
   observed: boolean;
-  /** Whether the state at the start is seen and drawn: what is done first then depends on it, and `first` is a compromise. */
+  /**
+   * Whether the state at the start is seen and drawn: what is done first then depends on it (`next`). `first`, `answer` and `actions`
+   * then speak of somebody who has to act before the state is seen, to whom the whole is worth less than `lower` and `upper` say.
+   */
   drawn: boolean;
   /** The action taken first. */
   first: number;
@@ -92,7 +95,7 @@ export function explain(model: Model, solution: Solution, options: ExplainOption
   const first = solution.action(0, start);
   const answer = solution.worstModel(0, start, first);
   const observed = model.observations === 0;
-  const drawn = observed && start.filter((p) => p > 0).length > 1;
+  const drawn = isDrawn(model);
   const step = (stage: number, { observation, probability, belief }: Successor): ExplainedStep => {
     const action = solution.action(stage, belief);
     return {
@@ -108,6 +111,30 @@ export function explain(model: Model, solution: Solution, options: ExplainOption
     lower: solution.lower, upper: solution.upper, alpha: model.alpha, models: model.models, observed, drawn, first, answer, actions, next,
     left: next.length === 0 ? 0 : Math.max(0, 1 - told),
   };
+}
+
+/** Whether the state at the start is seen and one of several, so that the first action depends on it. */
+export function isDrawn(model: Model): boolean {
+  return model.observations === 0 && model.start().filter((p) => p > 0).length > 1;
+}
+
+/** What is done first in a state of a start that is drawn and seen. */
+export interface FirstAction {
+  state: number;
+  name: string;
+  probability: number;
+  action: number;
+  actionName: string;
+  /** What the action can lose at most, in that state. */
+  regretBound: number;
+}
+
+/** What is done first in the likeliest states (`most` of them) of a start that is drawn and seen. */
+export function firstActions(model: Model, solution: Solution, most: number): FirstAction[] {
+  return likeliestStates(model.start(), most).map(({ observation: state, probability, belief }) => {
+    const action = solution.action(0, belief);
+    return { state, name: model.stateName(state), probability, action, actionName: model.actionName(action), regretBound: solution.regretBound(0, belief, action) };
+  });
 }
 
 /** The states of a distribution as if they had been observed, likeliest first. */

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Model, drawTask, loadPolicy } from '../src/index.js';
+import { Model, classicModel, drawTask, loadPolicy, solveSync } from '../src/index.js';
 import { digits } from '../src/cli/common.js';
 import { baseModel, root, scratch, tiresias } from './support.js';
 
@@ -201,12 +201,46 @@ describe('solve', () => {
     const { model } = drawTask('energy', { split: 'test', index: 3, seed: 4, regime: 'mdp', horizon: 6 });
     writeFileSync(join(folder, 'm.json'), model.toJson());
     const policy = join(folder, 'policy');
-    const file = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--policy-out', policy])).stdout) as { value: number; qValues: number[] };
+    const file = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--policy-out', policy])).stdout) as { value: number; byState: { state: number; action: number }[] };
     const drawn = JSON.parse((await tiresias(['solve', '--family', 'energy', '--split', 'test', '--index', '3', '--seed', '4', '--horizon', '6', '--json'])).stdout) as { value: number };
     expect(file.value).toBe(drawn.value);
-    expect([...loadPolicy(readFileSync(policy), Model.fromJson(model.toJson())).qValues(0, model.start())]).toEqual(file.qValues);
+    const loaded = loadPolicy(readFileSync(policy), Model.fromJson(model.toJson()));
+    const at = (state: number) => Float64Array.from({ length: model.states }, (_, s) => Number(s === state));
+    expect(file.byState).toHaveLength(10);
+    for (const { state, action } of file.byState) expect(loaded.action(0, at(state))).toBe(action);
     const longer = JSON.parse((await tiresias(['solve', join(folder, 'm.json'), '--json', '--horizon', '9'])).stdout) as { value: number };
     expect(longer.value).not.toBe(file.value);
+  });
+
+  it('names no one first action where the first state is drawn and seen, and no regret of 0 that is false', async () => {
+    const folder = scratch();
+    const file = join(folder, 'two-rooms.mdp');
+    // In each room one action pays 1 and the other costs 1, for ever: 10 to who sees the room, 9 to who has to guess once.
+    const text = (start: string) => `discount: 0.9\nvalues: reward\nstates: left right\nactions: go-left go-right\nstart: ${start}\nT: *\nidentity\n`
+      + 'R: go-left : left : * 1\nR: go-left : right : * -1\nR: go-right : left : * -1\nR: go-right : right : * 1\n';
+    writeFileSync(file, text('0.25 0.75'));
+    const { stdout } = await tiresias(['solve', file]);
+    expect(stdout).toMatch(/first action +depends on the state: right go-right, left go-left \(loses at most 0\)/);
+    expect(stdout).not.toContain('action values');
+    expect((await tiresias(['solve', file, '--explain'])).stdout).toContain('What it does first depends on the state');
+    const json = JSON.parse((await tiresias(['solve', file, '--explain', '--json'])).stdout) as Record<string, unknown> & { lower: number; upper: number; explanation: { drawn: boolean; actions: { upper: number; regretBound: number }[] } };
+    expect(json).toMatchObject({ action: null, q_values: null, by_state: [{ name: 'right', probability: 0.75, actionName: 'go-right', regretBound: 0 }, { name: 'left', actionName: 'go-left' }] });
+    expect([json.lower, json.upper]).toEqual([expect.closeTo(10, 6), expect.closeTo(10, 6)]);
+    const { model } = Model.fromFile(file);
+    const solution = solveSync(model);
+    const start = model.start();
+    // Right three times of four: 9.5 by the first guess that is mostly right, 8.5 by the other.
+    const near = (numbers: ArrayLike<number>) => Array.from(numbers, (value) => expect.closeTo(value, 2) as unknown);
+    expect([...solution.qValues(0, start)]).toEqual(near([8.5, 9.5]));
+    expect([...solution.bounds(0, start)]).toEqual(near([9.5, 9.5]));
+    expect([...solution.informedBounds(0, start)]).toEqual(near([10, 10]));
+    expect([0, 1].map((action) => solution.regretBound(0, start, action))).toEqual(near([1, 0]));
+    expect(json.explanation.actions.map(({ regretBound }) => regretBound)).toEqual(near([1, 0]));
+    expect(json.explanation.drawn).toBe(true);
+    writeFileSync(file, text('left'));
+    expect((await tiresias(['solve', file])).stdout).toMatch(/first action +go-left \(loses at most 0\)/);
+    const hidden = classicModel('tiger');
+    expect(() => solveSync(hidden, { horizon: 2 }).informedBounds(0, hidden.start())).toThrow(/seen before the decision/);
   });
 
   it('takes the ambiguity attitude of a file, or another one', async () => {
@@ -224,10 +258,10 @@ describe('solve', () => {
 
   it('shows a zero as one, and no small bound as a zero', async () => {
     const args = ['solve', '--family', 'energy', '--regime', 'mdp', '--horizon', '3'];
-    const { gap, action } = JSON.parse((await tiresias([...args, '--json'])).stdout) as { gap: number; action: { regretBound: number } };
+    const { gap, byState: states } = JSON.parse((await tiresias([...args, '--json'])).stdout) as { gap: number; byState: { regretBound: number }[] };
     const { stdout } = await tiresias(args);
     const shown = [/gap (\S+)/, /loses at most (\S+)\)/].map((pattern) => pattern.exec(stdout)![1]!);
-    expect(shown).toEqual([gap, action.regretBound].map(digits));
+    expect(shown).toEqual([gap, Math.max(...states.map(({ regretBound }) => regretBound))].map(digits));
     expect(shown).toContain('0');
     expect([1e-12, 0.00123456, 0].map(digits)).toEqual(['1.00e-12', '0.00123', '0']);
   });

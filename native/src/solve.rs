@@ -126,7 +126,7 @@ disposable!(Solution);
 
 #[napi]
 impl Solution {
-    /// Lower bound on the value at the start.
+    /// Lower bound on the value at the start. Where states are observed, the first is seen before the first decision.
     #[napi(getter)]
     pub fn lower(&self) -> f64 {
         self.inner.lower
@@ -217,7 +217,8 @@ impl Solution {
         Ok(Float64Array::new(self.inner.policy.q_values(stage, &belief)))
     }
 
-    /// `[lower, upper]` on the optimal value at a stage for a belief.
+    /// `[lower, upper]` on the optimal value at a stage for who must act knowing the belief and no more: the bounds of `assess`. Where
+    /// states are observed see `informedBounds`, too.
     #[napi(ts_return_type = "[lower: number, upper: number]")]
     pub fn bounds(
         &self,
@@ -226,6 +227,19 @@ impl Solution {
     ) -> Result<Vec<f64>> {
         let (stage, belief) = self.at(stage, belief)?;
         let (lower, upper) = self.inner.policy.bounds(stage, &belief);
+        Ok(vec![lower, upper])
+    }
+
+    /// `[lower, upper]` on the optimal value at a stage where the state is drawn from a belief and seen before the decision: what `lower`
+    /// and `upper` are at the start of a model with observed states. `INVALID_ARGUMENT` where the state is hidden.
+    #[napi(ts_return_type = "[lower: number, upper: number]")]
+    pub fn informed_bounds(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+    ) -> Result<Vec<f64>> {
+        let (stage, belief) = self.at(stage, belief)?;
+        let (lower, upper) = self.inner.policy.informed_bounds(stage, &belief).ok_or_else(hidden_value)?;
         Ok(vec![lower, upper])
     }
 
@@ -262,7 +276,7 @@ impl Solution {
         let policy = &self.inner.policy;
         let assessed = policy.assess(stage, &belief);
         let action = assessed.action();
-        let (lower, upper) = policy.bounds_of(stage, &belief, &assessed);
+        let (lower, upper) = assessed.bounds();
         Ok(Decided {
             action: action as u32,
             lower,
@@ -272,7 +286,7 @@ impl Solution {
         })
     }
 
-    /// Upper bound on `V*(b) - Q*(b, action)`.
+    /// Upper bound on `V*(b) - Q*(b, action)`: what the action loses to the best that can be done knowing the belief and no more.
     #[napi]
     pub fn regret_bound(
         &self,
@@ -451,7 +465,10 @@ pub fn solve(
         run(&home, model, &*solver, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;
-            reporter.report(false, || SolveProgress { lower: p.lower, upper: p.upper, iterations, seconds });
+            // Before the first bounds stand there is nothing to report.
+            if p.lower.is_finite() && p.upper.is_finite() {
+                reporter.report(false, || SolveProgress { lower: p.lower, upper: p.upper, iterations, seconds });
+            }
             if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     }))
@@ -462,6 +479,10 @@ pub fn solve(
 pub fn load_policy(bytes: &[u8], model: &Model) -> Result<Solution> {
     let inner = core::Solution::load(bytes, &model.0).map_err(|e| coded("INVALID_POLICY", e))?;
     Ok(Solution(Held::new(&Home::here(), Solved { model: model.0.clone(), inner: Arc::new(inner) })))
+}
+
+fn hidden_value() -> napi::Error {
+    invalid("informed values are those of states that are seen before the decision; this model's are hidden")
 }
 
 fn hidden() -> napi::Error {

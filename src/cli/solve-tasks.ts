@@ -1,6 +1,7 @@
 // `tiresias solve --family … --tasks N`: many tasks of a family, threads shared out over them.
 import { TiresiasError, exitCodeOf } from '../errors.js';
 import type { Solved } from '../solve-batch.js';
+import { isDrawn } from '../explain.js';
 import { columns, digits, threadsOf, type Invocation } from './common.js';
 import type { TaskOptions } from './task.js';
 
@@ -61,8 +62,9 @@ interface Row {
   lower: number;
   upper: number;
   value: number;
-  action: number;
-  regretBound: number;
+  /** `null` where the first state is drawn and seen: the action depends on it. */
+  action: number | null;
+  regretBound: number | null;
   stopped: string;
   solver: string;
   seconds: number;
@@ -72,7 +74,7 @@ function rowOf(index: number, { model, solution, error }: Solved): Row {
   // One task that cannot be solved means that none of its family can.
   if (!solution) throw error;
   const start = model.start();
-  const action = solution.action(0, start);
+  const action = isDrawn(model) ? null : solution.action(0, start);
   const { lower, upper, value, stopped, solver, seconds } = solution;
-  return { index, lower, upper, value, action, regretBound: solution.regretBound(0, start, action), stopped, solver, seconds };
+  return { index, lower, upper, value, action, regretBound: action === null ? null : solution.regretBound(0, start, action), stopped, solver, seconds };
 }

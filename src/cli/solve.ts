@@ -3,6 +3,7 @@ import { TiresiasError, exitCodeOf } from '../errors.js';
 import { checkWritable, writeAtomic } from '../files.js';
 import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
+import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeSolved } from './policy.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
@@ -16,6 +17,17 @@ interface SolveCommandOptions extends TaskOptions {
   boundsPlot?: string;
   explain?: true;
   tasks?: number;
+}
+
+/** States of a drawn start that are told, the likeliest. */
+const MOST_STATES = 12;
+
+/** The first actions of a drawn start, and what they can lose. */
+function inWords(first: readonly FirstAction[]): string {
+  const told = first.reduce((sum, { probability }) => sum + probability, 0);
+  const each = first.map(({ name, actionName }) => `${name} ${actionName}`).join(', ');
+  const others = told < 1 - 1e-6 ? `, and other states with probability ${digits(1 - told)}` : '';
+  return `${each}${others} (loses at most ${digits(Math.max(...first.map(({ regretBound }) => regretBound)))}${others === '' ? '' : ' in these'})`;
 }
 
 export function solveCommand(): Command {
@@ -47,7 +59,7 @@ export function solveCommand(): Command {
           return solveTasks({ ...options, tasks }, invocation);
         }
         const { solve } = await import('../library.js');
-        const { explain, explanationInWords } = await import('../explain.js');
+        const { explain, explanationInWords, firstActions, isDrawn } = await import('../explain.js');
         const { policyOut, gap, time, memory, horizon } = options;
         const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
@@ -71,7 +83,10 @@ export function solveCommand(): Command {
         });
         progress.close();
         const start = model.start();
+        // Where the first state is drawn and seen there is no one first action, and none has a value or a regret of its own.
+        const drawn = isDrawn(model) ? firstActions(model, solution, MOST_STATES) : undefined;
         const action = solution.action(0, start);
+        const regret = solution.regretBound(0, start, action);
         const qValues = [...solution.qValues(0, start)];
         const { lower, upper, value, stopped, solver, seconds, iterations, backups, size, points, threads } = solution;
         const policyFiles = policyOut === undefined ? [] : await writeSolved(solution, policyOut);
@@ -84,8 +99,10 @@ export function solveCommand(): Command {
           () => ({
             model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
             lower, upper, value, gap: upper - lower,
-            action: { index: action, name: model.actionName(action), regretBound: solution.regretBound(0, start, action) },
-            qValues, stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
+            ...(drawn
+              ? { action: null, qValues: null, byState: drawn }
+              : { action: { index: action, name: model.actionName(action), regretBound: regret }, qValues }),
+            stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
             ...(policyOut !== undefined && { policy: policyOut, policyFiles }),
             ...(options.boundsPlot !== undefined && { boundsPlot: options.boundsPlot }),
             ...(explanation && { explanation }),
@@ -93,8 +110,9 @@ export function solveCommand(): Command {
           columns([
             ['model', `${name} (${describeModel(model)})`],
             ['value', `${value.toFixed(6)}, certainly in [${lower.toFixed(6)}, ${upper.toFixed(6)}], gap ${digits(upper - lower)}`],
-            ['first action', `${model.actionName(action)} (loses at most ${digits(solution.regretBound(0, start, action))})`],
-            ['action values', named.join(', ')],
+            ...(drawn
+              ? [['first action', `depends on the state: ${inWords(drawn)}`] as const]
+              : [['first action', `${model.actionName(action)} (loses at most ${digits(regret)})`], ['action values', named.join(', ')]] as const),
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
             ...(policyFiles.length > 0 ? [['policy', policyFiles.length === 1 ? policyFiles[0]! : `${policyFiles[0]} … ${policyFiles.at(-1)}`] as const] : []),
             ...(options.boundsPlot !== undefined ? [['bounds plot', options.boundsPlot] as const] : []),

@@ -31,7 +31,7 @@ pub use error::ModelError;
 pub use json::SCHEMA;
 pub use kernel::Kernel;
 pub use model::{Dynamics, Kind, Model, ModelBuilder};
-pub use observed::observed_component;
+pub use observed::{observed_component, observed_component_while};
 pub use policy::{Nature, Policy, Tabular};
 pub use reward::{Reward, SparseRows};
 pub use space::Space;

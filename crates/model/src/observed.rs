@@ -6,6 +6,7 @@
 //! action lies within one cell.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
@@ -21,16 +22,34 @@ use crate::{Dynamics, Model};
 /// Congruence closure over a union-find: each state's rows are visited once, O(entries of T × entries of a row of Q) steps
 /// with a logarithmic factor for merging; it ends as soon as one cell holds everything.
 pub fn observed_component(model: &Model) -> Option<Vec<u32>> {
+    match observed_component_while(model, |_| true) {
+        ControlFlow::Continue(found) => found,
+        ControlFlow::Break(()) => unreachable!("it is always to go on"),
+    }
+}
+
+/// [`observed_component`] for as long as `go_on` says so, which is told how many entries were read since it was last asked, a state's
+/// rows at a time.
+pub fn observed_component_while(
+    model: &Model,
+    mut go_on: impl FnMut(usize) -> bool,
+) -> ControlFlow<(), Option<Vec<u32>>> {
     let states = model.states().len();
     if model.observations().is_none() {
-        return (states > 1).then(|| (0..states as u32).collect());
+        return ControlFlow::Continue((states > 1).then(|| (0..states as u32).collect()));
     }
-    let (cells, occurring) = cells(states, model.start(), model.dynamics());
-    (occurring > 1).then_some(cells)
+    let (cells, occurring) = cells(states, model.start(), model.dynamics(), &mut go_on)?;
+    ControlFlow::Continue((occurring > 1).then_some(cells))
 }
 
 /// The cells by state, and how many of them occur after the first action.
-fn cells(states: usize, start: &[f64], dynamics: &[Dynamics]) -> (Vec<u32>, usize) {
+fn cells(
+    states: usize,
+    start: &[f64],
+    dynamics: &[Dynamics],
+    go_on: &mut impl FnMut(usize) -> bool,
+) -> ControlFlow<(), (Vec<u32>, usize)> {
+    let mut asked = |read: usize| if go_on(read) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut closure = Closure {
         parent: (0..=states as u32).collect(),
         seen: vec![FxHashMap::default(); states + 1],
@@ -42,16 +61,16 @@ fn cells(states: usize, start: &[f64], dynamics: &[Dynamics]) -> (Vec<u32>, usiz
     };
     // Before the first action the cell is unknown: the start is a cell of its own, outside the states.
     for state in (0..states).filter(|&s| start[s] > 0.0) {
-        closure.visit(state, states as u32, states, dynamics);
+        asked(closure.visit(state, states as u32, states, dynamics))?;
     }
     while let Some(state) = closure.queue.pop_front() {
         if closure.unseen == 0 && closure.apart == 1 {
             // Most often so, and long before all rows are visited.
-            return (vec![0; states], 1);
+            return ControlFlow::Continue((vec![0; states], 1));
         }
-        closure.visit(state as usize, state, states, dynamics);
+        asked(closure.visit(state as usize, state, states, dynamics))?;
     }
-    closure.number(states)
+    ControlFlow::Continue(closure.number(states))
 }
 
 struct Closure {
@@ -80,8 +99,9 @@ impl Closure {
         state
     }
 
-    /// Enters where `state`, a member of `cell`, may lead.
-    fn visit(&mut self, state: usize, cell: u32, states: usize, dynamics: &[Dynamics]) {
+    /// Enters where `state`, a member of `cell`, may lead. Returns the entries read.
+    fn visit(&mut self, state: usize, cell: u32, states: usize, dynamics: &[Dynamics]) -> usize {
+        let mut read = 0;
         let root = self.find(cell);
         let mut seen = std::mem::take(&mut self.seen[root as usize]);
         for model in dynamics {
@@ -93,7 +113,9 @@ impl Closure {
                         self.unseen -= 1;
                         self.apart += 1;
                     }
-                    for &o in observation.row(action * states + next as usize).0 {
+                    let kinds = observation.row(action * states + next as usize).0;
+                    read += 1 + kinds.len();
+                    for &o in kinds {
                         let key = (action * observation.columns()) as u64 + u64::from(o);
                         let first = *seen.entry(key).or_insert(next);
                         // A look before the merge: most pairs are known to be equal.
@@ -106,6 +128,7 @@ impl Closure {
         }
         self.seen[root as usize] = seen;
         self.merge();
+        read
     }
 
     fn merge(&mut self) {

@@ -1,8 +1,12 @@
 //! The observed part of a state, against its definition carried out naively.
 
 use proptest::prelude::*;
+use std::ops::ControlFlow;
 use tiresias_model::format::{ReadOptions, read};
-use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space, observed_component};
+
+use tiresias_model::{
+    Dynamics, Kernel, Model, ModelBuilder, Reward, Space, observed_component, observed_component_while,
+};
 
 fn model(s: usize, a: usize, o: usize, start: Vec<f64>, dynamics: Vec<(Vec<f64>, Vec<f64>)>) -> Model {
     ModelBuilder {
@@ -124,4 +128,26 @@ fn an_mdp_sees_every_state() {
 fn tiger_hides_everything() {
     let tiger = read("tiger.pomdp", include_bytes!("data/tiger.pomdp"), &ReadOptions::default()).unwrap().model;
     assert_eq!(observed_component(&tiger), None);
+}
+
+#[test]
+fn who_asks_is_asked_whether_to_go_on_and_heard() {
+    let model = tiresias_model::classic::by_name("rock-sample:4,4").unwrap();
+    let found = observed_component(&model);
+    assert!(found.is_some());
+    let (mut asked, mut read) = (0, 0);
+    let whole = observed_component_while(&model, |entries| {
+        (asked, read) = (asked + 1, read + entries);
+        true
+    });
+    assert_eq!(whole, ControlFlow::Continue(found));
+    assert!(asked > 1 && read > asked, "{asked} times, {read}");
+    for most in [1, asked / 2] {
+        let mut left = most;
+        let cut = observed_component_while(&model, |_| {
+            left -= 1;
+            left > 0
+        });
+        assert_eq!((cut, left), (ControlFlow::Break(()), 0));
+    }
 }

@@ -38,6 +38,14 @@ pub enum SolveError {
         /// The limit on memory, or what is allowed without one.
         allowed: usize,
     },
+    /// Rewards add up to numbers whose sums and products overflow.
+    #[error("rewards may add up to {total:e}, and at most {most:e} in size is solved for; give them in larger units")]
+    Rewards {
+        /// The largest total that some course of events could bring.
+        total: f64,
+        /// What is allowed.
+        most: f64,
+    },
     /// A policy to be evaluated has the wrong size.
     #[error("{what}: expected {expected} entries, found {found}")]
     Shape {

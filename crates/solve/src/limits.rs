@@ -1,5 +1,6 @@
 //! When a solver stops: a gap, a time, an amount of memory, or a hook that says so.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,9 @@ use tiresias_model::memory::{self, product};
 use tiresias_model::{Kind, Model};
 
 use crate::{SolveError, Stopped};
+
+/// The largest size of a total reward that is solved for: far beyond it, sums and products of values are no numbers any more.
+const MOST_REWARD: f64 = 1e150;
 
 /// Limits of one solve. All of them are checked often enough to hold within a fraction of a second.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,9 +50,14 @@ impl Limits {
         Ok(())
     }
 
-    /// [`check`](Self::check), and whether the tables of all of `model`'s stages fit.
+    /// [`check`](Self::check), whether the tables of all of `model`'s stages fit, and whether its values are numbers to reckon with.
     pub(crate) fn check_for(&self, model: &Model) -> Result<(), SolveError> {
         self.check()?;
+        let (low, high) = model.value_range();
+        let total = if -low > high { low } else { high };
+        if total.abs() > MOST_REWARD {
+            return Err(SolveError::Rewards { total, most: MOST_REWARD });
+        }
         let Some(horizon) = model.horizon() else { return Ok(()) };
         let (s, a, m) = (model.states().len(), model.actions().len(), model.dynamics().len());
         let numbers = match model.kind() {
@@ -68,9 +77,9 @@ impl Limits {
 /// What a solver knows while it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Proven lower bound on the value at the start belief.
+    /// Proven lower bound on the value at the start belief; -∞ as long as there is none.
     pub lower: f64,
-    /// Proven upper bound on the value at the start belief.
+    /// Proven upper bound on the value at the start belief; ∞ as long as there is none.
     pub upper: f64,
     /// Stages swept, trials run or triangulations tried so far.
     pub iterations: u64,
@@ -78,7 +87,8 @@ pub struct Progress {
     pub elapsed: Duration,
 }
 
-/// Called between iterations; `ControlFlow::Break` cancels the solve, which then returns its best bounds.
+/// Called between iterations, and every few milliseconds within a long one; `ControlFlow::Break` cancels the solve, which then
+/// returns its best bounds.
 pub type Hook<'a> = dyn Fn(&Progress) -> ControlFlow<()> + 'a;
 
 /// A hook that never cancels.
@@ -86,16 +96,42 @@ pub fn no_hook(_: &Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// The stopwatch and the hook of one solve.
+/// The solve is to stop: what was begun is left undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Late;
+
+/// How long an iteration may go on without a call of the hook.
+const UNHEARD: Duration = Duration::from_millis(5);
+/// Units of work between two looks at the clock: some ten microseconds, or a millisecond of larger ones.
+const WORK_A_LOOK: usize = 1 << 14;
+
+/// The stopwatch and the hook of one solve. What ends it is remembered: a solve that is to stop stays so, whoever asks.
+///
+/// Every loop of a solver asks: a trial, sweep or stage [`check`](Self::check) when it ends, and what takes long within one
+/// [`late`](Self::late), or [`spend`](Self::spend) where a step is too short for a look at the clock. A loop without a bound of its
+/// own (`loop`, `while`) that does not ask says in a comment `Ends:` why it ends; a test looks for both.
 pub(crate) struct Watch<'a> {
     limits: &'a Limits,
     hook: &'a Hook<'a>,
     start: Instant,
+    /// Why to stop.
+    stopped: Cell<Option<Stopped>>,
+    /// What the hook was told last, and when; at first it is asked at once.
+    told: Cell<Option<Progress>>,
+    /// Work since the last look at the clock.
+    work: Cell<usize>,
 }
 
 impl<'a> Watch<'a> {
     pub fn new(limits: &'a Limits, hook: &'a Hook<'a>) -> Self {
-        Self { limits, hook, start: Instant::now() }
+        Self {
+            limits,
+            hook,
+            start: Instant::now(),
+            stopped: Cell::new(None),
+            told: Cell::new(None),
+            work: Cell::new(0),
+        }
     }
 
     pub fn seconds(&self) -> f64 {
@@ -106,9 +142,53 @@ impl<'a> Watch<'a> {
         self.start.elapsed()
     }
 
-    /// Whether the time is up, without calling the hook: cheap enough for inner loops.
+    /// Whether to stop, because the time is up or the hook, which is called when it has not been for a while, says so: cheap enough
+    /// for inner loops.
     pub fn late(&self) -> bool {
-        self.limits.time.is_some_and(|limit| self.start.elapsed() >= limit)
+        if self.stopped.get().is_some() {
+            return true;
+        }
+        let elapsed = self.start.elapsed();
+        if self.limits.time.is_some_and(|limit| elapsed >= limit) {
+            self.stopped.set(Some(Stopped::Time));
+        } else {
+            let told = self.told.get();
+            if told.is_none_or(|told| elapsed >= told.elapsed + UNHEARD) {
+                let nothing = Progress { lower: f64::NEG_INFINITY, upper: f64::INFINITY, iterations: 0, elapsed };
+                self.tell(Progress { elapsed, ..told.unwrap_or(nothing) });
+            }
+        }
+        self.stopped.get().is_some()
+    }
+
+    /// The same after so much work, in numbers read or so, for loops of steps that are shorter than a look at the clock.
+    #[inline]
+    pub fn after(&self, work: usize) -> bool {
+        let done = self.work.get().saturating_add(work);
+        if done < WORK_A_LOOK {
+            self.work.set(done);
+            return self.stopped.get().is_some();
+        }
+        self.work.set(0);
+        self.late()
+    }
+
+    /// [`after`](Self::after), for work that cannot go on when it is to stop.
+    #[inline]
+    pub fn spend(&self, work: usize) -> Result<(), Late> {
+        if self.after(work) { Err(Late) } else { Ok(()) }
+    }
+
+    /// Why to stop, when [`late`](Self::late) has said so.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.stopped.get()
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.told.set(Some(progress));
+        if (self.hook)(&progress).is_break() {
+            self.stopped.set(Some(Stopped::Cancelled));
+        }
     }
 
     /// Whether `bytes` of solver data are more than allowed.
@@ -118,12 +198,12 @@ impl<'a> Watch<'a> {
 
     /// Reports progress and says whether to stop for a reason other than convergence.
     pub fn check(&self, lower: f64, upper: f64, iterations: u64, bytes: usize) -> Option<Stopped> {
-        let progress = Progress { lower, upper, iterations, elapsed: self.start.elapsed() };
-        if (self.hook)(&progress).is_break() {
-            return Some(Stopped::Cancelled);
+        let elapsed = self.start.elapsed();
+        if self.stopped.get() != Some(Stopped::Cancelled) {
+            self.tell(Progress { lower, upper, iterations, elapsed });
         }
         if self.late() {
-            return Some(Stopped::Time);
+            return self.stopped.get();
         }
         self.too_large(bytes).then_some(Stopped::Memory)
     }

@@ -16,8 +16,12 @@ use crate::{Assessment, Hook, Limits, SolveError};
 /// function of the belief (per stage) where it is not. It holds its model, and saves and loads.
 ///
 /// Stages count from 0. A policy of a model with horizon H answers for stages 0 to H-1 and panics beyond; without a horizon it
-/// is stationary and ignores the stage. A belief has length S and sums to 1. Where the state is observed, a belief that is not
-/// a vertex means "drawn from it and then seen" for values, and one action for all its states in `q_values`.
+/// is stationary and ignores the stage. A belief has length S and sums to 1.
+///
+/// All that is said of a belief speaks of the decision-maker who must act knowing it and no more. Where the state is observed,
+/// decisions are made in states, at the vertices; a belief that is none is that of somebody who has to act before the state is
+/// seen (it is seen afterwards, and nature sees it always). What the state is worth to who sees it first has names of its own:
+/// [`informed_value`](Self::informed_value) and [`informed_bounds`](Self::informed_bounds), which are never less.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SolvedPolicy {
     model: Arc<Model>,
@@ -91,35 +95,31 @@ impl SolvedPolicy {
         self.assess(stage, belief).q_values
     }
 
-    /// Point estimate of `V_t(b)`.
+    /// Point estimate of `V_t(b)`: the greatest of [`q_values`](Self::q_values).
     pub fn value(&self, stage: usize, belief: &[f64]) -> f64 {
-        match &self.body {
-            Body::Table(table) => table.expected_value(&self.model, stage, belief),
-            Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).value(),
-        }
+        self.assess(stage, belief).value()
     }
 
-    /// Proven `(lower, upper)` bounds on `V_t(b)`.
+    /// Proven `(lower, upper)` bounds on `V_t(b)`: those of [`assess`](Self::assess).
     pub fn bounds(&self, stage: usize, belief: &[f64]) -> (f64, f64) {
-        match &self.body {
-            Body::Table(table) => {
-                let value = table.expected_value(&self.model, stage, belief);
-                let band = table.band(stage);
-                (value - band, value + band)
-            }
-            Body::Belief(bounds) => bounds.assess(&self.model, stage, belief).bounds(),
-        }
+        self.assess(stage, belief).bounds()
     }
 
-    /// [`bounds`](Self::bounds) where the assessment at (stage, belief) is at hand, without another backup.
-    pub fn bounds_of(&self, stage: usize, belief: &[f64], assessed: &Assessment) -> (f64, f64) {
-        match &self.body {
-            Body::Table(_) => self.bounds(stage, belief),
-            Body::Belief(_) => assessed.bounds(),
-        }
+    /// Point estimate of `Σ_s b(s) V_t(s)`: the state is drawn from `belief` and seen before the decision. At a vertex the same as
+    /// [`value`](Self::value), elsewhere at least as much. `None` where the state is hidden. O(S).
+    pub fn informed_value(&self, stage: usize, belief: &[f64]) -> Option<f64> {
+        let Body::Table(table) = &self.body else { return None };
+        Some(table.expected_value(&self.model, stage, belief))
     }
 
-    /// A proven upper bound on `V*_t(b) - Q*_t(b, action)`, at least 0.
+    /// Proven `(lower, upper)` bounds on [`informed_value`](Self::informed_value).
+    pub fn informed_bounds(&self, stage: usize, belief: &[f64]) -> Option<(f64, f64)> {
+        let Body::Table(table) = &self.body else { return None };
+        let (value, band) = (table.expected_value(&self.model, stage, belief), table.band(stage));
+        Some((value - band, value + band))
+    }
+
+    /// A proven upper bound on `V*_t(b) - Q*_t(b, action)`, at least 0: what `action` loses to the best that can be done knowing `b`.
     pub fn regret_bound(&self, stage: usize, belief: &[f64], action: usize) -> f64 {
         self.assess(stage, belief).regret_bound(action)
     }
@@ -172,9 +172,11 @@ impl SolvedPolicy {
         Some(table.answers(&self.model, stage, std::iter::once((action, state))).pairs(0).collect())
     }
 
-    /// Point estimate of the value at the start distribution.
+    /// Point estimate of the value at the start distribution. Where the state is observed, the first one is seen before the first
+    /// decision: the informed value.
     pub fn start_value(&self) -> f64 {
-        self.value(0, self.model.start())
+        let start = self.model.start();
+        self.informed_value(0, start).unwrap_or_else(|| self.value(0, start))
     }
 
     /// Tightens the bounds at (stage, belief) by search from there until they are `limits.gap` apart, the limits or the hook stop

@@ -63,7 +63,8 @@ type Name = &'static str;
 /// What a solver returns. `lower <= V(b0) <= upper` is proven up to rounding, whatever the reason for stopping.
 #[derive(Debug, Clone)]
 pub struct Solution {
-    /// Lower bound on the value at the start distribution.
+    /// Lower bound on the value at the start distribution. Where the state is observed, the first one is drawn from it and seen
+    /// before the first decision ([`SolvedPolicy::informed_bounds`]).
     pub lower: f64,
     /// Upper bound on the value at the start distribution.
     pub upper: f64,

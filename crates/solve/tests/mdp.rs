@@ -247,7 +247,7 @@ fn a_cancelled_sweep_keeps_the_bounds_of_the_last() {
             let cut = solver.solve(&model, &Limits::with_gap(1e-9), &hook).unwrap();
             assert!(count.get() <= calls, "the hook is not called again");
             assert!(cut.lower <= exact.upper + 1e-9 && exact.lower <= cut.upper + 1e-9);
-            let (low, high) = cut.policy.bounds(0, model.start());
+            let (low, high) = cut.policy.informed_bounds(0, model.start()).unwrap();
             assert!(low <= exact.upper + 1e-9 && exact.lower <= high + 1e-9);
             assert!(cut.stopped == Stopped::Cancelled || cut.stopped == Stopped::Converged);
         }
@@ -277,7 +277,7 @@ fn assert_nothing_was_missed(model: &Model, solution: &Solution, states: impl It
     let s = model.states().len();
     for state in states {
         let belief = vertex(s, state);
-        let (value, q) = (solution.policy.value(0, &belief), solution.policy.q_values(0, &belief));
+        let (value, q) = (solution.policy.informed_value(0, &belief).unwrap(), solution.policy.q_values(0, &belief));
         let best = q.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         assert!((value - best).abs() <= 1e-13 * value.abs().max(1.0), "state {state}: {value}, the best action {best}");
     }

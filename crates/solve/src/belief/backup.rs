@@ -21,10 +21,14 @@ pub(crate) trait ValueBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket;
 }
 
-/// The positive entries of a dense belief.
+/// The positive entries of a dense belief, but for [`IMPOSSIBLE`] ones.
 pub(crate) fn sparse(belief: &[f64]) -> Sparse {
-    belief.iter().enumerate().filter(|(_, p)| **p > 0.0).map(|(s, &p)| (s as u32, p)).collect()
+    belief.iter().enumerate().filter(|(_, p)| **p > IMPOSSIBLE).map(|(s, &p)| (s as u32, p)).collect()
 }
+
+/// What is less likely than this does not happen: far below rounding, and far from where probabilities lose their digits, divide to
+/// infinity or underflow. What it leaves out of a value is this share of the largest value at most.
+const IMPOSSIBLE: f64 = 1e-100;
 
 /// Scratch for [`successors`]: beliefs by observation.
 #[derive(Debug, Default)]
@@ -52,7 +56,8 @@ impl Scratch {
     }
 
     /// Calls `visit(observation, joint)` for every observation that `action` can bring under model `m`, where
-    /// `joint(s') = Q_m[a][s'][o] Σ_s b(s) P_m[a][s][s']`, ascending in s'; observations come in order.
+    /// `joint(s') = Q_m[a][s'][o] Σ_s b(s) P_m[a][s][s']`, ascending in s', where that is not [`IMPOSSIBLE`]; observations come in
+    /// order.
     pub fn successors(
         &mut self,
         model: &Model,
@@ -76,12 +81,13 @@ impl Scratch {
         for &next in &self.support {
             // An underflow to zero may have listed a state twice: the first visit takes its mass.
             let mass = std::mem::take(&mut self.predicted[next as usize]);
-            if mass > 0.0 {
-                for (o, q) in kernel.pairs(action * s + next as usize) {
+            for (o, q) in kernel.pairs(action * s + next as usize) {
+                let joint = mass * q;
+                if joint > IMPOSSIBLE {
                     if self.by_observation[o].is_empty() {
                         self.seen.push(o as u32);
                     }
-                    self.by_observation[o].push((next, mass * q));
+                    self.by_observation[o].push((next, joint));
                 }
             }
         }

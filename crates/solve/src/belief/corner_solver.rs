@@ -47,6 +47,18 @@ impl Solver for CornerBounds {
     }
 }
 
+/// What a solver returns that had no time for more than the linear bounds.
+pub(crate) fn unrefined(model: &Model, corners: Corners, watch: &Watch, solver: &'static str) -> Solution {
+    let vectors = corners.len();
+    let bounds = BeliefBounds { corners, refined: Refined::None };
+    let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
+    let seconds = watch.seconds();
+    let stats =
+        Stats { seconds, start_up: seconds, iterations: 0, backups: 0, vectors, points: vectors, threads: 1, solver };
+    let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
+    Solution { lower, upper, policy, stats, stopped: watch.stopped().unwrap_or(Stopped::Time) }
+}
+
 /// Belief solvers treat models with observations; the others have tables.
 pub(crate) fn require_observations(solver: &'static str, model: &Model) -> Result<(), SolveError> {
     if matches!(model.kind(), Kind::Pomdp | Kind::Apomdp) {

@@ -99,13 +99,14 @@ impl Corners {
         Self { stationary: true, states: s, lower: vec![lower], upper: vec![upper] }
     }
 
-    /// Replaces the upper bounds of `stage` by the one vector `top` where it is lower, and sweeps it on to the stages before.
-    pub fn lower_the_top(&mut self, model: &Model, stage: usize, top: &[f64]) {
+    /// Replaces the upper bounds of `stage` by the one vector `top` where it is lower, and sweeps it on to the stages before, as far as
+    /// `late` lets it.
+    pub fn lower_the_top(&mut self, model: &Model, stage: usize, top: &[f64], late: &dyn Fn() -> bool) {
         let lower = |old: &mut [f64], new: &[f64]| old.iter_mut().zip(new).for_each(|(old, new)| *old = old.min(*new));
         let models = model.dynamics().len();
         lower(&mut self.upper[stage], &top.repeat(models));
         for t in (0..stage).rev() {
-            let swept = upper_sweep(model, &self.upper[t + 1], &|| false).expect("it is never late");
+            let Some(swept) = upper_sweep(model, &self.upper[t + 1], late) else { return };
             lower(&mut self.upper[t], &swept);
         }
     }

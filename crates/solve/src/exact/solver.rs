@@ -68,7 +68,7 @@ impl Solver for Exact {
         let watch = Watch::new(limits, hook);
         let budget = Budget::new(limits).with_work(self.most_work);
         let branches = branches(model);
-        let supports = Supports::new(model, &branches, self.everywhere);
+        let supports = Supports::new(model, &branches, self.everywhere, &watch);
         let most = supports.states.iter().map(Vec::len).max().unwrap_or(0);
         if most > MOST_STATES {
             let expected = "a model whose observations leave at most 4096 states possible";
@@ -125,10 +125,16 @@ fn run_beside(task: &Task, watch: &Watch, threads: usize) -> Outcome {
             // No threads to be had: this one does the work, with the global pool's help.
             Err(_) => task.run(&sender),
         });
+        // Ends: the work does, soon after the budget is spent, and drops its sender.
         loop {
             let left = task.limits.time.map_or(TICK, |time| time.saturating_sub(watch.elapsed()));
             match receiver.recv_timeout(TICK.min(left)) {
-                Ok((lower, upper, stages)) => now = (now.0.max(lower), now.1.min(upper), stages),
+                Ok(first) => {
+                    // Small stages come faster than a hook may take them: the last one stands for all.
+                    for (lower, upper, stages) in std::iter::once(first).chain(receiver.try_iter()) {
+                        now = (now.0.max(lower), now.1.min(upper), stages);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -178,6 +184,7 @@ impl Task<'_> {
         // A backup of stage 1 gives stage 0 at any belief.
         let last = if self.everywhere { horizon } else { horizon - 1 };
         let (mut error, mut done) = (0.0, 0);
+        // Ends: at the last stage, or with one that the budget does not let be finished.
         while done < last {
             let Some(stage) = self.backup.stage(&sets) else { break };
             error = stage.error + self.model.discount() * error;
@@ -210,7 +217,8 @@ impl Task<'_> {
                 .map(|s| held.assess(self.model, stage - 1, &corner(s)).bounds().1)
                 .collect();
             if top.len() == states {
-                held.corners.lower_the_top(self.model, stage - 1, &top);
+                let over = || self.budget.spent() && start.elapsed() >= AFTERWARDS;
+                held.corners.lower_the_top(self.model, stage - 1, &top, &over);
             }
         }
         let Refined::Exact(bounds) = held.refined else { unreachable!("it was put there") };
@@ -244,6 +252,7 @@ impl Task<'_> {
             bounds
         };
         let mut bounds = exact(&sets, below, above);
+        // Ends: when the gap is reached, rounding is all that is left, or the budget does not let a stage be finished.
         while !complete {
             let Some(stage) = self.backup.stage(&sets) else { break };
             stages += 1;
@@ -252,7 +261,7 @@ impl Task<'_> {
             let factor = discount / (1.0 - discount);
             let rest = stage.error / (1.0 - discount);
             left *= discount;
-            let (low, high) = movement(&stage.sets, &sets);
+            let Some((low, high)) = movement(&stage.sets, &sets, self.budget) else { break };
             // The bounds at the start are those of one more backup, and half the gap is left for what is not measured.
             let pad = 0.25 * self.limits.gap / (factor * discount).max(1e-300);
             let near = factor * discount * (high - low) <= 0.5 * self.limits.gap;
@@ -295,16 +304,21 @@ fn bytes(sets: &[Vectors]) -> usize {
     sets.iter().map(Vectors::bytes).sum()
 }
 
-/// The least and the greatest difference seen between two stages, at the points where their vectors are needed.
-fn movement(new: &[Vectors], old: &[Vectors]) -> (f64, f64) {
+/// The least and the greatest difference seen between two stages, at the points where their vectors are needed; `None` when the
+/// budget is spent.
+fn movement(new: &[Vectors], old: &[Vectors], budget: &Budget) -> Option<(f64, f64)> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (new, old) in new.iter().zip(old) {
         for set in [new, old] {
             for i in 0..set.len() {
+                if budget.spent() {
+                    return None;
+                }
+                budget.work(new.values.len() + old.values.len());
                 let change = new.value(set.point(i)) - old.value(set.point(i));
                 (low, high) = (low.min(change), high.max(change));
             }
         }
     }
-    (low, high)
+    Some((low, high))
 }

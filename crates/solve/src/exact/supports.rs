@@ -1,6 +1,9 @@
 //! Which beliefs there are after a step: those on the supports that an action and an observation leave.
 
+use rustc_hash::FxHashMap;
 use tiresias_model::Model;
+
+use crate::limits::Watch;
 
 /// More supports than this are not told apart: one for all beliefs stands for them.
 const MOST: usize = 512;
@@ -16,8 +19,9 @@ pub(crate) struct Supports {
 }
 
 impl Supports {
-    /// Of the successors, or, with `everywhere`, all states as one support. O(entries of the kernels, and supports² · S).
-    pub fn new(model: &Model, branches: &[(usize, usize)], everywhere: bool) -> Self {
+    /// Of the successors, or, with `everywhere` or when it is late, all states as one support. O(entries of the kernels, and
+    /// supports² · S).
+    pub fn new(model: &Model, branches: &[(usize, usize)], everywhere: bool, watch: &Watch) -> Self {
         let s = model.states().len();
         let observations = model.observations().map_or(0, tiresias_model::Space::len);
         let mut left: Vec<Vec<Vec<u32>>> = Vec::with_capacity(branches.len());
@@ -36,7 +40,7 @@ impl Supports {
         distinct.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         distinct.dedup();
         let mut states: Vec<Vec<u32>> = Vec::new();
-        if everywhere || distinct.len() > MOST {
+        if everywhere || distinct.len() > MOST || watch.late() {
             states.push((0..s as u32).collect());
         } else {
             for set in distinct {
@@ -45,11 +49,16 @@ impl Supports {
                 }
             }
         }
-        let home = |set: &Vec<u32>| {
-            let found = states.iter().position(|support| holds(support, set));
-            found.filter(|_| !set.is_empty())
-        };
-        let after = left.iter().map(|sets| sets.iter().map(home).collect()).collect();
+        // Many observations leave the same states.
+        let mut homes: FxHashMap<&[u32], Option<usize>> = FxHashMap::default();
+        let home = |set: &'_ Vec<u32>| states.iter().position(|support| holds(support, set));
+        let mut after = Vec::with_capacity(left.len());
+        for sets in &left {
+            let all = sets
+                .iter()
+                .map(|set| if set.is_empty() { None } else { *homes.entry(set).or_insert_with(|| home(set)) });
+            after.push(all.collect());
+        }
         Self { states, after }
     }
 }

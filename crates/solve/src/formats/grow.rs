@@ -74,6 +74,7 @@ impl<'a> Graph<'a> {
             }
         }
         let mut scratch = Scratch::new(model);
+        // Ends: each node comes once, and they are counted.
         while let Some((stage, node, witness, set)) = graph.open.pop_front() {
             graph.expand(stage, node, &witness, set, &mut scratch);
             let nodes: usize = graph.stages.iter().map(Vec::len).sum();
@@ -130,6 +131,7 @@ fn add_nodes(model: &Model, stages: &mut [Vec<Node>], vectors: &mut AlphaPolicy)
     let mut heap = BinaryHeap::from([Met { weight: 1.0, stage: 0, belief: sparse(model.start()) }]);
     let (mut met, mut known) = (Vec::new(), FxHashSet::default());
     let mut scratch = Scratch::new(model);
+    // Ends: each belief is looked into once, and there are enough or no more of them.
     while met.len() < MOST_BELIEFS {
         let Some(Met { weight, stage, belief }) = heap.pop() else { break };
         // Beliefs that differ by rounding are one.
@@ -198,6 +200,7 @@ fn from_start(stages: &[Vec<Node>], start: u32) -> Vec<Vec<Node>> {
     let mut open = VecDeque::from([(0, start)]);
     numbers[0].insert(start, 0);
     order[0].push(start);
+    // Ends: each node is numbered once.
     while let Some((stage, node)) = open.pop_front() {
         let after = stage + usize::from(staged);
         if after == stages.len() {

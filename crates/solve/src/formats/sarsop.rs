@@ -123,6 +123,7 @@ fn reached(model: &Model) -> Vec<bool> {
     let states = model.states().len();
     let mut reached = vec![false; states];
     let mut open: Vec<usize> = (0..states).filter(|&s| model.start()[s] > 0.0).collect();
+    // Ends: each state is read once.
     while let Some(state) = open.pop() {
         for action in 0..model.actions().len() {
             for (next, _) in model.dynamics()[0].transition.pairs(action * states + state) {

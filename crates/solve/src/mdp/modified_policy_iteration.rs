@@ -28,7 +28,7 @@ impl Solver for ModifiedPolicyIteration {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         check(model, self.name())?;
         Ok(iterate(model, limits, hook, self.name(), &Evaluation::Sweeps(self.evaluations)))
     }

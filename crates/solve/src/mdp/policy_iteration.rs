@@ -27,7 +27,7 @@ impl Solver for PolicyIteration {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         check(model, self.name())?;
         let unsupported = |expected: &'static str, found: String| {
             Err(SolveError::Unsupported { solver: self.name(), expected, found })

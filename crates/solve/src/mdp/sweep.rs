@@ -2,16 +2,18 @@
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use tiresias_model::{Ambiguity, Model};
+use tiresias_model::{Ambiguity, Model, Reward, Support};
 
 use super::block::{Block, Desk, Memory, Operator};
 use super::held::Held;
 use super::rivals::Rise;
 use crate::{Limits, Stopped};
 
-/// States a task sweeps: few enough that their values stay in the innermost cache while the actions pass over them, enough that
+/// States a task sweeps at most: few enough that their values stay in the innermost cache while the actions pass over them, enough that
 /// every action reads its rows in long runs.
-pub(super) const BLOCK: usize = 1024;
+const BLOCK: usize = 1024;
+/// And at least, however long their rows.
+const SMALL_BLOCK: usize = 16;
 /// Kernel entries a thread reads between two looks at the clock: some milliseconds.
 const ENTRIES_A_LOOK: usize = 1 << 22;
 /// Kernels smaller than this are swept faster than what could be left out is found.
@@ -63,6 +65,8 @@ impl Swept {
 pub(crate) struct Sweeps<'a> {
     model: &'a Model,
     pool: Option<ThreadPool>,
+    /// States a block.
+    block: usize,
     /// Blocks between two looks at the clock.
     slab: usize,
     blocks: Vec<Block>,
@@ -87,7 +91,13 @@ impl<'a> Sweeps<'a> {
         // No threads to be had: the caller's own thread does the work.
         let pool = wanted.then(|| rayon::ThreadPoolBuilder::new().num_threads(limits.threads).build().ok()).flatten();
         let share = pool.as_ref().map_or(1, ThreadPool::current_num_threads) * ENTRIES_A_LOOK;
-        let slab = (share as f64 / entries as f64 * states as f64) as usize / BLOCK;
+        // Where nature may lead anywhere and that pays, a row is looked for among all states.
+        let anywhere = matches!(model.ambiguity(), Some(Ambiguity::L1 { support: Support::All, .. }));
+        let looks =
+            if anywhere && matches!(model.reward(), Reward::Transition(_)) { states * states * actions } else { 0 };
+        let by_state = entries.max(looks) as f64 / states as f64;
+        let block = ((ENTRIES_A_LOOK as f64 / by_state) as usize).clamp(SMALL_BLOCK, BLOCK);
+        let slab = (share as f64 / by_state) as usize / block;
         let ceilings = size_of::<f32>() * states * (actions + 1);
         let (memory, bytes) = if entries < ENTRIES_TO_REMEMBER {
             (Memory::Nothing, 0)
@@ -98,8 +108,8 @@ impl<'a> Sweeps<'a> {
         } else {
             (Memory::Ceilings, ceilings)
         };
-        let blocks = (0..states).step_by(BLOCK).map(|base| Block::new(base, memory)).collect();
-        Self { model, pool, slab: slab.max(1), blocks, rise: Rise::default(), bytes, backups: 0 }
+        let blocks = (0..states).step_by(block).map(|base| Block::new(base, memory)).collect();
+        Self { model, pool, block, slab: slab.max(1), blocks, rise: Rise::default(), bytes, backups: 0 }
     }
 
     /// Threads that a sweep runs on.
@@ -152,7 +162,7 @@ impl<'a> Sweeps<'a> {
         sweep: impl Fn(&mut Block, &mut [f64], &mut [u32]) -> Swept + Sync,
     ) -> Result<Change, Stopped> {
         let mut swept = Swept::NONE;
-        let states = self.slab * BLOCK;
+        let (block, states) = (self.block, self.slab * self.block);
         let slabs = self.blocks.chunks_mut(self.slab).zip(value.chunks_mut(states)).zip(actions.chunks_mut(states));
         for (i, ((blocks, value), actions)) in slabs.enumerate() {
             if let Some(reason) = if i > 0 { pause() } else { None } {
@@ -162,11 +172,11 @@ impl<'a> Sweeps<'a> {
             let slab = if let Some(pool) = &self.pool {
                 pool.install(|| {
                     let parts =
-                        blocks.par_iter_mut().zip(value.par_chunks_mut(BLOCK)).zip(actions.par_chunks_mut(BLOCK));
+                        blocks.par_iter_mut().zip(value.par_chunks_mut(block)).zip(actions.par_chunks_mut(block));
                     parts.map(step).reduce(|| Swept::NONE, Swept::and)
                 })
             } else {
-                let parts = blocks.iter_mut().zip(value.chunks_mut(BLOCK)).zip(actions.chunks_mut(BLOCK));
+                let parts = blocks.iter_mut().zip(value.chunks_mut(block)).zip(actions.chunks_mut(block));
                 parts.map(step).fold(Swept::NONE, Swept::and)
             };
             swept = swept.and(slab);

@@ -144,6 +144,7 @@ impl Table {
         (0..model.dynamics().len()).map(value).collect()
     }
 
+    /// What each action is worth to who has to act before the state is seen.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
         let actions = model.actions().len();
         let (mut q, mut nature) = (vec![0.0; actions], vec![Nature { minimiser: 0, maximiser: 0 }; actions]);

@@ -20,7 +20,7 @@ impl Solver for ValueIteration {
     }
 
     fn solve(&self, model: &Model, limits: &Limits, hook: &Hook) -> Result<Solution, SolveError> {
-        limits.check()?;
+        limits.check_for(model)?;
         check(model, self.name())?;
         Ok(iterate(model, limits, hook, self.name(), &Evaluation::Sweeps(0)))
     }

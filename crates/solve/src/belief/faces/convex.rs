@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::geometry::Geometry;
 use super::lattice::{Place, three};
 use super::sweep::Criterion;
+use crate::limits::{Late, Watch};
 
 /// A stage's bounds. `vectors[v]` is a linear function on the face of vertex `v` (index: corner, in the face's coordinates)
 /// that is nowhere above the value function; `upper[v]` is not below it at `v`, so neither is the interpolant, by convexity.
@@ -36,13 +37,14 @@ impl ConvexStage {
 
     /// The stage before this one: point-based backups at all vertices (Pineau, Gordon, Thrun 2003) below, the Bellman operator at
     /// all vertices above.
-    pub fn before(&self, geometry: &Geometry, c: Criterion) -> Self {
+    pub fn before(&self, geometry: &Geometry, c: Criterion, watch: &Watch) -> Result<Self, Late> {
         let mut out = Self::default();
         for (f, face) in geometry.faces.iter().enumerate() {
             let maps = &geometry.maps[f];
             for (v, ijl) in face.lattice(geometry.divisions).coordinates().into_iter().enumerate() {
                 let y = three(|i| ijl[i] as f64 / geometry.divisions as f64);
                 let places = geometry.places_of(f, v);
+                watch.spend(8 * places.len())?;
                 let (mut best, mut lower, mut upper) = ([0.0; 3], f64::NEG_INFINITY, f64::NEG_INFINITY);
                 for g in 0..c.actions * c.models {
                     let (mut vector, mut above) = ([0.0; 3], 0.0);
@@ -67,6 +69,6 @@ impl ConvexStage {
                 out.upper.push(upper);
             }
         }
-        out
+        Ok(out)
     }
 }

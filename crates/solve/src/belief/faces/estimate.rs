@@ -13,7 +13,7 @@ use crate::belief::backup::Bracket;
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
-use crate::limits::Watch;
+use crate::limits::{Late, Watch};
 use crate::mdp::backup::blend;
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
@@ -66,18 +66,21 @@ impl Solver for Estimate {
             return Err(SolveError::Limit { what: "divisions", value: 0.0, expected: "at least 1" });
         }
         let watch = Watch::new(limits, hook);
-        let faces = scaled_faces(model, &require_faces(self.name(), model)?);
+        let supports = require_faces(self.name(), model, &watch)?;
         let corners = Corners::new(model, &watch);
-        let coarse = Values::new(model, &faces, self.divisions, &corners, limits, &watch);
-        let fine = Values::new(model, &faces, 2 * self.divisions, &corners, limits, &watch);
+        let estimates = supports.and_then(|supports| {
+            let faces = scaled_faces(model, &supports, &watch)?;
+            let coarse = Values::new(model, &faces, self.divisions, &corners, limits, &watch)?;
+            let fine = Values::new(model, &faces, 2 * self.divisions, &corners, limits, &watch)?;
+            let by_state = by_state(model, &faces);
+            Ok(FaceEstimates { stationary: model.horizon().is_none(), faces, by_state, coarse, fine })
+        });
         let mut bounds = BeliefBounds { corners, refined: Refined::None };
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
         let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { Stopped::Exhausted };
         let stopped = watch.check(lower, upper, 1, 0).unwrap_or(stopped);
-        if let (Some(coarse), Some(fine)) = (coarse, fine) {
-            let stationary = model.horizon().is_none();
-            let by_state = by_state(model, &faces);
-            bounds.refined = Refined::Estimates(FaceEstimates { stationary, faces, by_state, coarse, fine });
+        if let Ok(estimates) = estimates {
+            bounds.refined = Refined::Estimates(estimates);
         }
         let (vectors, points) = bounds.sizes();
         let stats = Stats {
@@ -135,7 +138,7 @@ impl Values {
             && self.stages.iter().all(|s| s.len() == expected)
     }
 
-    /// All stages; `None` when the time runs out on the way.
+    /// All stages.
     fn new(
         model: &Model,
         faces: &[Face],
@@ -143,35 +146,33 @@ impl Values {
         corners: &Corners,
         limits: &Limits,
         watch: &Watch,
-    ) -> Option<Self> {
-        let geometry = Geometry::new(faces, face_maps(model, faces), divisions);
+    ) -> Result<Self, Late> {
+        let geometry = Geometry::new(faces, face_maps(model, faces, watch)?, divisions, watch)?;
         let criterion = Criterion::of(model);
         let mut stages: Vec<Vec<f64>> =
             vec![ends(model, faces, divisions, corners).iter().map(super::solver::End::middle).collect()];
         let sweeps = model.horizon().map_or_else(|| stationary_sweeps(model, corners, limits), |h| h - 1);
         for _ in 0..sweeps {
-            if watch.late() {
-                return None;
-            }
-            let before = before(&geometry, criterion, &stages[stages.len() - 1]);
+            let before = before(&geometry, criterion, &stages[stages.len() - 1], watch)?;
             if model.horizon().is_none() {
                 stages.clear();
             }
             stages.push(before);
         }
         stages.reverse();
-        Some(Self { divisions, base: geometry.base, stages })
+        Ok(Self { divisions, base: geometry.base, stages })
     }
 }
 
 /// The Bellman operator at all vertices.
-fn before(geometry: &Geometry, c: Criterion, next: &[f64]) -> Vec<f64> {
+fn before(geometry: &Geometry, c: Criterion, next: &[f64], watch: &Watch) -> Result<Vec<f64>, Late> {
     let mut out = Vec::with_capacity(next.len());
     for (f, face) in geometry.faces.iter().enumerate() {
         let maps = &geometry.maps[f];
         for (v, ijl) in face.lattice(geometry.divisions).coordinates().into_iter().enumerate() {
             let y = three(|i| ijl[i] as f64 / geometry.divisions as f64);
             let places = geometry.places_of(f, v);
+            watch.spend(4 + 4 * places.len())?;
             let mut best = f64::NEG_INFINITY;
             for action in 0..c.actions {
                 let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -190,5 +191,5 @@ fn before(geometry: &Geometry, c: Criterion, next: &[f64]) -> Vec<f64> {
             out.push(best);
         }
     }
-    out
+    Ok(out)
 }

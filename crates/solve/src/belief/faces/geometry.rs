@@ -5,6 +5,7 @@ use tiresias_model::Model;
 
 use super::lattice::{Lattice, Place, three};
 use crate::belief::backup::{Scratch, expected_reward};
+use crate::limits::{Late, Watch};
 
 /// A face of the belief simplex, with its own scale of coordinates.
 ///
@@ -68,7 +69,7 @@ pub(crate) struct FaceMaps {
 }
 
 /// Scales of the faces: the observations' likelihoods, averaged over actions, models and the observations that lead there.
-pub(crate) fn scaled_faces(model: &Model, supports: &[Vec<u32>]) -> Vec<Face> {
+pub(crate) fn scaled_faces(model: &Model, supports: &[Vec<u32>], watch: &Watch) -> Result<Vec<Face>, Late> {
     let s = model.states().len();
     let mut faces: Vec<Face> = supports.iter().map(|states| Face { states: states.clone(), scale: [0.0; 3] }).collect();
     let mut scratch = Scratch::new(model);
@@ -77,13 +78,16 @@ pub(crate) fn scaled_faces(model: &Model, supports: &[Vec<u32>]) -> Vec<Face> {
         for action in 0..model.actions().len() {
             for m in 0..model.dynamics().len() {
                 let kernel = model.dynamics()[m].observation.as_ref().expect("checked: the model has observations");
+                let mut looked = 1;
                 scratch.successors(model, m, &everywhere, action, |o, joint| {
-                    let target =
-                        faces.iter_mut().find(|face| face.coordinates_fit(joint)).expect("supports are closed");
+                    let at = faces.iter().position(|face| face.coordinates_fit(joint)).expect("supports are closed");
+                    looked += at;
+                    let target = &mut faces[at];
                     for i in 0..target.states.len() {
                         target.scale[i] += kernel.get(action * s + target.states[i] as usize, o);
                     }
                 });
+                watch.spend(looked)?;
             }
         }
     }
@@ -92,7 +96,7 @@ pub(crate) fn scaled_faces(model: &Model, supports: &[Vec<u32>]) -> Vec<Face> {
         // A scale far below the others would only stretch the lattice where no belief is.
         face.scale = face.scale.map(|w| if largest > 0.0 { (w / largest).max(1e-3) } else { 1.0 });
     }
-    faces
+    Ok(faces)
 }
 
 impl Face {
@@ -102,7 +106,7 @@ impl Face {
 }
 
 /// The maps out of every face. O(faces · A · entries of the kernels' rows on the faces).
-pub(crate) fn face_maps(model: &Model, faces: &[Face]) -> Vec<FaceMaps> {
+pub(crate) fn face_maps(model: &Model, faces: &[Face], watch: &Watch) -> Result<Vec<FaceMaps>, Late> {
     let models = model.dynamics().len();
     let mut scratch = Scratch::new(model);
     faces
@@ -116,16 +120,17 @@ pub(crate) fn face_maps(model: &Model, faces: &[Face]) -> Vec<FaceMaps> {
                     };
                     out.rewards.push(three(|j| expected_reward(model, m, &corner(j), action)));
                     let first = out.maps.len();
-                    push_maps(model, m, action, face, faces, &mut scratch, &mut out.maps);
+                    watch.spend(push_maps(model, m, action, face, faces, &mut scratch, &mut out.maps))?;
                     out.mass.push(out.maps[first..].iter().map(Map::largest_mass).sum());
                     out.groups.push(out.maps.len() as u32);
                 }
             }
-            out
+            Ok(out)
         })
         .collect()
 }
 
+/// Returns the faces that were looked at.
 fn push_maps(
     model: &Model,
     m: usize,
@@ -134,11 +139,13 @@ fn push_maps(
     faces: &[Face],
     scratch: &mut Scratch,
     maps: &mut Vec<Map>,
-) {
+) -> usize {
     let all: Vec<(u32, f64)> = face.states.iter().zip(face.scale).map(|(&s, w)| (s, w)).collect();
     let mut targets: Vec<(usize, u32)> = Vec::new();
+    let mut looked = 1;
     scratch.successors(model, m, &all, action, |o, joint| {
         let target = faces.iter().position(|f| f.coordinates_fit(joint)).expect("supports are closed under the maps");
+        looked += target;
         targets.push((o, target as u32));
     });
     let first = maps.len();
@@ -152,6 +159,7 @@ fn push_maps(
             image.into_iter().enumerate().for_each(|(i, y)| map.matrix[i][j] = y);
         });
     }
+    looked
 }
 
 /// Faces with their lattices, and where every vertex goes under every map: the same at every stage, so it is computed once.
@@ -169,7 +177,7 @@ pub(crate) struct Geometry {
 
 impl Geometry {
     /// O(vertices · maps).
-    pub fn new(faces: &[Face], maps: Vec<FaceMaps>, divisions: usize) -> Self {
+    pub fn new(faces: &[Face], maps: Vec<FaceMaps>, divisions: usize, watch: &Watch) -> Result<Self, Late> {
         let base = bases(faces, divisions);
         let mut places = Vec::new();
         let mut place_base = vec![0];
@@ -177,6 +185,7 @@ impl Geometry {
             let lattice = face.lattice(divisions);
             for c in lattice.coordinates() {
                 let y = three(|i| c[i] as f64 / divisions as f64);
+                watch.spend(4 * maps.maps.len())?;
                 for map in &maps.maps {
                     let target = map.target as usize;
                     places.push(place(&faces[target], divisions, base[target], map.apply(y)));
@@ -184,7 +193,7 @@ impl Geometry {
             }
             place_base.push(places.len());
         }
-        Self { faces: faces.to_vec(), maps, divisions, base, place_base, places }
+        Ok(Self { faces: faces.to_vec(), maps, divisions, base, place_base, places })
     }
 
     /// The places of one vertex (number within its face), one a map.

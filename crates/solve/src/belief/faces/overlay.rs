@@ -6,6 +6,7 @@
 
 use super::geometry::{Face, Geometry, place};
 use super::lattice::{Lattice, Place, Topology, three};
+use crate::limits::{Late, Watch};
 
 /// One point of an overlay: its place on the target face, and its weights on the corners of the source cell or edge (they sum to 1).
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +40,11 @@ impl Crossings {
         self.first.push(self.offsets.len() - 1);
     }
 
-    fn end_entry(&mut self) {
+    /// Returns the crossings of the entry.
+    fn end_entry(&mut self) -> usize {
+        let before = self.offsets[self.offsets.len() - 1] as usize;
         self.offsets.push(self.all.len() as u32);
+        self.all.len() - before
     }
 }
 
@@ -54,7 +58,7 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     /// O(cells · maps · crossings of each image).
-    pub fn new(geometry: &Geometry) -> Self {
+    pub fn new(geometry: &Geometry, watch: &Watch) -> Result<Self, Late> {
         let n = geometry.divisions;
         let lattice = |corners: usize| Lattice { corners, divisions: n };
         let topologies = [1, 2, 3].map(|corners| lattice(corners).topology());
@@ -76,7 +80,7 @@ impl Overlay {
             for &[u, v] in &topology.edges {
                 for e in 0..maps.len() {
                     image(e, [u, v, v]).edge(&mut on_edges.all);
-                    on_edges.end_entry();
+                    watch.spend(4 + 8 * on_edges.end_entry())?;
                 }
             }
             inside.start_face();
@@ -84,12 +88,12 @@ impl Overlay {
                 for cell in &topology.cells {
                     for e in 0..maps.len() {
                         image(e, cell.vertices).inside(&mut inside.all);
-                        inside.end_entry();
+                        watch.spend(4 + 8 * inside.end_entry())?;
                     }
                 }
             }
         }
-        Self { topologies, on_edges, inside }
+        Ok(Self { topologies, on_edges, inside })
     }
 
     /// Cells and edges of a face with `corners` corners.
@@ -131,6 +135,7 @@ impl<'a> Image<'a> {
             let (a, b) = (self.points[0][c], self.points[1][c]);
             let (low, high) = (a.min(b), a.max(b));
             let mut line = low.floor() + 1.0;
+            // Ends: a coordinate lies between 0 and the divisions.
             while line < high {
                 let t = (line - a) / (b - a);
                 self.push([1.0 - t, t, 0.0], out);
@@ -156,8 +161,10 @@ impl<'a> Image<'a> {
             return;
         }
         let mut l = l_low;
+        // Ends: both coordinates lie between 0 and the divisions.
         while l <= l_high {
             let mut j = j_low;
+            // Ends: see above.
             while j <= j_high {
                 let second = ((j - p[1]) * (r[2] - p[2]) - (r[1] - p[1]) * (l - p[2])) / area;
                 let third = ((q[1] - p[1]) * (l - p[2]) - (j - p[1]) * (q[2] - p[2])) / area;

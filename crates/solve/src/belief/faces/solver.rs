@@ -15,9 +15,12 @@ use crate::belief::backup::ordered;
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
-use crate::limits::Watch;
+use crate::limits::{Late, Watch};
 use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+
+/// Masses looked at before [`Faces::faces`] gives up: some ten milliseconds.
+const MOST_LOOKED_AT: usize = 1 << 20;
 
 /// Divisions of the first triangulation where no face has three states.
 const FIRST_LINEAR: usize = 16;
@@ -43,10 +46,15 @@ pub struct Faces {
 
 impl Faces {
     /// The number of faces with at most three states on which the posterior beliefs of `model` lie; `None` when some spread
-    /// wider, there are too many to list, or nothing is observed.
+    /// wider, there are too many to list, it takes long to find them, or nothing is observed.
     pub fn faces(model: &Model) -> Option<usize> {
         model.observations()?;
-        Some(supports::faces(model)?.len())
+        let mut left = MOST_LOOKED_AT;
+        let mut spend = |work: usize| {
+            left = left.checked_sub(work).ok_or(Late)?;
+            Ok(())
+        };
+        Some(supports::faces(model, &mut spend).ok().flatten()?.len())
     }
 
     /// Divisions in the last triangulation.
@@ -69,14 +77,19 @@ impl Solver for Faces {
         limits.check_for(model)?;
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
-        let supports = require_faces(self.name(), model)?;
-        let faces = scaled_faces(model, &supports);
-        let maps = face_maps(model, &faces);
+        let supports = require_faces(self.name(), model, &watch)?;
+        let found = supports.and_then(|supports| {
+            let faces = scaled_faces(model, &supports, &watch)?;
+            let maps = face_maps(model, &faces, &watch)?;
+            Ok((faces, maps))
+        });
+        // Without time for more there are no faces, and no more is made of them.
+        let (faces, maps) = found.unwrap_or_default();
         let mut bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
         let (mut lower, mut upper) = bounds.assess(model, 0, model.start()).bounds();
         // Without triangles the cost is linear in the divisions: they double whatever the gap, so that who asks for more has
         // tried all that serves who asks for less.
-        let linear = supports.iter().all(|s| s.len() < 3);
+        let linear = faces.iter().all(|face| face.states.len() < 3);
         let most = self.most_divisions(linear);
         let mut divisions = match self.first_divisions {
             0 if linear => FIRST_LINEAR.min(most),
@@ -97,8 +110,8 @@ impl Solver for Faces {
             if tried >= most || divisions > most {
                 break Stopped::Exhausted;
             }
-            let Some(stages) = triangulate(model, &faces, &maps, divisions, &bounds.corners, &watch, limits) else {
-                break Stopped::Time;
+            let Ok(stages) = triangulate(model, &faces, &maps, divisions, &bounds.corners, &watch, limits) else {
+                break watch.stopped().unwrap_or(Stopped::Time);
             };
             iterations += 1;
             let refined = FaceBounds::new(model, &faces, divisions, stages);
@@ -131,13 +144,21 @@ impl Solver for Faces {
     }
 }
 
-/// The supports of the faces, or an error that says that there are none.
-pub(super) fn require_faces(solver: &'static str, model: &Model) -> Result<Vec<Vec<u32>>, SolveError> {
-    supports::faces(model).ok_or_else(|| SolveError::Unsupported {
-        solver,
-        expected: "posterior beliefs with at most three states in their support",
-        found: "spread wider".into(),
-    })
+/// The supports of the faces, an error that says that there are none, or that it is too late to say.
+pub(super) fn require_faces(
+    solver: &'static str,
+    model: &Model,
+    watch: &Watch,
+) -> Result<Result<Vec<Vec<u32>>, Late>, SolveError> {
+    match supports::faces(model, |work| watch.spend(work)) {
+        Ok(Some(faces)) => Ok(Ok(faces)),
+        Ok(None) => Err(SolveError::Unsupported {
+            solver,
+            expected: "posterior beliefs with at most three states in their support",
+            found: "spread wider".into(),
+        }),
+        Err(Late) => Ok(Err(Late)),
+    }
 }
 
 /// Divisions that close the gap of most energy tasks at once: measured there, the gap is about 1.7 % of the distance between the
@@ -171,7 +192,7 @@ fn is_convex(model: &Model) -> bool {
     model.dynamics().len() == 1 || model.alpha() == 0.0
 }
 
-/// All stages at one fineness; `None` when the time runs out on the way.
+/// All stages at one fineness.
 fn triangulate(
     model: &Model,
     faces: &[Face],
@@ -180,8 +201,8 @@ fn triangulate(
     corners: &Corners,
     watch: &Watch,
     limits: &Limits,
-) -> Option<Stages> {
-    let geometry = Geometry::new(faces, maps.to_vec(), divisions);
+) -> Result<Stages, Late> {
+    let geometry = Geometry::new(faces, maps.to_vec(), divisions, watch)?;
     let criterion = Criterion::of(model);
     let ends = ends(model, faces, divisions, corners);
     let sweeps = model.horizon().map_or_else(|| stationary_sweeps(model, corners, limits), |h| h - 1);
@@ -191,18 +212,19 @@ fn triangulate(
             vectors: ends.iter().map(|end| end.low).collect(),
             upper: ends.iter().map(|end| product(&end.high, end.at)).collect(),
         };
-        let stages = backwards(stage, sweeps, keep_all, watch, |next| next.before(&geometry, criterion))?;
-        Some(Stages::Convex(stages))
+        let step = |next: &ConvexStage| next.before(&geometry, criterion, watch);
+        let stages = backwards(stage, sweeps, keep_all, watch, step)?;
+        Ok(Stages::Convex(stages))
     } else {
-        let overlay = Overlay::new(&geometry);
+        let overlay = Overlay::new(&geometry, watch)?;
         let lanes = |end: &End| -> Lanes {
             let (low, high) = (product(&end.low, end.at), product(&end.high, end.at));
             [low, f64::midpoint(low, high), high, 0.0]
         };
         let stage = ends.iter().map(lanes).collect();
         let mut sweep = Sweep::default();
-        let step = |next: &Vec<Lanes>| sweep.run(&geometry, &overlay, criterion, next);
-        Some(Stages::Ambiguous(backwards(stage, sweeps, keep_all, watch, step)?))
+        let step = |next: &Vec<Lanes>| sweep.run(&geometry, &overlay, criterion, next, watch);
+        Ok(Stages::Ambiguous(backwards(stage, sweeps, keep_all, watch, step)?))
     }
 }
 
@@ -234,20 +256,24 @@ pub(super) fn ends(model: &Model, faces: &[Face], divisions: usize, corners: &Co
 }
 
 /// Applies `step` `sweeps` times; all results in order of time, or only the last one's.
-fn backwards<T>(end: T, sweeps: usize, keep_all: bool, watch: &Watch, mut step: impl FnMut(&T) -> T) -> Option<Vec<T>> {
+fn backwards<T>(
+    end: T,
+    sweeps: usize,
+    keep_all: bool,
+    watch: &Watch,
+    mut step: impl FnMut(&T) -> Result<T, Late>,
+) -> Result<Vec<T>, Late> {
     let mut stages = vec![end];
     for _ in 0..sweeps {
-        if watch.late() {
-            return None;
-        }
-        let next = step(&stages[stages.len() - 1]);
+        watch.spend(1)?;
+        let next = step(&stages[stages.len() - 1])?;
         if !keep_all {
             stages.clear();
         }
         stages.push(next);
     }
     stages.reverse();
-    Some(stages)
+    Ok(stages)
 }
 
 /// Sweeps after which the linear bounds that an infinite horizon starts from differ by a tenth of the gap.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tiresias_model::Model;
 
 use crate::belief::backup::{Scratch, Sparse, sparse};
+use crate::limits::Late;
 
 /// The most states a face may have.
 pub(crate) const MOST_STATES: usize = 3;
@@ -12,23 +13,31 @@ pub(crate) const MOST_STATES: usize = 3;
 const MOST_SUPPORTS: usize = 3_000;
 
 /// The maximal supports of the beliefs that some actions, models and observations lead to from the start distribution, in
-/// lexicographic order; `None` when one has more than three states or there are too many.
-pub(crate) fn faces(model: &Model) -> Option<Vec<Vec<u32>>> {
+/// lexicographic order; `None` when one has more than three states or there are too many. `spend` is told the masses looked at.
+pub(crate) fn faces(
+    model: &Model,
+    mut spend: impl FnMut(usize) -> Result<(), Late>,
+) -> Result<Option<Vec<Vec<u32>>>, Late> {
     let mut seen = BTreeSet::new();
     let mut queue: VecDeque<Sparse> = VecDeque::from([sparse(model.start())]);
     let mut scratch = Scratch::new(model);
+    // Ends: there are finitely many supports, each comes once, and it spends.
     while let Some(belief) = queue.pop_front() {
         let mut found: Vec<Vec<u32>> = Vec::new();
         for action in 0..model.actions().len() {
             for m in 0..model.dynamics().len() {
+                let mut looked = 1;
                 scratch.successors(model, m, &belief, action, |_, joint| {
-                    found.push(joint.iter().map(|&(s, _)| s).collect());
+                    looked += joint.len();
+                    // More states than a face may have are told by one more.
+                    found.push(joint.iter().map(|&(s, _)| s).take(MOST_STATES + 1).collect());
                 });
+                spend(looked)?;
             }
         }
         for support in found {
             if support.len() > MOST_STATES || seen.len() > MOST_SUPPORTS {
-                return None;
+                return Ok(None);
             }
             if !seen.contains(&support) {
                 // Only the support matters from here on, so any positive masses do.
@@ -37,7 +46,13 @@ pub(crate) fn faces(model: &Model) -> Option<Vec<Vec<u32>>> {
             }
         }
     }
-    let within = |small: &[u32], large: &[u32]| small.iter().all(|s| large.contains(s));
-    let maximal = |f: &&Vec<u32>| !seen.iter().any(|g| g.len() > f.len() && within(f, g));
-    Some(seen.iter().filter(maximal).cloned().collect())
+    // What some support holds, but for itself.
+    let mut within: BTreeSet<Vec<u32>> = BTreeSet::new();
+    for face in &seen {
+        for kept in 1..(1_usize << face.len()) - 1 {
+            let part = face.iter().enumerate().filter(|(i, _)| (kept >> i) & 1 == 1);
+            within.insert(part.map(|(_, &state)| state).collect());
+        }
+    }
+    Ok(Some(seen.into_iter().filter(|face| !within.contains(face)).collect()))
 }

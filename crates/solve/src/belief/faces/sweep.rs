@@ -5,6 +5,7 @@ use tiresias_model::Model;
 use super::geometry::Geometry;
 use super::lattice::{Cell, Place, four, three};
 use super::overlay::{Crossing, Overlay};
+use crate::limits::{Late, Watch};
 use crate::mdp::backup::blend;
 
 /// Lower bound, point estimate, upper bound; the fourth lane makes it a vector register.
@@ -72,17 +73,25 @@ struct Site<'a> {
     corners: usize,
     number: usize,
     cell: Cell,
+    watch: &'a Watch<'a>,
 }
 
 impl Sweep {
     /// The stage before `next`, at all vertices. In lane 0 a function whose interpolant is nowhere above the Bellman operator's
     /// result on lane 0 of `next`, in lane 2 one whose interpolant is nowhere below it; lane 1 is the operator at the vertices.
-    pub fn run(&mut self, geometry: &Geometry, overlay: &Overlay, criterion: Criterion, next: &[Lanes]) -> Vec<Lanes> {
+    pub fn run(
+        &mut self,
+        geometry: &Geometry,
+        overlay: &Overlay,
+        criterion: Criterion,
+        next: &[Lanes],
+        watch: &Watch,
+    ) -> Result<Vec<Lanes>, Late> {
         let mut out = Vec::with_capacity(next.len());
         let rough = roughness(geometry, next);
         for face in 0..geometry.faces.len() {
             let first = out.len();
-            self.vertices(geometry, face, criterion, next, &mut out);
+            self.vertices(geometry, face, criterion, next, watch, &mut out)?;
             let values = &mut out[first..];
             self.slack.clear();
             self.slack.resize(values.len(), [0.0; 2]);
@@ -91,7 +100,8 @@ impl Sweep {
             self.on_edges.clear();
             self.on_edges.resize(topology.edges.len() * geometry.maps[face].maps.len(), [f64::NAN; 2]);
             for (number, &cell) in topology.cells.iter().enumerate() {
-                let site = Site { geometry, overlay, criterion, next, rough, face, corners, number, cell };
+                watch.spend(criterion.actions * criterion.models)?;
+                let site = Site { geometry, overlay, criterion, next, rough, face, corners, number, cell, watch };
                 self.stray.clear();
                 self.stray.resize(criterion.actions * criterion.models, [f64::NAN; 2]);
                 let (down, up) = (self.fall(&site, values), self.rise(&site, values));
@@ -105,10 +115,18 @@ impl Sweep {
                 value[2] += slack[1];
             }
         }
-        out
+        Ok(out)
     }
 
-    fn vertices(&mut self, geometry: &Geometry, face: usize, c: Criterion, next: &[Lanes], out: &mut Vec<Lanes>) {
+    fn vertices(
+        &mut self,
+        geometry: &Geometry,
+        face: usize,
+        c: Criterion,
+        next: &[Lanes],
+        watch: &Watch,
+        out: &mut Vec<Lanes>,
+    ) -> Result<(), Late> {
         let maps = &geometry.maps[face];
         let lattice = geometry.faces[face].lattice(geometry.divisions);
         self.values.clear();
@@ -117,6 +135,7 @@ impl Sweep {
         for (v, ijl) in lattice.coordinates().into_iter().enumerate() {
             let y = three(|i| ijl[i] as f64 / geometry.divisions as f64);
             let first = self.images.len();
+            watch.spend(4 + 4 * geometry.places_of(face, v).len())?;
             self.images.extend(geometry.places_of(face, v).iter().map(|place| interpolate(next, place)));
             let images = &self.images[first..];
             let (mut best, mut greedy) = ([f64::NEG_INFINITY; 4], 0);
@@ -143,6 +162,7 @@ impl Sweep {
             self.greedy.push(greedy);
             out.push(best);
         }
+        Ok(())
     }
 
     /// How far the continuation of group `g = action * M + model` can leave its interpolant on the cell, down and up.
@@ -163,6 +183,7 @@ impl Sweep {
             if site.corners == 3 {
                 let inside = site.overlay.inside.of(site.face, site.number * each + e);
                 if !inside.is_empty() {
+                    site.watch.after(4 * inside.len());
                     let at = site.cell.vertices.map(|v| self.images[v as usize * each + e]);
                     let [down, up] = stray(site.next, inside, &at);
                     far = [far[0].max(down), far[1].max(up)];
@@ -179,6 +200,8 @@ impl Sweep {
         let slot = edge * each + e;
         if self.on_edges[slot][0].is_nan() {
             let crossings = site.overlay.on_edges.of(site.face, slot);
+            // Whoever comes to the next cell learns that it is late.
+            site.watch.after(4 * crossings.len());
             let [u, v] = site.overlay.topology(site.corners).edges[edge];
             let at = [u, v, v].map(|v| self.images[v as usize * each + e]);
             self.on_edges[slot] = stray(site.next, crossings, &at);
@@ -281,7 +304,7 @@ impl Sweep {
 
 /// Excesses below this are rounding.
 fn tolerance(at: &[f64; 3]) -> f64 {
-    ROUNDING * (1.0 + at.iter().fold(0.0_f64, |m, v| m.max(v.abs())))
+    ROUNDING * at.iter().fold(0.0_f64, |m, v| m.max(v.abs()))
 }
 
 /// A bound on how far lane 2 of `next` can be above an interpolant of it between any points of a face, for mass 1: the range of

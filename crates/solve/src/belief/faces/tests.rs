@@ -13,6 +13,7 @@ use super::solver::Faces;
 use super::sweep::{Criterion, Sweep};
 use crate::belief::backup::backup;
 use crate::belief::bounds::{BeliefBounds, Refined};
+use crate::limits::Watch;
 use crate::policy::Body;
 use crate::{Limits, Solver, no_hook};
 
@@ -126,9 +127,12 @@ fn one_sweep_encloses_the_backup_of_any_values() {
                 let middle = draw.between(-1.0, 1.0);
                 *lanes = [middle - 0.5 * draw.uniform(), middle, middle + 0.5 * draw.uniform(), 0.0];
             }
-            let geometry = Geometry::new(&faces.faces, face_maps(&model, &faces.faces), divisions);
-            let overlay = Overlay::new(&geometry);
-            stages[0] = Sweep::default().run(&geometry, &overlay, Criterion::of(&model), &stages[1]);
+            let limits = Limits::default();
+            let watch = Watch::new(&limits, &no_hook);
+            let maps = face_maps(&model, &faces.faces, &watch).unwrap();
+            let geometry = Geometry::new(&faces.faces, maps, divisions, &watch).unwrap();
+            let overlay = Overlay::new(&geometry, &watch).unwrap();
+            stages[0] = Sweep::default().run(&geometry, &overlay, Criterion::of(&model), &stages[1], &watch).unwrap();
             check(&model, &bounds, 500, &mut draw);
         }
     }

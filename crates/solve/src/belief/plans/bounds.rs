@@ -11,11 +11,12 @@ use super::answers::{Value, cost, hull, worth};
 use super::hull::{Hull, Look};
 use crate::belief::backup::{Bracket, Scratch, ValueBounds, ordered};
 use crate::belief::corners::Corners;
-use crate::limits::Watch;
+use crate::belief::search::vectors::MANY_STAGES;
+use crate::limits::{Late, Watch};
 
-/// How many sweeps the first plans of an infinite horizon get at most, and what moves too little to go on.
+/// How many sweeps the first plans of an infinite horizon get at most, and which share of the largest value moves too little to go on.
 const MOST_SWEEPS: usize = 200;
-const ENOUGH: f64 = 1e-6;
+const ENOUGH: f64 = 1e-7;
 
 /// Stages 0 to H, or one stationary stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,8 +118,9 @@ pub(crate) fn look<T>(dense: &mut [f64], belief: &[(u32, f64)], see: impl FnOnce
 }
 
 impl PlanBounds {
-    /// The plans of the linear bounds: one action whatever happens, one model whatever happens.
-    pub fn new(model: &Model, corners: &Corners, watch: &Watch) -> Self {
+    /// The plans of the linear bounds: one action whatever happens, one model whatever happens. Fails where it is late and stages are
+    /// many.
+    pub fn new(model: &Model, corners: &Corners, watch: &Watch) -> Result<Self, Late> {
         let (s, slots, actions) = (model.states().len(), Slots::of(model), model.actions().len());
         let repeat = |k: usize, corners: Vec<f64>, moves: Vec<u32>, slots: usize| Plan {
             hull: Hull::new(s, corners),
@@ -133,12 +135,16 @@ impl PlanBounds {
             ours: lower.chunks_exact(s).enumerate().map(ours).collect(),
             natures: upper.chunks_exact(s).enumerate().map(natures).collect(),
         };
-        let mut out = Self {
-            stationary: corners.stationary,
-            stages: corners.lower.iter().zip(&corners.upper).map(stage).collect(),
-        };
+        let mut stages = Vec::with_capacity(corners.lower.len());
+        for from in corners.lower.iter().zip(&corners.upper) {
+            if stages.len() % MANY_STAGES == MANY_STAGES - 1 {
+                watch.spend(usize::MAX)?;
+            }
+            stages.push(stage(from));
+        }
+        let mut out = Self { stationary: corners.stationary, stages };
         out.inform(model, watch);
-        out
+        Ok(out)
     }
 
     /// Sweeps the first plans once more, by branches: the player who answers them sees the state one stage late (Hauskrecht's
@@ -161,7 +167,9 @@ impl PlanBounds {
                 moved = moved.max(plan.hull.distance(&hull));
                 plan.hull = hull;
             }
-            if self.stationary && moved <= ENOUGH {
+            let plans = self.stages[now].ours.iter().chain(&self.stages[now].natures);
+            let size = plans.fold(0.0_f64, |most, plan| most.max(plan.hull.size()));
+            if self.stationary && moved <= ENOUGH * size {
                 return;
             }
         }

@@ -121,6 +121,16 @@ impl Hull {
         }
     }
 
+    /// The size of the largest corner.
+    pub fn size(&self) -> f64 {
+        self.corners.iter().fold(0.0, |most, value| most.max(value.abs()))
+    }
+
+    /// The mean size of the corners at a belief: what rounding there is measured by.
+    pub fn size_at(&self, belief: &[(u32, f64)]) -> f64 {
+        belief.iter().map(|&(s, p)| p * self.corners[s as usize].abs()).sum()
+    }
+
     /// The greatest difference at a corner.
     pub fn distance(&self, other: &Self) -> f64 {
         self.corners.iter().zip(&other.corners).fold(0.0, |most, (a, b)| most.max((a - b).abs()))

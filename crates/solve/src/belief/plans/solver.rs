@@ -9,7 +9,7 @@ use super::bounds::{Desk, Plan, PlanBounds, Stage, least};
 use super::survey::{Survey, index_of_greatest};
 use crate::belief::backup::{Bracket, Sparse, ValueBounds, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
-use crate::belief::corner_solver::require_observations;
+use crate::belief::corner_solver::{require_observations, unrefined};
 use crate::belief::corners::Corners;
 use crate::belief::search::solver::forced;
 use crate::limits::Watch;
@@ -58,8 +58,9 @@ impl Solver for Plans {
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
-        let mut bounds = PlanBounds::new(model, &corners, &watch);
+        let bounds = PlanBounds::new(model, &corners, &watch);
         let start_up = watch.seconds();
+        let Ok(mut bounds) = bounds else { return Ok(unrefined(model, corners, &watch, self.name())) };
         let run = self.run(model, &mut bounds, &(0, sparse(model.start())), limits, &watch);
         let (vectors, points) = bounds.sizes();
         let bounds = BeliefBounds { corners, refined: Refined::Plans(bounds) };
@@ -143,6 +144,7 @@ fn trial(
     desk: &mut Desk,
 ) -> Option<Survey> {
     let mut path = vec![start];
+    // Ends: at the horizon or the deepest depth, and a survey fails when it is late.
     loop {
         let (depth, (_, survey)) = (path.len() - 1, &path[path.len() - 1]);
         let t = stage + depth;
@@ -156,9 +158,12 @@ fn trial(
         let survey = Survey::new(model, bounds.after(t + 1), &next, desk)?;
         path.push((next, survey));
     }
-    // What the trial changed so far: the stage's place, and plans of both players.
+    // What the trial changed so far of the stages that the next backup reads: the stage's place, and plans of both players.
     let mut changed: Vec<(usize, Option<u32>, Option<u32>)> = Vec::new();
     while let Some((belief, mut survey)) = path.pop() {
+        if desk.late() {
+            return None;
+        }
         let t = stage + path.len();
         let after = bounds.index(t + 1);
         let now = || changed.iter().filter(|change| change.0 == after);
@@ -166,6 +171,9 @@ fn trial(
         let natures: Vec<u32> = now().filter_map(|change| change.2).collect();
         survey.renew(model, bounds.after(t), &ours, &natures, desk);
         let (ours, natures) = improve(model, bounds, t, &belief, &survey, desk)?;
+        if bounds.index(t) != after {
+            changed.clear();
+        }
         changed.push((bounds.index(t), ours, natures));
         if path.is_empty() {
             // Without a horizon the plans just changed are those of the next stage, too.
@@ -232,10 +240,10 @@ fn addition(
     desk: &mut Desk,
     plan: impl FnOnce() -> (Vec<u32>, Vec<u32>),
 ) -> Option<Addition> {
-    if found >= had - TINY * (1.0 + had.abs()) {
+    let old = &plans[best as usize];
+    if found >= had - TINY * old.hull.size_at(belief) {
         return Some(Addition::Nothing);
     }
-    let old = &plans[best as usize];
     let again = value(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());
     if again <= found + SHARE * (had - found) {
         return Some(Addition::Point(best, again));

@@ -1,7 +1,9 @@
 //! The parts of the state space that beliefs keep to (mixed observability: Ong, Png, Hsu and Lee, IJRR 2010).
 
 use serde::{Deserialize, Serialize};
-use tiresias_model::{Model, observed_component};
+use tiresias_model::{Model, observed_component_while};
+
+use crate::limits::Late;
 
 /// The cells of [`observed_component`], so that vectors and points are as long as their cell and are compared within it only.
 /// Where nothing is observed there is one cell with all states; else a last one, `whole`, is for beliefs that spread.
@@ -17,11 +19,18 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
+    /// However long it takes.
     pub fn new(model: &Model) -> Self {
+        Self::spending(model, |_| Ok(())).expect("there is time for all of it")
+    }
+
+    /// `spend` is told the entries read.
+    pub fn spending(model: &Model, mut spend: impl FnMut(usize) -> Result<(), Late>) -> Result<Self, Late> {
         let states = model.states().len() as u32;
-        let Some(of) = observed_component(model) else {
+        let found = observed_component_while(model, |read| spend(read).is_ok());
+        let Some(of) = found.continue_value().ok_or(Late)? else {
             let all: Vec<u32> = (0..states).collect();
-            return Self { of: vec![0; all.len()], local: all.clone(), members: vec![all], closed: vec![true] };
+            return Ok(Self { of: vec![0; all.len()], local: all.clone(), members: vec![all], closed: vec![true] });
         };
         let cells = of.iter().copied().max().map_or(0, |last| last as usize + 1);
         let (mut members, mut closed) = (vec![Vec::new(); cells], vec![true; cells]);
@@ -35,7 +44,7 @@ impl Cells {
         }
         members.push((0..states).collect());
         closed.push(false);
-        Self { of, local, members, closed }
+        Ok(Self { of, local, members, closed })
     }
 
     /// The cell for beliefs that spread over several.
@@ -72,6 +81,7 @@ fn reached(model: &Model) -> Vec<bool> {
     let states = model.states().len();
     let mut reached = vec![false; states];
     let mut open: Vec<usize> = (0..states).filter(|&s| model.start()[s] > 0.0).collect();
+    // Ends: each state is reached once.
     while let Some(state) = open.pop() {
         for dynamics in model.dynamics() {
             for action in 0..model.actions().len() {

@@ -84,7 +84,7 @@ impl Graph<'_> {
                 continue;
             }
             // What was known of its leaves can be out of date: a gap without worth is better than none.
-            let adds = child.probability * after.worth.clamp(1e-9 * excess, excess);
+            let adds = child.probability * after.worth.max(1e-9 * excess).min(excess);
             if adds > found.0 {
                 found = (adds, Some(child.node));
             }

@@ -2,9 +2,9 @@
 
 use tiresias_model::Model;
 
-use super::vectors::Branches;
+use super::vectors::{Branches, MANY_STAGES};
 use crate::belief::corners::leap;
-use crate::limits::Watch;
+use crate::limits::{Late, Watch};
 
 /// How many sweeps an infinite horizon gets at most.
 const MOST_SWEEPS: usize = 1_000;
@@ -57,8 +57,14 @@ fn sweep(model: &Model, branches: &Branches, next: &[f64], watch: &Watch) -> Opt
 }
 
 /// Upper bounds at the corners for every stage (0 to H, or one): the smaller of the bound and what `tops` already has. Returns
-/// the bounds by branch, `[stage][branch][state]`.
-pub(crate) fn tighten(model: &Model, branches: &Branches, tops: &mut [Vec<f64>], watch: &Watch) -> Vec<Vec<f64>> {
+/// the bounds by branch, `[stage][branch][state]`. When it is late, stages have what `tops` has; or, where they are many, there is no
+/// time for that either.
+pub(crate) fn tighten(
+    model: &Model,
+    branches: &Branches,
+    tops: &mut [Vec<f64>],
+    watch: &Watch,
+) -> Result<Vec<Vec<f64>>, Late> {
     let s = model.states().len();
     let lower = |top: &mut [f64], bound: &[f64]| {
         for (i, top) in top.iter_mut().enumerate() {
@@ -69,9 +75,13 @@ pub(crate) fn tighten(model: &Model, branches: &Branches, tops: &mut [Vec<f64>],
     let mut by_branch = Vec::with_capacity(tops.len());
     if model.horizon().is_some() {
         by_branch.push(bound);
+        let many = tops.len() > MANY_STAGES;
         for top in tops.iter_mut().rev().skip(1) {
             // No branch is worth more than the best one.
             let next = sweep(model, branches, &by_branch[by_branch.len() - 1], watch);
+            if many && next.is_none() {
+                return Err(Late);
+            }
             let next = next.unwrap_or_else(|| top.repeat(branches.len()));
             lower(top, &next);
             by_branch.push(next);
@@ -90,5 +100,5 @@ pub(crate) fn tighten(model: &Model, branches: &Branches, tops: &mut [Vec<f64>],
         lower(&mut tops[0], &bound);
         by_branch.push(bound);
     }
-    by_branch
+    Ok(by_branch)
 }

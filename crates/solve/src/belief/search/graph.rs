@@ -22,6 +22,8 @@ pub(super) const NONE: u32 = u32::MAX;
 const BOX: usize = 16;
 /// Scratch, and where the cells have their states.
 const BY_STATE: usize = 8 + 16 + 4 * 4;
+/// Less than this, a difference from 1 has few digits that are not rounding.
+const LEAST_REST: f64 = 1e-9;
 /// Beliefs that differ by less are one.
 pub(super) const SAME: f64 = 1e-12;
 
@@ -302,14 +304,21 @@ impl<'a> Graph<'a> {
                 high += child.probability * self.nodes[child.node as usize].upper;
             }
         }
-        // What comes back to this very belief is worth no more than the branch, if the branch is the best.
-        (reward + self.model.discount() * high) / (1.0 - self.model.discount() * back)
+        // What comes back to this very belief is worth no more than the branch, if the branch is the best. Where nearly all comes back
+        // and the discount is close to 1, rounding is all that is left of the difference, and the belief's own bound has to do.
+        let rest = 1.0 - self.model.discount() * back;
+        if rest > LEAST_REST {
+            (reward + self.model.discount() * high) / rest
+        } else {
+            reward + self.model.discount() * (high + back * self.nodes[node as usize].upper)
+        }
     }
 
     /// The branch with the highest upper bound among `allowed`, up to date: those whose old bound is lower cannot pass it.
     pub(super) fn highest(&mut self, node: u32, allowed: impl Fn(usize) -> bool) -> usize {
         self.open(node);
         let mut last = usize::MAX;
+        // Ends: bounds only fall, and what a branch depends on changes when it is brought up to date only.
         loop {
             let branches = &self.nodes[node as usize].branches;
             let better = |best: usize, b: usize| {

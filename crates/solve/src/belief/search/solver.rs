@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::vectors::VectorBounds;
 use crate::belief::backup::{Sparse, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
-use crate::belief::corner_solver::require_observations;
+use crate::belief::corner_solver::{require_observations, unrefined};
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
 use crate::policy::Body;
@@ -56,8 +56,9 @@ impl Solver for Search {
         let watch = Watch::new(limits, hook);
         let corners = Corners::new(model, &watch);
         let start = (0, sparse(model.start()));
-        let mut vectors = VectorBounds::new(model, &corners, &watch);
+        let vectors = VectorBounds::new(model, &corners, &watch);
         let start_up = watch.seconds();
+        let Ok(mut vectors) = vectors else { return Ok(unrefined(model, corners, &watch, self.name())) };
         let run = self.run_vectors(model, &mut vectors, &start, limits, (&watch, corners.bytes()));
         let refined = Refined::Vectors(vectors);
         let bounds = BeliefBounds { corners, refined };
@@ -129,17 +130,13 @@ impl Search {
 }
 
 /// The actions that an exploring trial, every `explore`-th, starts with: the digits of its number, so that every sequence has its
-/// turn.
+/// turn. With one action there is nothing to explore.
 pub(crate) fn forced(model: &Model, explore: u64, trial: u64) -> Vec<usize> {
-    if explore == 0 || trial % explore != explore - 1 {
+    let actions = model.actions().len() as u64;
+    if actions == 1 || explore == 0 || trial % explore != explore - 1 {
         return Vec::new();
     }
-    let actions = model.actions().len() as u64;
-    let mut number = trial / explore;
-    let mut out = vec![(number % actions) as usize];
-    while number >= actions {
-        number /= actions;
-        out.push((number % actions) as usize);
-    }
-    out
+    let number = trial / explore;
+    let digits = number.checked_ilog(actions).unwrap_or(0);
+    (0..=digits).map(|digit| (number / actions.pow(digit) % actions) as usize).collect()
 }

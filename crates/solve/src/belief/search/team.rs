@@ -36,6 +36,7 @@ impl Team {
     /// Threads to be had, of so many wanted.
     pub fn ready(&mut self, wanted: usize) -> usize {
         let wanted = wanted.min(self.most);
+        // Ends: there is one lane more, or no more to be had.
         while self.lanes.len() < wanted {
             match Lane::new() {
                 Some(lane) => self.lanes.push(lane),
@@ -71,6 +72,7 @@ impl Lane {
         let (outbox, gains) = channel();
         let run = move || {
             let mut room = Room::default();
+            // Ends: the team drops its side.
             while let Ok(batch) = next(&inbox) {
                 let found = batch.work(&mut room);
                 drop(batch);

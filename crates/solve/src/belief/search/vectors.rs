@@ -1,5 +1,6 @@
 //! Bounds on a convex value function: α-vectors below, a sawtooth above, a set of each for every stage and cell.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,16 @@ use super::sawtooth::Sawtooth;
 use crate::belief::backup::{Bracket, ValueBounds};
 use crate::belief::bounds::PlanSet;
 use crate::belief::corners::{Corners, dot};
-use crate::limits::Watch;
+use crate::limits::{Late, Watch};
 
 /// Vectors whose inner products are summed up at a time: in registers, as the widest machines have them.
 pub(super) const BLOCK: usize = 32;
+
+/// More stages than this take long enough to be set up that the clock is looked at meanwhile.
+pub(crate) const MANY_STAGES: usize = 256;
+
+/// Numbers to lay out for which the clock is not looked at.
+const SMALL: usize = 1 << 16;
 
 /// What the decision-maker chooses from: an action, and with α = 0 also the model, which nature then picks to please.
 pub(crate) type Branches = Vec<(usize, usize)>;
@@ -53,34 +60,53 @@ pub(crate) struct Part {
 }
 
 impl VectorBounds {
-    pub fn new(model: &Model, corners: &Corners, watch: &Watch) -> Self {
+    /// What the search begins with. Late, it has the linear bounds only; where stages are many, too late for that.
+    pub fn new(model: &Model, corners: &Corners, watch: &Watch) -> Result<Self, Late> {
         let s = corners.states;
-        let cells = Cells::new(model);
+        // Small models are laid out at any rate.
+        let laid_out = Cell::new(0_usize);
+        let spend = |work: usize| {
+            laid_out.set(laid_out.get().saturating_add(work));
+            if laid_out.get() < SMALL { Ok(()) } else { watch.spend(work) }
+        };
+        let cells = Cells::spending(model, spend)?;
         let smallest = |upper: &Vec<f64>| -> Vec<f64> {
             (0..s).map(|i| upper.iter().skip(i).step_by(s).copied().fold(f64::INFINITY, f64::min)).collect()
         };
         let mut tops: Vec<Vec<f64>> = corners.upper.iter().map(smallest).collect();
-        let branch_tops = fib::tighten(model, &branches(model), &mut tops, watch);
-        let part = |lower: &[f64], members: &Vec<u32>| Part {
-            rows: members.iter().map(|&i| lower.iter().skip(i as usize).step_by(s).copied().collect()).collect(),
-            actions: (0..model.actions().len() as u32).collect(),
-            points: Sawtooth::default(),
+        let branch_tops = fib::tighten(model, &branches(model), &mut tops, watch)?;
+        let part = |lower: &[f64], members: &Vec<u32>| -> Result<Part, Late> {
+            spend(4 * members.len() * model.actions().len())?;
+            let row = |&state: &u32| lower.iter().skip(state as usize).step_by(s).copied().collect();
+            let rows: Vec<Vec<f64>> = members.iter().map(row).collect();
+            let actions = (0..model.actions().len() as u32).collect();
+            Ok(Part { rows, actions, points: Sawtooth::default() })
         };
-        let stage = |((lower, top), branch_top): ((&Vec<f64>, Vec<f64>), Vec<f64>)| Stage {
-            top,
-            branch_top,
-            parts: cells.members.iter().map(|members| part(lower, members)).collect(),
+        let stage = |((lower, top), branch_top): ((&Vec<f64>, Vec<f64>), Vec<f64>)| -> Result<Stage, Late> {
+            let parts = cells.members.iter().map(|members| part(lower, members)).collect::<Result<_, Late>>()?;
+            Ok(Stage { top, branch_top, parts })
         };
-        let mut stages: Vec<Stage> = corners.lower.iter().zip(tops).zip(branch_tops).map(stage).collect();
+        let mut stages: Vec<Stage> = Vec::with_capacity(tops.len());
+        for from in corners.lower.iter().zip(tops).zip(branch_tops) {
+            if stages.len() % MANY_STAGES == MANY_STAGES - 1 {
+                watch.spend(usize::MAX)?;
+            }
+            stages.push(stage(from)?);
+        }
         if cells.members.len() > 1 {
-            for (stage, plan) in stages.iter_mut().zip(plans::by_cell(model, &cells, corners, watch)) {
+            for (number, (stage, plan)) in
+                stages.iter_mut().zip(plans::by_cell(model, &cells, corners, watch)).enumerate()
+            {
+                if number % MANY_STAGES == MANY_STAGES - 1 {
+                    watch.spend(usize::MAX)?;
+                }
                 let parts = stage.parts.iter_mut().zip(&cells.members).zip(&plan.actions);
                 for ((part, members), &action) in parts {
                     part.push(action, members.iter().map(|&state| plan.values[state as usize]));
                 }
             }
         }
-        Self { stationary: corners.stationary, cells, stages }
+        Ok(Self { stationary: corners.stationary, cells, stages })
     }
 
     /// The vectors of a stage, one set a cell.

@@ -224,7 +224,7 @@ describe('solve', () => {
     expect(stdout).not.toContain('action values');
     expect((await tiresias(['solve', file, '--explain'])).stdout).toContain('What it does first depends on the state');
     const json = JSON.parse((await tiresias(['solve', file, '--explain', '--json'])).stdout) as Record<string, unknown> & { lower: number; upper: number; explanation: { drawn: boolean; actions: { upper: number; regretBound: number }[] } };
-    expect(json).toMatchObject({ action: null, q_values: null, by_state: [{ name: 'right', probability: 0.75, actionName: 'go-right', regretBound: 0 }, { name: 'left', actionName: 'go-left' }] });
+    expect(json).toMatchObject({ action: null, qValues: null, byState: [{ name: 'right', probability: 0.75, actionName: 'go-right', regretBound: 0 }, { name: 'left', actionName: 'go-left' }] });
     expect([json.lower, json.upper]).toEqual([expect.closeTo(10, 6), expect.closeTo(10, 6)]);
     const { model } = Model.fromFile(file);
     const solution = solveSync(model);

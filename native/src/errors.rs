@@ -70,7 +70,8 @@ fn solve_code(error: &SolveError) -> &'static str {
         SolveError::Unsupported { .. }
         | SolveError::Limit { .. }
         | SolveError::Horizon { .. }
-        | SolveError::Shape { .. } => "INVALID_ARGUMENT",
+        | SolveError::Shape { .. }
+        | SolveError::Rewards { .. } => "INVALID_ARGUMENT",
         SolveError::Corrupt(_) | SolveError::Version { .. } | SolveError::OtherModel { .. } => "INVALID_POLICY",
     }
 }

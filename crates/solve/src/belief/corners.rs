@@ -163,7 +163,7 @@ impl Corners {
 impl ValueBounds for Corners {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         let (lower, upper) = (self.lower(stage, belief), self.upper(stage, belief));
-        Bracket { lower, estimate: f64::midpoint(lower, upper), upper }
+        Bracket { lower, estimate: lower, upper }
     }
 }
 

@@ -104,6 +104,9 @@ impl ExactBounds {
         }
         let vectors = kept.sets[support].vectors.chunks_exact(all.len());
         let best = vectors.map(|v| dot(v, &point)).fold(f64::NEG_INFINITY, f64::max);
-        Some(Bracket { lower: best - mass * kept.below, estimate: best, upper: best + mass * kept.above })
+        // The estimate is what the policy of these vectors earns at least: without a horizon that can be proven to be more than they
+        // say, as they still rise.
+        let lower = best - mass * kept.below;
+        Some(Bracket { lower, estimate: lower, upper: best + mass * kept.above })
     }
 }

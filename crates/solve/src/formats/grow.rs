@@ -1,49 +1,53 @@
-//! Controllers made from α-vectors, and nodes added to them where that pays.
+//! Controllers made from α-vectors, with nodes added until they are worth as much.
 
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tiresias_model::Model;
 
-use super::backup::{backup, follow};
+use super::backup::{backup, continued, follow};
 use super::controller::{Controller, Node};
 use super::vectors::Place;
 use super::{AlphaPolicy, PolicyFileError};
 use crate::belief::backup::{Scratch, Sparse, sparse};
 
-/// Beliefs that nodes are added for at most, in one pass.
-const MOST_BELIEFS: usize = 1_000;
-const MOST_PASSES: usize = 5;
-/// Share of what is still missing that a pass must have gained for another one to follow.
-const LEAST_SHARE: f64 = 0.2;
+/// Multiply-adds that adding nodes may take, and the steps that it looks ahead.
+const MOST_WORK: usize = 2_000_000_000;
+const MOST_STEPS: usize = 1_000;
+/// By how much less than the pass before a pass may leave the start short.
+const SHORTER: f64 = 0.1;
 /// Values of nodes by states that are held at most.
 const MOST_VALUES: usize = 1 << 25;
-/// What counts as a gain, relative to the start's value.
+/// What counts as a gain: a share of what values can differ by, and of their size, to which a controller's are worked out.
 const GAIN: f64 = 1e-9;
+const ROUNDING: f64 = 1e-10;
 
 pub(super) fn controller(policy: &AlphaPolicy, model: &Model) -> Result<Controller, PolicyFileError> {
     if model.dynamics().len() > 1 {
         return Err(PolicyFileError::Unsupported("a controller follows one model, not a cloud of several".into()));
     }
     let stages = Graph::follow(policy, model)?.stages;
-    let mut vectors = Controller::new(stages.clone()).vectors(model)?;
-    let mut grown = stages;
-    let wanted = policy.value(0, model.start());
-    let tolerance = GAIN * (1.0 + wanted.abs());
-    for _ in 0..MOST_PASSES {
-        let before = vectors.value(0, model.start());
-        if before >= wanted - tolerance {
-            break;
-        }
-        add_nodes(model, &mut grown, &mut vectors);
-        // Gains that would take many passes to make up for what is missing are not worth their nodes.
-        let after = vectors.value(0, model.start());
-        if after <= before + tolerance || after - before < LEAST_SHARE * (wanted - after) {
+    let vectors = Controller::new(stages.clone()).vectors(model)?;
+    let start = sparse(model.start());
+    let mut growth = Growth { policy, model, stages, vectors, scratch: Scratch::new(model), work: 0 };
+    let (wanted, held) = (policy.value(0, model.start()), growth.vectors.value(0, model.start()));
+    let tolerance = gain(model);
+    // What is quickly made up for comes first, for the case that the work runs out.
+    let mut short = wanted - held;
+    while short > tolerance && !growth.spent() {
+        short = (SHORTER * short).max(tolerance);
+        growth.serve(0, &start, short, MOST_STEPS);
+        if short == tolerance {
             break;
         }
     }
-    let start = vectors.best(0, &sparse(model.start())).map_or(0, |((_, node), _)| node as u32);
-    Ok(Controller::new(from_start(&grown, start)))
+    let node = growth.vectors.best(0, &start).map_or(0, |((_, node), _)| node as u32);
+    Ok(Controller::new(from_start(&growth.stages, node)))
+}
+
+fn gain(model: &Model) -> f64 {
+    let (low, high) = model.value_range();
+    GAIN * (high - low) + ROUNDING * low.abs().max(high.abs())
 }
 
 /// Nodes while they are found.
@@ -64,7 +68,7 @@ impl<'a> Graph<'a> {
         let start = sparse(model.start());
         let better = backup(model, policy, 0, &start);
         match policy.best(0, &start) {
-            Some((place, value)) if value >= better.value - GAIN * (1.0 + value.abs()) => {
+            Some((place, value)) if value >= better.value - gain(model) => {
                 graph.node(0, place, &start);
             }
             // The start is worth more than the vectors say.
@@ -124,73 +128,72 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Adds a node at each belief that the controller meets where a backup of the nodes' values is worth more than the best of them.
-/// The farthest beliefs come first, so that one pass carries a gain all the way to the start.
-fn add_nodes(model: &Model, stages: &mut [Vec<Node>], vectors: &mut AlphaPolicy) {
-    let staged = model.horizon().is_some();
-    let mut heap = BinaryHeap::from([Met { weight: 1.0, stage: 0, belief: sparse(model.start()) }]);
-    let (mut met, mut known) = (Vec::new(), FxHashSet::default());
-    let mut scratch = Scratch::new(model);
-    // Ends: each belief is looked into once, and there are enough or no more of them.
-    while met.len() < MOST_BELIEFS {
-        let Some(Met { weight, stage, belief }) = heap.pop() else { break };
-        // Beliefs that differ by rounding are one.
-        let key: Vec<_> = belief.iter().map(|&(s, p)| (s, (p as f32).to_bits())).collect();
-        if !known.insert((stage, key)) {
-            continue;
+/// A controller to which nodes are added: what each is worth is known when it is, as it goes on with others that are known.
+struct Growth<'a> {
+    policy: &'a AlphaPolicy,
+    model: &'a Model,
+    stages: Vec<Vec<Node>>,
+    /// What the nodes are worth.
+    vectors: AlphaPolicy,
+    scratch: Scratch,
+    work: usize,
+}
+
+impl Growth<'_> {
+    /// Whether no more nodes are to be added.
+    fn spent(&self) -> bool {
+        let nodes: usize = self.stages.iter().map(Vec::len).sum();
+        self.work > MOST_WORK || nodes * self.model.states().len() > MOST_VALUES
+    }
+
+    /// A node that is worth, at a normalised belief, what the policy's vectors say less `short`: one that is there, or a new one
+    /// that does what the best vector does and goes on with nodes that fall short accordingly. By induction it exists if one
+    /// decision does not lower what the vectors say; discounting lets every node do after some steps. The best there is where the
+    /// work or the steps to look ahead run out.
+    fn serve(&mut self, stage: usize, belief: &[(u32, f64)], short: f64, steps: usize) -> Option<u32> {
+        let model = self.model;
+        let held = self.vectors.best(stage, belief).map(|((_, node), value)| (node as u32, value));
+        self.work += self.stages[stage].len() * belief.len();
+        let first = (stage == 0 && steps == MOST_STEPS).then(|| backup(model, self.policy, stage, belief));
+        let (action, wanted) = match (self.policy.best(stage, belief), &first) {
+            // The start can be worth more than the vectors say.
+            (found, Some(first)) if found.is_none_or(|(_, value)| value < first.value) => (first.action, first.value),
+            (Some(((set, i), value)), _) => (self.policy.sets(stage)[set].action(i) as usize, value),
+            (None, _) => return held.map(|(node, _)| node),
+        };
+        if let Some((node, value)) = held
+            && (value >= wanted - short || steps == 0 || self.spent())
+        {
+            return Some(node);
         }
-        let next = stage + usize::from(staged);
-        if !staged || next < stages.len() {
-            let action = backup(model, vectors, stage, &belief).action;
-            scratch.successors(model, 0, &belief, action, |_, joint| {
-                let mass: f64 = joint.iter().map(|&(_, p)| p).sum();
-                let belief = joint.iter().map(|&(s, p)| (s, p / mass)).collect();
-                // Without discount a long game would never look past its first stages otherwise.
-                heap.push(Met { weight: weight * model.discount() * mass, stage: next, belief });
+        let after = stage + usize::from(model.horizon().is_some());
+        let mut next = vec![None; model.observations().map_or(0, tiresias_model::Space::len)];
+        if after < self.stages.len() {
+            // Where an observation cannot come from this belief, what suits all states.
+            let share = 1.0 / model.states().len() as f64;
+            let anywhere: Sparse = (0..model.states().len() as u32).map(|s| (s, share)).collect();
+            let vectors = &self.vectors;
+            self.scratch.successors(model, 0, &anywhere, action, |o, joint| {
+                next[o] = vectors.best(after, joint).map(|((_, node), _)| node as u32);
             });
+            let mut ahead: Vec<(usize, Sparse)> = Vec::new();
+            self.scratch.successors(model, 0, belief, action, |o, joint| {
+                let mass: f64 = joint.iter().map(|&(_, p)| p).sum();
+                ahead.push((o, joint.iter().map(|&(s, p)| (s, p / mass)).collect()));
+            });
+            let short = if model.discount() > 0.0 { short / model.discount() } else { f64::INFINITY };
+            for (o, belief) in ahead {
+                next[o] = self.serve(after, &belief, short, steps.saturating_sub(1)).or(next[o]);
+            }
         }
-        met.push((stage, belief));
-    }
-    for (stage, belief) in met.into_iter().rev() {
-        let better = backup(model, vectors, stage, &belief);
-        let held = vectors.best(stage, &belief).map_or(f64::NEG_INFINITY, |(_, value)| value);
-        let nodes: usize = stages.iter().map(Vec::len).sum();
-        if better.value > held + 0.1 * GAIN * (1.0 + held.abs()) && nodes * model.states().len() < MOST_VALUES {
-            let next = better.next.iter().map(|place| place.map(|(_, node)| node as u32)).collect();
-            stages[stage].push(Node { action: better.action as u32, next });
-            vectors.push(stage, better.action as u32, &better.vector);
-        }
+        let places: Vec<Option<Place>> = next.iter().map(|node| node.map(|node| (0, node as usize))).collect();
+        let vector = continued(model, &self.vectors, stage, action, &places);
+        self.work += model.states().len() * next.len();
+        self.vectors.push(stage, action as u32, &vector);
+        self.stages[stage].push(Node { action: action as u32, next });
+        Some(self.stages[stage].len() as u32 - 1)
     }
 }
-
-/// A belief and how much of the value hangs on it.
-struct Met {
-    weight: f64,
-    stage: usize,
-    belief: Sparse,
-}
-
-impl Ord for Met {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // Stages and states decide between equal weights, so that the order is the same everywhere.
-        let first = |met: &Self| (met.stage, met.belief.first().map_or(0, |&(s, _)| s));
-        self.weight.total_cmp(&other.weight).then_with(|| first(other).cmp(&first(self)))
-    }
-}
-
-impl PartialOrd for Met {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Met {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Met {}
 
 /// The nodes that can be reached from `start`, numbered in the order in which they are.
 fn from_start(stages: &[Vec<Node>], start: u32) -> Vec<Vec<Node>> {

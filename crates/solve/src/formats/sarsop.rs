@@ -34,7 +34,7 @@ pub(super) fn write(policy: &AlphaPolicy, model: &Model) -> Result<String, Polic
         for i in 0..set.len() {
             let vector = set.vector(i);
             for (value, places) in &parts {
-                entries.fill(policy.floor());
+                entries.fill(policy.floor(0));
                 places.iter().for_each(|&(from, to)| entries[to] = vector[from]);
                 let _ = write!(body, "<Vector action=\"{}\" obsValue=\"{value}\">", set.action(i));
                 // APPL reads words: the end tag must not touch the last number.

@@ -17,8 +17,8 @@ use crate::belief::bounds::PlanSet;
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlphaPolicy {
     states: usize,
-    /// No plan is worth less: what a vector says of states that it does not span.
-    floor: f64,
+    /// By stage, or one for all: no plan is worth less, which is what a vector says of states that it does not span.
+    floors: Vec<f64>,
     /// By stage, or one for all.
     stages: Vec<Vec<VectorSet>>,
 }
@@ -32,7 +32,7 @@ impl AlphaPolicy {
         let sets = |sets: &Vec<PlanSet>| {
             sets.iter().filter(|set| !set.plans.is_empty()).map(|set| VectorSet::new(set, states)).collect()
         };
-        Self { states, floor: floor(model), stages: stages.iter().map(sets).collect() }
+        Self { states, floors: floors(model, stages.len()), stages: stages.iter().map(sets).collect() }
     }
 
     /// Bytes that the vectors take.
@@ -44,8 +44,9 @@ impl AlphaPolicy {
     /// From vectors over all states, by stage or for all stages.
     pub(super) fn from_vectors(model: &Model, stages: Vec<Vec<(u32, Vec<f64>)>>) -> Self {
         let states = stages.first().and_then(|plans| plans.first()).map_or(0, |(_, vector)| vector.len());
+        let floors = floors(model, stages.len());
         let stages = stages.into_iter().map(|plans| vec![VectorSet::over_all(plans)]).collect();
-        Self { states, floor: floor(model), stages }
+        Self { states, floors, stages }
     }
 
     /// The α-vectors behind a solved policy, with the actions that the solver found them for: their largest product with a belief
@@ -71,14 +72,7 @@ impl AlphaPolicy {
         let start = sparse(model.start());
         let better = backup(model, &vectors, 0, &start);
         if vectors.best(0, &start).is_none_or(|(_, value)| value < better.value) {
-            let all = stages[0].iter_mut().rev().find(|set| set.states.len() == vectors.states);
-            let plan = (better.action as u32, better.vector);
-            match all {
-                Some(set) => set.plans.push(plan),
-                None => {
-                    stages[0].push(PlanSet { states: (0..vectors.states as u32).collect(), plans: vec![plan] });
-                }
-            }
+            add(&mut stages[0], vectors.states, (better.action as u32, better.vector));
             return Ok(Self::from_sets(model, &stages));
         }
         Ok(vectors)
@@ -93,8 +87,17 @@ impl AlphaPolicy {
         let policy = match files.first().map(format_of) {
             Some(PolicyFormat::Graph) => return Controller::read(files, model)?.vectors(model),
             Some(PolicyFormat::Sarsop) if files.len() == 1 => {
-                let policy = sarsop::read(&Source::of(files[0]), model)?;
-                Self::from_sets(model, &[policy])
+                let mut sets = sarsop::read(&Source::of(files[0]), model)?;
+                let policy = Self::from_sets(model, std::slice::from_ref(&sets));
+                let start = sparse(model.start());
+                if model.dynamics().len() > 1 || policy.best(0, &start).is_some() {
+                    return policy.checked(model);
+                }
+                // The observed part is not known before the first decision, so that no vector speaks of the start: what one
+                // decision makes of them does.
+                let first = backup(model, &policy, 0, &start);
+                add(&mut sets, policy.states, (first.action as u32, first.vector));
+                Self::from_sets(model, &[sets])
             }
             Some(PolicyFormat::Sarsop) => {
                 return Err(PolicyFileError::Unsupported("APPL's XML holds one policy for all stages".into()));
@@ -105,8 +108,12 @@ impl AlphaPolicy {
                 Self::from_vectors(model, stages?)
             }
         };
-        policy.check(model)?;
-        Ok(policy)
+        policy.checked(model)
+    }
+
+    fn checked(self, model: &Model) -> Result<Self, PolicyFileError> {
+        self.check(model)?;
+        Ok(self)
     }
 
     /// The policy as texts that read back with the same numbers: one, or one a stage, that with one decision to go first.
@@ -152,7 +159,7 @@ impl AlphaPolicy {
         let sets = self.sets(stage).iter();
         sets.flat_map(move |set| {
             (0..set.len()).map(move |i| {
-                let mut vector = vec![self.floor; self.states];
+                let mut vector = vec![self.floor(stage); self.states];
                 set.states().iter().zip(set.vector(i)).for_each(|(&s, &value)| vector[s as usize] = value);
                 (set.action(i) as usize, vector)
             })
@@ -178,8 +185,9 @@ impl AlphaPolicy {
         self.stages[stage][0].push(action, vector);
     }
 
-    pub(super) fn floor(&self) -> f64 {
-        self.floor
+    /// What no plan of `stage` is worth less than.
+    pub(super) fn floor(&self, stage: usize) -> f64 {
+        self.floors[if self.floors.len() == 1 { 0 } else { stage }]
     }
 
     /// The best vector at a sparse belief and its product; `None` when none spans it.
@@ -206,7 +214,7 @@ impl AlphaPolicy {
         let part = |(number, piece): (usize, &Sparse)| {
             let mass: f64 = piece.iter().map(|&(_, p)| p).sum();
             let best = sets.get(number).and_then(|set| set.best(piece).map(|(i, value)| (set.action(i), value)));
-            best.map_or(Part { action: 0, mass: 0.0, value: mass * self.floor }, |(action, value)| Part {
+            best.map_or(Part { action: 0, mass: 0.0, value: mass * self.floor(stage) }, |(action, value)| Part {
                 action,
                 mass,
                 value,
@@ -242,6 +250,31 @@ impl Policy for AlphaPolicy {
         let best = actions.into_iter().map(|action| (action, votes(action)));
         best.reduce(|best, next| if next.1 > best.1 { next } else { best }).map_or(0, |(action, _)| action as usize)
     }
+}
+
+/// Adds a vector over all states to the set that has such, or to a new one.
+fn add(sets: &mut Vec<PlanSet>, states: usize, plan: (u32, Vec<f64>)) {
+    match sets.iter_mut().rev().find(|set| set.states.len() == states) {
+        Some(set) => set.plans.push(plan),
+        None => sets.push(PlanSet { states: (0..states as u32).collect(), plans: vec![plan] }),
+    }
+}
+
+/// Below the value of any plan, by stage where so many are those of the horizon, else one for all stages. One more decision does not
+/// lower it, so that vectors filled up with it are improvable as the vectors themselves are.
+fn floors(model: &Model, stages: usize) -> Vec<f64> {
+    if model.horizon() != Some(stages) {
+        return vec![floor(model)];
+    }
+    let rewards = || (0..model.dynamics().len()).flat_map(|m| model.expected_reward(m)).copied();
+    let worst = rewards().fold(f64::INFINITY, f64::min);
+    let last = model.final_reward().iter().copied().reduce(f64::min).unwrap_or(0.0);
+    let mut floors: Vec<f64> = Vec::with_capacity(stages);
+    for _ in 0..stages {
+        floors.push(worst + model.discount() * floors.last().copied().unwrap_or(last));
+    }
+    floors.reverse();
+    floors
 }
 
 /// Below the value of any plan, at any stage.

@@ -10,6 +10,7 @@ use tiresias_model::Model;
 use super::compare::Room;
 use super::corner_values::Schedule;
 use super::improve::Ahead;
+use super::lineage::Lineage;
 use super::team::Team;
 use super::vectors::{Branches, VectorBounds, branches};
 use crate::belief::backup::{Scratch, Sparse, expected_reward};
@@ -45,6 +46,7 @@ pub(crate) struct Graph<'a> {
     pub(super) room: Room,
     pub(super) team: Team,
     pub(super) ahead: Ahead,
+    pub(super) lineage: Lineage,
     /// Bytes of the nodes' boxes.
     boxed: usize,
     /// Improvements smaller than this are not kept.
@@ -99,6 +101,8 @@ pub(super) struct Child {
 #[derive(Default)]
 pub(super) struct Shelf {
     pub nodes: Vec<u32>,
+    /// The number of each vector.
+    pub vectors: Vec<u32>,
     /// The node of each point.
     pub owners: Vec<u32>,
     /// Sizes at which superfluous vectors and points are looked for.
@@ -125,6 +129,7 @@ impl<'a> Graph<'a> {
             room: Room::default(),
             team: Team::new(threads),
             ahead: Ahead { call: 0, values: vec![(0, 0.0); model.states().len()] },
+            lineage: Lineage::default(),
             boxed: 0,
             least,
             changed: false,
@@ -140,6 +145,9 @@ impl<'a> Graph<'a> {
         for stage in 0..self.bounds.stages.len() {
             for cell in 0..self.bounds.cells.members.len() {
                 let shelf = self.shelf(stage, cell);
+                self.shelves[shelf].vectors = self.lineage.adopt(self.bounds.stages[stage].parts[cell].vectors());
+                // A point that was dropped does not say any more where it was.
+                self.bounds.stages[stage].parts[cell].points.compact();
                 for i in 0..self.bounds.stages[stage].parts[cell].points.len() {
                     let belief = self.bounds.stages[stage].parts[cell].points.belief(i);
                     let node = self.node(stage, cell, &belief);
@@ -150,12 +158,19 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// Ends the search: the bounds get back the vectors that others go on with.
+    pub fn finish(&mut self) {
+        for old in self.lineage.recall() {
+            self.bounds.stages[old.stage].parts[old.cell].push(old.action, old.vector);
+        }
+    }
+
     /// What the graph and the bounds hold. O(rows of vectors).
     pub fn bytes(&self) -> usize {
         // A node also has its place in the table, at most half of which is empty, and one on its shelf.
         let each = size_of::<Node>() + 2 * 17 + 8;
         let scratch = self.scratch.bytes() + BY_STATE * self.model.states().len();
-        self.boxed + each * self.nodes.len() + scratch + self.bounds.bytes()
+        self.boxed + each * self.nodes.len() + scratch + self.bounds.bytes() + self.lineage.bytes()
     }
 
     /// What was done so far, in units that cost about the same: nodes made and backups.

@@ -56,7 +56,7 @@ impl Graph<'_> {
         if value <= here.held + self.least {
             return;
         }
-        let vector = self.vector(node, chosen);
+        let (vector, follows) = self.vector(node, chosen);
         let here = &mut self.nodes[node as usize];
         let value: f64 = here.belief.iter().map(|&(s, p)| p * vector[s as usize]).sum();
         if value > here.held + 0.5 * self.least && value > here.held {
@@ -67,6 +67,7 @@ impl Graph<'_> {
             part.push(self.branches[chosen].0 as u32, vector);
             self.changed = true;
             let shelf = self.shelf(stage, cell);
+            self.shelves[shelf].vectors.push(self.lineage.add(follows));
             if self.bounds.stages[stage].parts[cell].vectors() > self.shelves[shelf].most_vectors {
                 self.prune_vectors(stage, cell);
             }
@@ -98,8 +99,9 @@ impl Graph<'_> {
         }
     }
 
-    /// The vector of taking `branch` and then, for each observation, the vector that is best at the successor.
-    fn vector(&mut self, node: u32, branch: usize) -> Vec<f64> {
+    /// The vector of taking `branch` and then, for each observation, the vector that is best at the successor; and the numbers of
+    /// these.
+    fn vector(&mut self, node: u32, branch: usize) -> (Vec<f64>, Vec<u32>) {
         let (action, m) = self.branches[branch];
         let here = &self.nodes[node as usize];
         let cell = here.cell as usize;
@@ -110,9 +112,11 @@ impl Graph<'_> {
         let mut chosen = vec![NONE; kernel.columns()];
         // An observation that cannot come from here still needs a vector: the one best at the likeliest successor in its cell.
         let mut fallback: FxHashMap<u32, (f64, u32)> = FxHashMap::default();
+        let mut follows: Vec<(u32, u32)> = Vec::new();
         for child in here.branches[branch].children.as_deref().unwrap_or_default() {
             let after = &self.nodes[child.node as usize];
             chosen[child.observation as usize] = after.best;
+            follows.push((after.cell, after.best));
             let entry = fallback.entry(after.cell).or_insert((0.0, 0));
             if child.probability > entry.0 {
                 *entry = (child.probability, after.best);
@@ -141,6 +145,7 @@ impl Graph<'_> {
                     for (o, q) in kernel.pairs(action * states + to) {
                         if chosen[o] == NONE {
                             chosen[o] = fallback[&(cell as u32)].1;
+                            follows.push((cell as u32, chosen[o]));
                         }
                         value += q * row[chosen[o] as usize];
                     }
@@ -150,7 +155,8 @@ impl Graph<'_> {
             }
             out.push(rewards[from as usize] + self.model.discount() * mean);
         }
-        out
+        let number = |(cell, i): (u32, u32)| self.shelves[self.shelf(next_stage, cell as usize)].vectors[i as usize];
+        (out, follows.into_iter().map(number).collect())
     }
 
     /// The vector that is best on the mean of a cell's states.

@@ -12,6 +12,7 @@ mod effort;
 mod fib;
 mod graph;
 mod improve;
+mod lineage;
 mod plans;
 mod prune;
 mod sawtooth;

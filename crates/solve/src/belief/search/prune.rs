@@ -1,8 +1,10 @@
-//! Forgetting vectors and points that serve no belief of the graph.
+//! Forgetting vectors and points that serve no belief of the graph; vectors that others go on with only retire
+//! ([`lineage`](super::lineage)).
 //!
 //! Both prunings look at many nodes; when the time is up they leave everything as it is.
 
 use super::graph::{Graph, NONE};
+use super::lineage::Retired;
 
 /// Nodes between two looks at the clock.
 const AT_ONCE: usize = 256;
@@ -42,9 +44,23 @@ impl Graph<'_> {
             }
         }
         let part = &mut self.bounds.stages[stage].parts[cell];
+        let vectors = std::mem::take(&mut self.shelves[shelf].vectors);
+        let kept: Vec<u32> = (0..count as u32).filter(|&i| keep[i as usize]).collect();
+        for (i, &number) in vectors.iter().enumerate().filter(|(i, _)| !keep[*i]) {
+            if !self.lineage.is_needed(number) {
+                self.lineage.drop(number);
+            } else if let Some(above) = (!self.watch.late()).then(|| part.above(i, &kept)).flatten() {
+                self.lineage.replace(number, vectors[above as usize]);
+            } else {
+                let vector = part.rows.iter().map(|row| row[i]).collect();
+                self.lineage.retire(number, Retired { stage, cell, action: part.actions[i], vector });
+            }
+        }
         part.retain(&keep);
-        self.shelves[shelf].most_vectors = (2 * part.vectors()).max(128);
-        self.shelves[shelf].nodes = nodes;
+        let shelf = &mut self.shelves[shelf];
+        shelf.vectors = vectors.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(number, _)| number).collect();
+        shelf.most_vectors = (2 * part.vectors()).max(128);
+        shelf.nodes = nodes;
     }
 
     /// Drops the points that lower ones have replaced and those that others make superfluous.

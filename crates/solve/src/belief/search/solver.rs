@@ -111,6 +111,7 @@ impl Search {
             };
             if let Some(stopped) = stopped {
                 let (backups, threads) = (graph.backups, graph.threads());
+                graph.finish();
                 return Run { lower, upper, trials, backups, threads, stopped };
             }
             // Half the gap asked for, so that the last trials do not stop a hair above it.

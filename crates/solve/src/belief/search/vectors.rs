@@ -224,6 +224,15 @@ impl Part {
         retain(&mut self.actions, keep);
     }
 
+    /// One of the vectors `of` that is nowhere below vector `i`. O(vectors · states), mostly O(vectors).
+    pub fn above(&self, i: usize, of: &[u32]) -> Option<u32> {
+        let mut of = of.to_vec();
+        for row in &self.rows {
+            of.retain(|&other| row[other as usize] >= row[i]);
+        }
+        of.first().copied()
+    }
+
     /// The vectors, one after the other.
     pub fn by_vector(&self) -> Vec<f64> {
         (0..self.vectors()).flat_map(|i| self.rows.iter().map(move |row| row[i])).collect()

@@ -133,7 +133,9 @@ export function fromNative(error: unknown): unknown {
     return new TiresiasError('INVALID_ARGUMENT', error.message, { cause: error });
   }
   // The engine's: `this` is of another class.
-  if (error instanceof TypeError) return new TiresiasError('INVALID_ARGUMENT', `${error.message}: a method was called on something that is no instance of its class`, { cause: error });
+  if (error instanceof TypeError && error.message === 'Illegal invocation') {
+    return new TiresiasError('INVALID_ARGUMENT', 'a method was called on something that is no instance of its class', { cause: error });
+  }
   if (error.message.startsWith('Class contains no')) return new TiresiasError('INVALID_ARGUMENT', 'this class has no public constructor', { cause: error });
   // A panic, caught where it would have left Rust.
   if (status === 'GenericFailure') return new TiresiasError('INTERNAL', `${error.message}; this is a bug, please report it`, { cause: error });

@@ -37,6 +37,8 @@ const OPTION_TYPE = /\b(\w+Options)\b/;
 export class Arguments {
   constructor(next, bundles, declarations) {
     Object.assign(this, { next, bundles, declarations });
+    /** Whether something wrong may have been made since somebody said no. */
+    this.wrong = false;
     this.allOptions = [...new Set([...declarations.interfaces].filter(([name]) => name.endsWith('Options')).flatMap(([, keys]) => keys))];
     this.allOptions.push('signal', 'onProgress', 'stop', 'policy', 'into', 'atOnce', 'adversary', 'models', 'logLikelihoods', 'nature');
   }
@@ -57,8 +59,7 @@ export class Arguments {
   list(parameters, bundle) {
     const mode = this.next();
     const wrong = mode < 0.45 ? -1 : this.below(parameters.length);
-    /** Whether the last call may have been given something wrong. */
-    this.wrong = parameters.length > 0 && mode >= 0.45;
+    if (parameters.length > 0 && mode >= 0.45) this.wrong = true;
     const values = parameters.map((parameter, i) => (mode > 0.85 || i === wrong ? this.junk(0) : this.right(parameter.name, bundle, parameter.type)));
     if (this.chance(0.05)) values.push(this.junk(0));
     if (this.chance(0.95)) return values;
@@ -68,7 +69,6 @@ export class Arguments {
 
   /** Something that is not what a method is for. */
   receiver(bundle) {
-    this.wrong = true;
     return this.chance(0.5) ? this.pick(bundle.all) : this.junk(0);
   }
 
@@ -84,7 +84,7 @@ export class Arguments {
       () => 10n, () => Symbol.iterator, () => this.typed(), () => this.typed(), () => this.typed().buffer, () => () => {}, () => async () => {},
       () => class {}, () => new Map(), () => new Date(0), () => Promise.resolve(1), () => Object.create(null), () => new Proxy({}, {}),
       () => ({ get gap() { throw new OwnError('getter'); } }), () => AbortSignal.abort(), () => this.pick(this.pick(this.bundles).all), () => Object.create(this.pick(this.pick(this.bundles).all)),
-      () => [], () => Array.from({ length: this.below(4) }, () => (depth < 3 ? this.junk(depth + 1) : 0)), () => new Array(5), () => (depth < 3 ? this.options(this.pick(this.bundles), undefined, 0.5) : {}),
+      () => [], () => Array.from({ length: this.below(4) }, () => (depth < 3 ? this.junk(depth + 1) : 0)), () => Array(5), () => (depth < 3 ? this.options(this.pick(this.bundles), undefined, 0.5) : {}),
     ];
     return this.pick(kinds)();
   }
@@ -135,7 +135,7 @@ export class Arguments {
       model: () => model,
       models: () => (type === 'number | Uint32Array' ? this.pick([0, of(Uint32Array, count, model.models)]) : [model, this.pick(this.bundles).model]),
       solution: () => bundle.solution, adversary: () => bundle.solution, vectors: () => bundle.vectors, policy: () => this.policy(bundle),
-      tokenizer: () => bundle.tokenizer, options: () => this.options(bundle), request: () => this.spec('task'), spec: () => this.spec('shard'),
+      tokenizer: () => bundle.tokenizer, options: () => this.options(bundle), request: () => this.spec('task'), spec: () => (type === 'string' ? this.spec('shard') : this.specOf()),
       belief: () => this.belief(bundle), actions: () => of(Uint8Array, count, model.actions), observations: () => of(Int32Array, count, symbols),
       logLikelihoods: () => new Float64Array(count), rewards: () => new Float64Array(count), terminated: () => new Uint8Array(count), truncated: () => new Uint8Array(count),
       finalObservations: () => new Int32Array(count), states: () => new Uint32Array(count), out: () => this.pick([new Uint32Array(count), new Float64Array(count * model.states)]),
@@ -169,6 +169,12 @@ export class Arguments {
   policy(bundle) {
     const act = ({ episodes }) => Uint8Array.from({ length: episodes }, () => 0);
     return this.pick([act, act, async (batch) => act(batch), () => { throw new OwnError('policy'); }, () => this.junk(2), bundle.solution, 'random']);
+  }
+
+  /** What the library calls a specification is an object, of another kind from call to call. */
+  specOf() {
+    this.wrong = true;
+    return JSON.parse(this.spec('shard'));
   }
 
   spec(kind) {

@@ -136,7 +136,7 @@ impl<T: ToNapiValue + Send + 'static> ToNapiValue for Background<T> {
             Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
             Err(error) => deferred.reject(error),
         });
-        jobs::submit(&env, Job { environment: raw.addr(), cancel, settle });
+        jobs::submit(env, Job { environment: raw.addr(), cancel, settle });
         Ok(promise.raw())
     }
 }

@@ -109,7 +109,7 @@ pub fn set_workers(workers: f64) -> Result<()> {
 }
 
 /// Puts a call in the queue.
-pub fn submit(env: &Env, job: Job) {
+pub fn submit(env: Env, job: Job) {
     let mut state = state();
     if let Err(error) = state.make_ready(env, job.environment) {
         drop(state);
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// Sees to it that somebody takes the next call of an environment, and that it is cancelled when the environment goes.
-    fn make_ready(&mut self, env: &Env, environment: usize) -> Result<()> {
+    fn make_ready(&mut self, env: Env, environment: usize) -> Result<()> {
         if !self.environments.contains(&environment) {
             env.add_env_cleanup_hook(environment, close)?;
             self.environments.push(environment);

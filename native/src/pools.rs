@@ -39,14 +39,12 @@ pub struct Lease {
 pub fn pool(threads: usize) -> Result<Lease> {
     let threads = whole("threads", or_cores(threads) as f64, 1, MOST_THREADS)?;
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let entry = match pools.iter().position(|(size, _)| *size == threads) {
-        Some(place) => pools.remove(place),
-        None => {
-            let made = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("tiresias-{i}")).build();
-            let failed =
-                |error| coded("OUT_OF_THREADS", format!("a pool of {threads} threads cannot be made: {error}"));
-            (threads, Arc::new(made.map_err(failed)?))
-        }
+    let entry = if let Some(place) = pools.iter().position(|(size, _)| *size == threads) {
+        pools.remove(place)
+    } else {
+        let made = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("tiresias-{i}")).build();
+        let failed = |error| coded("OUT_OF_THREADS", format!("a pool of {threads} threads cannot be made: {error}"));
+        (threads, Arc::new(made.map_err(failed)?))
     };
     let pool = entry.1.clone();
     pools.push(entry);

@@ -563,7 +563,7 @@ export interface MeanReturn {
 export interface ModelFileOptions {
   /** The file's name, for messages and for the format, when a text is parsed. */
   name?: string
-  /** `pomdp`, `pomdpx` or `json` (default: by the suffix of the name, else by how the text begins). */
+  /** `pomdp`, `pomdpx` or `json` (default: by how the text begins; where that leaves it open, by the suffix of the name). */
   format?: 'pomdp' | 'pomdpx' | 'json'
   /** Number of decisions, in place of what the file says. A discount of 1 needs one. */
   horizon?: number
@@ -640,8 +640,8 @@ export interface PolicyFileOptions {
   /** The file's name, for messages and for the format. */
   name?: string
   /**
-   * `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left
-   * out.
+   * `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); when it is left out, by how the text begins, and where that leaves it
+   * open, by the name's suffix.
    */
   format?: 'alpha' | 'pg' | 'sarsop'
 }

@@ -71,7 +71,7 @@ export declare class BeliefTracker {
   constructor(model: Model, solution?: Solution | undefined | null)
   /**
    * Conditions on an action and what was seen after it; returns the observation's likelihood under the model used.
-   * `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was.
+   * `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was. `INVALID_ARGUMENT` once the horizon is over.
    */
   update(action: number, observation: number): number
   /** The belief, length S. */
@@ -88,9 +88,11 @@ export declare class BeliefTracker {
 export declare class CancelToken {
   /** A token that nobody has cancelled. */
   constructor()
-  /** Asks every call that holds this token to stop soon. */
+  /** Asks every call that holds this token to stop soon. One that has not begun rejects at once. */
   cancel(): void
-  /** Whether `cancel` has been called. */
+  /** Asks every call that holds this token to stop soon and to hand over what it has, one that has not begun included. */
+  stop(): void
+  /** Whether `cancel` or `stop` has been called. */
   get cancelled(): boolean
 }
 
@@ -522,6 +524,21 @@ export interface FamilyInfo {
 /** SHA-256 of a file's bytes, in hexadecimal. */
 export declare function fileSha256(path: string): Promise<string>
 
+/** How busy the threads of asynchronous calls are: of all environments of the process together. */
+export declare function jobCounts(): JobCounts
+
+/** How busy the threads of asynchronous calls are. */
+export interface JobCounts {
+  /** Calls that run at once, at most. */
+  workers: number
+  /** Calls that run now. */
+  running: number
+  /** Calls that wait for a worker. */
+  queued: number
+  /** Calls that have ended since the process began, cancelled ones included. */
+  done: number
+}
+
 /** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 
@@ -546,7 +563,7 @@ export interface MeanReturn {
 export interface ModelFileOptions {
   /** The file's name, for messages and for the format, when a text is parsed. */
   name?: string
-  /** `pomdp`, `pomdpx` or `json` (default: by the suffix of the name, else by how the text begins). */
+  /** `pomdp`, `pomdpx` or `json` (default: by how the text begins; where that leaves it open, by the suffix of the name). */
   format?: 'pomdp' | 'pomdpx' | 'json'
   /** Number of decisions, in place of what the file says. A discount of 1 needs one. */
   horizon?: number
@@ -623,8 +640,8 @@ export interface PolicyFileOptions {
   /** The file's name, for messages and for the format. */
   name?: string
   /**
-   * `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); by the name's suffix, else by how the text begins, when it is left
-   * out.
+   * `alpha` and `pg` (pomdp-solve) or `sarsop` (APPL's XML); when it is left out, by how the text begins, and where that leaves it
+   * open, by the name's suffix.
    */
   format?: 'alpha' | 'pg' | 'sarsop'
 }
@@ -680,10 +697,7 @@ export interface Robustness {
   seconds: number
 }
 
-/**
- * Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in
- * pieces.
- */
+/** Rolls out in the background. The same numbers for any thread count. Only a rollout that has a callback is made in pieces. */
 export declare function rollout(model: Model, options: RolloutOptions, solution?: Solution | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Rollouts>
 
 /**
@@ -758,6 +772,9 @@ export interface Scan {
 
 /** Reads every row of the shards. */
 export declare function scanShards(paths: Array<string>, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Scan>
+
+/** Sets how many asynchronous calls run at once. Running calls are left alone. */
+export declare function setWorkers(workers: number): void
 
 /** One row of a shard. */
 export interface ShardExample {
@@ -867,7 +884,10 @@ export interface SimulateOptions {
 /** Solves in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`. */
 export declare function solve(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<Solution>
 
-/** Solves every model with the same options; limits hold for each. A cancelled batch resolves with what every model had so far. */
+/**
+ * Solves every model with the same options; limits hold for each. A stopped batch resolves with what every model had so far, a
+ * cancelled one rejects.
+ */
 export declare function solveBatch(models: Array<Model>, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<SolvedBatch>
 
 /** Limits and choices of a solve. */

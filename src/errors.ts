@@ -49,6 +49,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   TRAINER_MISSING: EXIT.missing,
   PYTHON_MISSING: EXIT.missing,
   SOMETHING_MISSING: EXIT.missing,
+  OUT_OF_THREADS: EXIT.again,
   INTERNAL: EXIT.internal,
   PROTOCOL: EXIT.internal,
   TRAINER_DIED: EXIT.again,
@@ -131,5 +132,12 @@ export function fromNative(error: unknown): unknown {
   if (typeof status === 'string' && /^(InvalidArg|.*Expected)$/.test(status)) {
     return new TiresiasError('INVALID_ARGUMENT', error.message, { cause: error });
   }
+  // The engine's: `this` is of another class.
+  if (error instanceof TypeError && error.message === 'Illegal invocation') {
+    return new TiresiasError('INVALID_ARGUMENT', 'a method was called on something that is no instance of its class', { cause: error });
+  }
+  if (error.message.startsWith('Class contains no')) return new TiresiasError('INVALID_ARGUMENT', 'this class has no public constructor', { cause: error });
+  // A panic, caught where it would have left Rust.
+  if (status === 'GenericFailure') return new TiresiasError('INTERNAL', `${error.message}; this is a bug, please report it`, { cause: error });
   return error;
 }

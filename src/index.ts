@@ -9,6 +9,7 @@
  */
 export * from './library.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
+export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';
 export { TiresiasError, type ErrorOptions } from './errors.js';
 export { version } from './version.js';

@@ -95,7 +95,7 @@ export interface StopOption {
   stop?: AbortSignal | undefined;
 }
 
-/** Solves a model on a worker thread. */
+/** Solves a model in the background, on a thread of the library's own (see `configure`). */
 export async function solve(model: Model, options: Addon.SolveOptions & CallOptions<Addon.SolveProgress> & StopOption = {}): Promise<Solution> {
   checkModel('solve', model);
   checkOptions('solve', options, { ...SOLVE_OPTIONS, ...CALL_OPTIONS, stop: 'signal' });

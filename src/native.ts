@@ -190,13 +190,13 @@ export async function cancellable<T, Progress = never>(
 }
 
 /** Runs a call whose token `stop` cancels without making it reject: it resolves with what it has. */
-export async function stoppable<T>(stop: AbortSignal | undefined, token: { cancel(): void } | undefined, call: () => Promise<T>): Promise<T> {
-  const cancel = () => token?.cancel();
-  if (stop?.aborted) cancel();
-  stop?.addEventListener('abort', cancel, { once: true });
+export async function stoppable<T>(stop: AbortSignal | undefined, token: { stop(): void } | undefined, call: () => Promise<T>): Promise<T> {
+  const end = () => token?.stop();
+  if (stop?.aborted) end();
+  stop?.addEventListener('abort', end, { once: true });
   try {
     return await call();
   } finally {
-    stop?.removeEventListener('abort', cancel);
+    stop?.removeEventListener('abort', end);
   }
 }

@@ -1,22 +1,32 @@
-//! Long calls: on libuv's pool, inside one shared guard, cancellable, with progress.
+//! Long calls: promises of what the threads of [`crate::jobs`] compute, cancellable, with progress.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use napi::bindgen_prelude::{AsyncTask, ToNapiValue, TypeName};
+use napi::bindgen_prelude::ToNapiValue;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Status, Task};
+use napi::{Env, JsValue, Status, sys};
 use tiresias_guard::napi;
 
-use crate::errors::{Result, coded, whole};
+use crate::errors::{Result, cancelled, coded};
+use crate::jobs::{self, Job};
+pub use crate::pools::{pool, thread_count, threads};
 
 /// Cancels the calls it was handed to.
 #[napi]
 #[derive(Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Asked>);
+
+/// What a token was told. Both at once is the stronger one.
+#[derive(Default)]
+struct Asked {
+    /// To end, with whatever there is.
+    stop: AtomicBool,
+    /// To end, with nothing.
+    cancel: AtomicBool,
+}
 
 #[napi]
 impl CancelToken {
@@ -26,16 +36,47 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Asks every call that holds this token to stop soon.
+    /// Asks every call that holds this token to stop soon. One that has not begun rejects at once.
     #[napi]
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.set();
+        jobs::drop_cancelled(self);
     }
 
-    /// Whether `cancel` has been called.
+    /// Asks every call that holds this token to stop soon and to hand over what it has, one that has not begun included.
+    #[napi]
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+        jobs::hurry(self);
+    }
+
+    /// Whether `cancel` or `stop` has been called.
     #[napi(getter)]
     pub fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl CancelToken {
+    /// As `cancel`, for calls that run.
+    pub(crate) fn set(&self) {
+        self.0.cancel.store(true, Ordering::Relaxed);
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody wants what the call has: not with `stop`, which takes it.
+    pub(crate) fn unwanted(&self) -> bool {
+        self.0.cancel.load(Ordering::Relaxed)
+    }
+
+    /// `CANCELLED` once the token is cancelled or stopped: for calls that have nothing to hand over before their end.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.cancelled() { Err(cancelled()) } else { Ok(()) }
+    }
+
+    /// Whether the two are one.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -45,70 +86,74 @@ pub type ProgressCallback<T> = ThreadsafeFunction<T, (), T, Status, false, true>
 /// At most this often does progress cross into JavaScript.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
-/// A progress callback with a rate limit; the last report is always let through by the caller's own completion.
+/// A progress callback with a rate limit; the last report is always let through, once.
 pub struct Reporter<T: ToNapiValue + 'static> {
     callback: Option<ProgressCallback<T>>,
-    last: Mutex<Option<Instant>>,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    /// When something was last said.
+    at: Option<Instant>,
+    /// Whether the last report was made.
+    ended: bool,
 }
 
 impl<T: ToNapiValue + 'static> Reporter<T> {
     pub fn new(callback: Option<ProgressCallback<T>>) -> Self {
-        Self { callback, last: Mutex::new(None) }
+        Self { callback, said: Mutex::default() }
     }
 
     /// Reports, unless the last report was a moment ago and this is not the last one.
     pub fn report(&self, last_one: bool, make: impl FnOnce() -> T) {
         let Some(callback) = &self.callback else { return };
-        let Ok(mut last) = self.last.lock() else { return };
-        if last_one || last.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
-            *last = Some(Instant::now());
+        // Whoever finds another thread at it leaves the word to it, but for the last one.
+        let said = if last_one { self.said.lock().ok() } else { self.said.try_lock().ok() };
+        let Some(mut said) = said else { return };
+        let due = if last_one { !said.ended } else { said.at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) };
+        if due {
+            *said = Said { at: Some(Instant::now()), ended: last_one };
             callback.call(make(), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 }
 
-/// A job for libuv's pool; resolves to `T`.
-pub struct Background<T>(Option<Box<dyn FnOnce() -> Result<T> + Send>>);
+/// A promise of what a job computes: what an asynchronous export returns. It is queued when it is handed to JavaScript.
+pub struct Background<T> {
+    cancel: CancelToken,
+    work: Box<dyn FnOnce() -> Result<T> + Send>,
+}
 
-impl<T: ToNapiValue + TypeName + Send + 'static> Task for Background<T> {
-    type Output = T;
-    type JsValue = T;
+/// Makes a result JavaScript's, on its thread.
+type Hand<T> = Box<dyn FnOnce(Env) -> Result<T>>;
 
-    fn compute(&mut self) -> Result<T> {
-        let work = self.0.take().ok_or_else(|| coded("INTERNAL", "a background job ran twice"))?;
-        guarded(work)
+impl<T: ToNapiValue + Send + 'static> ToNapiValue for Background<T> {
+    unsafe fn to_napi_value(raw: sys::napi_env, Self { cancel, work }: Self) -> Result<sys::napi_value> {
+        let env = Env::from_raw(raw);
+        let (deferred, promise) = env.create_deferred::<T, Hand<T>>()?;
+        let settle = Box::new(move |turn: Result<()>| match turn.and_then(|()| guarded(work)) {
+            Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
+            Err(error) => deferred.reject(error),
+        });
+        jobs::submit(env, Job { environment: raw.addr(), cancel, settle });
+        Ok(promise.raw())
     }
-
-    fn resolve(&mut self, _: Env, output: T) -> Result<T> {
-        Ok(output)
-    }
 }
 
-/// Runs `work` in the background on a rayon pool of `threads` threads (0: one per core).
-pub fn background<T, F>(threads: usize, work: F) -> AsyncTask<Background<T>>
-where
-    T: ToNapiValue + TypeName + Send + 'static,
-    F: FnOnce() -> Result<T> + Send + 'static,
-{
-    AsyncTask::new(Background(Some(Box::new(move || pool(threads)?.install(work)))))
+/// Runs `work` in the background on a rayon pool of `threads` threads (0: one per core). `work` looks at `cancel` and stops soon
+/// after it is set, be it by whoever waits or because the process ends.
+pub fn background<T: Send + 'static>(
+    cancel: CancelToken,
+    threads: usize,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Background<T> {
+    alone(cancel, move || pool(threads)?.install(work))
 }
 
-/// Runs `work` in the background, on no pool: for solvers, which bring threads of their own and none within somebody's pool.
-pub fn alone<T, F>(work: F) -> AsyncTask<Background<T>>
-where
-    T: ToNapiValue + TypeName + Send + 'static,
-    F: FnOnce() -> Result<T> + Send + 'static,
-{
-    AsyncTask::new(Background(Some(Box::new(work))))
-}
-
-/// The threads that the option `threads` asks for; one per core when it is left out.
-pub fn thread_count(option: Option<f64>) -> Result<usize> {
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(match threads(option)? {
-        0 => cores(),
-        n => n,
-    })
+/// As [`background`], on no pool: for solvers, which bring threads of their own and none within somebody's pool.
+pub fn alone<T>(cancel: CancelToken, work: impl FnOnce() -> Result<T> + Send + 'static) -> Background<T> {
+    Background { cancel, work: Box::new(work) }
 }
 
 /// Runs `work` on the calling thread, where `par_iter` then makes no second one: handing a call of microseconds to another thread
@@ -147,26 +192,4 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         }
         Err(coded("INTERNAL", format!("panic: {text}; this is a bug, please report it")))
     })
-}
-
-/// The most threads a call may ask for: far above any machine's use, far below what makes the system fail.
-const MOST_THREADS: u32 = 1024;
-
-/// The option `threads`: 0, one per core, when it is left out.
-pub fn threads(option: Option<f64>) -> Result<usize> {
-    option.map_or(Ok(0), |n| whole("threads (leave it out to use every core)", n, 1, MOST_THREADS))
-}
-
-/// The rayon pool with `threads` threads, made once per size.
-pub fn pool(threads: usize) -> Result<Arc<rayon::ThreadPool>> {
-    static POOLS: OnceLock<Mutex<HashMap<usize, Arc<rayon::ThreadPool>>>> = OnceLock::new();
-    whole("threads", threads as f64, 0, MOST_THREADS)?;
-    let mut pools = POOLS.get_or_init(Mutex::default).lock().map_err(|e| coded("INTERNAL", e))?;
-    if let Some(pool) = pools.get(&threads) {
-        return Ok(pool.clone());
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| coded("INTERNAL", e))?;
-    let pool = Arc::new(pool);
-    pools.insert(threads, pool.clone());
-    Ok(pool)
 }

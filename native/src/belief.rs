@@ -12,7 +12,7 @@ use crate::errors::{Result, from_model, invalid, whole};
 use crate::held::{Held, Home, Weigh, disposable};
 use crate::model::{Model, SharedModel, check_action, check_belief};
 use crate::rollout::level;
-use crate::solve::Solution;
+use crate::solve::{Solution, over};
 
 /// Tracks the belief of a decision-maker who acts in a model. In an APOMDP the model that updates the belief is the one that
 /// `H^α` selects under the given solution; when it rules the observation out, the one with the largest likelihood.
@@ -39,6 +39,17 @@ impl Weigh for Tracked {
     }
 }
 
+impl Tracked {
+    /// Checks that there is a decision left, of the model's and of the solution's.
+    fn check_goes_on(&self) -> Result<()> {
+        let horizons = [self.model.horizon(), self.solution.as_ref().and_then(|solution| solution.model.horizon())];
+        match horizons.into_iter().flatten().min() {
+            Some(horizon) if self.stage >= horizon => Err(over(self.stage, horizon)),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[napi]
 impl BeliefTracker {
     /// Starts at the model's b0. A cloud of several models needs a solution of it.
@@ -57,10 +68,11 @@ impl BeliefTracker {
     }
 
     /// Conditions on an action and what was seen after it; returns the observation's likelihood under the model used.
-    /// `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was.
+    /// `IMPOSSIBLE_OBSERVATION` when no model allows it; the belief is then as it was. `INVALID_ARGUMENT` once the horizon is over.
     #[napi]
     pub fn update(&mut self, action: f64, observation: f64) -> Result<f64> {
         let mut tracked = self.0.write();
+        tracked.check_goes_on()?;
         let Tracked { model, solution, belief, scratch, stage, updated_by } = &mut *tracked;
         let action = check_action(model, action)?;
         let symbols = model.observations().map_or(model.states().len(), core::Space::len);

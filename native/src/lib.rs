@@ -1,8 +1,8 @@
 //! The Node addon: converts, schedules and catches; no algorithm lives here.
 //!
-//! Synchronous calls borrow their inputs; long ones are [`background`] jobs on libuv's pool that run on one shared rayon pool,
+//! Synchronous calls borrow their inputs; long ones are [`background`] jobs on threads of our own ([`jobs`]), which share rayon pools,
 //! report progress through weak callbacks (which never keep the process alive) and stop when their `CancelToken` says so. A
-//! panic in either becomes a JavaScript error.
+//! panic in either becomes a JavaScript error: `#[napi]` is `tiresias_guard`'s, which guards whatever is exported.
 
 // napi hands over owned strings and objects.
 #![allow(clippy::needless_pass_by_value)]
@@ -17,8 +17,10 @@ mod environments;
 mod errors;
 mod family;
 mod held;
+mod jobs;
 mod model;
 mod policy_files;
+mod pools;
 mod rollout;
 mod simulate;
 mod solve;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{
-    AsyncTask, Float64Array, Float64ArraySlice, Int32Array, Int32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array,
+    Float64Array, Float64ArraySlice, Int32Array, Int32ArraySlice, Uint8Array, Uint8ArraySlice, Uint32Array,
     Uint32ArraySlice,
 };
 use tiresias_guard::napi;
@@ -14,7 +14,7 @@ use tiresias_solve::ActingPolicy;
 
 use crate::arrays::{Out, apart, place};
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, pool, threads};
-use crate::errors::{Result, cancelled, from_model, invalid, whole};
+use crate::errors::{Result, from_model, invalid, whole};
 use crate::model::{Model, SharedModel};
 use crate::solve::Solution;
 use crate::study::StageProgress;
@@ -217,28 +217,29 @@ impl Job {
         })
     }
 
-    fn run(&self) -> Result<Rollouts> {
+    fn run(&self, cancel: &CancelToken) -> Result<Rollouts> {
         let mut batch = Batch::default();
-        let acting = self.acting();
-        let run =
-            self.simulator(acting.as_ref()).run(self.first_episode, self.episodes, self.record, self.level, &mut batch);
+        let (acting, stop) = (self.acting(), || cancel.cancelled());
+        let simulator = self.simulator(acting.as_ref()).stopping(&stop);
+        let run = simulator.run(self.first_episode, self.episodes, self.record, self.level, &mut batch);
+        cancel.check()?;
         run.map_err(from_model)?;
         Ok(self.hand_over(batch))
     }
 
-    /// [`run`](Self::run) in pieces, between which it can be cancelled and reports. An episode's numbers depend on its index only,
+    /// [`run`](Self::run) in pieces, between which it reports. An episode's numbers depend on its index only,
     /// so the pieces are free.
     fn run_in_pieces(&self, cancel: &CancelToken, reporter: &Reporter<StageProgress>) -> Result<Rollouts> {
-        let acting = self.acting();
-        let (simulator, mut all, mut piece) = (self.simulator(acting.as_ref()), self.reserved(), Batch::default());
+        let (acting, stop) = (self.acting(), || cancel.cancelled());
+        let simulator = self.simulator(acting.as_ref()).stopping(&stop);
+        let (mut all, mut piece) = (self.reserved(), Batch::default());
         let (mut done, mut size) = (0, self.piece());
         while done < self.episodes {
-            if cancel.cancelled() {
-                return Err(cancelled());
-            }
             let (n, began) = (size.min(self.episodes - done), Instant::now());
             let first = self.first_episode + done as u64;
-            simulator.run(first, n, self.record, self.level, &mut piece).map_err(from_model)?;
+            let run = simulator.run(first, n, self.record, self.level, &mut piece);
+            cancel.check()?;
+            run.map_err(from_model)?;
             all.states.extend_from_slice(&piece.states);
             all.observations.extend_from_slice(&piece.observations);
             all.actions.extend_from_slice(&piece.actions);
@@ -290,7 +291,7 @@ impl Job {
     }
 }
 
-/// A piece that took longer is followed by a smaller one: so long may a cancelled rollout go on.
+/// A piece that took longer is followed by a smaller one: about so often may a slow rollout report.
 const LONG_PIECE: Duration = Duration::from_millis(50);
 
 /// Rolls out on the calling thread; see `rollout`.
@@ -298,7 +299,7 @@ const LONG_PIECE: Duration = Duration::from_millis(50);
 pub fn rollout_sync(model: &Model, options: RolloutOptions, solution: Option<&Solution>) -> Result<Rollouts> {
     let job = Job::new(model, &options, solution)?;
     let pool = pool(threads(options.threads)?)?;
-    guarded(|| pool.install(|| job.run()))
+    guarded(|| pool.install(|| job.run(&CancelToken::new())))
 }
 
 /// Rolls out on the calling thread into arrays that the caller owns: no memory is touched for the first time, which costs more than
@@ -363,8 +364,7 @@ fn column<T>(
     (name, array.len(), if recorded { needed } else { 0 }, place(array))
 }
 
-/// Rolls out in the background. The same numbers for any thread count. Only a rollout that has a token or a callback is made in
-/// pieces.
+/// Rolls out in the background. The same numbers for any thread count. Only a rollout that has a callback is made in pieces.
 #[napi(ts_return_type = "Promise<Rollouts>")]
 pub fn rollout(
     model: &Model,
@@ -372,14 +372,11 @@ pub fn rollout(
     solution: Option<&Solution>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<Rollouts>>> {
+) -> Result<Background<Rollouts>> {
     let job = Job::new(model, &options, solution)?;
-    let watched = cancel.is_some() || on_progress.is_some();
+    let watched = on_progress.is_some();
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(
-        threads(options.threads)?,
-        move || {
-            if watched { job.run_in_pieces(&cancel, &reporter) } else { job.run() }
-        },
-    ))
+    Ok(background(cancel.clone(), threads(options.threads)?, move || {
+        if watched { job.run_in_pieces(&cancel, &reporter) } else { job.run(&cancel) }
+    }))
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use napi::bindgen_prelude::AsyncTask;
 use tiresias_guard::napi;
 use tiresias_model::random::Key;
 use tiresias_model::{Policy, memory};
@@ -199,8 +198,11 @@ impl Play {
 fn watch(total: usize, cancel: CancelToken, reporter: Reporter<StageProgress>) -> impl Fn(usize) -> ControlFlow<()> {
     let done = AtomicUsize::new(0);
     move |finished| {
+        if finished == 0 {
+            return if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        }
         let done = done.fetch_add(finished, Ordering::Relaxed) + finished;
-        reporter.report(done == total && finished > 0, || StageProgress {
+        reporter.report(done == total, || StageProgress {
             done: done.min(u32::MAX as usize) as u32,
             total: total.min(u32::MAX as usize) as u32,
             phase: "simulate".into(),
@@ -221,11 +223,12 @@ pub fn simulate(
     adversary: Option<&Solution>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<Simulated>>> {
+) -> Result<Background<Simulated>> {
     let play = Play::new(model, &options, solution, vectors, adversary)?;
     let rule = nature(rule.as_deref(), play.model.dynamics().len())?;
-    let hook = watch(play.episodes, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(threads(options.threads)?, move || {
+    let cancel = cancel.cloned().unwrap_or_default();
+    let hook = watch(play.episodes, cancel.clone(), Reporter::new(on_progress));
+    Ok(background(cancel, threads(options.threads)?, move || {
         let start = Instant::now();
         let mut returns = vec![0.0; play.episodes];
         let (decisions, (truncation_low, truncation_high)) = play
@@ -262,15 +265,16 @@ pub fn robustness(
     adversary: Option<&Solution>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<Robustness>>> {
+) -> Result<Background<Robustness>> {
     let play = Play::new(model, &options, solution, vectors, adversary)?;
     let most = whole("exactUpdates", exact_updates, 0, MOST)?;
     let natures = play.model.dynamics().len() + 1 + usize::from(play.is_answered());
-    let hook = watch(play.episodes * natures, cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
+    let cancel = cancel.cloned().unwrap_or_default();
+    let hook = watch(play.episodes * natures, cancel.clone(), Reporter::new(on_progress));
     if play.episodes.saturating_mul(natures) > u32::MAX as usize {
         return Err(invalid(format!("{} episodes against each of {natures} natures are too many", play.episodes)));
     }
-    Ok(background(threads(options.threads)?, move || {
+    Ok(background(cancel, threads(options.threads)?, move || {
         let start = Instant::now();
         let (found, (truncation_low, truncation_high)) = play
             .simulation(NatureRule::Fixed(0), |simulation| {

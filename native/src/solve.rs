@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{AsyncTask, Buffer, Float64Array, Uint32Array};
+use napi::bindgen_prelude::{Buffer, Float64Array, Uint32Array};
 use tiresias_guard::napi;
 use tiresias_model as model;
 use tiresias_model::memory;
@@ -389,8 +389,18 @@ impl Solution {
     }
 
     fn stage(&self, stage: f64) -> Result<usize> {
-        whole("stage", stage, 0, self.model.horizon().map_or(u32::MAX, |h| h as u32 - 1))
+        let stage = whole("stage", stage, 0, u32::MAX)?;
+        match self.model.horizon() {
+            Some(horizon) if stage >= horizon => Err(over(stage, horizon)),
+            _ => Ok(stage),
+        }
     }
+}
+
+/// There is no decision at a stage: the horizon ends before it.
+pub(crate) fn over(stage: usize, horizon: usize) -> napi::Error {
+    let last = horizon - 1;
+    invalid(format!("stage {stage}: the horizon is over; its {horizon} decisions are at stages 0 to {last}"))
 }
 
 pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(SharedModel, core::Limits)> {
@@ -455,13 +465,13 @@ pub fn solve(
     options: Option<SolveOptions>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: SolveProgress) => void")] on_progress: Option<ProgressCallback<SolveProgress>>,
-) -> Result<AsyncTask<Background<Solution>>> {
+) -> Result<Background<Solution>> {
     let options = options.unwrap_or_default();
     let (model, limits) = prepare(model, &options)?;
     let solver = solver(options.solver.as_deref(), &model)?;
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     let home = Home::here();
-    Ok(alone(move || {
+    Ok(alone(cancel.clone(), move || {
         run(&home, model, &*solver, &limits, &|p: &core::Progress| {
             let seconds = p.elapsed.as_secs_f64();
             let iterations = p.iterations as f64;

@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use napi::Error;
-use napi::bindgen_prelude::{AsyncTask, ClassInstance};
+use napi::bindgen_prelude::ClassInstance;
 use rayon::prelude::*;
 use tiresias_guard::napi;
 use tiresias_solve as core;
 
 use crate::background::{Background, CancelToken, ProgressCallback, Reporter, background, guarded, threads};
-use crate::errors::{Result, whole};
+use crate::errors::{Result, cancelled, whole};
 use crate::held::{Held, Home, Weigh, disposable};
 use crate::model::{Model, SharedModel};
 use crate::solve::{Solution, SolveOptions, prepare, run, solver};
@@ -52,14 +52,15 @@ impl SolvedBatch {
     }
 }
 
-/// Solves every model with the same options; limits hold for each. A cancelled batch resolves with what every model had so far.
+/// Solves every model with the same options; limits hold for each. A stopped batch resolves with what every model had so far, a
+/// cancelled one rejects.
 #[napi(ts_return_type = "Promise<SolvedBatch>")]
 pub fn solve_batch(
     models: Vec<ClassInstance<'_, Model>>,
     options: Option<SolveOptions>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<SolvedBatch>>> {
+) -> Result<Background<SolvedBatch>> {
     let options = options.unwrap_or_default();
     let tasks = models.iter().map(|model| prepare(model, &options)).collect::<Result<Vec<_>>>()?;
     if let Some((model, _)) = tasks.first() {
@@ -68,13 +69,16 @@ pub fn solve_batch(
     }
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     let home = Home::here();
-    Ok(background(threads(options.threads)?, move || {
+    Ok(background(cancel.clone(), threads(options.threads)?, move || {
         let (done, total) = (AtomicUsize::new(0), tasks.len());
         let go_on =
             |_: &core::Progress| if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let solve = |(model, limits): &(SharedModel, core::Limits)| {
             let limits = core::Limits { threads: 1, ..limits.clone() };
             let solved = guarded(|| {
+                if cancel.unwanted() {
+                    return Err(cancelled());
+                }
                 let solver = solver(options.solver.as_deref(), model)?;
                 run(&home, model.clone(), &*solver, &limits, &go_on)
             });
@@ -85,6 +89,6 @@ pub fn solve_batch(
         };
         // One model at a time is taken: their times differ by orders of magnitude.
         let solved = tasks.par_iter().with_max_len(1).map(solve).collect();
-        Ok(SolvedBatch(Held::new(&home, solved)))
+        if cancel.unwanted() { Err(cancelled()) } else { Ok(SolvedBatch(Held::new(&home, solved))) }
     }))
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{AsyncTask, Float64Array, Int32Array, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Int32Array, Uint8Array, Uint32Array};
 use tiresias_encode::{file_digest, read_shard};
 use tiresias_guard::napi;
 use tiresias_study as core;
@@ -147,11 +147,11 @@ pub fn make_shard(
     path: String,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<ShardReport>>> {
+) -> Result<Background<ShardReport>> {
     let spec = core::Spec::from_json(&spec).map_err(from_study)?;
     let (tokenizer, cancel, reporter) =
         (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(spec.threads, move || {
+    Ok(background(cancel.clone(), spec.threads, move || {
         let hook = hook(&reporter, &cancel);
         let report = core::make_shard(&spec, &**tokenizer.0, Path::new(&path), &hook).map_err(from_study)?;
         Ok(ShardReport {
@@ -237,14 +237,10 @@ impl TryFrom<core::ExampleBatch> for ExampleBatch {
 
 /// Checks `spec` (JSON) and proves the encoding for the tokenizer.
 #[napi(ts_return_type = "Promise<ExampleSource>")]
-pub fn create_example_source(
-    spec: String,
-    tokenizer: &Tokenizer,
-    text: bool,
-) -> Result<AsyncTask<Background<ExampleSource>>> {
+pub fn create_example_source(spec: String, tokenizer: &Tokenizer, text: bool) -> Result<Background<ExampleSource>> {
     let spec = core::Spec::from_json(&spec).map_err(from_study)?;
     let (tokenizer, home) = (tokenizer.clone(), Home::here());
-    Ok(background(spec.threads, move || {
+    Ok(background(CancelToken::new(), spec.threads, move || {
         let generator = core::Generator::new(&spec, &**tokenizer.0, text).map_err(from_study)?;
         Ok(ExampleSource(Held::new(&home, Arc::new(generator))))
     }))
@@ -268,15 +264,10 @@ disposable!(ExampleSource);
 impl ExampleSource {
     /// The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches.
     #[napi(ts_return_type = "Promise<ExampleBatch>")]
-    pub fn batch(
-        &self,
-        first_task: f64,
-        tasks: f64,
-        cancel: Option<&CancelToken>,
-    ) -> Result<AsyncTask<Background<ExampleBatch>>> {
+    pub fn batch(&self, first_task: f64, tasks: f64, cancel: Option<&CancelToken>) -> Result<Background<ExampleBatch>> {
         let (first, tasks) = (index("firstTask", first_task)?, whole("tasks", tasks, 1, u32::MAX)? as u64);
         let (generator, cancel) = (Arc::clone(&self.0), cancel.cloned().unwrap_or_default());
-        Ok(background(generator.spec().threads, move || {
+        Ok(background(cancel.clone(), generator.spec().threads, move || {
             let hook = |_| if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             generator.batch(first..first + tasks, &hook).map_err(from_study)?.try_into()
         }))
@@ -306,9 +297,9 @@ pub fn scan_shards(
     threads: Option<f64>,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<Scan>>> {
+) -> Result<Background<Scan>> {
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(background(crate::background::threads(threads)?, move || {
+    Ok(background(cancel.clone(), crate::background::threads(threads)?, move || {
         let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
         let scan = core::scan(&paths, &hook(&reporter, &cancel)).map_err(from_study)?;
         Ok(Scan {
@@ -354,8 +345,8 @@ pub fn read_example(path: String, row: f64) -> Result<ShardExample> {
 
 /// SHA-256 of a file's bytes, in hexadecimal.
 #[napi(ts_return_type = "Promise<string>")]
-pub fn file_sha256(path: String) -> AsyncTask<Background<String>> {
-    background(0, move || file_digest(Path::new(&path)).map(|(_, sha)| sha).map_err(from_encode))
+pub fn file_sha256(path: String) -> Background<String> {
+    background(CancelToken::new(), 1, move || file_digest(Path::new(&path)).map(|(_, sha)| sha).map_err(from_encode))
 }
 
 /// Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`.
@@ -417,12 +408,12 @@ pub fn create_episodes(
     tokenizer: &Tokenizer,
     cancel: Option<&CancelToken>,
     #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<AsyncTask<Background<Episodes>>> {
+) -> Result<Background<Episodes>> {
     let spec = core::Spec::from_json(&spec).map_err(from_study)?;
     let (tokenizer, cancel, reporter) =
         (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
     let home = Home::here();
-    Ok(background(spec.threads, move || {
+    Ok(background(cancel.clone(), spec.threads, move || {
         let hook = hook(&reporter, &cancel);
         let episodes = core::Episodes::create(&spec, &**tokenizer.0, &hook).map_err(from_study)?;
         Ok(Episodes(Held::new(&home, episodes)))

@@ -98,7 +98,7 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   return manifest;
 }
 
-/** One shard's rows are made while another's are written; more at once would hold libuv's few threads, which files need too. */
+/** One shard's rows are made while another's are written; more at once would keep more unfinished shards, and make none sooner. */
 const SHARDS_AT_ONCE = 2;
 
 /** Adds up the examples of shards in the making, each of which only grows. */

@@ -131,12 +131,28 @@ export async function rollout<const C extends Column = DefaultColumn>(
   const run = stages(model, options, solution);
   let next = run.next();
   for (let stage = 1; !next.done; stage++) {
-    next = run.next(await policy(next.value));
+    next = run.next(await unlessAborted(policy(next.value), signal));
     await new Promise(setImmediate);
     signal?.throwIfAborted();
     onProgress?.({ done: stage, total: next.done ? stage : next.value.horizon, phase: 'rollout' });
   }
   return next.value as Rollouts<C>;
+}
+
+/** Waits for what a policy promises, but no longer than until the signal is aborted: the promise may never settle. */
+async function unlessAborted<T>(promised: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promised;
+  let stop!: () => void;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promised, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function check(call: string, options: RolloutOptions, known: Readonly<Record<string, Kind>>, model: Addon.Model, solution: Addon.Solution | undefined): void {

@@ -61,6 +61,6 @@ pub use exact::response_value;
 pub use filter::{BeliefFilter, Real};
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
 pub use robustness::{Robustness, Valuation};
-pub use rollout::{Batch, Columns, Record, RolloutSpec, Simulator, rollout, rollout_into};
+pub use rollout::{Batch, Columns, Record, RolloutSpec, Simulator, Stop, rollout, rollout_into};
 pub use simulate::{Actor, EpisodesHook, SimulateError, Simulation};
 pub use summary::Summary;

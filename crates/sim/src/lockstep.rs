@@ -234,7 +234,12 @@ pub(crate) struct Walk<'a, 'b> {
     pub lockstep: &'a Lockstep<'a>,
     pub first: u64,
     pub columns: Columns<'b>,
+    /// Whether to leave the rest as it is.
+    pub stopped: &'a dyn Fn() -> bool,
 }
+
+/// Steps of a block of lanes between two questions whether to stop.
+const LOOK: usize = 1 << 14;
 
 impl Kernel for Walk<'_, '_> {
     #[inline(always)]
@@ -254,10 +259,12 @@ impl Walk<'_, '_> {
         let horizon = lockstep.spec.horizon;
         let mut lanes = Lanes::<L>::new();
         match &lockstep.moves {
-            Moves::Packed(packed) => walk_packed(isa, lockstep, packed, self.first, &mut self.columns, &mut lanes),
+            Moves::Packed(packed) => {
+                walk_packed(isa, lockstep, packed, self.first, &mut self.columns, &mut lanes, self.stopped);
+            }
             Moves::Wide { table, actions } => {
                 while let Some((_, mut block)) = self.columns.split(L, horizon) {
-                    walk_wide(isa, lockstep, (table, actions), self.first, &mut block, &mut lanes);
+                    walk_wide(isa, lockstep, (table, actions), self.first, &mut block, &mut lanes, self.stopped);
                     self.first = self.first.wrapping_add(L as u64);
                 }
             }
@@ -276,6 +283,7 @@ fn walk_packed<I: Isa, const L: usize>(
     mut first: u64,
     columns: &mut Columns<'_>,
     lanes: &mut Lanes<L>,
+    stopped: &dyn Fn() -> bool,
 ) {
     let (horizon, discount) = (lockstep.spec.horizon, lockstep.spec.model.discount());
     let (recorded, rewarded) = (columns.records(), !columns.rewards.is_empty());
@@ -287,6 +295,9 @@ fn walk_packed<I: Isa, const L: usize>(
     for (block, returns) in columns.returns.chunks_mut(L).enumerate() {
         let mut weight = 1.0;
         for from in (0..=horizon).step_by(TILE) {
+            if from > 0 && from.is_multiple_of(LOOK) && stopped() {
+                return;
+            }
             let to = (from + TILE).min(horizon + 1);
             lanes.draw(isa, lockstep, first, from, to);
             let begin = from.max(1);
@@ -339,6 +350,7 @@ fn walk_wide<I: Isa, const L: usize>(
     first: u64,
     block: &mut Columns<'_>,
     lanes: &mut Lanes<L>,
+    stopped: &dyn Fn() -> bool,
 ) {
     let (horizon, discount) = (lockstep.spec.horizon, lockstep.spec.model.discount());
     let episodes = block.returns.len();
@@ -346,6 +358,9 @@ fn walk_wide<I: Isa, const L: usize>(
     let mut symbol = [0; L];
     let mut weight = 1.0;
     for from in (0..=horizon).step_by(TILE) {
+        if from > 0 && from.is_multiple_of(LOOK) && stopped() {
+            return;
+        }
         let to = (from + TILE).min(horizon + 1);
         lanes.draw(isa, lockstep, first, from, to);
         let begin = from.max(1);

@@ -77,6 +77,12 @@ pub struct Batch {
 const PIECE: usize = 64;
 const LOCKSTEP_PIECE: usize = 1024;
 
+/// Asked now and then whether to stop: a few times a millisecond at most, from any thread.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Decisions between two such questions where nobody is asked for an action.
+const LOOK: usize = 64;
+
 /// Rolls out a batch on the current rayon pool. The same numbers for any thread count. O(episodes · horizon · row length), plus
 /// the cost of the policy and, when the state is hidden, of one belief update a step.
 ///
@@ -96,11 +102,7 @@ pub fn rollout(spec: &RolloutSpec<'_>) -> Result<Batch, ModelError> {
 /// # Panics
 /// As [`rollout`].
 pub fn rollout_into(spec: &RolloutSpec<'_>, record: Record, level: Level, batch: &mut Batch) -> Result<(), ModelError> {
-    // With fewer steps, compiling a row (or reading the policy at a stage) costs more than it saves.
-    let rows = spec.model.states().len() * spec.model.actions().len();
-    let worth = spec.episodes.saturating_mul(spec.horizon) >= 4 * rows;
-    let simulator = Simulator::with_lockstep(spec, worth);
-    simulator.run(spec.first_episode, spec.episodes, record, level, batch)
+    Simulator::once(spec).run(spec.first_episode, spec.episodes, record, level, batch)
 }
 
 /// A model, a policy and a behaviour made ready to roll out batch after batch.
@@ -112,6 +114,7 @@ pub fn rollout_into(spec: &RolloutSpec<'_>, record: Record, level: Level, batch:
 pub struct Simulator<'a> {
     spec: RolloutSpec<'a>,
     lockstep: Option<Lockstep<'a>>,
+    stop: Option<Stop<'a>>,
 }
 
 impl<'a> Simulator<'a> {
@@ -124,10 +127,28 @@ impl<'a> Simulator<'a> {
         Self::with_lockstep(spec, true)
     }
 
+    /// As [`Simulator::new`], for the episodes of `spec` alone: compiled only where they are worth it.
+    ///
+    /// # Panics
+    /// As [`rollout`].
+    pub fn once(spec: &RolloutSpec<'a>) -> Self {
+        // With fewer steps, compiling a row (or reading the policy at a stage) costs more than it saves.
+        let rows = spec.model.states().len() * spec.model.actions().len();
+        Self::with_lockstep(spec, spec.episodes.saturating_mul(spec.horizon) >= 4 * rows)
+    }
+
     fn with_lockstep(spec: &RolloutSpec<'a>, lockstep: bool) -> Self {
         assert!(spec.policy.is_some() || !spec.behaviour.needs_oracle(), "behaviour {} needs a policy", spec.behaviour);
         assert!(spec.model.actions().len() <= 256, "recorded actions are bytes");
-        Self { spec: *spec, lockstep: if lockstep { Lockstep::new(spec) } else { None } }
+        Self { spec: *spec, lockstep: if lockstep { Lockstep::new(spec) } else { None }, stop: None }
+    }
+
+    /// The same, but it ends soon after `stop` gives `true`. It then says `Ok` all the same, and the numbers mean nothing: whoever
+    /// stops it knows.
+    #[must_use]
+    pub fn stopping(mut self, stop: Stop<'a>) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// Rolls out episodes `first..first + episodes` into `batch`, as [`rollout_into`]: on the current rayon pool, or on the calling
@@ -168,12 +189,14 @@ impl<'a> Simulator<'a> {
         let spec = &self.spec;
         let episodes = columns.returns.len();
         columns.check(episodes * spec.horizon, usize::from(spec.record_beliefs) * spec.model.states().len());
+        let stopped = || self.stop.is_some_and(|stop| stop());
         let piece = |first, columns| match &self.lockstep {
+            _ if stopped() => Ok(()),
             Some(lockstep) => {
-                level.run(Walk { lockstep, first, columns });
+                level.run(Walk { lockstep, first, columns, stopped: &stopped });
                 Ok(())
             }
-            None => one_by_one(spec, first, columns),
+            None => one_by_one(spec, first, columns, &stopped),
         };
         let most = if self.lockstep.is_some() { LOCKSTEP_PIECE } else { PIECE };
         if episodes <= most {
@@ -268,7 +291,12 @@ fn take<'a, T>(column: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 }
 
 /// One episode after the other: the reference for every faster path.
-fn one_by_one(spec: &RolloutSpec<'_>, first: u64, mut columns: Columns<'_>) -> Result<(), ModelError> {
+fn one_by_one(
+    spec: &RolloutSpec<'_>,
+    first: u64,
+    mut columns: Columns<'_>,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), ModelError> {
     let model = spec.model;
     let (actions, states) = (model.actions().len(), model.states().len());
     let world = World { model, policy: spec.policy, nature: spec.nature };
@@ -278,6 +306,10 @@ fn one_by_one(spec: &RolloutSpec<'_>, first: u64, mut columns: Columns<'_>) -> R
         let epsilon = episode.epsilon_of(spec.behaviour);
         let (mut total, mut weight) = (0.0, 1.0);
         for t in 0..spec.horizon {
+            // A policy may take milliseconds for an action.
+            if (spec.policy.is_some() || t.is_multiple_of(LOOK)) && stopped() {
+                return Ok(());
+            }
             let action = match spec.policy {
                 Some(policy) if !episode.explores(epsilon) => episode.action_of(policy),
                 _ => episode.random_action(actions),

@@ -223,7 +223,7 @@ impl Simulation<'_> {
 /// Episodes that the hook is told of together.
 const PIECE: usize = 16;
 /// Decisions between two looks at the hook at most: a decision may take milliseconds.
-const LOOK: u64 = 256;
+const LOOK: u64 = 32;
 
 /// Counts the steps of one thread, and whether they should go on.
 struct Watch<'h> {

@@ -7,7 +7,7 @@ use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::Task;
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Policy, Space, memory};
-use tiresias_sim::{Batch, Behaviour, RolloutSpec, rollout};
+use tiresias_sim::{Batch, Behaviour, Level, Record, RolloutSpec, Simulator, Stop};
 use tiresias_solve::{Limits, Solution, auto};
 
 use crate::spec::Resolved;
@@ -80,9 +80,15 @@ impl SolvedTask {
     }
 
     /// The K support trajectories of each of `count` examples (or episodes) from `first` on.
-    pub(crate) fn support(&self, spec: &Spec, names: &Resolved, first: u64, count: usize) -> Result<Batch, StudyError> {
+    pub(crate) fn support(
+        &self,
+        spec: &Spec,
+        names: &Resolved,
+        (first, count): (u64, usize),
+        cancelled: Stop<'_>,
+    ) -> Result<Batch, StudyError> {
         let k = spec.support.trajectories;
-        self.rollout(spec, &names.support, "support", first * k as u64, count * k)
+        self.rollout(spec, &names.support, "support", (first * k as u64, count * k), cancelled)
     }
 
     /// Recorded episodes of a behaviour, from the task's own stream for a purpose.
@@ -91,10 +97,10 @@ impl SolvedTask {
         spec: &Spec,
         behaviour: &Behaviour,
         purpose: &str,
-        first_episode: u64,
-        episodes: usize,
+        (first_episode, episodes): (u64, usize),
+        cancelled: Stop<'_>,
     ) -> Result<Batch, StudyError> {
-        Ok(rollout(&RolloutSpec {
+        let spec = RolloutSpec {
             model: self.model(),
             policy: Some(self.policy()),
             behaviour,
@@ -104,7 +110,15 @@ impl SolvedTask {
             episodes,
             key: self.key(spec, purpose),
             record_beliefs: false,
-        })?)
+        };
+        let mut batch = Batch::default();
+        let simulator = Simulator::once(&spec).stopping(cancelled);
+        let run = simulator.run(first_episode, episodes, Record::ALL, Level::best(), &mut batch);
+        if cancelled() {
+            return Err(StudyError::Cancelled);
+        }
+        run?;
+        Ok(batch)
     }
 }
 

@@ -119,6 +119,8 @@ impl Episodes {
         let first = &tasks[0];
         let (dims, horizon, actions) = (first.dims(), first.horizon(spec), first.model().actions().len());
         let encoder = Encoder::compile(&names.template, tokenizer, dims)?;
+        let solved = Progress { phase: "solve", done: spec.tasks, total: spec.tasks };
+        let cancelled = || hook(solved).is_break();
         let mut rows = Vec::with_capacity(spec.tasks * spec.episodes_per_task);
         for (t, task) in tasks.iter().enumerate() {
             if task.dims() != dims || task.horizon(spec) != horizon {
@@ -129,7 +131,7 @@ impl Episodes {
             }
             let key = task.key(spec, "query");
             for e in 0..spec.episodes_per_task as u64 {
-                let support = task.support(spec, &names, e, 1)?;
+                let support = task.support(spec, &names, (e, 1), &cancelled)?;
                 let episode = Episode::start(&world(spec, task), key, e);
                 let mut prompt = Vec::new();
                 encoder.push_prompt(&trajectories(&support), seen(&episode), &mut prompt)?;

@@ -171,11 +171,9 @@ impl Generator {
         let count = (tasks.end - tasks.start) as usize;
         for index in tasks {
             // Asked before and during every solve, so that one long solve can be cancelled too.
-            if progress.cancelled() {
-                return Err(StudyError::Cancelled);
-            }
+            progress.check()?;
             let task = SolvedTask::solve(&self.spec, &self.names, index, &|| progress.cancelled())?;
-            self.push_task(&task, &mut batch, &mut text)?;
+            self.push_task(&task, &mut batch, &mut text, progress)?;
             if batch.len() == self.spec.examples_per_task {
                 // Rows hardly differ in length: room for the other tasks' spares moving everything again and again.
                 batch.ids.reserve(batch.ids.len() * count);
@@ -187,17 +185,24 @@ impl Generator {
         Ok(batch)
     }
 
-    fn push_task(&self, task: &SolvedTask, batch: &mut ExampleBatch, text: &mut ExampleText) -> Result<(), StudyError> {
+    fn push_task(
+        &self,
+        task: &SolvedTask,
+        batch: &mut ExampleBatch,
+        text: &mut ExampleText,
+        progress: &TaskProgress<'_>,
+    ) -> Result<(), StudyError> {
         let Self { spec, names, encoder, .. } = self;
         let (examples, k, horizon) = (spec.examples_per_task, spec.support.trajectories, task.horizon(spec));
         if task.dims() != encoder.dims() || (batch.horizon != horizon && !batch.is_empty()) {
             return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
         }
         batch.horizon = horizon;
-        let support = task.support(spec, names, 0, examples)?;
-        let queries = self.queries(task)?;
+        let support = task.support(spec, names, (0, examples), &|| progress.cancelled())?;
+        let queries = self.queries(task, progress)?;
         let support_rows = trajectories(&support);
         for e in 0..examples {
+            progress.check()?;
             let support = &support_rows[e * k..(e + 1) * k];
             let executed = trajectory(&queries.executed, e);
             let labels = &queries.labels[e * horizon..(e + 1) * horizon];
@@ -220,14 +225,15 @@ impl Generator {
     }
 
     /// Rolls out a task's queries: executed by the query behaviour, every decision labelled by the oracle.
-    fn queries(&self, task: &SolvedTask) -> Result<Queries, StudyError> {
+    fn queries(&self, task: &SolvedTask, progress: &TaskProgress<'_>) -> Result<Queries, StudyError> {
         if task.policy().tabular().is_none() {
-            return self.queries_by_belief(task);
+            return self.queries_by_belief(task, progress);
         }
         // The oracle's opinion of a state needs no belief, so the episodes can run in lockstep.
         let policy = &task.solution.policy;
         let horizon = task.horizon(&self.spec);
-        let executed = task.rollout(&self.spec, &self.names.query, "query", 0, self.spec.examples_per_task)?;
+        let (spec, cancelled) = (&self.spec, || progress.cancelled());
+        let executed = task.rollout(spec, &self.names.query, "query", (0, spec.examples_per_task), &cancelled)?;
         let seen = executed.states.iter().enumerate();
         let (labels, regret_bounds) = seen
             .map(|(i, &state)| {
@@ -238,7 +244,7 @@ impl Generator {
         Ok(Queries { executed, labels, regret_bounds })
     }
 
-    fn queries_by_belief(&self, task: &SolvedTask) -> Result<Queries, StudyError> {
+    fn queries_by_belief(&self, task: &SolvedTask, progress: &TaskProgress<'_>) -> Result<Queries, StudyError> {
         let (spec, policy) = (&self.spec, &task.solution.policy);
         let nature = spec.recorded_nature(task.task.true_model);
         let world = World { model: task.model(), policy: Some(policy), nature };
@@ -251,6 +257,7 @@ impl Generator {
             let epsilon = episode.epsilon_of(&self.names.query);
             let (mut total, mut weight) = (0.0, 1.0);
             for stage in 0..horizon {
+                progress.check()?;
                 let assessment = policy.assess(stage, episode.belief());
                 let label = assessment.action();
                 let action = if episode.explores(epsilon) { episode.random_action(actions) } else { label };
@@ -287,6 +294,11 @@ impl<'a> TaskProgress<'a> {
 
     pub(crate) fn one_done(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// [`StudyError::Cancelled`] once the hook has asked to stop.
+    pub(crate) fn check(&self) -> Result<(), StudyError> {
+        if self.cancelled() { Err(StudyError::Cancelled) } else { Ok(()) }
     }
 
     /// Tells the hook how far things are, and says whether it ever asked to stop.

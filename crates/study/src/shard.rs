@@ -60,14 +60,12 @@ pub fn make_shard(
     let mut ready = Vec::new();
     for first in (spec.first_task..end).step_by(tasks_per_batch as usize) {
         let tasks = first..end.min(first + tasks_per_batch);
-        let (written, made) = rayon::join(|| output.write(&ready), || generator.parts(tasks, &progress));
+        let (written, made) = rayon::join(|| output.write(&ready, &progress), || generator.parts(tasks, &progress));
         written?;
         ready = made?;
     }
-    output.write(&ready)?;
-    if progress.cancelled() {
-        return Err(StudyError::Cancelled);
-    }
+    output.write(&ready, &progress)?;
+    progress.check()?;
     let Output { writer, mut report, .. } = output;
     let file = writer.finish()?;
     (report.bytes, report.sha256) = (file.bytes, file.sha256);
@@ -95,13 +93,14 @@ impl<'a> Output<'a> {
         Ok(Self { spec, writer: ShardWriter::create(path, spec.format.into())?, report })
     }
 
-    fn write(&mut self, parts: &[ExampleBatch]) -> Result<(), StudyError> {
-        parts.iter().try_for_each(|part| self.write_part(part))
+    fn write(&mut self, parts: &[ExampleBatch], progress: &TaskProgress<'_>) -> Result<(), StudyError> {
+        parts.iter().try_for_each(|part| self.write_part(part, progress))
     }
 
-    fn write_part(&mut self, part: &ExampleBatch) -> Result<(), StudyError> {
+    fn write_part(&mut self, part: &ExampleBatch, progress: &TaskProgress<'_>) -> Result<(), StudyError> {
         let Self { spec, writer, report } = self;
         for i in 0..part.len() {
+            progress.check()?;
             let (input_ids, labels) = part.row(i);
             let (prompt, completion) = part.row_text(i);
             let (oracle_actions, regret_bounds) = part.row_oracle(i);

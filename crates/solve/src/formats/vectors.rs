@@ -37,8 +37,8 @@ impl AlphaPolicy {
 
     /// Bytes that the vectors take.
     pub fn bytes(&self) -> usize {
-        let Self { states: _, floor: _, stages } = self;
-        stages.iter().flatten().map(VectorSet::bytes).sum()
+        let Self { states: _, floors, stages } = self;
+        8 * floors.len() + stages.iter().flatten().map(VectorSet::bytes).sum::<usize>()
     }
 
     /// From vectors over all states, by stage or for all stages.

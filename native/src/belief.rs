@@ -81,13 +81,12 @@ impl BeliefTracker {
             Some(solution) => solution.inner.policy.nature(*stage, belief, action),
             None => Nature { minimiser: 0, maximiser: 0 },
         };
-        let used = core::belief::update_under_ambiguity(model, nature, belief, action, observation, scratch)
+        let explained = core::belief::update_under_ambiguity(model, nature, belief, action, observation, scratch)
             .map_err(from_model)?;
-        let likelihood = core::belief::update(model, used, belief, action, observation, scratch);
         std::mem::swap(belief, scratch);
         *stage += 1;
-        *updated_by = used;
-        Ok(likelihood)
+        *updated_by = explained.model;
+        Ok(explained.likelihood)
     }
 
     /// The belief, length S.

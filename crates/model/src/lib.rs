@@ -30,7 +30,7 @@ pub use ambiguity::{Ambiguity, Support};
 pub use error::ModelError;
 pub use json::SCHEMA;
 pub use kernel::Kernel;
-pub use model::{Dynamics, Kind, Model, ModelBuilder};
+pub use model::{Dynamics, Kind, Model, ModelBuilder, ROUNDING};
 pub use observed::{observed_component, observed_component_while};
 pub use policy::{Nature, Policy, Tabular};
 pub use reward::{Reward, SparseRows};

@@ -108,7 +108,23 @@ pub struct Model {
     dynamics: Arc<[Dynamics]>,
     alpha: f64,
     ambiguity: Option<Arc<Ambiguity>>,
+    sizes: Sizes,
 }
+
+/// How large rewards are.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Sizes {
+    /// The highest less the lowest, of the steps' and of the final rewards, whichever is more.
+    range: f64,
+    /// The greatest magnitude.
+    most: f64,
+}
+
+/// What share of the rewards' range a difference of values may be and still count as none.
+const TIE: f64 = 1e-9;
+
+/// What share of the size of values their rounding may be.
+pub const ROUNDING: f64 = 1e-13;
 
 impl ModelBuilder {
     /// Validates and freezes the model. All rows that do not sum to 1 are reported together, by name.
@@ -268,8 +284,10 @@ impl ModelBuilder {
             dynamics: self.dynamics.into(),
             alpha: self.alpha,
             ambiguity,
+            sizes: Sizes::default(),
         };
         model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m).into()).collect();
+        model.sizes = model.compute_sizes();
         let (low, high) = model.value_range();
         match [low, high, high - low].into_iter().find(|v| !v.is_finite()) {
             Some(value) => {
@@ -334,6 +352,7 @@ impl Model {
             dynamics,
             alpha: _,
             ambiguity,
+            sizes: _,
         } = self;
         let spaces = states.bytes() + actions.bytes() + observations.as_ref().map_or(0, Space::bytes);
         let expected: usize = expected.iter().map(|rewards| 16 + size_of_val(&rewards[..])).sum();
@@ -445,6 +464,34 @@ impl Model {
         };
         let all = expected.chain(realised.into_iter().flatten());
         all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| (low.min(r), high.max(r)))
+    }
+
+    fn compute_sizes(&self) -> Sizes {
+        let final_rewards = self
+            .final_reward
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| (low.min(r), high.max(r)));
+        let ends = [self.reward_range(), final_rewards].into_iter().filter(|(low, high)| low <= high);
+        ends.fold(Sizes::default(), |sizes, (low, high)| Sizes {
+            range: sizes.range.max(high - low),
+            most: sizes.most.max(low.abs()).max(high.abs()),
+        })
+    }
+
+    /// Values near `value` that differ by no more than this are tied: a share of 1e-9 of the rewards' range, and room for rounding.
+    /// Multiplying all rewards multiplies it, and adding to all of them hardly moves it, so what ties does not hang on their units.
+    pub fn tie(&self, value: f64) -> f64 {
+        TIE * self.sizes.range + self.rounding(value)
+    }
+
+    /// Room for the rounding of sums of rewards that come to about `value`: a share of 1e-13 of it and of the largest reward.
+    pub fn rounding(&self, value: f64) -> f64 {
+        ROUNDING * (self.sizes.most + value.abs())
+    }
+
+    /// The highest reward less the lowest, of the steps' and of the final rewards, whichever is more.
+    pub fn reward_spread(&self) -> f64 {
+        self.sizes.range
     }
 
     /// Crude bounds on the total reward from any state: `[lowest, highest]` step reward over the (discounted) horizon.

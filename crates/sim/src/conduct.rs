@@ -1,5 +1,6 @@
 //! What a decision-maker with a policy does, as rules: the decision at a belief, and the belief after an observation.
 
+use tiresias_model::belief::{self, Posteriors};
 use tiresias_model::{Model, ModelError, Nature, Policy};
 
 use crate::sparse_filter::{Scratch, Sparse, SparseFilter, normalise};
@@ -83,9 +84,9 @@ impl<'a> Conduct<'a> {
         Decision { action, nature }
     }
 
-    /// The belief after a decision and what was then seen, to `out`. It is updated by the model that nature was seen to choose
-    /// (`told`), else by the one that `H^α` selects; where that one rules the observation out, by the model under which it is the
-    /// most likely, the first of several. `ImpossibleObservation` when every model of a cloud rules it out.
+    /// The belief after a decision and what was then seen, to `out`, by the rule of [`belief::explain`]: updated by the model that
+    /// nature was seen to choose (`told`), else by the one that `H^α` selects. `ImpossibleObservation` when every model of a cloud
+    /// rules the observation out.
     pub fn update(
         &self,
         belief: &[(u32, f64)],
@@ -101,42 +102,36 @@ impl<'a> Conduct<'a> {
             return Ok(());
         }
         let Decision { action, nature } = decision;
-        let selected = if self.model.alpha() >= 0.5 { nature.minimiser } else { nature.maximiser };
-        let updates = told.unwrap_or(selected);
-        let mut sum = self.filters[updates].joint(belief, action, seen, scratch, out);
-        if sum <= 0.0 {
-            sum = self.fall_back(belief, action, seen, scratch, out)?;
-        }
-        normalise(out, sum);
+        let (models, selected) = (self.filters.len(), told.unwrap_or_else(|| belief::selected(self.model, nature)));
+        let mut posteriors = Filtered { conduct: self, belief, action, seen, scratch, out };
+        let explained = belief::explain(selected, models, &mut posteriors)
+            .ok_or(ModelError::ImpossibleObservation { action, observation: seen, models })?;
+        normalise(out, explained.sum);
         Ok(())
     }
+}
 
-    /// Writes the joint of the model that explains an observation best, and returns its sum.
-    fn fall_back(
-        &self,
-        belief: &[(u32, f64)],
-        action: usize,
-        seen: usize,
-        scratch: &mut Scratch,
-        out: &mut Sparse,
-    ) -> Result<f64, ModelError> {
-        let models = self.filters.len();
-        if models == 1 {
-            // The world moves by this model: only a probability below the smallest number leads here, and what was predicted is
-            // the best guess.
-            self.filters[0].predict(belief, action, scratch, out);
-            return Ok(out.iter().map(|(_, p)| p).sum());
-        }
-        let mut best = (0.0, 0);
-        for (m, filter) in self.filters.iter().enumerate() {
-            let likelihood = filter.joint(belief, action, seen, scratch, out);
-            if likelihood > best.0 {
-                best = (likelihood, m);
-            }
-        }
-        if best.0 > 0.0 {
-            return Ok(self.filters[best.1].joint(belief, action, seen, scratch, out));
-        }
-        Err(ModelError::ImpossibleObservation { action, observation: seen, models })
+/// The posteriors of a sparse belief.
+struct Filtered<'r, 'a> {
+    conduct: &'r Conduct<'a>,
+    belief: &'r [(u32, f64)],
+    action: usize,
+    seen: usize,
+    scratch: &'r mut Scratch,
+    out: &'r mut Sparse,
+}
+
+impl Posteriors for Filtered<'_, '_> {
+    #[inline]
+    fn joint(&mut self, m: usize) -> f64 {
+        self.conduct.filters[m].joint(self.belief, self.action, self.seen, self.scratch, self.out)
+    }
+
+    fn by_logarithms(&mut self, m: usize) -> f64 {
+        let entries = self.belief.iter().map(|&(state, p)| (state as usize, p));
+        let (logarithm, posterior) = belief::by_logarithms(self.conduct.model, m, entries, self.action, self.seen);
+        self.out.clear();
+        self.out.extend(posterior.into_iter().map(|(state, p)| (state as u32, p)));
+        logarithm
     }
 }

@@ -102,12 +102,6 @@ impl<'a> SparseFilter<'a> {
         out.iter().map(|(_, mass)| mass).sum()
     }
 
-    /// `Σ_s b(s) P[a][s][s']`, to `out`.
-    pub fn predict(&self, belief: &[(u32, f64)], action: usize, scratch: &mut Scratch, out: &mut Sparse) {
-        out.clear();
-        self.push(belief, action, scratch, |next, mass| out.push((next, mass)));
-    }
-
     /// Visits the states that `action` may lead to, ascending.
     fn push(&self, belief: &[(u32, f64)], action: usize, scratch: &mut Scratch, mut visit: impl FnMut(u32, f64)) {
         let (mut first, mut last) = (usize::MAX, 0);
@@ -255,10 +249,6 @@ mod tests {
                         assert!((belief.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9);
                     }
                 }
-                let mut predicted = Sparse::new();
-                filter.predict(&before, action, &mut scratch, &mut predicted);
-                belief::predict(&model, 0, &whole(&before), action, &mut dense);
-                assert_eq!(whole(&predicted), dense);
             }
         }
     }

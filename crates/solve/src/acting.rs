@@ -7,7 +7,7 @@ use tiresias_model::{Nature, Policy, Tabular};
 use crate::SolvedPolicy;
 use crate::belief::backup::{Scratch, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
-use crate::belief::decide::{Estimates, decide};
+use crate::belief::decide::Estimates;
 use crate::belief::search::screens::Screens;
 use crate::policy::Body;
 
@@ -75,8 +75,8 @@ impl Policy for ActingPolicy<'_> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = idle().pop();
         let mut scratch = taken.unwrap_or_else(|| Scratch::new(self.policy.model()));
-        let decided =
-            decide(self.policy.model(), belief, stage + 1, &Screened(bounds, self.screens.as_ref()), &mut scratch);
+        let estimates = Screened(bounds, self.screens.as_ref());
+        let decided = bounds.act(self.policy.model(), stage, belief, &estimates, &mut scratch);
         idle().push(scratch);
         decided
     }

@@ -1,9 +1,6 @@
 //! Everything a solved policy knows about one decision.
 
-use tiresias_model::Nature;
-
-/// How close to the best an action's value must be, relative to the values' size, to count as tied with it.
-const TIE: f64 = 1e-9;
+use tiresias_model::{Model, Nature};
 
 /// Action values at one (stage, belief), with proven bounds. One call computes what a label needs.
 ///
@@ -19,9 +16,34 @@ pub struct Assessment {
     pub upper: Vec<f64>,
     /// Nature's answers to each action under the point estimates; model 0 when there is only one.
     pub nature: Vec<Nature>,
+    /// What the policy does.
+    pub(crate) chosen: usize,
+    /// Values so close to the best are tied with it.
+    pub(crate) tie: f64,
 }
 
 impl Assessment {
+    /// Of a policy that takes the best action by the point estimates.
+    pub(crate) fn greedy(
+        model: &Model,
+        lower: Vec<f64>,
+        q_values: Vec<f64>,
+        upper: Vec<f64>,
+        nature: Vec<Nature>,
+    ) -> Self {
+        let tie = model.tie(maximum(q_values.iter().copied()));
+        Self { chosen: first_best(model, &q_values), tie, q_values, lower, upper, nature }
+    }
+
+    /// Takes the best action by the point estimates among those whose lower bound is `least` at least, or that are the best by the
+    /// lower bounds where there is none.
+    pub(crate) fn keep(&mut self, model: &Model, least: f64) {
+        let enough = least.min(maximum(self.lower.iter().copied())) - self.tie;
+        let safe = |(a, &q): (usize, &f64)| if self.lower[a] >= enough { q } else { f64::NEG_INFINITY };
+        let safe: Vec<f64> = self.q_values.iter().enumerate().map(safe).collect();
+        self.chosen = first_best(model, &safe);
+    }
+
     /// `max_a` of the point estimates.
     pub fn value(&self) -> f64 {
         maximum(self.q_values.iter().copied())
@@ -32,16 +54,20 @@ impl Assessment {
         (maximum(self.lower.iter().copied()), maximum(self.upper.iter().copied()))
     }
 
-    /// The best action by the point estimates; values that differ by rounding only are ties, and ties go to the lowest index.
+    /// What the policy does: the best action by the point estimates, ties to the lowest index ([`Model::tie`]). Where the
+    /// estimates are not lower bounds (`faces` of clouds, `estimate`), the best among the actions that keep what is proven.
     pub fn action(&self) -> usize {
-        first_best(&self.q_values)
+        self.chosen
     }
 
     /// The actions whose estimated value is within `epsilon` (in units of value, not negative) of the best, ascending.
     pub fn optimal_actions(&self, epsilon: f64) -> Vec<usize> {
-        let best = self.value();
-        let enough = best - epsilon - TIE * (1.0 + best.abs());
-        (0..self.q_values.len()).filter(|&a| self.q_values[a] >= enough).collect()
+        (0..self.q_values.len()).filter(|&a| self.is_optimal(a, epsilon)).collect()
+    }
+
+    /// Whether `action` is one of [`optimal_actions`](Self::optimal_actions); what the policy does always is.
+    pub fn is_optimal(&self, action: usize, epsilon: f64) -> bool {
+        action == self.chosen || self.q_values[action] >= self.value() - epsilon - self.tie
     }
 
     /// A proven upper bound on `V* - Q*(action)`, not negative; 0 when the bounds show that the action is optimal.
@@ -51,18 +77,18 @@ impl Assessment {
     }
 }
 
-/// The lowest index whose value is the largest up to rounding.
-pub(crate) fn first_best(values: &[f64]) -> usize {
+/// The lowest index whose value is tied with the largest.
+pub(crate) fn first_best(model: &Model, values: &[f64]) -> usize {
     let best = maximum(values.iter().copied());
-    let enough = best - TIE * (1.0 + best.abs());
+    let enough = best - model.tie(best);
     values.iter().position(|&q| q >= enough).unwrap_or(0)
 }
 
 /// Whether a value of at most `most` cannot be the first best where `best` is among the values; with room for rounding.
-pub(crate) fn surely_worse(most: f64, best: f64) -> bool {
-    most < best - 2.0 * TIE * (1.0 + best.abs())
+pub(crate) fn surely_worse(model: &Model, most: f64, best: f64) -> bool {
+    most < best - 2.0 * model.tie(best)
 }
 
-fn maximum(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn maximum(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(f64::NEG_INFINITY, f64::max)
 }

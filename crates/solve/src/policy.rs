@@ -8,7 +8,6 @@ use tiresias_model::{Kernel, Model, Nature, Policy, Tabular};
 use crate::assessment::first_best;
 use crate::belief::backup::{Scratch, sparse};
 use crate::belief::bounds::{BeliefBounds, PlanSet};
-use crate::belief::decide::decide;
 use crate::mdp::table::Table;
 use crate::{Assessment, Hook, Limits, SolveError};
 
@@ -207,7 +206,7 @@ impl Policy for SolvedPolicy {
 
     fn action_in_state(&self, stage: usize, state: usize, states: usize) -> usize {
         if let Body::Table(table) = &self.body {
-            return first_best(&table.row(&self.model, stage, state));
+            return first_best(&self.model, &table.row(&self.model, stage, state));
         }
         let mut belief = vec![0.0; states];
         belief[state] = 1.0;
@@ -220,7 +219,7 @@ impl Policy for SolvedPolicy {
 
     fn decision_on(&self, stage: usize, belief: &[(u32, f64)], states: usize) -> (usize, Nature) {
         match &self.body {
-            Body::Belief(bounds) => decide(&self.model, belief, stage + 1, bounds, &mut Scratch::new(&self.model)),
+            Body::Belief(bounds) => bounds.act(&self.model, stage, belief, bounds, &mut Scratch::new(&self.model)),
             Body::Table(table) => {
                 let mut dense = vec![0.0; states];
                 belief.iter().for_each(|&(state, mass)| dense[state as usize] = mass);

@@ -12,7 +12,7 @@ use crate::policy::Body;
 use crate::{Solution, SolveError, SolvedPolicy, Stats, Stopped};
 
 /// The value of a policy file's `schema` field.
-pub const POLICY_SCHEMA: &str = "tiresias.policy/3";
+pub const POLICY_SCHEMA: &str = "tiresias.policy/4";
 
 #[derive(Serialize, Deserialize)]
 struct Header {

@@ -322,7 +322,7 @@ impl Row {
             observation: seen(&self.episode),
             action,
             oracle_action: assessment.action() as u8,
-            agrees: regret <= spec.epsilon,
+            agrees: assessment.is_optimal(usize::from(action), spec.epsilon),
             reward: 0.0,
             regret: if fixed { f64::NAN } else { self.weight * regret },
             belief: belief.to_vec(),

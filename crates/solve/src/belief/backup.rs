@@ -111,12 +111,8 @@ pub(crate) fn expected_reward(model: &Model, m: usize, belief: &[(u32, f64)], ac
 pub(crate) fn backup(model: &Model, belief: &[(u32, f64)], stage: usize, next: &impl ValueBounds) -> Assessment {
     let actions = model.actions().len();
     let mut scratch = Scratch::new(model);
-    let mut out = Assessment {
-        q_values: Vec::with_capacity(actions),
-        lower: Vec::with_capacity(actions),
-        upper: Vec::with_capacity(actions),
-        nature: Vec::with_capacity(actions),
-    };
+    let [mut lower, mut q_values, mut upper] = [0; 3].map(|_| Vec::with_capacity(actions));
+    let mut nature = Vec::with_capacity(actions);
     for action in 0..actions {
         let mut ends = Ends::new();
         for m in 0..model.dynamics().len() {
@@ -132,13 +128,13 @@ pub(crate) fn backup(model: &Model, belief: &[(u32, f64)], stage: usize, next: &
             ends.add(m, value(sum.lower), value(sum.estimate), value(sum.upper));
         }
         let alpha = model.alpha();
-        let (lower, upper) = ordered(blend(alpha, ends.low[0], ends.high[0]), blend(alpha, ends.low[2], ends.high[2]));
-        out.lower.push(lower);
-        out.q_values.push(blend(alpha, ends.low[1], ends.high[1]));
-        out.upper.push(upper);
-        out.nature.push(ends.nature);
+        let (low, high) = ordered(blend(alpha, ends.low[0], ends.high[0]), blend(alpha, ends.low[2], ends.high[2]));
+        lower.push(low);
+        q_values.push(blend(alpha, ends.low[1], ends.high[1]));
+        upper.push(high);
+        nature.push(ends.nature);
     }
-    out
+    Assessment::greedy(model, lower, q_values, upper, nature)
 }
 
 /// Point estimates of what `action` gives under each model of the cloud, when the models of later stages are nature's choice.

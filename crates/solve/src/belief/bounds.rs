@@ -1,11 +1,11 @@
 //! The bounds behind a policy for hidden states.
 
 use serde::{Deserialize, Serialize};
-use tiresias_model::Model;
+use tiresias_model::{Model, Nature};
 
-use super::backup::{Bracket, ValueBounds, backup, model_values, sparse};
+use super::backup::{Bracket, Scratch, ValueBounds, backup, model_values, ordered, sparse};
 use super::corners::Corners;
-use super::decide::Estimates;
+use super::decide::{Estimates, decide};
 use super::faces::bounds::FaceBounds;
 use super::faces::estimate::FaceEstimates;
 use super::plans::bounds::PlanBounds;
@@ -39,6 +39,17 @@ pub(crate) enum Refined {
     Vectors(VectorBounds),
     Plans(PlanBounds),
     Exact(ExactBounds),
+}
+
+/// How acting by estimates that are no lower bounds is kept to what is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// The estimates are the lower bounds.
+    None,
+    /// By the linear lower bounds.
+    Linear,
+    /// By these bounds' own.
+    Own,
 }
 
 impl BeliefBounds {
@@ -101,7 +112,7 @@ impl BeliefBounds {
     pub fn sizes(&self) -> (usize, usize) {
         match &self.refined {
             Refined::None => (self.corners.len(), self.corners.len()),
-            Refined::Faces(faces) => (faces.len() / 4, faces.len() / 4),
+            Refined::Faces(faces) => faces.sizes(),
             Refined::Estimates(estimates) => (estimates.len(), estimates.len()),
             Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
             Refined::Plans(plans) => plans.sizes(),
@@ -111,7 +122,45 @@ impl BeliefBounds {
 
     /// One backup of the next stage's bounds.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
-        backup(model, &sparse(belief), stage + 1, self)
+        self.assess_on(model, stage, &sparse(belief))
+    }
+
+    fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)]) -> Assessment {
+        let mut assessment = backup(model, belief, stage + 1, self);
+        // Estimates prove nothing, but they may choose among the actions that keep what the lower bounds prove.
+        match self.guard() {
+            Guard::None => {}
+            Guard::Linear => assessment.keep(model, self.corners.lower(stage, belief)),
+            // At the start, and for ever, what is proven is the best of the backups.
+            Guard::Own if stage == 0 || model.horizon().is_none() => assessment.keep(model, f64::INFINITY),
+            Guard::Own => assessment.keep(model, self.bracket(stage, belief).lower),
+        }
+        assessment
+    }
+
+    /// Below what an action's lower bound must not fall for the policy to take it.
+    fn guard(&self) -> Guard {
+        match &self.refined {
+            Refined::Estimates(_) => Guard::Linear,
+            Refined::Faces(faces) if faces.has_estimates() => Guard::Own,
+            _ => Guard::None,
+        }
+    }
+
+    /// What the policy does at (stage, belief), and nature's answer: the assessment's, sooner. `estimates` are those of these bounds.
+    pub fn act(
+        &self,
+        model: &Model,
+        stage: usize,
+        belief: &[(u32, f64)],
+        estimates: &impl Estimates,
+        scratch: &mut Scratch,
+    ) -> (usize, Nature) {
+        if self.guard() == Guard::None {
+            return decide(model, belief, stage + 1, estimates, scratch);
+        }
+        let assessment = self.assess_on(model, stage, belief);
+        (assessment.action(), assessment.nature[assessment.action()])
     }
 
     /// What `action` gives under each model.
@@ -124,7 +173,9 @@ impl Estimates for BeliefBounds {
     fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
         match &self.refined {
             Refined::Vectors(vectors) => vectors.lower(stage, belief),
-            _ => self.bracket(stage, belief).estimate,
+            Refined::Plans(plans) => plans.lower(stage, belief),
+            Refined::None => self.corners.lower(stage, belief),
+            Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => self.bracket(stage, belief).estimate,
         }
     }
 
@@ -140,9 +191,14 @@ impl ValueBounds for BeliefBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         match &self.refined {
             Refined::None => self.corners.bracket(stage, belief),
-            // The linear bounds are below the lattice's, or nearly: they serve where it does not reach.
+            // The better of two bounds is one, and improvable where both are.
             Refined::Faces(faces) => {
-                faces.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
+                let linear = self.corners.bracket(stage, belief);
+                let Some(on_faces) = faces.bracket(stage, belief) else { return linear };
+                let (low, high) = (on_faces.lower.max(linear.lower), on_faces.upper.min(linear.upper));
+                let (lower, upper) = ordered(low, high);
+                let estimate = if faces.has_estimates() { on_faces.estimate.max(lower).min(upper) } else { low };
+                Bracket { lower, estimate, upper }
             }
             Refined::Estimates(estimates) => estimates.bracket(stage, belief, self.corners.bracket(stage, belief)),
             Refined::Vectors(vectors) => vectors.bracket(stage, belief),

@@ -8,7 +8,10 @@ use super::backup::{Ends, Scratch, Sparse, expected_reward};
 use crate::assessment::{first_best, surely_worse};
 use crate::mdp::backup::blend;
 
-/// Point estimates of a stage's value function, as a function of unnormalised beliefs.
+/// What acting goes by: point estimates of a stage's value function, as a function of unnormalised beliefs.
+///
+/// A policy that takes the action whose backup is the best earns at least the estimates where they are *improvable*: nowhere above the
+/// backup of the next stage's. Every lower bound here is (`docs/apomdp.md`), and so the estimates are the lower bounds.
 pub(crate) trait Estimates {
     fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> f64;
 
@@ -43,7 +46,7 @@ pub(crate) fn decide(
         values.push(blend(model.alpha(), ends.low[1], ends.high[1]));
         answers.push(ends.nature);
     }
-    let action = first_best(&values);
+    let action = first_best(model, &values);
     (action, answers[action])
 }
 
@@ -97,7 +100,7 @@ fn best_action(
         let mut order: Vec<usize> = (0..ahead.len()).collect();
         order.sort_unstable_by(|&a, &b| ahead[b].mass.total_cmp(&ahead[a].mass));
         for i in order {
-            if surely_worse(most, best) {
+            if surely_worse(model, most, best) {
                 break;
             }
             let ahead = &mut ahead[i];
@@ -105,14 +108,14 @@ fn best_action(
             most -= discount * (ahead.value - estimate);
             ahead.value = estimate;
         }
-        if !surely_worse(most, best) {
+        if !surely_worse(model, most, best) {
             // Added up in the order of the observations, as a backup does.
             let sum = ahead.iter().fold(0.0, |sum, ahead| sum + ahead.value);
             values[action] = reward + discount * sum;
             best = best.max(values[action]);
         }
     }
-    first_best(&values)
+    first_best(model, &values)
 }
 
 #[cfg(test)]

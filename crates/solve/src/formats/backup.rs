@@ -37,7 +37,7 @@ pub(super) fn backup(model: &Model, policy: &AlphaPolicy, stage: usize, belief: 
             expected_reward(model, 0, belief, action) + model.discount() * ahead
         })
         .collect();
-    let action = crate::assessment::first_best(&values);
+    let action = crate::assessment::first_best(model, &values);
     let anywhere = sparse(&vec![1.0 / states as f64; states]);
     let next = follow(model, &mut scratch, action, belief, &anywhere, |joint| after(joint).0);
     let vector = continued(model, policy, stage, action, &next);

@@ -120,7 +120,7 @@ impl Table {
     /// The best action in a state and its regret bound, as [`assess`](Self::assess) gives them at that vertex.
     pub fn label(&self, model: &Model, stage: usize, state: usize) -> (usize, f64) {
         let q = self.row(model, stage, state);
-        let action = first_best(&q);
+        let action = first_best(model, &q);
         let rivals = q.iter().enumerate().filter(|&(a, _)| a != action).map(|(_, &q)| q);
         let rival = rivals.fold(f64::NEG_INFINITY, f64::max);
         let band = self.band(stage);
@@ -160,7 +160,7 @@ impl Table {
         }
         let band = self.band(stage);
         let shifted = |by: f64| q.iter().map(|q| q + by).collect();
-        Assessment { lower: shifted(-band), upper: shifted(band), q_values: q, nature }
+        Assessment::greedy(model, shifted(-band), q.clone(), shifted(band), nature)
     }
 }
 

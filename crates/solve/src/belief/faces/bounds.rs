@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
-use super::convex::ConvexStage;
+use super::convex::Envelope;
 use super::geometry::{Face, bases, by_state, find, place};
 use super::sweep::{Lanes, interpolate};
 use crate::belief::backup::Bracket;
@@ -24,10 +24,10 @@ pub(crate) struct FaceBounds {
 /// The numbers at the vertices, by stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stages {
-    /// Interpolated: lower, estimate, upper.
+    /// Interpolated: lower, the value swept without a proof, upper.
     Ambiguous(Vec<Vec<Lanes>>),
     /// Vectors below, interpolation above.
-    Convex(Vec<ConvexStage>),
+    Convex(Vec<Envelope>),
 }
 
 impl FaceBounds {
@@ -42,29 +42,50 @@ impl FaceBounds {
         }
     }
 
-    /// Bounds at an unnormalised belief, `None` when its support lies on no face.
+    /// Bounds at an unnormalised belief, the best on the faces that hold it, with the first one's estimate; `None` when none does.
+    ///
+    /// It must be the best of all of them: a cell's proof goes by the face that a map leads to, which a belief on its side need not
+    /// be found on first.
     #[inline]
     pub fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
-        let (f, y) = find(&self.faces, &self.by_state, belief)?;
-        let place = place(&self.faces[f], self.divisions, self.base[f], y);
-        let stage = if self.stationary { 0 } else { stage - 1 };
-        Some(match &self.stages {
-            Stages::Ambiguous(stages) => {
-                let [lower, estimate, upper, _] = interpolate(&stages[stage], &place);
-                Bracket { lower, estimate, upper }
+        let stage = self.index(stage);
+        let on_face = |(f, y): (usize, [f64; 3])| {
+            let place = place(&self.faces[f], self.divisions, self.base[f], y);
+            match &self.stages {
+                Stages::Ambiguous(stages) => {
+                    let [lower, estimate, upper, _] = interpolate(&stages[stage], &place);
+                    Bracket { lower, estimate, upper }
+                }
+                Stages::Convex(stages) => {
+                    let lower = stages[stage].lower(f, y);
+                    Bracket { lower, estimate: lower, upper: stages[stage].upper(&place) }
+                }
             }
-            Stages::Convex(stages) => {
-                let (_, lower) = stages[stage].lower(&place, y);
-                Bracket { lower, estimate: lower, upper: stages[stage].upper(&place) }
-            }
-        })
+        };
+        let better = |a: Bracket, b: Bracket| Bracket { lower: a.lower.max(b.lower), upper: a.upper.min(b.upper), ..a };
+        find(&self.faces, &self.by_state, belief).map(on_face).reduce(better)
     }
 
-    /// Numbers held.
-    pub fn len(&self) -> usize {
+    /// Whether the estimates are other numbers than the lower bounds.
+    pub fn has_estimates(&self) -> bool {
+        matches!(self.stages, Stages::Ambiguous(_))
+    }
+
+    fn index(&self, stage: usize) -> usize {
+        if self.stationary { 0 } else { stage - 1 }
+    }
+
+    /// Carriers of lower and of upper bounds, over all stages.
+    pub fn sizes(&self) -> (usize, usize) {
         match &self.stages {
-            Stages::Ambiguous(stages) => stages.iter().map(|s| 4 * s.len()).sum(),
-            Stages::Convex(stages) => stages.iter().map(|s| 4 * s.upper.len()).sum(),
+            Stages::Ambiguous(stages) => {
+                let vertices = stages.iter().map(Vec::len).sum();
+                (vertices, vertices)
+            }
+            Stages::Convex(stages) => {
+                let vectors = stages.iter().flat_map(|stage| &stage.vectors).map(Vec::len).sum();
+                (vectors, stages.iter().map(|stage| stage.upper.len()).sum())
+            }
         }
     }
 
@@ -89,7 +110,8 @@ impl FaceBounds {
                 Stages::Ambiguous(stages) => vertices(stages.iter().map(Vec::len).collect()),
                 Stages::Convex(stages) => {
                     vertices(stages.iter().map(|s| s.upper.len()).collect())
-                        && stages.iter().all(|s| s.vectors.len() == s.upper.len())
+                        && stages.iter().all(|s| s.vectors.len() == self.faces.len())
+                        && stages.iter().flat_map(|s| &s.vectors).all(|vectors| !vectors.is_empty())
                 }
             };
         (!fits).then(|| "the triangulation does not fit the model".into())

@@ -9,7 +9,7 @@ use super::geometry::{Face, Geometry, bases, by_state, face_maps, find, place, s
 use super::lattice::three;
 use super::solver::{ends, require_faces, stationary_sweeps};
 use super::sweep::Criterion;
-use crate::belief::backup::Bracket;
+use crate::belief::backup::{Bracket, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
@@ -19,7 +19,8 @@ use crate::policy::Body;
 use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
 
 /// Point estimates from triangulated faces, for the same models as [`Faces`](crate::Faces) and several times as fast: the values at the
-/// vertices are swept without a proof. The bounds that come with them are the linear ones: sound, and far apart.
+/// vertices are swept without a proof. The bounds that come with them are the linear ones: sound, and far apart. The policy takes
+/// the action that is best by the estimates among those that keep what the linear bounds prove.
 ///
 /// Two lattices, one twice as fine as the other: interpolation errs by about the square of the divisions, so the fine one's error
 /// is a third of their difference, which is taken off. O(vertices · A · M · observations per action) a stage.
@@ -76,7 +77,9 @@ impl Solver for Estimate {
             Ok(FaceEstimates { stationary: model.horizon().is_none(), faces, by_state, coarse, fine })
         });
         let mut bounds = BeliefBounds { corners, refined: Refined::None };
-        let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
+        // What is left of the linear bounds when the estimates choose (`docs/apomdp.md`).
+        let lower = bounds.corners.lower(0, &sparse(model.start()));
+        let (_, upper) = bounds.assess(model, 0, model.start()).bounds();
         let stopped = if upper - lower <= limits.gap { Stopped::Converged } else { Stopped::Exhausted };
         let stopped = watch.check(lower, upper, 1, 0).unwrap_or(stopped);
         if let Ok(estimates) = estimates {
@@ -101,7 +104,7 @@ impl Solver for Estimate {
 impl FaceEstimates {
     /// The estimate at an unnormalised belief between the bounds of `wide`; `wide` where the belief's support lies on no face.
     pub fn bracket(&self, stage: usize, belief: &[(u32, f64)], wide: Bracket) -> Bracket {
-        let Some((f, y)) = find(&self.faces, &self.by_state, belief) else { return wide };
+        let Some((f, y)) = find(&self.faces, &self.by_state, belief).next() else { return wide };
         let stage = if self.stationary { 0 } else { stage - 1 };
         let at = |values: &Values| {
             let place = place(&self.faces[f], values.divisions, values.base[f], y);

@@ -50,6 +50,12 @@ impl Map {
         three(|i| m[i][0] * y[0] + m[i][1] * y[1] + m[i][2] * y[2])
     }
 
+    /// A linear function of the image, as one of the point.
+    #[inline]
+    pub fn turn(&self, vector: &[f64; 3]) -> [f64; 3] {
+        three(|j| (0..3).map(|i| vector[i] * self.matrix[i][j]).sum())
+    }
+
     /// The largest mass of an image of a point of mass 1: that of a corner.
     fn largest_mass(&self) -> f64 {
         (0..3).map(|j| (0..3).map(|i| self.matrix[i][j]).sum()).fold(0.0, f64::max)
@@ -212,12 +218,15 @@ pub(crate) fn by_state(model: &Model, faces: &[Face]) -> Vec<Vec<u32>> {
     by_state
 }
 
-/// The first face that holds a belief, and its coordinates there.
+/// The faces that hold a belief, and its coordinates there: several where it lies on a side of theirs.
 #[inline]
-pub(crate) fn find(faces: &[Face], by_state: &[Vec<u32>], belief: &[(u32, f64)]) -> Option<(usize, [f64; 3])> {
-    let first = belief.first()?.0 as usize;
-    let mut candidates = by_state[first].iter().map(|&f| f as usize);
-    candidates.find_map(|f| Some((f, faces[f].coordinates(belief)?)))
+pub(crate) fn find<'a>(
+    faces: &'a [Face],
+    by_state: &'a [Vec<u32>],
+    belief: &'a [(u32, f64)],
+) -> impl Iterator<Item = (usize, [f64; 3])> + 'a {
+    let first = belief.first().map_or(&[][..], |&(state, _)| by_state[state as usize].as_slice());
+    first.iter().filter_map(|&f| Some((f as usize, faces[f as usize].coordinates(belief)?)))
 }
 
 /// First vertex of every face among all vertices, and one past the last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tiresias_model::Model;
 
 use super::bounds::{FaceBounds, Stages};
-use super::convex::{ConvexStage, product};
+use super::convex::{ConvexStage, Envelope, product};
 use super::geometry::{Face, FaceMaps, Geometry, bases, face_maps, scaled_faces};
 use super::lattice::{Lattice, three};
 use super::overlay::Overlay;
@@ -96,8 +96,9 @@ impl Solver for Faces {
             0 => first_guess(model, upper - lower, limits.gap).min(most),
             given => given,
         };
-        let (mut tried, mut tightest) = (0, f64::INFINITY);
-        let mut iterations = 0;
+        // Of the triangulation that is kept.
+        let mut kept = (lower, f64::INFINITY);
+        let (mut tried, mut iterations) = (0, 0);
         let stopped = loop {
             if upper - lower <= limits.gap {
                 break Stopped::Converged;
@@ -117,13 +118,15 @@ impl Solver for Faces {
             let refined = FaceBounds::new(model, &faces, divisions, stages);
             let before = std::mem::replace(&mut bounds.refined, Refined::Faces(refined));
             let (low, high) = bounds.assess(model, 0, model.start()).bounds();
-            (lower, upper) = ordered(lower.max(low), upper.min(high));
-            // A finer lattice that does not contain the coarser one can be worse at the start.
-            if high - low < tightest {
-                tightest = high - low;
+            // A finer lattice that does not contain the coarser one can be worse at the start. The one that is kept acts, so it is
+            // the one with the best lower bound; of equal ones, the tighter.
+            let same = model.rounding(low);
+            if low > kept.0 + same || (low >= kept.0 - same && high < kept.1) {
+                kept = (low, high);
             } else {
                 bounds.refined = before;
             }
+            (lower, upper) = ordered(kept.0, upper.min(high));
             tried = divisions;
             let next = if linear { 2 * divisions } else { next_divisions(divisions, upper - lower, limits.gap) };
             divisions = next.min(most);
@@ -213,8 +216,13 @@ fn triangulate(
             upper: ends.iter().map(|end| product(&end.high, end.at)).collect(),
         };
         let step = |next: &ConvexStage| next.before(&geometry, criterion, watch);
-        let stages = backwards(stage, sweeps, keep_all, watch, step)?;
-        Ok(Stages::Convex(stages))
+        let mut stages = backwards(stage, sweeps, keep_all, watch, step)?;
+        if !keep_all {
+            let for_ever = |last: &ConvexStage| last.for_ever(&geometry, criterion, 2 * sweeps, watch);
+            stages = stages.iter().map(for_ever).collect::<Result<_, Late>>()?;
+        }
+        let envelope = |stage| Envelope::new(stage, faces, &geometry.base, divisions, criterion);
+        Ok(Stages::Convex(stages.into_iter().map(envelope).collect()))
     } else {
         let overlay = Overlay::new(&geometry, watch)?;
         let lanes = |end: &End| -> Lanes {
@@ -223,9 +231,42 @@ fn triangulate(
         };
         let stage = ends.iter().map(lanes).collect();
         let mut sweep = Sweep::default();
-        let step = |next: &Vec<Lanes>| sweep.run(&geometry, &overlay, criterion, next, watch);
-        Ok(Stages::Ambiguous(backwards(stage, sweeps, keep_all, watch, step)?))
+        let mut fallen = 0.0;
+        let step = |next: &Vec<Lanes>| {
+            let stage = sweep.run(&geometry, &overlay, criterion, next, watch)?;
+            if !keep_all {
+                fallen = most_fallen(faces, divisions, next, &stage);
+            }
+            Ok(stage)
+        };
+        let mut stages = backwards(stage, sweeps, keep_all, watch, step)?;
+        if !keep_all {
+            let by = criterion.discount / (1.0 - criterion.discount) * fallen;
+            for (value, mass) in stages[0].iter_mut().zip(masses(faces, divisions)) {
+                value[0] -= by * mass;
+            }
+        }
+        Ok(Stages::Ambiguous(stages))
     }
+}
+
+/// The masses of all vertices, as beliefs.
+fn masses(faces: &[Face], divisions: usize) -> impl Iterator<Item = f64> {
+    faces.iter().flat_map(move |face| {
+        let mass = |c: [usize; 3]| (0..face.states.len()).map(|i| c[i] as f64 * face.scale[i]).sum::<f64>();
+        face.lattice(divisions).coordinates().into_iter().map(move |c| mass(c) / divisions as f64)
+    })
+}
+
+/// How far the lower bounds `before` are below those of the stage after, at most, for mass 1; not negative. With it the last sweep of
+/// an infinite horizon proves itself: from `L' <= B L` and `L <= L' + c` follows `L' - c γ / (1 - γ) <= B (L' - c γ / (1 - γ))`.
+fn most_fallen(faces: &[Face], divisions: usize, after: &[Lanes], before: &[Lanes]) -> f64 {
+    let falls = after
+        .iter()
+        .zip(before)
+        .zip(masses(faces, divisions))
+        .map(|((after, before), mass)| (after[0] - before[0]) / mass);
+    falls.fold(0.0, f64::max)
 }
 
 /// What the sweeps start from at one vertex: linear bounds on its face, and its coordinates.

@@ -1,6 +1,6 @@
 //! One stage for an ambiguous model: values at all vertices, then the proof that the interpolants bound the Bellman operator.
 
-use tiresias_model::Model;
+use tiresias_model::{Model, ROUNDING};
 
 use super::geometry::Geometry;
 use super::lattice::{Cell, Place, four, three};
@@ -10,9 +10,6 @@ use crate::mdp::backup::blend;
 
 /// Lower bound, point estimate, upper bound; the fourth lane makes it a vector register.
 pub(crate) type Lanes = [f64; 4];
-
-/// Excesses below this, relative to the values' size, are rounding.
-const ROUNDING: f64 = 1e-13;
 
 #[inline]
 pub(crate) fn interpolate(values: &[Lanes], place: &Place) -> Lanes {
@@ -29,6 +26,8 @@ pub(crate) struct Criterion {
     pub discount: f64,
     pub actions: usize,
     pub models: usize,
+    /// [`Model::rounding`] of nothing.
+    small: f64,
 }
 
 impl Criterion {
@@ -38,7 +37,19 @@ impl Criterion {
             discount: model.discount(),
             actions: model.actions().len(),
             models: model.dynamics().len(),
+            small: model.rounding(0.0),
         }
+    }
+
+    /// [`Model::rounding`]: what is less than this, of values near `value`, is nothing.
+    #[inline]
+    pub fn rounding(&self, value: f64) -> f64 {
+        self.small + ROUNDING * value.abs()
+    }
+
+    /// Of the largest of three.
+    fn largest_rounding(&self, values: &[f64; 3]) -> f64 {
+        values.iter().fold(0.0, |most: f64, &value| most.max(self.rounding(value)))
     }
 }
 
@@ -240,7 +251,7 @@ impl Sweep {
                 }));
             }
         }
-        let fall = least_peak(&candidates, site.corners, tolerance(&at));
+        let fall = least_peak(&candidates, site.corners, site.criterion.largest_rounding(&at));
         self.candidates = candidates;
         fall
     }
@@ -250,7 +261,7 @@ impl Sweep {
     fn rise(&mut self, site: &Site, values: &[Lanes]) -> f64 {
         let Criterion { alpha, actions, models, .. } = site.criterion;
         let at = site.cell.vertices.map(|v| values[v as usize][2]);
-        let tolerance = tolerance(&at);
+        let tolerance = site.criterion.largest_rounding(&at);
         let mut candidates = std::mem::take(&mut self.candidates);
         let mut rise = 0.0_f64;
         for action in 0..actions {
@@ -300,11 +311,6 @@ impl Sweep {
             value <= at[i]
         })
     }
-}
-
-/// Excesses below this are rounding.
-fn tolerance(at: &[f64; 3]) -> f64 {
-    ROUNDING * at.iter().fold(0.0_f64, |m, v| m.max(v.abs()))
 }
 
 /// A bound on how far lane 2 of `next` can be above an interpolant of it between any points of a face, for mass 1: the range of

@@ -2,7 +2,7 @@
 
 use tiresias_model::Model;
 
-use super::bounds::{Desk, Slots, Stage, look};
+use super::bounds::{Desk, Named, Slots, Stage, look};
 use super::hull::Hull;
 use super::survey::index_of_greatest;
 use crate::belief::backup::expected_reward;
@@ -11,7 +11,7 @@ use crate::belief::backup::expected_reward;
 pub(crate) fn cost(
     model: &Model,
     next: &Stage,
-    (moves, following): (&[u32], &[u32]),
+    (moves, following): (&[u32], &[Named]),
     belief: &[(u32, f64)],
     desk: &mut Desk,
     out: &mut Vec<f64>,
@@ -23,8 +23,9 @@ pub(crate) fn cost(
     for m in 0..slots.models {
         let mut sum = 0.0;
         scratch.successors(model, m, belief, action, |o, joint| {
-            let plan = &next.ours[following[slots.at(0, m, o)] as usize];
-            sum += look(dense, joint, |x| plan.hull.at(x, f64::INFINITY));
+            // By the one bound that is named, however good others of the plan are here: so the number is not below what following it gives.
+            let (plan, bound) = following[slots.at(0, m, o)];
+            sum += look(dense, joint, |x| next.ours[plan as usize].hull.on(x, bound));
         });
         out.push(model.discount() * sum - expected_reward(model, m, belief, action));
     }
@@ -39,7 +40,7 @@ pub(crate) fn cost(
 pub(crate) fn worth(
     model: &Model,
     next: &Stage,
-    (moves, following): (&[u32], &[u32]),
+    (moves, following): (&[u32], &[Named]),
     belief: &[(u32, f64)],
     desk: &mut Desk,
     out: &mut Vec<f64>,
@@ -52,8 +53,8 @@ pub(crate) fn worth(
         let mut value = |m: usize| {
             let mut sum = 0.0;
             scratch.successors(model, m, belief, action, |o, joint| {
-                let plan = &next.natures[following[slots.at(action, m, o)] as usize];
-                sum += look(dense, joint, |x| plan.hull.at(x, f64::INFINITY));
+                let plan = &next.natures[following[slots.at(action, m, o)].0 as usize];
+                sum += look(dense, joint, |x| plan.hull.at(x, f64::INFINITY).0);
             });
             expected_reward(model, m, belief, action) + model.discount() * sum
         };
@@ -69,10 +70,16 @@ pub(crate) fn worth(
 }
 
 /// The signature that [`cost`] and [`worth`] share.
-pub(crate) type Value = fn(&Model, &Stage, (&[u32], &[u32]), &[(u32, f64)], &mut Desk, &mut Vec<f64>) -> f64;
+pub(crate) type Value = fn(&Model, &Stage, (&[u32], &[Named]), &[(u32, f64)], &mut Desk, &mut Vec<f64>) -> f64;
 
 /// The hull of a plan from what its branches are worth at the corners; `None` when the time is up before all are known.
-pub(crate) fn hull(model: &Model, next: &Stage, plan: (&[u32], &[u32]), value: Value, desk: &mut Desk) -> Option<Hull> {
+pub(crate) fn hull(
+    model: &Model,
+    next: &Stage,
+    plan: (&[u32], &[Named]),
+    value: Value,
+    desk: &mut Desk,
+) -> Option<Hull> {
     let s = model.states().len();
     let mut out = Vec::new();
     let mut branches = Vec::new();

@@ -40,9 +40,13 @@ pub(crate) struct Plan {
     pub hull: Hull,
     /// The decision-maker's: one action, and the model that answers for the part 1-α. Nature's: a model an action.
     pub moves: Vec<u32>,
-    /// The next stage's plan by [`Slots`].
-    pub next: Vec<u32>,
+    /// What follows, by [`Slots`].
+    pub next: Vec<Named>,
 }
+
+/// A plan of the next stage, and which of its hull's bounds was best where it was chosen. The decision-maker's plans are valued by that
+/// bound alone; nature's by whichever is best.
+pub(crate) type Named = (u32, u32);
 
 /// Where a plan keeps its successors: `[action][model][observation]`, of which a plan of the decision-maker has one action only.
 #[derive(Debug, Clone, Copy)]
@@ -67,14 +71,14 @@ impl Slots {
     }
 }
 
-/// The least of `plans`' bounds at `x` and whose it is; bounds that are not below `enough` need not be told apart.
-pub(crate) fn least(plans: &[Plan], x: Look) -> (f64, u32) {
-    let mut best = (f64::INFINITY, 0);
+/// The least of `plans`' bounds at `x` and whose it is.
+pub(crate) fn least(plans: &[Plan], x: Look) -> (f64, Named) {
+    let mut best = (f64::INFINITY, (0, 0));
     // The newest are likely to be the best here, and then the others are soon known not to be.
     for (k, plan) in plans.iter().enumerate().rev() {
-        let value = plan.hull.at(x, best.0);
+        let (value, bound) = plan.hull.at(x, best.0);
         if value < best.0 {
-            best = (value, k as u32);
+            best = (value, (k as u32, bound));
         }
     }
     best
@@ -125,7 +129,7 @@ impl PlanBounds {
         let repeat = |k: usize, corners: Vec<f64>, moves: Vec<u32>, slots: usize| Plan {
             hull: Hull::new(s, corners),
             moves,
-            next: vec![k as u32; slots],
+            next: vec![(k as u32, 0); slots],
         };
         let ours =
             |(k, v): (usize, &[f64])| repeat(k, v.iter().map(|x| -x).collect(), vec![k as u32, 0], slots.per_action());
@@ -167,9 +171,7 @@ impl PlanBounds {
                 moved = moved.max(plan.hull.distance(&hull));
                 plan.hull = hull;
             }
-            let plans = self.stages[now].ours.iter().chain(&self.stages[now].natures);
-            let size = plans.fold(0.0_f64, |most, plan| most.max(plan.hull.size()));
-            if self.stationary && moved <= ENOUGH * size {
+            if self.stationary && moved <= ENOUGH * model.reward_spread() {
                 return;
             }
         }
@@ -203,22 +205,23 @@ impl PlanBounds {
 
     pub fn bytes(&self) -> usize {
         let plans = self.stages.iter().flat_map(|s| s.ours.iter().chain(&s.natures));
-        plans.map(|p| 96 + p.hull.bytes() + 4 * (p.moves.len() + p.next.len())).sum()
+        plans.map(|p| 96 + p.hull.bytes() + 4 * p.moves.len() + 8 * p.next.len()).sum()
     }
 
     /// What keeps the arrays from fitting `model`, in words.
     pub fn shape_problem(&self, model: &Model) -> Option<String> {
         let (s, slots, actions) = (model.states().len(), Slots::of(model), model.actions().len());
         let number = |k: u32, of: usize| (k as usize) < of;
+        let fits = |(k, bound): Named, plans: &[Plan]| plans.get(k as usize).is_some_and(|plan| plan.hull.holds(bound));
         let ours = |plan: &Plan, next: &Stage| {
             let [action, friend] = plan.moves[..] else { return false };
             (number(action, actions) && number(friend, slots.models) && plan.next.len() == slots.per_action())
-                && plan.next.iter().all(|&k| number(k, next.ours.len()))
+                && plan.next.iter().all(|&named| fits(named, &next.ours))
         };
         let natures = |plan: &Plan, next: &Stage| {
             (plan.moves.len() == actions && plan.next.len() == actions * slots.per_action())
                 && plan.moves.iter().all(|&m| number(m, slots.models))
-                && plan.next.iter().all(|&k| number(k, next.natures.len()))
+                && plan.next.iter().all(|&named| fits(named, &next.natures))
         };
         let sound = |t: usize| {
             let (stage, next) = (&self.stages[t], self.stages.get(t + 1).unwrap_or(&self.stages[t]));
@@ -234,6 +237,14 @@ impl PlanBounds {
     }
 }
 
+impl PlanBounds {
+    /// The lower bound at an unnormalised belief.
+    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        let stage = self.at(stage);
+        look(&mut vec![0.0; stage.ours[0].hull.states()], belief, |x| -least(&stage.ours, x).0)
+    }
+}
+
 impl ValueBounds for PlanBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
         let states = belief.iter().map(|b| b.0 as usize + 1).max().unwrap_or(0);
@@ -241,8 +252,9 @@ impl ValueBounds for PlanBounds {
         let size = stage.natures[0].hull.states();
         debug_assert!(states <= size);
         look(&mut vec![0.0; size], belief, |x| {
-            let (lower, upper) = ordered(-least(&stage.ours, x).0, least(&stage.natures, x).0);
-            Bracket { lower, estimate: f64::midpoint(lower, upper), upper }
+            let estimate = -least(&stage.ours, x).0;
+            let (lower, upper) = ordered(estimate, least(&stage.natures, x).0);
+            Bracket { lower, estimate, upper }
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tiresias_model::Model;
 
 use super::answers::{Value, cost, hull, worth};
-use super::bounds::{Desk, Plan, PlanBounds, Stage, least};
+use super::bounds::{Desk, Named, Plan, PlanBounds, Stage, least};
 use super::survey::{Survey, index_of_greatest};
 use crate::belief::backup::{Bracket, Sparse, ValueBounds, ordered, sparse};
 use crate::belief::bounds::{BeliefBounds, Refined};
@@ -21,8 +21,6 @@ const DEEPEST: usize = 2_000;
 /// Trials in a row that change nothing at the start before the search gives up.
 const MOST_IDLE: u64 = 50;
 
-/// Smaller changes, relative to the values' size, are rounding.
-const TINY: f64 = 1e-12;
 /// A trial goes down to where the gap is this share of the start's: deeper ones pay only once that is closed.
 const AIM: f64 = 0.5;
 /// An existing plan serves a new point if it loses at most this share of what a new plan gains there.
@@ -235,13 +233,14 @@ fn addition(
     model: &Model,
     next: &Stage,
     plans: &[Plan],
-    (belief, found, (had, best)): (&[(u32, f64)], f64, (f64, u32)),
+    (belief, found, (had, (best, _))): (&[(u32, f64)], f64, (f64, Named)),
     value: Value,
     desk: &mut Desk,
-    plan: impl FnOnce() -> (Vec<u32>, Vec<u32>),
+    plan: impl FnOnce() -> (Vec<u32>, Vec<Named>),
 ) -> Option<Addition> {
     let old = &plans[best as usize];
-    if found >= had - TINY * old.hull.size_at(belief) {
+    // Smaller changes are rounding.
+    if found >= had - 10.0 * model.rounding(had) {
         return Some(Addition::Nothing);
     }
     let again = value(model, next, (&old.moves, &old.next), belief, desk, &mut Vec::new());

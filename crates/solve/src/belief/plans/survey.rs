@@ -2,7 +2,7 @@
 
 use tiresias_model::Model;
 
-use super::bounds::{Desk, Plan, Slots, Stage, least, look};
+use super::bounds::{Desk, Named, Plan, Slots, Stage, least, look};
 use super::hull::Look;
 use crate::belief::backup::{Sparse, expected_reward};
 
@@ -36,8 +36,8 @@ struct Successor {
     joint: Sparse,
     slot: usize,
     /// The bound, and the plan that has it.
-    ours: (f64, u32),
-    natures: (f64, u32),
+    ours: (f64, Named),
+    natures: (f64, Named),
 }
 
 impl Survey {
@@ -81,11 +81,11 @@ impl Survey {
         if ours.is_empty() && natures.is_empty() {
             return;
         }
-        let lower = |bound: &mut (f64, u32), plans: &[Plan], changed: &[u32], x: Look| {
+        let lower = |bound: &mut (f64, Named), plans: &[Plan], changed: &[u32], x: Look| {
             for &k in changed {
-                let value = plans[k as usize].hull.at(x, bound.0);
+                let (value, which) = plans[k as usize].hull.at(x, bound.0);
                 if value < bound.0 {
-                    *bound = (value, k);
+                    *bound = (value, (k, which));
                 }
             }
         };
@@ -143,11 +143,11 @@ impl Survey {
     }
 
     /// The decision-maker's plan that is best here.
-    pub fn our_plan(&self, model: &Model, backup: &Backup) -> (Vec<u32>, Vec<u32>) {
+    pub fn our_plan(&self, model: &Model, backup: &Backup) -> (Vec<u32>, Vec<Named>) {
         let slots = Slots::of(model);
         let action = index_of_greatest(&backup.lower);
         let friend = index_of_greatest(&self.low[action * slots.models..][..slots.models]);
-        let mut next = vec![0; slots.per_action()];
+        let mut next = vec![(0, 0); slots.per_action()];
         let first = slots.at(action, 0, 0);
         let groups = action * slots.models..=(action + 1) * slots.models;
         for successor in &self.successors[self.groups[*groups.start()]..self.groups[*groups.end()]] {
@@ -157,10 +157,10 @@ impl Survey {
     }
 
     /// Nature's plan that is best here.
-    pub fn natures_plan(&self, model: &Model) -> (Vec<u32>, Vec<u32>) {
+    pub fn natures_plan(&self, model: &Model) -> (Vec<u32>, Vec<Named>) {
         let models = model.dynamics().len();
         let moves = self.high.chunks_exact(models).map(|v| index_of_least(v) as u32).collect();
-        let mut next = vec![0; model.actions().len() * Slots::of(model).per_action()];
+        let mut next = vec![(0, 0); model.actions().len() * Slots::of(model).per_action()];
         self.successors.iter().for_each(|successor| next[successor.slot] = successor.natures.1);
         (moves, next)
     }

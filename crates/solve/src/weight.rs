@@ -169,7 +169,7 @@ parts!(
 mod tests {
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Whole {
         numbers: Vec<f64>,
         rows: Vec<Vec<u32>>,

@@ -12,6 +12,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
 export declare class AlphaPolicy {
   /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /**
    * Reads a policy for a model: one text for all stages, or a list of one a stage, that with one decision to go first. A policy
    * graph (`pg`) becomes the vectors of its nodes' values. `INVALID_POLICY`, with file, line and column in its details where the
    * text is wrong.
@@ -22,12 +27,12 @@ export declare class AlphaPolicy {
   /** Number of stages with vectors of their own, or null when one set serves all decisions. */
   get horizon(): number | null
   /** The action for a belief (length S) at a stage (default 0); ties go to the vector that comes first. */
-  action(belief: Float64Array, stage?: number | undefined | null): number
+  action(belief: Float64Array | Float32Array | readonly number[], stage?: number | undefined | null): number
   /**
    * The largest product of a vector with a belief at a stage (default 0): for vectors below the optimal value, what the policy
    * is worth at least.
    */
-  value(belief: Float64Array, stage?: number | undefined | null): number
+  value(belief: Float64Array | Float32Array | readonly number[], stage?: number | undefined | null): number
   /**
    * The policy as a text: `alpha` or `pg` (pomdp-solve), or `sarsop` (APPL's XML). `INVALID_ARGUMENT` when stages have vectors
    * of their own: see `writeStages`.
@@ -42,6 +47,11 @@ export declare class AlphaPolicy {
 
 /** Many beliefs over one model's states, updated together. */
 export declare class BeliefBatch {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** `count` copies of the start belief b0. */
   constructor(model: Model, options: BeliefBatchOptions)
   /** Number of beliefs. */
@@ -57,7 +67,7 @@ export declare class BeliefBatch {
   /** Belief `lane`, length S. */
   belief(lane: number): Float64Array
   /** Sets belief `lane`, length S. */
-  set(lane: number, belief: Float64Array): void
+  set(lane: number, belief: Float64Array | Float32Array | readonly number[]): void
   /** Back to b0: the lanes whose byte is not 0, all of them when there is no mask. */
   reset(mask?: Uint8Array | undefined | null): void
 }
@@ -67,6 +77,11 @@ export declare class BeliefBatch {
  * `H^α` selects under the given solution; when it rules the observation out, the one with the largest likelihood.
  */
 export declare class BeliefTracker {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Starts at the model's b0. A cloud of several models needs a solution of it. */
   constructor(model: Model, solution?: Solution | undefined | null)
   /**
@@ -78,7 +93,7 @@ export declare class BeliefTracker {
   belief(): Float64Array
   /** Number of updates so far. */
   get stage(): number
-  /** The model of the cloud that made the last update. */
+  /** The model of the cloud that made the last update; 0 before the first. */
   get model(): number
   /** Back to b0. */
   reset(): void
@@ -98,6 +113,11 @@ export declare class CancelToken {
 
 /** A drawn task. */
 export declare class DrawnTask {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** The model. */
   get model(): Model
   /** The hidden true model of the cloud under `nature: fixed`. */
@@ -108,6 +128,11 @@ export declare class DrawnTask {
 
 /** Writes the ids of examples without running the tokenizer; compiling proves that they are the tokenizer's own. */
 export declare class Encoder {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** `digit`, or `number` where the tokenizer groups digits, so that whole fields are looked up. */
   get symbols(): 'digit' | 'number'
   /** The id of every action, by action. */
@@ -127,6 +152,11 @@ export declare class Encoder {
 
 /** Many episodes of one model at the same stage. */
 export declare class Environments {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Environments before their first `reset`. */
   constructor(model: Model, options: EnvironmentsOptions, solution?: Solution | undefined | null)
   /** Number of environments. */
@@ -158,6 +188,11 @@ export declare class Environments {
  * batch after `reset` meets the same tasks, support and random numbers.
  */
 export declare class Episodes {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /**
    * The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
    * solved again.
@@ -193,12 +228,22 @@ export declare class Episodes {
 
 /** Makes examples of any tasks of a specification, for those who want no files. */
 export declare class ExampleSource {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches. */
   batch(firstTask: number, tasks: number, cancel?: CancelToken | undefined | null): Promise<ExampleBatch>
 }
 
 /** A model read from a file. */
 export declare class LoadedModel {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** The model. */
   get model(): Model
   /** The format it was in. */
@@ -209,6 +254,11 @@ export declare class LoadedModel {
 
 /** A validated decision model: MDP, POMDP, robust MDP or APOMDP. Immutable. */
 export declare class Model {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Reads a `tiresias.model/1` document: the object, or its text as it lies in a file. */
   static fromJson(document: string | object): Model
   /**
@@ -264,14 +314,19 @@ export declare class Model {
    * 16) observations, in falling order of probability, with the beliefs after them. Where the state is seen, the observation is
    * the next state.
    */
-  successors(belief: Float64Array, action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
+  successors(belief: Float64Array | Float32Array | readonly number[], action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
   /** The start distribution b0, length S. */
   start(): Float64Array
 }
 
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
-  /** Lower bound on the value at the start. */
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** Lower bound on the value at the start. Where states are observed, the first is seen before the first decision. */
   get lower(): number
   /** Upper bound on the value at the start. */
   get upper(): number
@@ -294,19 +349,32 @@ export declare class Solution {
   /** Why it stopped: at the gap, at a limit, with nothing finer left to try, or because it was told to. */
   get stopped(): 'converged' | 'time' | 'memory' | 'exhausted' | 'cancelled'
   /** The action at a stage for a belief (length S); ties go to the lowest index. */
-  action(stage: number, belief: Float64Array): number
+  action(stage: number, belief: Float64Array | Float32Array | readonly number[]): number
   /** Action values at a stage for a belief, length A. */
-  qValues(stage: number, belief: Float64Array): Float64Array
-  /** `[lower, upper]` on the optimal value at a stage for a belief. */
-  bounds(stage: number, belief: Float64Array): [lower: number, upper: number]
+  qValues(stage: number, belief: Float64Array | Float32Array | readonly number[]): Float64Array
+  /**
+   * `[lower, upper]` on the optimal value at a stage for who must act knowing the belief and no more: the bounds of `assess`. Where
+   * states are observed see `informedBounds`, too.
+   */
+  bounds(stage: number, belief: Float64Array | Float32Array | readonly number[]): [lower: number, upper: number]
+  /**
+   * `[lower, upper]` on the optimal value at a stage where the state is drawn from a belief and seen before the decision: what `lower`
+   * and `upper` are at the start of a model with observed states. `INVALID_ARGUMENT` where the state is hidden.
+   */
+  informedBounds(stage: number, belief: Float64Array | Float32Array | readonly number[]): [lower: number, upper: number]
   /** Everything about a decision at once: action values with bounds, nature's answers, and what each model would give. */
-  assess(stage: number, belief: Float64Array): Assessment
-  /** Upper bound on `V*(b) - Q*(b, action)`. */
-  regretBound(stage: number, belief: Float64Array, action: number): number
+  assess(stage: number, belief: Float64Array | Float32Array | readonly number[]): Assessment
+  /**
+   * What to do at a stage for a belief, and how sure it is, from one backup: [`action`](Self::action), [`bounds`](Self::bounds),
+   * [`regret_bound`](Self::regret_bound) of that action and [`q_values`](Self::q_values) together.
+   */
+  decide(stage: number, belief: Float64Array | Float32Array | readonly number[]): Decided
+  /** Upper bound on `V*(b) - Q*(b, action)`: what the action loses to the best that can be done knowing the belief and no more. */
+  regretBound(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number): number
   /** Every action whose value is within `epsilon` of the best. */
-  optimalActions(stage: number, belief: Float64Array, epsilon: number): Array<number>
+  optimalActions(stage: number, belief: Float64Array | Float32Array | readonly number[], epsilon: number): Array<number>
   /** The model nature answers with: the minimiser for α ≥ ½, else the maximiser. */
-  worstModel(stage: number, belief: Float64Array, action: number): number
+  worstModel(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number): number
   /**
    * Nature's answer to an action in a state, where states are observed: the next states and their probabilities, α of the distribution
    * that is worst for the action and 1-α of the best. `INVALID_ARGUMENT` where the state is hidden.
@@ -328,6 +396,11 @@ export declare class Solution {
 
 /** Solutions in the order of their models. */
 export declare class SolvedBatch {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /** Number of models. */
   get length(): number
   /** The solution of model `i`; throws the error that it ended with. */
@@ -336,6 +409,11 @@ export declare class SolvedBatch {
 
 /** A tokenizer. Adds no special tokens. */
 export declare class Tokenizer {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
   /**
    * From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
    * (Llama 2).
@@ -385,6 +463,12 @@ export interface BeliefBatchOptions {
   level?: 'baseline' | 'avx2' | 'avx512'
 }
 
+/**
+ * Checks that so many bytes may be asked for. `INVALID_ARGUMENT`, with what was asked for, how much it needs, how much there is and what
+ * lowers it, when they may not.
+ */
+export declare function checkMemory(needed: number, what: string, advice: string): void
+
 /** A classic problem, or a family of them by parameters. */
 export interface ClassicInfo {
   /** What `classicModel` calls it. */
@@ -421,6 +505,20 @@ export declare function createEpisodes(spec: string, tokenizer: Tokenizer, cance
 
 /** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
 export declare function createExampleSource(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
+
+/** A decision and how sure it is. */
+export interface Decided {
+  /** The action taken. */
+  action: number
+  /** Proven lower bound on the value of the decision. */
+  lower: number
+  /** Proven upper bound on it. */
+  upper: number
+  /** What the action can lose at most: an upper bound on `V* - Q*(action)`. */
+  regretBound: number
+  /** Point estimates of the actions' values, one an action. */
+  qValues: Float64Array
+}
 
 /** The family's default few-shot template in a regime, as JSON. */
 export declare function defaultTemplate(family: string, regime: 'mdp' | 'pomdp' | 'apomdp'): string
@@ -896,7 +994,7 @@ export interface SolveOptions {
   gap?: number
   /** Wall time in seconds. */
   timeSeconds?: number
-  /** Bytes of solver data. */
+  /** Bytes of solver data (default: what the process may have, its container's limit or the machine's memory). */
   memoryBytes?: number
   /** Threads (default: one per core). */
   threads?: number
@@ -981,6 +1079,12 @@ export interface Summary {
   max?: number
 }
 
+/**
+ * Tells the collector of this thread's environment from now on what native objects hold: called as the addon is loaded. Returns the
+ * bytes that the collector knows of by now, which `process.memoryUsage()` does not show.
+ */
+export declare function tellCollector(): number
+
 /** Trajectories, one after the other and step by step. */
 export interface TrajectoryBatch {
   /** What was seen before each action (the state, for an MDP); -1 where nothing was. */
@@ -988,7 +1092,7 @@ export interface TrajectoryBatch {
   /** The executed actions. */
   actions: Uint8Array
   /** The rewards that followed, in the model's own units. */
-  rewards: Float64Array
+  rewards: Float64Array | Float32Array | readonly number[]
   /** Where each trajectory begins, in steps, and where the last one ends: trajectories + 1 entries, from 0. */
   steps: Uint32Array
   /**

@@ -70,6 +70,15 @@ impl Assessment {
         action == self.chosen || self.q_values[action] >= self.value() - epsilon - self.tie
     }
 
+    /// What `action` gives less than what the policy does, by the point estimates: 0 for the policy's own action, up to ties. Their
+    /// expected sum along a trajectory is the gap to the policy (performance-difference identity). Negative where estimates put an action
+    /// higher than one that the policy takes because more is proven of it.
+    pub fn estimated_regret(&self, action: usize) -> f64 {
+        let (best, own) = (self.value(), self.q_values[self.chosen]);
+        let own = if own >= best - self.tie { best } else { own };
+        own - self.q_values[action]
+    }
+
     /// A proven upper bound on `V* - Q*(action)`, not negative; 0 when the bounds show that the action is optimal.
     pub fn regret_bound(&self, action: usize) -> f64 {
         let rivals = (0..self.upper.len()).filter(|&a| a != action).map(|a| self.upper[a]);

@@ -167,7 +167,9 @@ parts!(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde::Serialize;
+
+    use super::of;
 
     #[derive(serde::Serialize)]
     struct Whole {

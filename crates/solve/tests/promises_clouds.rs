@@ -40,7 +40,7 @@ fn kernel(draw: &mut Sequence, rows: usize, columns: usize) -> Kernel {
 /// A random model. Without a horizon its discount is small, so that few stages are nearly all.
 fn model(draw: &mut Sequence, horizon: Option<usize>) -> Model {
     let mut size = |low: usize, high: usize| draw.integer(low as u32, high as u32) as usize;
-    let (models, s, a) = (size(1, 4), size(2, 4), size(2, 3));
+    let (models, s, a) = (size(1, 4), size(2, 4), size(1, 3));
     let o = size(1, if horizon.is_none_or(|h| h > 3) || models > 3 { 2 } else { 3 });
     let models = if horizon.is_none() { models.min(2) } else { models };
     let whole = |draw: &mut Sequence| f64::from(draw.integer(0, 8)) - 4.0;

@@ -314,7 +314,7 @@ impl Row {
         let (stage, belief) = (self.episode.stage(), self.episode.belief());
         let policy = &task.solution.policy;
         let assessment = policy.assess(stage, belief);
-        let regret = assessment.value() - assessment.q_values[usize::from(action)];
+        let regret = assessment.estimated_regret(usize::from(action));
         let world = world(spec, task);
         let fixed = matches!(world.nature, NatureRule::Fixed(_)) && task.model().dynamics().len() > 1;
         let mut decision = Decision {

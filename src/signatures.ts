@@ -16,10 +16,15 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   checkMemory: [["needed", "number"], ["what", "string"], ["advice", "string"]],
   classicModel: [["name", "string"]],
   classics: [],
-  defaultTemplate: [["family", "string"], ["regime", "string"]],
+  compactTokenizer: [["templates", "Array<string>"]],
+  compileEncoder: [["template", "string"], ["tokenizer", "Tokenizer"], ["observations", "number"], ["actions", "number"]],
+  createEpisodes: [["spec", "string"], ["tokenizer", "Tokenizer"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
+  createExampleSource: [["spec", "string"], ["tokenizer", "Tokenizer"], ["text", "boolean"]],
+  defaultTemplate: [["family", "string"], ["regime", "'mdp' | 'pomdp' | 'apomdp'"]],
   drawTask: [["family", "string"], ["request", "string"]],
   families: [],
   fileSha256: [["path", "string"]],
+  jobCounts: [],
   loadPolicy: [["bytes", "Uint8Array"], ["model", "Model"]],
   makeShard: [["spec", "string"], ["tokenizer", "Tokenizer"], ["path", "string"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   readExample: [["path", "string"], ["row", "number"]],
@@ -28,7 +33,8 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   rolloutIntoSync: [["model", "Model"], ["options", "RolloutOptions"], ["solution", "Solution | undefined | null"], ["returns", "Float64Array"], ["states", "Uint32Array | undefined | null"], ["observations", "Int32Array | undefined | null"], ["actions", "Uint8Array | undefined | null"], ["rewards", "Float64Array | undefined | null"], ["beliefs", "Float64Array | undefined | null"]],
   rolloutSync: [["model", "Model"], ["options", "RolloutOptions"], ["solution", "Solution | undefined | null"]],
   scanShards: [["paths", "Array<string>"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
-  simulate: [["model", "Model"], ["options", "SimulateOptions"], ["rule", "string | undefined | null"], ["solution", "Solution | undefined | null"], ["vectors", "AlphaPolicy | undefined | null"], ["adversary", "Solution | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
+  setWorkers: [["workers", "number"]],
+  simulate: [["model", "Model"], ["options", "SimulateOptions"], ["rule", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined | null"], ["solution", "Solution | undefined | null"], ["vectors", "AlphaPolicy | undefined | null"], ["adversary", "Solution | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   solve: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
   solveBatch: [["models", "Array<Model>"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   solveSync: [["model", "Model"], ["options", "SolveOptions | undefined | null"]],
@@ -80,6 +86,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     },
     methods: {
       cancel: [],
+      stop: [],
     },
   },
   DrawnTask: {
@@ -91,7 +98,6 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
   },
   Encoder: {
     statics: {
-      compile: [["template", "string"], ["tokenizer", "Tokenizer"], ["observations", "number"], ["actions", "number"]],
     },
     methods: {
       dispose: [],
@@ -113,11 +119,10 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
   },
   Episodes: {
     statics: {
-      create: [["spec", "string"], ["tokenizer", "Tokenizer"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
     },
     methods: {
       dispose: [],
-      withQueryNature: [["nature", "string"]],
+      withQueryNature: [["nature", "'oracle' | `fixed:${number}`"]],
       actionIds: [],
       prompts: [],
       oracleActions: [],
@@ -130,7 +135,6 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
   },
   ExampleSource: {
     statics: {
-      create: [["spec", "string"], ["tokenizer", "Tokenizer"], ["text", "boolean"]],
     },
     methods: {
       dispose: [],
@@ -146,7 +150,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
   },
   Model: {
     statics: {
-      fromJson: [["text", "string"]],
+      fromJson: [["document", "string | object"]],
       fromFile: [["path", "string"], ["options", "ModelFileOptions | undefined | null"]],
       parse: [["text", "string"], ["options", "ModelFileOptions | undefined | null"]],
       cloud: [["models", "Array<Model>"], ["alpha", "number | undefined | null"]],
@@ -173,6 +177,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       action: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       qValues: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       bounds: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
+      informedBounds: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       assess: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       decide: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       regretBound: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"], ["action", "number"]],
@@ -196,7 +201,6 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     statics: {
       fromGguf: [["path", "string"]],
       fromJson: [["path", "string"]],
-      compact: [["templates", "Array<string>"]],
     },
     methods: {
       dispose: [],
@@ -209,12 +213,12 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
 
 /** Objects of options and data that calls take, by name. */
 export const OBJECTS: Readonly<Record<string, readonly Taken[]>> = {
-  BeliefBatchOptions: [["count", "number"], ["precision", "'f64' | 'f32' | undefined"], ["threads", "number | undefined"], ["level", "string | undefined"]],
-  EncodeOptions: [["lossOn", "string | undefined"], ["texts", "boolean | undefined"]],
-  EnvironmentsOptions: [["count", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "string | undefined"], ["beliefs", "boolean | undefined"], ["autoReset", "boolean | undefined"], ["threads", "number | undefined"], ["level", "string | undefined"]],
+  BeliefBatchOptions: [["count", "number"], ["precision", "'f64' | 'f32' | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
+  EncodeOptions: [["lossOn", "'query' | 'query+support' | undefined"], ["texts", "boolean | undefined"]],
+  EnvironmentsOptions: [["count", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined"], ["beliefs", "boolean | undefined"], ["autoReset", "boolean | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
   ModelFileOptions: [["name", "string | undefined"], ["format", "'pomdp' | 'pomdpx' | 'json' | undefined"], ["horizon", "number | undefined"]],
   PolicyFileOptions: [["name", "string | undefined"], ["format", "'alpha' | 'pg' | 'sarsop' | undefined"]],
-  RolloutOptions: [["behaviour", "string"], ["episodes", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "string | undefined"], ["record", "readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[] | undefined"], ["beliefs", "boolean | undefined"], ["threads", "number | undefined"], ["level", "string | undefined"]],
+  RolloutOptions: [["behaviour", "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`"], ["episodes", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined"], ["record", "readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[] | undefined"], ["beliefs", "boolean | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
   SimulateOptions: [["episodes", "number"], ["steps", "number | undefined"], ["seed", "number | undefined"], ["threads", "number | undefined"]],
   SolveOptions: [["gap", "number | undefined"], ["timeSeconds", "number | undefined"], ["memoryBytes", "number | undefined"], ["threads", "number | undefined"], ["horizon", "number | undefined"], ["alpha", "number | undefined"], ["solver", "'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate' | undefined"]],
   TrajectoryBatch: [["observations", "Int32Array"], ["actions", "Uint8Array"], ["rewards", "Float64Array | Float32Array | readonly number[]"], ["steps", "Uint32Array"], ["examples", "Uint32Array"], ["labels", "Uint8Array | undefined"]],

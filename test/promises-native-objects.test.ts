@@ -27,7 +27,7 @@ const make: Record<string, () => object | Promise<object>> = {
   Encoder: () => compileEncoder({}, compactTokenizer([{}]), 10, 3),
   Environments: () => new native.Environments(model, { count: 3, seed: 0 }),
   Episodes: () => createEpisodes(spec as unknown as EpisodesSpec, tokenizer()),
-  ExampleSource: () => native.ExampleSource.create(JSON.stringify(spec satisfies object as unknown as ShardSpec), tokenizer(), false),
+  ExampleSource: () => native.createExampleSource(JSON.stringify(spec satisfies object as unknown as ShardSpec), tokenizer(), false),
   LoadedModel: () => Model.parse(model.toJson()),
   Model: () => Model.fromJson(model.toJson()),
   Solution: () => loadPolicy(solution.savePolicy(), model),

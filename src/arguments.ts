@@ -62,8 +62,15 @@ const typed = (name: keyof typeof ARRAYS): Kind => ({ name: `a ${name}`, accept:
 /** Numbers as the addon reads them: a list of numbers and single precision are copied. */
 export function doubles(value: unknown): Float64Array | undefined {
   if (value instanceof Float64Array) return value;
-  if (value instanceof Float32Array) return Float64Array.from(value);
+  if (value instanceof Float32Array) return widened(value);
   return Array.isArray(value) && value.every((item) => typeof item === 'number') ? Float64Array.from(value as number[]) : undefined;
+}
+
+/** Number by number: an array whose memory was handed to another thread has none left, where iterating throws. */
+function widened(array: Float32Array): Float64Array {
+  const copy = new Float64Array(array.length);
+  for (let i = 0; i < copy.length; i++) copy[i] = array[i]!;
+  return copy;
 }
 
 /** What {@link doubles} takes, in words. */
@@ -105,8 +112,12 @@ export class Checks {
     if (type.includes('=>')) return { optional: type.includes('undefined'), kinds: [FUNCTION] };
     const numbers = type.startsWith(READ_ONLY_NUMBERS);
     const words = alternatives(numbers ? type.slice(READ_ONLY_NUMBERS.length) : type);
-    const kinds = words.filter((word) => word !== 'undefined' && word !== 'null' && !word.startsWith("'"));
-    const literals = words.filter((word) => word.startsWith("'")).map((word) => word.slice(1, -1));
+    // A pattern (`fixed:${number}`) is the addon's to read, and with it the words beside it.
+    const patterned = words.some((word) => word.startsWith('`'));
+    const texts = words.filter((word) => /^['`]/.test(word));
+    const kinds = words.filter((word) => word !== 'undefined' && word !== 'null' && !texts.includes(word));
+    const literals = patterned ? [] : texts.map((word) => word.slice(1, -1));
+    if (patterned) kinds.push('string');
     return {
       optional: words.includes('undefined'),
       kinds: [...(numbers ? [NUMBERS] : []), ...(literals.length > 0 ? [oneOf(literals)] : []), ...kinds.map((word) => this.#kind(word))],
@@ -125,6 +136,7 @@ export class Checks {
     if (Object.hasOwn(ARRAYS, word)) return typed(word as keyof typeof ARRAYS);
     const element = /^Array<(.*)>$/.exec(word)?.[1] ?? /^readonly (.*)\[\]$/.exec(word)?.[1];
     if (element !== undefined) return listOf(this.#parse(element.replace(/^\((.*)\)$/, '$1')).kinds);
+    if (word === 'object') return { name: 'an object', accept: (value) => (typeof value === 'object' && value !== null ? { value } : undefined) };
     if (OBJECTS[word]) return this.#object(word, OBJECTS[word]);
     if (!CLASSES[word]) throw new TiresiasError('INTERNAL', `the addon declares a type that no check knows: ${word}`);
     // Looked up late: classes are checked and found one after the other.

@@ -114,7 +114,7 @@ function guardClass(name: string, original: Class, { make, statics, methods }: C
   prototypes.add(prototype);
   const hidden = (value: unknown) => ({ value, writable: true, configurable: true, enumerable: false });
   Object.defineProperty(prototype, 'constructor', hidden(Guarded));
-  Object.defineProperty(prototype, 'toJSON', hidden(toJSON));
+  Object.defineProperty(prototype, 'toJSON', hidden(guard(toJSON as AnyFunction, NOTHING, self('toJSON'))));
   if ('dispose' in prototype && Symbol.dispose) Object.defineProperty(prototype, Symbol.dispose, hidden(prototype.dispose));
   return Guarded as unknown as Class;
 }

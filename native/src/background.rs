@@ -11,7 +11,7 @@ use napi::{Env, JsValue, Status, sys};
 use tiresias_guard::napi;
 
 use crate::errors::{Result, cancelled, coded};
-use crate::jobs::{self, Job};
+use crate::jobs::{self, Job, Settle};
 pub use crate::pools::{pool, thread_count, threads};
 
 /// Cancels the calls it was handed to.
@@ -132,11 +132,14 @@ impl<T: ToNapiValue + Send + 'static> ToNapiValue for Background<T> {
     unsafe fn to_napi_value(raw: sys::napi_env, Self { cancel, work }: Self) -> Result<sys::napi_value> {
         let env = Env::from_raw(raw);
         let (deferred, promise) = env.create_deferred::<T, Hand<T>>()?;
-        let settle = Box::new(move |turn: Result<()>| match turn.and_then(|()| guarded(work)) {
-            Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
-            Err(error) => deferred.reject(error),
+        let work = Box::new(move |turn: Result<()>| -> Settle {
+            let result = turn.and_then(|()| guarded(work));
+            Box::new(move || match result {
+                Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
+                Err(error) => deferred.reject(error),
+            })
         });
-        jobs::submit(env, Job { environment: raw.addr(), cancel, settle });
+        jobs::submit(env, Job { environment: raw.addr(), cancel, work });
         Ok(promise.raw())
     }
 }

@@ -20,9 +20,12 @@ pub struct Job {
     pub environment: usize,
     /// Who may cancel it.
     pub cancel: CancelToken,
-    /// Settles its promise: with what it computes now, or with the error that it never came to run. Never panics.
-    pub settle: Box<dyn FnOnce(Result<()>) + Send>,
+    /// Computes, unless it is given the error that it never came to run; what it gives back settles the promise. Neither panics.
+    pub work: Box<dyn FnOnce(Result<()>) -> Settle + Send>,
 }
+
+/// Settles a promise.
+pub type Settle = Box<dyn FnOnce() + Send>;
 
 struct State {
     /// Calls that run at once; 0 until somebody asks.
@@ -113,7 +116,7 @@ pub fn submit(env: Env, job: Job) {
     let mut state = state();
     if let Err(error) = state.make_ready(env, job.environment) {
         drop(state);
-        return (job.settle)(Err(error));
+        return (job.work)(Err(error))();
     }
     let token = job.cancel.clone();
     state.waiting.push_back(job);
@@ -133,7 +136,7 @@ pub fn drop_cancelled(token: &CancelToken) {
     let dropped = take(&mut state.waiting, |job| job.cancel.same(token));
     state.done += dropped.len() as u64;
     drop(state);
-    dropped.into_iter().for_each(|job| (job.settle)(Err(cancelled())));
+    dropped.into_iter().for_each(|job| (job.work)(Err(cancelled()))());
 }
 
 /// Lets the waiting calls that hold a token that has just been told to stop run at once: they stop as soon as they have anything.
@@ -254,9 +257,12 @@ fn run(mut state: MutexGuard<'static, State>, job: Job) -> MutexGuard<'static, S
     let number = state.begun;
     state.running.push((number, job.environment, job.cancel));
     drop(state);
-    (job.settle)(Ok(()));
+    let settle = (job.work)(Ok(()));
     state = self::state();
     state.running.retain(|(running, ..)| *running != number);
     state.done += 1;
-    state
+    drop(state);
+    // Whoever hears of the end finds it counted.
+    settle();
+    self::state()
 }

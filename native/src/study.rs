@@ -320,7 +320,9 @@ pub fn read_example(path: String, row: f64) -> Result<ShardExample> {
         let mut rows = read_shard(Path::new(&path)).map_err(from_encode)?;
         // Not `nth`: an error in an earlier row must come out, not be counted as one.
         for _ in 0..row {
-            rows.next().transpose().map_err(from_encode)?;
+            if rows.next().transpose().map_err(from_encode)?.is_none() {
+                break;
+            }
         }
         let row = rows.next().ok_or_else(|| invalid(format!("{path} has no row {row}")))?.map_err(from_encode)?;
         Ok(ShardExample {

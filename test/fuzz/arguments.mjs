@@ -97,7 +97,7 @@ export class Arguments {
     const nested = (open, inner, close) => open.repeat(50_000) + inner + close.repeat(50_000);
     return this.pick([
       '', ' ', 'tiger', 'energy', 'nonsense', '\u0000', '\ud800', '💥', '{}', '[]', 'null', '{"states": 1}', 'oracle', 'random', 'epsilon:0.5', 'epsilon:NaN', 'mixture:oracle=-1,random=2', 'fixed:0', 'fixed:99999999999999999999',
-      'train', 'mdp', 'apomdp', 'rock-sample:7,8', 'rock-sample:999999999,999999999', 'tiger:', '/nonexistent', '/', '.', 'x'.repeat(10_000), nested('[', '', ']'), nested('{"a":', '1', '}'), nested('<a>', '', '</a>'), nested('(', '', ')'),
+      'train', 'mdp', 'apomdp', 'rock-sample:7,8', 'rock-sample:999999999,999999999', 'tiger:', '/dev/null/none', '/', '.', 'x'.repeat(10_000), nested('[', '', ']'), nested('{"a":', '1', '}'), nested('<a>', '', '</a>'), nested('(', '', ')'),
       'discount: 0.9\nstates: 99999999999\nactions: 2\nobservations: 2\n', this.pick(this.bundles).json,
     ]);
   }
@@ -126,28 +126,28 @@ export class Arguments {
 
   /** A right value, most likely, for a parameter or an option of this name. */
   right(name, bundle, type = '') {
-    const { model, count } = bundle;
+    const { model, shape, count } = bundle;
     const options = OPTION_TYPE.exec(type);
     if (options) return this.options(bundle, this.declarations.interfaces.get(options[1]) ?? this.allOptions, 0.4);
     const of = (kind, length, end) => kind.from({ length }, () => this.index(end));
-    const symbols = model.observations ?? model.states;
+    const symbols = shape.observations ?? shape.states;
     const makers = {
       model: () => model,
-      models: () => (type === 'number | Uint32Array' ? this.pick([0, of(Uint32Array, count, model.models)]) : [model, this.pick(this.bundles).model]),
+      models: () => (type === 'number | Uint32Array' ? this.pick([0, of(Uint32Array, count, shape.models)]) : [model, this.pick(this.bundles).model]),
       solution: () => bundle.solution, adversary: () => bundle.solution, vectors: () => bundle.vectors, policy: () => this.policy(bundle),
       tokenizer: () => bundle.tokenizer, options: () => this.options(bundle), request: () => this.spec('task'), spec: () => (type === 'string' ? this.spec('shard') : this.specOf()),
-      belief: () => this.belief(bundle), actions: () => of(Uint8Array, count, model.actions), observations: () => of(Int32Array, count, symbols),
+      belief: () => this.belief(bundle), actions: () => of(Uint8Array, count, shape.actions), observations: () => of(Int32Array, count, symbols),
       logLikelihoods: () => new Float64Array(count), rewards: () => new Float64Array(count), terminated: () => new Uint8Array(count), truncated: () => new Uint8Array(count),
-      finalObservations: () => new Int32Array(count), states: () => new Uint32Array(count), out: () => this.pick([new Uint32Array(count), new Float64Array(count * model.states)]),
+      finalObservations: () => new Int32Array(count), states: () => new Uint32Array(count), out: () => this.pick([new Uint32Array(count), new Float64Array(count * shape.states)]),
       returns: () => new Float64Array(4), mask: () => of(Uint8Array, count, 2), step: () => bundle.step, batch: () => bundle.batch,
-      stage: () => this.index(model.horizon ?? 5), action: () => this.index(model.actions), state: () => this.index(model.states), observation: () => this.index(symbols), lane: () => this.index(count), row: () => this.index(4), i: () => this.index(2),
+      stage: () => this.index(shape.horizon ?? 5), action: () => this.index(shape.actions), state: () => this.index(shape.states), observation: () => this.index(symbols), lane: () => this.index(count), row: () => this.index(4), i: () => this.index(2),
       count: () => this.pick([1, 3, 70]), episodes: () => this.pick([1, 4, 70, 2000]), horizon: () => this.pick([1, 3, 10]), steps: () => this.pick([1, 3, 10]), threads: () => this.pick([1, 2, 3, 5]), workers: () => this.pick([1, 2, 4, 9]),
       seed: () => this.below(5), firstEpisode: () => this.pick([0, 7, 2 ** 53 - 1]), gap: () => this.pick([0, 0.1, 1]), timeSeconds: () => this.pick([0, 0.01, 0.05]), memoryBytes: () => this.pick([1, 1e6, 1e8]), alpha: () => this.next(), epsilon: () => this.next(), exactUpdates: () => this.pick([0, 100]),
       tasks: () => this.pick([1, 3]), firstTask: () => this.below(3), atOnce: () => this.pick([1, 2]), index: () => this.below(5),
       solver: () => this.pick(['auto', 'exact', 'point', 'faces', 'plans', 'estimate']), behaviour: () => this.pick(['oracle', 'random', 'epsilon:0.3', 'mixture:oracle=0.5,random=0.5']), nature: () => this.pick(['fixed:0', 'resampled', 'adversarial', 'oracle']), rule: () => this.pick(['fixed:0', 'resampled', 'adversarial']),
       record: () => this.pick([[], ['states'], ['rewards', 'beliefs'], ['actions', 'observations']]), beliefs: () => this.chance(0.5), autoReset: () => this.chance(0.5), precision: () => this.pick(['f32', 'f64']), level: () => this.pick(['baseline', 'avx2', 'avx512']),
       family: () => this.pick(['energy', 'clinical', 'darkroom', 'garnet']), regime: () => this.pick(['mdp', 'pomdp', 'apomdp']), split: () => this.pick(['train', 'test']), format: () => this.pick(['pomdp', 'pomdpx', 'json', 'alpha', 'pg', 'sarsop']), to: () => this.pick(['alpha', 'pg', 'sarsop']),
-      text: () => bundle.json, json: () => bundle.json, bytes: () => bundle.saved, name: () => this.pick(['tiger', 'maze:hallway', 'bandit']), template: () => bundle.template, templates: () => [bundle.template], ids: () => of(Uint32Array, 5, 10), paths: () => ['/nonexistent'], path: () => '/nonexistent/file',
+      text: () => bundle.json, json: () => bundle.json, bytes: () => bundle.saved, name: () => this.pick(['tiger', 'maze:hallway', 'bandit']), template: () => bundle.template, templates: () => [bundle.template], ids: () => of(Uint32Array, 5, 10), paths: () => [this.pick(['/dev/null/none', 'made'])], path: () => this.pick(['/dev/null/file', 'made']),
       signal: () => this.pick([new AbortController().signal, AbortSignal.timeout(5), AbortSignal.abort()]), stop: () => AbortSignal.timeout(5), cancel: () => bundle.token(), token: () => bundle.token(),
       onProgress: () => this.pick([() => {}, () => {}, () => { throw new OwnError('progress'); }]), into: () => undefined,
     };
@@ -159,10 +159,10 @@ export class Arguments {
     return this.junk(1);
   }
 
-  belief({ model }) {
-    const belief = new Float64Array(model.states);
-    if (this.chance(0.5)) return model.start();
-    belief[this.below(model.states)] = 1;
+  belief({ shape }) {
+    const belief = new Float64Array(shape.states);
+    if (this.chance(0.5)) return shape.start.slice();
+    belief[this.below(shape.states)] = 1;
     return belief;
   }
 
@@ -182,8 +182,10 @@ export class Arguments {
     const task = { split: 'train', index: this.below(4), seed: 1, regime, horizon: 4, models: 3, alpha: 1 };
     if (this.chance(0.2)) task[this.pick(Object.keys(task))] = this.number();
     if (kind === 'task') return JSON.stringify(task);
+    const { index: _, ...common } = task;
     const shard = {
-      ...task, family, nature: 'fixed', support: { trajectories: 2, behaviour: 'oracle' }, query: { behaviour: 'epsilon:0.2' }, solver: { gap: 0.5, timeSeconds: 0.05 }, template: null, examplesPerTask: 2, firstTask: 0, tasks: 2, format: 'jsonl', threads: 2,
+      ...common, family: this.chance(0.8) ? 'energy' : family, nature: 'fixed', support: { trajectories: 2, behaviour: 'oracle' }, query: { behaviour: 'epsilon:0.2' }, solver: { gap: 0.5, timeSeconds: 0.05 }, template: null,
+      examplesPerTask: 2, firstTask: 0, tasks: 2, format: 'jsonl', threads: 2, episodesPerTask: 2, epsilon: 0.1,
     };
     return JSON.stringify(shard);
   }

@@ -41,7 +41,7 @@ async function child(seed, calls, end) {
   const file = join(folder, 'log');
   const log = openSync(file, 'w');
   // Nothing of the machine is in reach: an empty folder, no cache, no backend.
-  const env = { PATH: process.env.PATH, HOME: folder, TIRESIAS_CACHE: folder, TIRESIAS_TRAIN: '/nonexistent', RUST_BACKTRACE: '1' };
+  const env = { PATH: process.env.PATH, HOME: folder, TIRESIAS_CACHE: folder, TIRESIAS_TRAIN: '/dev/null/none', RUST_BACKTRACE: '1' };
   const process_ = spawn(process.execPath, ['--expose-gc', here, '--child', '--seed', String(seed), '--calls', String(calls)], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe', log] });
   let said = '';
   let errors = '';
@@ -78,7 +78,7 @@ async function child(seed, calls, end) {
 async function calls(seed, most) {
   const [library, { native }, { TiresiasError }] = await Promise.all(['index.js', 'native.js', 'errors.js'].map((name) => import(built(name))));
   const declarations = readDeclarations(new URL('../../native/index.d.cts', import.meta.url));
-  const bundles = objects(library, native);
+  let bundles = objects(library, native);
   const next = random(seed);
   const args = new Arguments(next, bundles, declarations);
   const natives = new Set(Object.values(native));
@@ -100,6 +100,12 @@ async function calls(seed, most) {
   process.on('unhandledRejection', (error) => fail(`unhandled rejection: ${error?.stack ?? String(error)}`));
   // What a callback throws that the bare addon calls is nobody's; the library catches it.
   process.on('uncaughtException', (error) => error instanceof OwnError || now.startsWith('addon.') || fail(`uncaught: ${error?.stack ?? String(error)}`));
+  const classes = new Set(targets.map(({ of }) => of).filter(Boolean));
+  // What calls give is called too.
+  const adopt = (result, { all }) => {
+    const kind = [...classes].find((one) => result instanceof one);
+    if (kind && all.filter((object) => object instanceof kind).length < 4) all.push(result);
+  };
   const call = async (target, bundle, receiver) => {
     args.wrong = target.of !== undefined && !(receiver instanceof target.of);
     const list = args.list(target.parameters, bundle);
@@ -107,12 +113,13 @@ async function calls(seed, most) {
     writeSync(3, `${now.replaceAll('\n', '\\n')}\n`);
     try {
       const result = target.call(receiver, list);
-      if (result instanceof Promise) await settled(result, bundle);
-      else if (typeof result?.[Symbol.asyncIterator] === 'function') await take(result);
+      if (typeof result?.[Symbol.asyncIterator] === 'function') await take(result);
+      else adopt(result instanceof Promise ? await settled(result, bundle) : result, bundle);
     } catch (error) {
       check(error, target);
     }
   };
+  let disposed = 0;
   for (let made = 0; made < most; ) {
     const target = args.pick(targets);
     const bundle = args.pick(bundles);
@@ -121,6 +128,13 @@ async function calls(seed, most) {
     // Objects have a state: some are led to the end of theirs and beyond.
     const times = args.chance(0.1) ? 12 : 1;
     for (let time = 0; time < times && made < most; time++, made++) await call(target, bundle, receiver);
+    // What was disposed of is called for a while, then made anew.
+    if (/dispose/.test(target.name)) disposed ||= made;
+    if (disposed && made > disposed + 20) {
+      bundles.forEach((old) => old.cancelAll());
+      [bundles, disposed] = [objects(library, native), 0];
+      args.bundles = bundles;
+    }
     if (args.chance(0.02)) globalThis.gc();
     if (args.chance(0.1)) await new Promise(setImmediate);
   }
@@ -156,10 +170,14 @@ function objects(library, native) {
   const task = (family, regime) => library.drawTask(family, { index: 1, regime, horizon: 4 }).model;
   const models = [library.classicModel('tiger'), library.classicModel('4x3'), task('energy', 'apomdp'), task('energy', 'pomdp'), task('darkroom', 'mdp'), task('clinical', 'apomdp')];
   return models.map((model, m) => {
+    const { states, actions, observations, horizon, models: cloud } = model;
+    // Known for good: the model itself may be disposed of.
+    const shape = { states, actions, observations, horizon, models: cloud, start: model.start() };
     const solution = library.solveSync(model, { timeSeconds: 0.1, gap: 0.5, threads: 1 });
     const vectors = alphaVectors(library.classicModel('tiger'), library);
-    const template = library.defaultTemplate(m % 2 ? 'energy' : 'clinical', 'pomdp');
-    const tokenizer = library.compactTokenizer([template]);
+    const templates = ['mdp', 'pomdp', 'apomdp'].map((regime) => library.defaultTemplate('energy', regime));
+    const template = templates[m % 3];
+    const tokenizer = library.compactTokenizer(templates);
     const count = 3;
     const environments = new library.Environments(model, { count, seed: 1, horizon: 4, beliefs: true }, solution);
     const batch = new library.BeliefBatch(model, { count });
@@ -168,7 +186,7 @@ function objects(library, native) {
     const tracker = new library.BeliefTracker(model, solution);
     const encoder = library.compileEncoder(template, tokenizer, 4, 2);
     const all = [model, solution, vectors, tracker, batch, environments, nativeBatch, nativeEnvironments, tokenizer, encoder, new native.CancelToken()];
-    return { model, solution, vectors, tokenizer, template, count, batch, step: environments.newStep(), json: model.toJson(), saved: solution.savePolicy(), all, token, cancelAll };
+    return { model, shape, solution, vectors, tokenizer, template, count, batch, step: environments.newStep(), json: model.toJson(), saved: solution.savePolicy(), all, token, cancelAll };
   });
 }
 

@@ -268,7 +268,7 @@ fn a_horizon_beyond_all_memory_is_refused_before_anything_is_allocated() {
             let limits = Limits { memory, ..Limits::default() };
             let refused = auto(&long).solve(&long, &limits, &no_hook).unwrap_err();
             let SolveError::Horizon { bytes, allowed, .. } = refused else { panic!("{refused}") };
-            assert!(bytes > allowed && allowed == memory.unwrap_or(64 << 30));
+            assert!(bytes > allowed && allowed == memory.unwrap_or_else(tiresias_model::memory::limit));
         }
     }
 }

@@ -77,6 +77,7 @@ impl Lineage {
     /// Notes that a vector is needed once less, and forgets all that is not needed any more.
     pub fn drop(&mut self, number: u32) {
         let mut open = vec![number];
+        // Ends: a vector comes here once for each that goes on with it, and those are forgotten with it.
         while let Some(number) = open.pop() {
             self.needed[number as usize] -= 1;
             if self.needed[number as usize] > 0 {

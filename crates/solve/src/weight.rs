@@ -167,8 +167,6 @@ parts!(
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
-
     use super::of;
 
     #[derive(serde::Serialize)]

@@ -108,9 +108,14 @@ pub(crate) fn expected_reward(model: &Model, m: usize, belief: &[(u32, f64)], ac
 }
 
 /// Action values at `belief` when the next stage has the bounds `next` (at index `stage`).
-pub(crate) fn backup(model: &Model, belief: &[(u32, f64)], stage: usize, next: &impl ValueBounds) -> Assessment {
+pub(crate) fn backup(
+    model: &Model,
+    belief: &[(u32, f64)],
+    stage: usize,
+    next: &impl ValueBounds,
+    scratch: &mut Scratch,
+) -> Assessment {
     let actions = model.actions().len();
-    let mut scratch = Scratch::new(model);
     let [mut lower, mut q_values, mut upper] = [0; 3].map(|_| Vec::with_capacity(actions));
     let mut nature = Vec::with_capacity(actions);
     for action in 0..actions {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Nature};
 
-use super::backup::{Bracket, Scratch, ValueBounds, backup, model_values, ordered, sparse};
+use super::backup::{Bracket, Ends, Scratch, ValueBounds, backup, expected_reward, model_values, ordered, sparse};
 use super::corners::Corners;
 use super::decide::{Estimates, decide};
 use super::faces::bounds::FaceBounds;
@@ -12,6 +12,7 @@ use super::plans::bounds::PlanBounds;
 use super::search::vectors::VectorBounds;
 use crate::exact::bounds::ExactBounds;
 use crate::limits::Watch;
+use crate::mdp::backup::blend;
 use crate::{Assessment, Hook, Limits, Plans, Search};
 
 /// Linear bounds everywhere, and what a solver refined them with.
@@ -122,18 +123,18 @@ impl BeliefBounds {
 
     /// One backup of the next stage's bounds.
     pub fn assess(&self, model: &Model, stage: usize, belief: &[f64]) -> Assessment {
-        self.assess_on(model, stage, &sparse(belief))
+        self.assess_on(model, stage, &sparse(belief), &mut Scratch::new(model))
     }
 
-    fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)]) -> Assessment {
-        let mut assessment = backup(model, belief, stage + 1, self);
+    fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)], scratch: &mut Scratch) -> Assessment {
+        let mut assessment = backup(model, belief, stage + 1, self, scratch);
         // Estimates prove nothing, but they may choose among the actions that keep what the lower bounds prove.
         match self.guard() {
             Guard::None => {}
             Guard::Linear => assessment.keep(model, self.corners.lower(stage, belief)),
             // At the start, and for ever, what is proven is the best of the backups.
             Guard::Own if stage == 0 || model.horizon().is_none() => assessment.keep(model, f64::INFINITY),
-            Guard::Own => assessment.keep(model, self.bracket(stage, belief).lower),
+            Guard::Own => assessment.keep(model, self.lower(stage, belief)),
         }
         assessment
     }
@@ -147,6 +148,33 @@ impl BeliefBounds {
         }
     }
 
+    /// The lower bound alone.
+    fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        match &self.refined {
+            Refined::Faces(faces) => faces.lower(stage, belief).max(self.corners.lower(stage, belief)),
+            _ => self.bracket(stage, belief).lower,
+        }
+    }
+
+    /// The lower bound on the value of one action.
+    fn lower_of(
+        &self,
+        model: &Model,
+        stage: usize,
+        belief: &[(u32, f64)],
+        action: usize,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        let mut ends = Ends::new();
+        for m in 0..model.dynamics().len() {
+            let mut ahead = 0.0;
+            scratch.successors(model, m, belief, action, |_, joint| ahead += self.lower(stage + 1, joint));
+            let value = expected_reward(model, m, belief, action) + model.discount() * ahead;
+            ends.add(m, value, value, value);
+        }
+        blend(model.alpha(), ends.low[0], ends.high[0])
+    }
+
     /// What the policy does at (stage, belief), and nature's answer: the assessment's, sooner. `estimates` are those of these bounds.
     pub fn act(
         &self,
@@ -156,10 +184,17 @@ impl BeliefBounds {
         estimates: &impl Estimates,
         scratch: &mut Scratch,
     ) -> (usize, Nature) {
-        if self.guard() == Guard::None {
-            return decide(model, belief, stage + 1, estimates, scratch);
+        let (guard, own) = (self.guard(), stage > 0 && model.horizon().is_some());
+        if guard == Guard::None || (guard == Guard::Own && own) {
+            let (action, nature) = decide(model, belief, stage + 1, estimates, scratch);
+            // Mostly what is best by the estimates keeps what is proven, and then the other actions' lower bounds matter to none.
+            if guard == Guard::None
+                || self.lower_of(model, stage, belief, action, scratch) >= self.lower(stage, belief) - model.tie(0.0)
+            {
+                return (action, nature);
+            }
         }
-        let assessment = self.assess_on(model, stage, belief);
+        let assessment = self.assess_on(model, stage, belief, scratch);
         (assessment.action(), assessment.nature[assessment.action()])
     }
 
@@ -175,7 +210,11 @@ impl Estimates for BeliefBounds {
             Refined::Vectors(vectors) => vectors.lower(stage, belief),
             Refined::Plans(plans) => plans.lower(stage, belief),
             Refined::None => self.corners.lower(stage, belief),
-            Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => self.bracket(stage, belief).estimate,
+            Refined::Faces(faces) if faces.has_estimates() => {
+                faces.estimate(stage, belief).unwrap_or_else(|| self.corners.lower(stage, belief))
+            }
+            Refined::Faces(_) => self.lower(stage, belief),
+            Refined::Estimates(_) | Refined::Exact(_) => self.bracket(stage, belief).estimate,
         }
     }
 
@@ -193,11 +232,10 @@ impl ValueBounds for BeliefBounds {
             Refined::None => self.corners.bracket(stage, belief),
             // The better of two bounds is one, and improvable where both are.
             Refined::Faces(faces) => {
-                let linear = self.corners.bracket(stage, belief);
-                let Some(on_faces) = faces.bracket(stage, belief) else { return linear };
-                let (low, high) = (on_faces.lower.max(linear.lower), on_faces.upper.min(linear.upper));
-                let (lower, upper) = ordered(low, high);
-                let estimate = if faces.has_estimates() { on_faces.estimate.max(lower).min(upper) } else { low };
+                let Some(on_faces) = faces.bracket(stage, belief) else { return self.corners.bracket(stage, belief) };
+                let low = on_faces.lower.max(self.corners.lower(stage, belief));
+                let (lower, upper) = ordered(low, on_faces.upper);
+                let estimate = if faces.has_estimates() { on_faces.estimate } else { low };
                 Bracket { lower, estimate, upper }
             }
             Refined::Estimates(estimates) => estimates.bracket(stage, belief, self.corners.bracket(stage, belief)),

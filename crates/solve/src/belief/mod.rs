@@ -6,6 +6,8 @@ pub(crate) mod corner_solver;
 pub(crate) mod corners;
 pub(crate) mod decide;
 pub(crate) mod faces;
+#[cfg(test)]
+mod improvable;
 pub(crate) mod plans;
 pub(crate) mod screen;
 pub(crate) mod search;

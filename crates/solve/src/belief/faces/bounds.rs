@@ -66,6 +66,31 @@ impl FaceBounds {
         find(&self.faces, &self.by_state, belief).map(on_face).reduce(better)
     }
 
+    /// The lower bound alone, -∞ where no face holds the belief.
+    #[inline]
+    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        let stage = self.index(stage);
+        let on_face = |(f, y): (usize, [f64; 3])| match &self.stages {
+            Stages::Ambiguous(stages) => {
+                interpolate(&stages[stage], &place(&self.faces[f], self.divisions, self.base[f], y))[0]
+            }
+            Stages::Convex(stages) => stages[stage].lower(f, y),
+        };
+        find(&self.faces, &self.by_state, belief).map(on_face).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The estimate of the first face that holds the belief.
+    #[inline]
+    pub fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> Option<f64> {
+        let stage = self.index(stage);
+        find(&self.faces, &self.by_state, belief).next().map(|(f, y)| match &self.stages {
+            Stages::Ambiguous(stages) => {
+                interpolate(&stages[stage], &place(&self.faces[f], self.divisions, self.base[f], y))[1]
+            }
+            Stages::Convex(stages) => stages[stage].lower(f, y),
+        })
+    }
+
     /// Whether the estimates are other numbers than the lower bounds.
     pub fn has_estimates(&self) -> bool {
         matches!(self.stages, Stages::Ambiguous(_))

@@ -11,7 +11,7 @@ use super::lattice::Lattice;
 use super::overlay::Overlay;
 use super::solver::Faces;
 use super::sweep::{Criterion, Sweep};
-use crate::belief::backup::{Bracket, ValueBounds, backup};
+use crate::belief::backup::{Bracket, Scratch, ValueBounds, backup};
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
@@ -79,7 +79,8 @@ fn check(model: &Model, bounds: &BeliefBounds, points: usize, draw: &mut Sequenc
                 let mut belief: Vec<(u32, f64)> = face.states.iter().map(|&s| (s, draw.uniform().powi(3))).collect();
                 belief.retain(|p| p.1 > 0.0);
                 let here = faces.bracket(stage, &belief).unwrap();
-                let (lower, upper) = backup(model, &belief, stage + 1, &Alone(faces, &bounds.corners)).bounds();
+                let alone = Alone(faces, &bounds.corners);
+                let (lower, upper) = backup(model, &belief, stage + 1, &alone, &mut Scratch::new(model)).bounds();
                 let tiny = 1e-11 * (1.0 + lower.abs() + upper.abs());
                 assert!(here.lower <= lower + tiny, "stage {stage}: {} above {lower}", here.lower);
                 assert!(here.upper >= upper - tiny, "stage {stage}: {} below {upper}", here.upper);

@@ -41,7 +41,7 @@ disposable!(Model);
 impl Model {
     /// Reads a `tiresias.model/1` document: the object, or its text as it lies in a file.
     #[napi(factory, ts_args_type = "document: string | object")]
-    pub fn from_json(env: &Env, document: Either<String, Object<'_>>) -> Result<Self> {
+    pub fn from_json(env: Env, document: Either<String, Object<'_>>) -> Result<Self> {
         let text = match document {
             Either::A(text) => text,
             Either::B(object) => json_text(env, object)?,
@@ -338,10 +338,11 @@ impl LoadedModel {
 }
 
 /// What `JSON.stringify` makes of an object: it writes every double so that reading gives the same one.
-fn json_text(env: &Env, object: Object<'_>) -> Result<String> {
+fn json_text(env: Env, object: Object<'_>) -> Result<String> {
     let json: Object<'_> = env.get_global()?.get_named_property("JSON")?;
     let stringify: Function<'_, Object<'_>, String> = json.get_named_property("stringify")?;
-    stringify.call(object)
+    let unwritable = |error: napi::Error| invalid(format!("document cannot be written as JSON: {}", error.reason));
+    stringify.call(object).map_err(unwritable)
 }
 
 fn name(space: Option<&core::Space>, what: &str, i: f64) -> Result<String> {

@@ -46,7 +46,8 @@ impl BpeTokenizer {
         let refuse = |reason: String| Error::Tokenizer { name: name.to_owned(), reason };
         // The library panics on some broken files.
         let read = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(bytes.unmarked()));
-        let read = read.map_err(|_| refuse("it is broken in a way that the `tokenizers` library has no words for".into()))?;
+        let read =
+            read.map_err(|_| refuse("it is broken in a way that the `tokenizers` library has no words for".into()))?;
         let mut inner = read.map_err(|e| refuse(e.to_string()))?;
         // The proof that pieces stay apart rests on merges between neighbours; Unigram and WordPiece have none.
         match inner.get_model() {

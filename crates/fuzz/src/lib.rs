@@ -21,11 +21,14 @@ const ROOM: usize = 1 << 26;
 /// What a reader made of a file: whether it was read (else refused), or what is wrong with the answer.
 pub type Answer = Result<bool, String>;
 
+/// What reads a file.
+type Reader = dyn Fn(&[u8]) -> Answer;
+
 /// A whole file, and what reads it.
 pub struct Subject {
     name: String,
     bytes: Vec<u8>,
-    read: Box<dyn Fn(&[u8]) -> Answer>,
+    read: Box<Reader>,
     mend: Option<fn(Vec<u8>) -> Vec<u8>>,
     whole: Duration,
 }

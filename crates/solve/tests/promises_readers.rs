@@ -86,7 +86,7 @@ fn policies_cut_short_are_answered() {
             let start = Instant::now();
             match AlphaPolicy::read(&[("p", &text[..cut])], Some(format), &model) {
                 Ok(policy) => {
-                    assert!(format != PolicyFormat::Sarsop || text[cut..].trim().is_empty() || policy.len() < whole)
+                    assert!(format != PolicyFormat::Sarsop || text[cut..].trim().is_empty() || policy.len() < whole);
                 }
                 Err(PolicyFileError::Text(fault)) => assert!(fault.line >= 1 && !fault.message.is_empty()),
                 Err(other) => assert!(cut < 200 || matches!(other, PolicyFileError::OtherModel { .. }), "{other}"),

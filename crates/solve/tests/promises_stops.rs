@@ -178,7 +178,7 @@ fn solved(model: &Model, solver: &dyn Solver, by_hook: bool, gap: f64) -> Result
         if by_hook { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let solution = solver.solve(model, &limits, &hook);
-    let over = if begin.elapsed() > TIME { used() - in_time.get() } else { Duration::ZERO };
+    let over = if begin.elapsed() > TIME { used().saturating_sub(in_time.get()) } else { Duration::ZERO };
     if over > OVER {
         return Err(format!("{over:?} too late"));
     }
@@ -200,7 +200,7 @@ fn every_solver(number: u64) -> Result<Vec<(Duration, String)>, String> {
     let mut narrowest: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
     for (k, solver) in solvers(&model).iter().enumerate() {
         let name = format!("model {number}, {} (number {k})", solver.name());
-        let run = || solved(&model, solver.as_ref(), (number + k as u64) % 2 == 0, gap);
+        let run = || solved(&model, solver.as_ref(), (number + k as u64).is_multiple_of(2), gap);
         let answer = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("a panic".into()));
         let (solution, over) = answer.map_err(|what| format!("{name}: {what}\n{}", model.to_json()))?;
         late.push((over, name.clone()));

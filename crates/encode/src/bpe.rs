@@ -74,7 +74,7 @@ impl BpeTokenizer {
     }
 }
 
-/// What a token takes in the tables of the library, measured for vocabularies of 32,000 to 128,000.
+/// What a token takes in the tables of the library, an estimate.
 const A_TOKEN: usize = 300;
 
 impl Tokenizer for BpeTokenizer {

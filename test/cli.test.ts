@@ -150,7 +150,7 @@ describe('bad input', () => {
     writeFileSync(file, '{"schema":"tiresias.results/1"}');
     const { code, stderr } = await tiresias(['report', file]);
     expect(code).toBe(2);
-    expect(stderr).toContain('does not hold results');
+    expect(stderr).toContain('its first member is not the seal');
   });
 });
 

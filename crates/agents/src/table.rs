@@ -39,6 +39,11 @@ impl ActionTable {
         self.probabilities.len() / (self.states * self.actions)
     }
 
+    /// All probabilities, index `(stage * S + state) * A + action`.
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
     /// Action probabilities of a stage and state.
     pub fn row(&self, stage: usize, state: usize) -> &[f64] {
         let start = (stage * self.states + state) * self.actions;

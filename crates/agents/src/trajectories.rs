@@ -43,18 +43,18 @@ pub struct Transition {
 
 impl<'a> Trajectories<'a> {
     /// Number of trajectories.
-    pub fn count(&self) -> usize {
+    pub fn count(self) -> usize {
         self.actions.len().checked_div(self.horizon).unwrap_or(0)
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.actions.is_empty()
     }
 
     /// The steps of trajectory `i`, in order.
-    pub fn steps(&self, i: usize) -> impl Iterator<Item = Step> + 'a {
-        let Self { horizon, observations, actions, rewards } = *self;
+    pub fn steps(self, i: usize) -> impl Iterator<Item = Step> + 'a {
+        let Self { horizon, observations, actions, rewards } = self;
         let seen = move |t: usize| usize::try_from(observations[i * horizon + t]).ok();
         (0..horizon).map(move |stage| Step {
             stage,
@@ -66,13 +66,12 @@ impl<'a> Trajectories<'a> {
     }
 
     /// The steps of all trajectories, in order.
-    pub fn all_steps(&self) -> impl Iterator<Item = Step> + 'a {
-        let this = *self;
-        (0..this.count()).flat_map(move |i| this.steps(i))
+    pub fn all_steps(self) -> impl Iterator<Item = Step> + 'a {
+        (0..self.count()).flat_map(move |i| self.steps(i))
     }
 
     /// All decisions with states before and after (where the state is seen): all but each trajectory's last.
-    pub fn transitions(&self) -> impl Iterator<Item = Transition> + 'a {
+    pub fn transitions(self) -> impl Iterator<Item = Transition> + 'a {
         self.all_steps().filter_map(|Step { seen, action, reward, next, .. }| {
             Some(Transition { state: seen?, action, reward, next: next? })
         })

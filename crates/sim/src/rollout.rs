@@ -73,6 +73,15 @@ pub struct Batch {
     pub beliefs: Vec<f64>,
 }
 
+impl Batch {
+    /// Bytes that it takes on the heap.
+    pub fn bytes(&self) -> usize {
+        let Self { episodes: _, horizon: _, states, observations, actions, rewards, returns, beliefs } = self;
+        let small = size_of_val(&states[..]) + size_of_val(&observations[..]) + size_of_val(&actions[..]);
+        small + size_of_val(&rewards[..]) + size_of_val(&returns[..]) + size_of_val(&beliefs[..])
+    }
+}
+
 /// Episodes a piece of parallel work: one [`Episode`] after the other, or in lockstep, where a step is far shorter.
 const PIECE: usize = 64;
 const LOCKSTEP_PIECE: usize = 1024;

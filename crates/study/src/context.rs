@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use tiresias_agents::{Shape, Trajectories};
 use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::Task;
 use tiresias_model::random::Key;
@@ -69,9 +70,9 @@ impl SolvedTask {
         self.model().horizon().unwrap_or(spec.horizon)
     }
 
-    /// The number of symbols its trajectories hold.
-    pub(crate) fn dims(&self) -> Dims {
-        dims(self.model())
+    /// What it looks like from outside.
+    pub(crate) fn shape(&self, spec: &Spec) -> Shape {
+        shape(self.model(), spec)
     }
 
     /// The random stream of this task for a purpose.
@@ -122,9 +123,32 @@ impl SolvedTask {
     }
 }
 
-/// The number of symbols that trajectories of `model` hold.
-pub(crate) fn dims(model: &Model) -> Dims {
-    Dims { observations: model.observations().map_or(model.states().len(), Space::len), actions: model.actions().len() }
+/// What the tasks of a specification look like from outside, one of whose models is `model`.
+pub(crate) fn shape(model: &Model, spec: &Spec) -> Shape {
+    Shape {
+        regime: spec.regime,
+        symbols: model.observations().map_or(model.states().len(), Space::len),
+        actions: model.actions().len(),
+        horizon: model.horizon().unwrap_or(spec.horizon),
+        discount: model.discount(),
+    }
+}
+
+/// The numbers of symbols that trajectories of tasks of that shape hold.
+pub(crate) fn dims(shape: &Shape) -> Dims {
+    Dims { observations: shape.symbols, actions: shape.actions }
+}
+
+/// The `i`-th group of `count` trajectories of a batch.
+pub(crate) fn columns(batch: &Batch, count: usize, i: usize) -> Trajectories<'_> {
+    let size = count * batch.horizon;
+    let steps = i * size..(i + 1) * size;
+    Trajectories {
+        horizon: batch.horizon,
+        observations: &batch.observations[steps.clone()],
+        actions: &batch.actions[steps.clone()],
+        rewards: &batch.rewards[steps],
+    }
 }
 
 /// The trajectories of a batch, as the encoder takes them.

@@ -1,47 +1,42 @@
-//! Evaluation episodes: many tasks, all stepped together, by a policy that sees only few-shot prompts.
+//! Evaluation episodes: many tasks, all stepped together, by whoever gives the actions.
+//!
+//! This is the world. It knows no tokenizer and no method: it hands out the structured support, then what is seen and earned, and takes
+//! actions. Agents of `tiresias-agents` play in it by one call ([`Episodes::play`]); a language model reads it through
+//! [`Prompts`](crate::Prompts); anyone else steps it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use tiresias_encode::{Encoder, Tokenizer};
+use tiresias_agents::{Context, Known, Method, Percept, Shape, Trajectories};
+use tiresias_encode::QueryReward;
 use tiresias_model::random::Key;
-use tiresias_sim::{Episode, NatureRule, World};
-use tiresias_solve::random_value;
+use tiresias_sim::{Batch, Episode, NatureRule, World};
+use tiresias_solve::{random_value, staged_policy_value};
 
-use crate::context::trajectories;
+use crate::context::columns;
 use crate::spec::Resolved;
-use crate::{Hook, Progress, QueryNature, SolvedTask, Spec, StudyError};
+use crate::{Agents, Hook, Progress, QueryNature, SolvedTask, Spec, StudyError};
 
-/// Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ragged {
-    /// All rows, one after the other.
-    pub ids: Vec<u32>,
-    /// Where each row starts, and the end; length rows + 1.
-    pub offsets: Vec<u32>,
-}
-
-impl FromIterator<Vec<u32>> for Ragged {
-    fn from_iter<T: IntoIterator<Item = Vec<u32>>>(rows: T) -> Self {
-        let mut ragged = Self { ids: Vec::new(), offsets: vec![0] };
-        for row in rows {
-            ragged.ids.extend(row);
-            ragged.offsets.push(ragged.ids.len() as u32);
-        }
-        ragged
-    }
+/// A task, its oracle, and the support of every episode.
+struct Place {
+    task: SolvedTask,
+    /// Episodes × K trajectories.
+    support: Batch,
 }
 
 /// One episode of one task.
 struct Row {
-    task: usize,
+    place: usize,
     key: Key,
     index: u64,
-    prompt: Vec<u32>,
     episode: Episode,
     total: f64,
     weight: f64,
+    /// Value of the policy that acts, where it is a table; else NaN.
+    value: f64,
+    /// The model that moved the world last, where nature's choice is seen.
+    told: Option<usize>,
     record: Vec<Decision>,
 }
 
@@ -64,11 +59,11 @@ struct Decision {
 /// random numbers.
 pub struct Episodes {
     spec: Spec,
-    tasks: Arc<Vec<SolvedTask>>,
-    encoder: Encoder,
+    shape: Shape,
+    /// Whether whoever acts sees what an action earned.
+    shows_rewards: bool,
+    places: Arc<Vec<Place>>,
     rows: Vec<Row>,
-    horizon: usize,
-    actions: usize,
 }
 
 /// What a method did, per row unless said otherwise.
@@ -88,6 +83,8 @@ pub struct Outcome {
     pub regrets: Vec<f64>,
     /// The terms of `regrets` by stage, rows × horizon.
     pub step_regrets: Vec<f64>,
+    /// Value of the policy that acted, computed: of an MDP's policy that is a table. NaN where it is not known.
+    pub values: Vec<f64>,
     /// Share of decisions in the ε-optimal action set.
     pub agreement: Vec<f64>,
     /// Per task: the oracle's value at the start.
@@ -111,78 +108,79 @@ pub struct Outcome {
 }
 
 impl Episodes {
-    /// Draws and solves the tasks (in parallel on the current rayon pool), draws the support, encodes the prompts.
-    pub fn create(spec: &Spec, tokenizer: &dyn Tokenizer, hook: Hook<'_>) -> Result<Self, StudyError> {
+    /// Draws and solves the tasks and draws their support, in parallel on the current rayon pool.
+    pub fn create(spec: &Spec, hook: Hook<'_>) -> Result<Self, StudyError> {
         let names = spec.resolve()?;
         spec.check_episodes_fit(&names)?;
         let tasks = solve_tasks(spec, &names, spec.first_task..spec.first_task + spec.tasks as u64, hook)?;
-        let first = &tasks[0];
-        let (dims, horizon, actions) = (first.dims(), first.horizon(spec), first.model().actions().len());
-        let encoder = Encoder::compile(&names.template, tokenizer, dims)?;
+        let shape = tasks[0].shape(spec);
+        if let Some(task) = tasks.iter().find(|task| task.shape(spec) != shape) {
+            return Err(StudyError::Spec(format!(
+                "task {} differs in shape from task {}",
+                task.index, tasks[0].index
+            )));
+        }
         let solved = Progress { phase: "solve", done: spec.tasks, total: spec.tasks };
         let cancelled = || hook(solved).is_break();
-        let mut rows = Vec::with_capacity(spec.tasks * spec.episodes_per_task);
-        for (t, task) in tasks.iter().enumerate() {
-            if task.dims() != dims || task.horizon(spec) != horizon {
-                return Err(StudyError::Spec(format!(
-                    "task {} differs in shape from task {}",
-                    task.index, first.index
-                )));
-            }
-            let key = task.key(spec, "query");
-            for e in 0..spec.episodes_per_task as u64 {
-                let support = task.support(spec, &names, (e, 1), &cancelled)?;
-                let episode = Episode::start(&world(spec, task), key, e);
-                let mut prompt = Vec::new();
-                encoder.push_prompt(&trajectories(&support), seen(&episode), &mut prompt)?;
-                rows.push(Row {
-                    task: t,
-                    key,
-                    index: e,
-                    prompt,
-                    episode,
-                    total: 0.0,
-                    weight: 1.0,
-                    record: Vec::with_capacity(horizon),
-                });
-            }
-        }
-        Ok(Self { spec: spec.clone(), tasks: Arc::new(tasks), encoder, rows, horizon, actions })
+        let place = |task: SolvedTask| -> Result<Place, StudyError> {
+            let support = task.support(spec, &names, (0, spec.episodes_per_task), &cancelled)?;
+            Ok(Place { task, support })
+        };
+        let places: Vec<Place> = tasks.into_par_iter().map(place).collect::<Result<_, _>>()?;
+        let shows_rewards = names.template.query_reward == QueryReward::Shown;
+        let mut episodes = Self { spec: spec.clone(), shape, shows_rewards, places: Arc::new(places), rows: Vec::new() };
+        episodes.rows = episodes.fresh_rows();
+        Ok(episodes)
+    }
+
+    /// All episodes at their start.
+    fn fresh_rows(&self) -> Vec<Row> {
+        let rows = self.places.iter().enumerate().flat_map(|(place, Place { task, .. })| {
+            let key = task.key(&self.spec, "query");
+            (0..self.spec.episodes_per_task as u64).map(move |index| Row {
+                place,
+                key,
+                index,
+                episode: Episode::start(&world(&self.spec, task), key, index),
+                total: 0.0,
+                weight: 1.0,
+                value: f64::NAN,
+                told: None,
+                record: Vec::with_capacity(self.shape.horizon),
+            })
+        });
+        rows.collect()
     }
 
     /// The same tasks, support and random numbers with another nature moving the world; nothing is solved again.
     pub fn with_query_nature(&self, nature: QueryNature) -> Result<Self, StudyError> {
         let spec = Spec { query_nature: nature, ..self.spec.clone() };
         spec.check()?;
-        let rows = self.rows.iter().map(|row| Row {
-            prompt: row.prompt.clone(),
-            episode: Episode::start(&world(&spec, &self.tasks[row.task]), row.key, row.index),
-            record: Vec::with_capacity(self.horizon),
-            total: 0.0,
-            weight: 1.0,
-            ..*row
-        });
-        Ok(Self {
-            rows: rows.collect(),
-            tasks: Arc::clone(&self.tasks),
-            encoder: self.encoder.clone(),
-            horizon: self.horizon,
-            actions: self.actions,
-            spec,
-        })
+        let (shape, places) = (self.shape.clone(), Arc::clone(&self.places));
+        let mut episodes = Self { spec, shape, shows_rewards: self.shows_rewards, places, rows: Vec::new() };
+        episodes.rows = episodes.fresh_rows();
+        Ok(episodes)
     }
 
-    /// Bytes that the episodes take, with their tasks and oracles.
+    /// Bytes that the episodes take, with their tasks, oracles and support.
     pub fn bytes(&self) -> usize {
-        let Self { spec: _, tasks, encoder, rows, horizon: _, actions: _ } = self;
-        let tasks: usize = tasks.iter().map(SolvedTask::bytes).sum();
+        let Self { spec: _, shape: _, shows_rewards: _, places, rows } = self;
+        let place = |Place { task, support }: &Place| task.bytes() + support.bytes();
         let row = |row: &Row| {
-            let Row { task: _, key: _, index: _, prompt, episode, total: _, weight: _, record } = row;
-            let beliefs: usize = record.iter().map(|decision| size_of_val(&decision.belief[..])).sum();
-            let records = record.capacity() * size_of::<Decision>();
-            size_of::<Row>() + size_of_val(&prompt[..]) + episode.bytes() + records + beliefs
+            let beliefs: usize = row.record.iter().map(|decision| size_of_val(&decision.belief[..])).sum();
+            size_of::<Row>() + row.episode.bytes() + row.record.capacity() * size_of::<Decision>() + beliefs
         };
-        tasks + encoder.bytes() + rows.iter().map(row).sum::<usize>()
+        places.iter().map(place).sum::<usize>() + rows.iter().map(row).sum::<usize>()
+    }
+
+    /// The specification.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// What the tasks look like from outside.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Number of rows.
@@ -192,76 +190,145 @@ impl Episodes {
 
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        self.tasks.len()
+        self.places.len()
     }
 
     /// Number of actions.
     pub fn actions(&self) -> usize {
-        self.actions
+        self.shape.actions
     }
 
     /// Decisions per episode.
     pub fn horizon(&self) -> usize {
-        self.horizon
+        self.shape.horizon
+    }
+
+    /// Decisions made so far.
+    pub fn stage(&self) -> usize {
+        self.rows[0].record.len()
     }
 
     /// Whether every episode is over.
     pub fn done(&self) -> bool {
-        self.rows.iter().all(|row| row.record.len() == self.horizon)
+        self.stage() == self.horizon()
     }
 
-    /// Token id of each action.
-    pub fn action_ids(&self) -> &[u32] {
-        self.encoder.action_ids()
+    /// Whether whoever acts sees what an action earned.
+    pub fn shows_rewards(&self) -> bool {
+        self.shows_rewards
     }
 
-    /// Each row's prompt, up to the place of the first action.
-    pub fn prompts(&self) -> Ragged {
-        self.rows.iter().map(|row| row.prompt.clone()).collect()
+    /// The support trajectories of a row.
+    pub fn support(&self, row: usize) -> Trajectories<'_> {
+        let Row { place, index, .. } = &self.rows[row];
+        columns(&self.places[*place].support, self.spec.support.trajectories, *index as usize)
+    }
+
+    /// What is seen in each row before the next decision: the state, else the last observation; -1 before the first one.
+    pub fn seen(&self) -> Vec<i32> {
+        self.rows.iter().map(|row| seen(&row.episode)).collect()
+    }
+
+    /// What the last decision earned in each row, undiscounted; NaN before the first, and where whoever acts does not see it.
+    pub fn earned(&self) -> Vec<f64> {
+        let earned = |row: &Row| row.record.last().filter(|_| self.shows_rewards).map_or(f64::NAN, |last| last.reward);
+        self.rows.iter().map(earned).collect()
+    }
+
+    /// The last decision of a row: what was done, what it earned, what is seen since. `None` before the first.
+    pub(crate) fn last(&self, row: usize) -> Option<(u8, f64, i32)> {
+        let row = &self.rows[row];
+        row.record.last().map(|last| (last.action, last.reward, seen(&row.episode)))
     }
 
     /// What the oracle would do now.
     pub fn oracle_actions(&self) -> Vec<u8> {
-        self.rows.par_iter().map(|row| row.episode.action_of(self.tasks[row.task].policy()) as u8).collect()
+        let action = |row: &Row| row.episode.action_of(self.places[row.place].task.policy()) as u8;
+        self.rows.par_iter().map(action).collect()
     }
 
     /// A uniformly random action in each row, from the episode's own stream.
     pub fn random_actions(&self) -> Vec<u8> {
-        self.rows.iter().map(|row| row.episode.random_action(self.actions) as u8).collect()
+        self.rows.iter().map(|row| row.episode.random_action(self.shape.actions) as u8).collect()
     }
 
-    /// Acts in every row; returns the ids that lead to the place of the next action (empty rows after the last stage).
-    pub fn step(&mut self, actions: &[u8]) -> Result<Ragged, StudyError> {
+    /// Acts in every row.
+    pub fn step(&mut self, actions: &[u8]) -> Result<(), StudyError> {
         if actions.len() != self.rows.len() {
             let (got, want) = (actions.len(), self.rows.len());
             return Err(StudyError::Actions(format!("{got} actions for {want} episodes; give one for each")));
         }
-        if let Some((row, action)) = actions.iter().enumerate().find(|(_, a)| usize::from(**a) >= self.actions) {
-            return Err(StudyError::Actions(format!("row {row}: action {action} of {} does not exist", self.actions)));
+        let count = self.shape.actions;
+        if let Some((row, action)) = actions.iter().enumerate().find(|(_, a)| usize::from(**a) >= count) {
+            return Err(StudyError::Actions(format!("row {row}: action {action} of {count} does not exist")));
         }
         if self.done() {
-            return Err(StudyError::Actions(format!(
-                "the episodes are over after {} decisions; reset first",
-                self.horizon
-            )));
+            let horizon = self.horizon();
+            return Err(StudyError::Actions(format!("the episodes are over after {horizon} decisions; reset first")));
         }
-        let (spec, tasks, encoder, horizon) = (&self.spec, &self.tasks, &self.encoder, self.horizon);
-        let ids: Vec<Vec<u32>> = self
-            .rows
+        let (spec, places) = (&self.spec, &self.places);
+        self.rows
             .par_iter_mut()
             .zip(actions)
-            .map(|(row, &action)| row.step(spec, &tasks[row.task], encoder, horizon, action))
-            .collect::<Result<_, _>>()?;
-        Ok(ids.into_iter().collect())
+            .try_for_each(|(row, &action)| row.step(spec, &places[row.place].task, action))
     }
 
     /// Back to the start of every episode, with the same random numbers.
     pub fn reset(&mut self) {
-        for row in &mut self.rows {
-            row.episode = Episode::start(&world(&self.spec, &self.tasks[row.task]), row.key, row.index);
-            row.record.clear();
-            (row.total, row.weight) = (0.0, 1.0);
-        }
+        self.rows = self.fresh_rows();
+    }
+
+    /// Plays every episode from its start to its end, rows in parallel on the current rayon pool. `hook` hears of episodes done, in the
+    /// phase `play`.
+    pub fn play(&mut self, agents: &Agents, hook: Hook<'_>) -> Result<(), StudyError> {
+        self.reset();
+        let (done, total, stop) = (AtomicUsize::new(0), self.rows.len(), AtomicBool::new(false));
+        let check = || {
+            let progress = Progress { phase: "play", done: done.load(Ordering::Relaxed), total };
+            if hook(progress).is_break() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            if stop.load(Ordering::Relaxed) { Err(StudyError::Cancelled) } else { Ok(()) }
+        };
+        let method_of = |place: &Place| -> Result<Option<Box<dyn Method>>, StudyError> {
+            check()?;
+            let knows = agents.knows_task().then(|| agents.method().told(Known { model: place.task.model() }));
+            Ok(knows.transpose()?)
+        };
+        let methods: Vec<_> = self.places.par_iter().map(method_of).collect::<Result<_, _>>()?;
+        let (spec, shape, places, shows_rewards) = (&self.spec, &self.shape, &self.places, self.shows_rewards);
+        let tells = agents.knows_task() && spec.acting_nature() == NatureRule::Oracle;
+        self.rows.par_iter_mut().try_for_each(|row| {
+            check()?;
+            let Place { task, support } = &places[row.place];
+            let context = Context {
+                shape,
+                support: columns(support, spec.support.trajectories, row.index as usize),
+                key: task.key(spec, "method"),
+                episode: row.index,
+            };
+            let method = methods[row.place].as_deref().unwrap_or(agents.method());
+            let mut agent = method.begin(&context)?;
+            if let Some(table) = agent.table().filter(|_| shape.observed() && task.model().dynamics().len() == 1) {
+                row.value = staged_policy_value(task.model(), 0, table.probabilities())
+                    .map_err(|source| StudyError::Solve { index: task.index, source })?;
+            }
+            for _ in 0..shape.horizon {
+                let percept = Percept {
+                    seen: row.episode.seen(),
+                    reward: row.record.last().filter(|_| shows_rewards).map(|last| last.reward),
+                    told: row.told.filter(|_| tells),
+                };
+                let action = agent.act(percept)?;
+                if action >= shape.actions {
+                    let problem = format!("method {} took action {action} of {}", agents.name(), shape.actions);
+                    return Err(StudyError::Actions(problem));
+                }
+                row.step(spec, task, action as u8)?;
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
     }
 
     /// The oracle's belief before each decision of a row so far, steps × states.
@@ -272,12 +339,12 @@ impl Episodes {
     /// What happened so far; complete once [`Episodes::done`].
     pub fn outcome(&self) -> Outcome {
         let mut out = Outcome {
-            tasks: self.tasks.len(),
+            tasks: self.places.len(),
             episodes: self.spec.episodes_per_task,
-            horizon: self.horizon,
+            horizon: self.shape.horizon,
             ..Outcome::default()
         };
-        for task in self.tasks.iter() {
+        for Place { task, .. } in self.places.iter() {
             out.optimal.push(task.solution.value());
             out.lower.push(task.solution.lower);
             out.upper.push(task.solution.upper);
@@ -288,6 +355,7 @@ impl Episodes {
             let decisions = row.record.len().max(1) as f64;
             out.returns.push(row.total);
             out.regrets.push(row.record.iter().map(|d| d.regret).sum());
+            out.values.push(row.value);
             out.agreement.push(row.record.iter().filter(|d| d.agrees).count() as f64 / decisions);
             for d in &row.record {
                 out.step_regrets.push(d.regret);
@@ -303,17 +371,9 @@ impl Episodes {
 }
 
 impl Row {
-    fn step(
-        &mut self,
-        spec: &Spec,
-        task: &SolvedTask,
-        encoder: &Encoder,
-        horizon: usize,
-        action: u8,
-    ) -> Result<Vec<u32>, StudyError> {
+    fn step(&mut self, spec: &Spec, task: &SolvedTask, action: u8) -> Result<(), StudyError> {
         let (stage, belief) = (self.episode.stage(), self.episode.belief());
-        let policy = &task.solution.policy;
-        let assessment = policy.assess(stage, belief);
+        let assessment = task.solution.policy.assess(stage, belief);
         let regret = assessment.estimated_regret(usize::from(action));
         let world = world(spec, task);
         let fixed = matches!(world.nature, NatureRule::Fixed(_)) && task.model().dynamics().len() > 1;
@@ -329,14 +389,11 @@ impl Row {
         };
         let step = self.episode.step(&world, usize::from(action))?;
         decision.reward = step.reward;
+        self.told = Some(step.model);
         self.total += self.weight * step.reward;
         self.weight *= task.model().discount();
         self.record.push(decision);
-        let mut ids = Vec::new();
-        if self.record.len() < horizon {
-            encoder.push_step(action, step.reward, step.seen as i32, &mut ids)?;
-        }
-        Ok(ids)
+        Ok(())
     }
 }
 

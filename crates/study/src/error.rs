@@ -34,6 +34,9 @@ pub enum StudyError {
     /// A batch of actions has the wrong size, or an action does not exist.
     #[error("{0}")]
     Actions(String),
+    /// A method cannot be made, or cannot act.
+    #[error(transparent)]
+    Agent(#[from] tiresias_agents::AgentError),
     /// The hook asked to stop.
     #[error("cancelled")]
     Cancelled,

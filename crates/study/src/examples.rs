@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tiresias_encode::{Dims, Encoder, ExampleText, LossOn, Tokenizer};
 use tiresias_sim::{Batch, Episode, World};
 
-use crate::context::{trajectories, trajectory};
+use crate::context::{dims, shape, trajectories, trajectory};
 use crate::spec::Resolved;
 use crate::{Hook, Progress, SolvedTask, Spec, StudyError};
 
@@ -112,8 +112,9 @@ impl Generator {
         let names = spec.resolve()?;
         let first = names.family.task(&spec.request(spec.first_task))?;
         spec.check_task_fits(&first.model)?;
-        let encoder = Encoder::compile(&names.template, tokenizer, crate::context::dims(&first.model))?;
-        let horizon = first.model.horizon().unwrap_or(spec.horizon);
+        let shape = shape(&first.model, spec);
+        let encoder = Encoder::compile(&names.template, tokenizer, dims(&shape))?;
+        let horizon = shape.horizon;
         Ok(Self { spec: spec.clone(), names, encoder, with_text, horizon })
     }
 
@@ -194,7 +195,7 @@ impl Generator {
     ) -> Result<(), StudyError> {
         let Self { spec, names, encoder, .. } = self;
         let (examples, k, horizon) = (spec.examples_per_task, spec.support.trajectories, task.horizon(spec));
-        if task.dims() != encoder.dims() || (batch.horizon != horizon && !batch.is_empty()) {
+        if dims(&task.shape(spec)) != encoder.dims() || (batch.horizon != horizon && !batch.is_empty()) {
             return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
         }
         batch.horizon = horizon;

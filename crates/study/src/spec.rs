@@ -269,8 +269,8 @@ impl Spec {
         let model = names.family.task(&self.request(self.first_task))?.model;
         let horizon = model.horizon().unwrap_or(self.horizon);
         let (tasks, episodes) = (self.tasks, self.episodes_per_task);
-        // A row holds its prompt, its belief twice, and what happened with the belief before it.
-        let support = product(&[self.support.trajectories, horizon, 4]);
+        // A row holds its support, its belief twice, and what happened with the belief before it.
+        let support = product(&[self.support.trajectories, horizon, 17]);
         let belief = product(&[model.states().len(), 8, horizon.saturating_add(2)]);
         let row = support.saturating_add(belief).saturating_add(product(&[horizon, 64]));
         let needed = product(&[tasks, product(&[episodes, row]).saturating_add(model.bytes())]);

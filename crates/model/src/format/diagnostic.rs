@@ -8,6 +8,9 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 /// Bytes of the offending text, and of what follows it on its line, at most.
 const MOST_TEXT: usize = 1000;
 
+/// Lines of a note, at most.
+const MOST_LINES: usize = 12;
+
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -112,28 +115,47 @@ impl Source<'_> {
     }
 
     fn place(&self, fault: Fault, severity: Severity) -> Diagnostic {
-        let start = fault.at.start.min(self.text.len());
+        let Fault { at, message, label, notes } = fault;
+        let start = at.start.min(self.text.len());
         let line_start = self.text[..start].iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
         let line_end = self.text[start..].iter().position(|&b| b == b'\n').map_or(self.text.len(), |i| start + i);
         // A word can be as long as a file, and nobody reads more than its beginning.
-        let end = fault.at.end.clamp(start, line_end.min(start + MOST_TEXT));
+        let end = at.end.clamp(start, line_end.min(start + MOST_TEXT));
         let line_end = line_end.min(end + MOST_TEXT);
         // Bytes that are not UTF-8 become U+FFFD, which changes lengths: convert the three parts one by one.
         let [before, text, after] = [line_start..start, start..end, end..line_end]
             .map(|range| String::from_utf8_lossy(&self.text[range]).replace(['\r', '\0'], " "));
         Diagnostic {
             severity,
-            message: fault.message,
+            message: readable(&message),
             file: self.file.into(),
             line: self.line(start),
             column: 1 + before.chars().count(),
-            label: fault.label,
-            notes: fault.notes,
+            label: readable(&label),
+            notes: notes.iter().map(|note| some_lines(note)).collect(),
             span: before.len()..before.len() + text.len(),
             source: format!("{before}{text}{after}"),
             text,
         }
     }
+}
+
+/// A message on one line, of a length that fits on a screen: it may quote the file, where a name can be as long as the file itself.
+fn readable(message: &str) -> String {
+    const HEAD: usize = 600;
+    const TAIL: usize = 200;
+    let line = message.replace(['\r', '\n'], " ");
+    let length = line.chars().count();
+    if length <= HEAD + TAIL {
+        return line;
+    }
+    let tail = line.chars().skip(length - TAIL);
+    line.chars().take(HEAD).chain(" … ".chars()).chain(tail).collect()
+}
+
+/// The first lines of a note, each readable.
+fn some_lines(note: &str) -> String {
+    note.lines().take(MOST_LINES).map(readable).collect::<Vec<_>>().join("\n")
 }
 
 /// The first few of `items` in one line, and how many more there are.
@@ -142,4 +164,22 @@ pub(super) fn some_of(items: impl ExactSizeIterator<Item = String>) -> String {
     let more = items.len().saturating_sub(SHOWN);
     let shown: Vec<String> = items.take(SHOWN).collect();
     if more > 0 { format!("{}, … ({more} more)", shown.join(", ")) } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a file has the length of, a finding about it can be read on a screen.
+    #[test]
+    fn findings_are_short_whatever_they_quote() {
+        let text = "name\n".repeat(5_000);
+        for at in [0..text.len(), 4_000..4_001, text.len()..text.len()] {
+            let source = Source { file: "long", text: text.as_bytes() };
+            let fault = Fault::new(at, format!("`{text}` is no name"), text.clone()).note(text.clone());
+            let shown = source.error(fault).to_string();
+            assert!(shown.len() < 8_000 && shown.lines().count() <= 24, "{shown}");
+            assert!(shown.contains("is no name"), "{shown}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Errors as `CODE: what, where, what to do`; TypeScript turns the code into a field.
 
 use napi::{Error, Status};
+use tiresias_agents::AgentError;
 use tiresias_encode as encode;
 use tiresias_model::ModelError;
 use tiresias_model::format::FormatError;
@@ -111,7 +112,18 @@ pub fn from_study(error: StudyError) -> Error {
         StudyError::Model(error) => from_model(error),
         StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
         StudyError::Encode(error) => from_encode(error),
+        StudyError::Agent(error) => from_agent(error),
         StudyError::Cancelled => cancelled(),
+    }
+}
+
+fn from_agent(error: AgentError) -> Error {
+    match error {
+        AgentError::Unknown { .. } => coded("UNKNOWN_NAME", error),
+        AgentError::Options { .. } | AgentError::Unfit { .. } => invalid(error),
+        AgentError::Method(_) => coded("METHOD_FAILED", error),
+        AgentError::Model(error) => from_model(error),
+        AgentError::Solve(error) => from_solve(error),
     }
 }
 

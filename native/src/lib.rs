@@ -14,6 +14,7 @@ mod background;
 mod belief;
 mod classic;
 mod environments;
+mod episodes;
 mod errors;
 mod family;
 mod held;

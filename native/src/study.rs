@@ -1,4 +1,4 @@
-//! Dataset shards and evaluation episodes.
+//! Dataset shards and streams of examples.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::errors::{Result, from_encode, from_study, index, invalid, whole};
 use crate::held::{Held, Home, Weigh, disposable};
 use crate::tokenizer::Tokenizer;
 
-/// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`rollout`, `simulate`).
+/// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`play`, `rollout`, `simulate`).
 #[napi(object)]
 pub struct StageProgress {
     /// How many are done.
@@ -22,7 +22,7 @@ pub struct StageProgress {
     /// How many there are in all.
     pub total: u32,
     /// What is going on.
-    #[napi(ts_type = "'solve' | 'read' | 'rollout' | 'simulate'")]
+    #[napi(ts_type = "'solve' | 'play' | 'read' | 'rollout' | 'simulate'")]
     pub phase: String,
 }
 
@@ -128,7 +128,7 @@ pub struct ShardExample {
     pub template_sha: String,
 }
 
-fn hook(reporter: &Reporter<StageProgress>, cancel: &CancelToken) -> impl Fn(core::Progress) -> ControlFlow<()> + Sync {
+pub(crate) fn hook(reporter: &Reporter<StageProgress>, cancel: &CancelToken) -> impl Fn(core::Progress) -> ControlFlow<()> + Sync {
     |progress| {
         reporter.report(progress.done == progress.total, || StageProgress {
             done: progress.done as u32,
@@ -349,203 +349,4 @@ pub fn read_example(path: String, row: f64) -> Result<ShardExample> {
 #[napi(ts_return_type = "Promise<string>")]
 pub fn file_sha256(path: String) -> Background<String> {
     background(CancelToken::new(), 1, move || file_digest(Path::new(&path)).map(|(_, sha)| sha).map_err(from_encode))
-}
-
-/// Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`.
-#[napi(object, object_from_js = false)]
-pub struct Ragged {
-    /// The ids of all rows, one after the other.
-    pub ids: Uint32Array,
-    /// Where each row begins, and where the last one ends; length rows + 1.
-    pub offsets: Uint32Array,
-}
-
-impl From<core::Ragged> for Ragged {
-    fn from(ragged: core::Ragged) -> Self {
-        Self { ids: Uint32Array::new(ragged.ids), offsets: Uint32Array::new(ragged.offsets) }
-    }
-}
-
-/// What a method did in a batch of episodes; per row unless said otherwise.
-#[napi(object, object_from_js = false)]
-pub struct Outcome {
-    /// Number of tasks.
-    pub tasks: u32,
-    /// Episodes per task.
-    pub episodes: u32,
-    /// Decisions an episode.
-    pub horizon: u32,
-    /// Discounted return of each episode.
-    pub returns: Float64Array,
-    /// Sum over steps of `V_t - Q_t(action)`: estimates `V* - V^π` (NaN when nature is a fixed model of a larger cloud).
-    pub regrets: Float64Array,
-    /// The terms of `regrets`, rows × horizon.
-    pub step_regrets: Float64Array,
-    /// Share of decisions in the ε-optimal action set.
-    pub agreement: Float64Array,
-    /// Per task: the oracle's value at the start.
-    pub optimal: Float64Array,
-    /// Per task: certified lower bound on it.
-    pub lower: Float64Array,
-    /// Per task: certified upper bound on it.
-    pub upper: Float64Array,
-    /// Per task: exact value of the uniformly random policy (NaN for a cloud).
-    pub random_value: Float64Array,
-    /// The hidden state before each decision; rows × horizon, like the rest.
-    pub states: Uint32Array,
-    /// What was seen before each decision; -1 where nothing was.
-    pub observations: Int32Array,
-    /// The method's actions.
-    pub actions: Uint8Array,
-    /// What the oracle would have done instead, on the same history.
-    pub oracle_actions: Uint8Array,
-    /// Realised rewards, undiscounted.
-    pub rewards: Float64Array,
-}
-
-/// Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON.
-#[napi(ts_return_type = "Promise<Episodes>")]
-pub fn create_episodes(
-    spec: String,
-    tokenizer: &Tokenizer,
-    cancel: Option<&CancelToken>,
-    #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
-) -> Result<Background<Episodes>> {
-    let spec = core::Spec::from_json(&spec).map_err(from_study)?;
-    let (tokenizer, cancel, reporter) =
-        (tokenizer.clone(), cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    let home = Home::here();
-    Ok(background(cancel.clone(), spec.threads, move || {
-        let hook = hook(&reporter, &cancel);
-        let episodes = core::Episodes::create(&spec, &**tokenizer.0, &hook).map_err(from_study)?;
-        Ok(Episodes(Held::new(&home, episodes)))
-    }))
-}
-
-/// Evaluation episodes of one regime, stepped together; rows are tasks × episodes, task-major. Every method that acts in the
-/// batch after `reset` meets the same tasks, support and random numbers.
-#[napi]
-pub struct Episodes(Held<core::Episodes>);
-
-impl Weigh for core::Episodes {
-    const CLASS: &'static str = "Episodes";
-
-    fn weight(&self) -> usize {
-        self.bytes()
-    }
-}
-
-disposable!(Episodes);
-
-#[napi]
-impl Episodes {
-    /// The same tasks, support and random numbers with another nature moving the world (`oracle` or `fixed:M`); nothing is
-    /// solved again.
-    #[napi]
-    pub fn with_query_nature(
-        &self,
-        #[napi(ts_arg_type = "'oracle' | `fixed:${number}`")] nature: String,
-    ) -> Result<Episodes> {
-        let nature = core::QueryNature::try_from(nature).map_err(invalid)?;
-        let episodes = guarded(|| self.0.with_query_nature(nature).map_err(from_study))?;
-        Ok(Episodes(Held::new(&Home::here(), episodes)))
-    }
-
-    /// Number of rows.
-    #[napi(getter)]
-    pub fn rows(&self) -> u32 {
-        self.0.rows() as u32
-    }
-
-    /// Number of tasks.
-    #[napi(getter)]
-    pub fn tasks(&self) -> u32 {
-        self.0.tasks() as u32
-    }
-
-    /// Number of actions.
-    #[napi(getter)]
-    pub fn actions(&self) -> u32 {
-        self.0.actions() as u32
-    }
-
-    /// Decisions per episode.
-    #[napi(getter)]
-    pub fn horizon(&self) -> u32 {
-        self.0.horizon() as u32
-    }
-
-    /// Whether every episode is over.
-    #[napi(getter)]
-    pub fn done(&self) -> bool {
-        self.0.done()
-    }
-
-    /// Token id of each action.
-    #[napi]
-    pub fn action_ids(&self) -> Uint32Array {
-        Uint32Array::new(self.0.action_ids().to_vec())
-    }
-
-    /// Each row's few-shot prompt, up to the place of the first action.
-    #[napi]
-    pub fn prompts(&self) -> Ragged {
-        self.0.prompts().into()
-    }
-
-    /// What the oracle would do now in each row.
-    #[napi]
-    pub fn oracle_actions(&self) -> Result<Uint8Array> {
-        guarded(|| Ok(Uint8Array::new(self.0.oracle_actions())))
-    }
-
-    /// A uniformly random action in each row, from the episode's own stream.
-    #[napi]
-    pub fn random_actions(&self) -> Uint8Array {
-        Uint8Array::new(self.0.random_actions())
-    }
-
-    /// Acts in every row; returns the ids up to the place of the next action (empty rows after the last stage).
-    #[napi]
-    pub fn step(&mut self, actions: &[u8]) -> Result<Ragged> {
-        let mut episodes = self.0.write();
-        guarded(|| episodes.step(actions).map(Into::into).map_err(from_study))
-    }
-
-    /// Back to the start of every episode, with the same random numbers.
-    #[napi]
-    pub fn reset(&mut self) {
-        self.0.write().reset();
-    }
-
-    /// The oracle's belief before each decision of a row so far, steps × states.
-    #[napi]
-    pub fn beliefs(&self, row: f64) -> Result<Float64Array> {
-        let row = whole("row", row, 0, self.0.rows() as u32 - 1)?;
-        Ok(Float64Array::new(self.0.beliefs(row)))
-    }
-
-    /// What happened so far.
-    #[napi]
-    pub fn outcome(&self) -> Outcome {
-        let out = self.0.outcome();
-        Outcome {
-            tasks: out.tasks as u32,
-            episodes: out.episodes as u32,
-            horizon: out.horizon as u32,
-            returns: Float64Array::new(out.returns),
-            regrets: Float64Array::new(out.regrets),
-            step_regrets: Float64Array::new(out.step_regrets),
-            agreement: Float64Array::new(out.agreement),
-            optimal: Float64Array::new(out.optimal),
-            lower: Float64Array::new(out.lower),
-            upper: Float64Array::new(out.upper),
-            random_value: Float64Array::new(out.random_value),
-            states: Uint32Array::new(out.states),
-            observations: Int32Array::new(out.observations),
-            actions: Uint8Array::new(out.actions),
-            oracle_actions: Uint8Array::new(out.oracle_actions),
-            rewards: Float64Array::new(out.rewards),
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::arrays::{Out, apart, place};
 use crate::background::{guarded, pool};
 use crate::errors::{Result, from_encode, invalid, whole};
 use crate::held::{Held, Home, Weigh, disposable};
-use crate::study::Ragged;
+use crate::episodes::Ragged;
 
 /// A tokenizer. Adds no special tokens.
 #[napi]

@@ -84,6 +84,11 @@ pub trait Method: Send + Sync {
         Err(AgentError::Method("it was told the truth about a task and has no use for it".into()))
     }
 
+    /// Bytes that it takes on the heap, if they are many.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// An agent for one episode.
     fn begin(&self, context: &Context<'_>) -> Result<Box<dyn Agent>, AgentError>;
 }

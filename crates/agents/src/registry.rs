@@ -1,7 +1,6 @@
 //! The methods that there are, and what each needs.
 
 use schemars::Schema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tiresias_model::family::Regime;
@@ -9,8 +8,7 @@ use tiresias_model::family::Regime;
 use crate::{AgentError, Method, Prior, Shape};
 
 /// What a method may know of a task beyond its form, its support and its history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Knows {
     /// Nothing.
     Nothing,
@@ -20,9 +18,19 @@ pub enum Knows {
     Task,
 }
 
+impl Knows {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Family => "family",
+            Self::Task => "task",
+        }
+    }
+}
+
 /// Methods that belong together in a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// They know the task or the family: what could be had.
     Reference,
@@ -34,9 +42,20 @@ pub enum Group {
     Value,
 }
 
+impl Group {
+    /// Lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Imitation => "imitation",
+            Self::Model => "model",
+            Self::Value => "value",
+        }
+    }
+}
+
 /// A method as the rest of the project knows it.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy)]
 pub struct Entry {
     /// Its name in experiments and results.
     pub name: &'static str,
@@ -55,9 +74,7 @@ pub struct Entry {
     /// Where it comes from.
     pub source: &'static str,
     /// JSON Schema of its options.
-    #[serde(skip)]
     pub options: fn() -> Schema,
-    #[serde(skip)]
     make: fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>,
 }
 

@@ -28,6 +28,11 @@ impl Agents {
         self.entry.name
     }
 
+    /// Bytes that it takes on the heap, if they are many.
+    pub fn bytes(&self) -> usize {
+        self.method.bytes()
+    }
+
     /// Whether it is told the truth about each task.
     pub(crate) fn knows_task(&self) -> bool {
         self.entry.knows == Knows::Task

@@ -28,7 +28,6 @@ struct Place {
 /// One episode of one task.
 struct Row {
     place: usize,
-    key: Key,
     index: u64,
     episode: Episode,
     total: f64,
@@ -136,10 +135,9 @@ impl Episodes {
     /// All episodes at their start.
     fn fresh_rows(&self) -> Vec<Row> {
         let rows = self.places.iter().enumerate().flat_map(|(place, Place { task, .. })| {
-            let key = task.key(&self.spec, "query");
+            let key: Key = task.key(&self.spec, "query");
             (0..self.spec.episodes_per_task as u64).map(move |index| Row {
                 place,
-                key,
                 index,
                 episode: Episode::start(&world(&self.spec, task), key, index),
                 total: 0.0,
@@ -156,10 +154,19 @@ impl Episodes {
     pub fn with_query_nature(&self, nature: QueryNature) -> Result<Self, StudyError> {
         let spec = Spec { query_nature: nature, ..self.spec.clone() };
         spec.check()?;
+        Ok(self.sharing(spec))
+    }
+
+    /// The same episodes at their start, whatever happened in these; they share tasks and support.
+    pub fn fresh(&self) -> Self {
+        self.sharing(self.spec.clone())
+    }
+
+    fn sharing(&self, spec: Spec) -> Self {
         let (shape, places) = (self.shape.clone(), Arc::clone(&self.places));
         let mut episodes = Self { spec, shape, shows_rewards: self.shows_rewards, places, rows: Vec::new() };
         episodes.rows = episodes.fresh_rows();
-        Ok(episodes)
+        episodes
     }
 
     /// Bytes that the episodes take, with their tasks, oracles and support.

@@ -64,8 +64,7 @@ fn oracles_of_every_family_attain_their_values() {
         for &regime in family.regimes() {
             let mut spec = spec(family.name(), regime.name(), 0.05);
             spec.episodes_per_task = 300;
-            let tokenizer = CompactTokenizer::new(&[default_template(family.as_ref(), regime)]).unwrap();
-            let mut episodes = Episodes::create(&spec, &tokenizer, &quiet).unwrap();
+            let mut episodes = Episodes::create(&spec, &quiet).unwrap();
             while !episodes.done() {
                 episodes.step(&episodes.oracle_actions()).unwrap();
             }

@@ -9,7 +9,7 @@ use tiresias_model::Policy as _;
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_solve::{BackwardInduction, Limits, Solver as _, no_hook, random_value};
 use tiresias_study::{
-    Episodes, ExampleBatch, Generator, Progress, QueryNature, ShardReport, Spec, StudyError, default_template,
+    Episodes, ExampleBatch, Generator, Progress, Prompts, QueryNature, ShardReport, Spec, StudyError, default_template,
     make_shard, scan,
 };
 
@@ -220,14 +220,18 @@ fn play(episodes: &mut Episodes, mut act: impl FnMut(&Episodes) -> Vec<u8>) -> t
 
 #[test]
 fn another_nature_shares_the_tasks_and_equals_a_batch_made_for_it() {
-    let mut shared = Episodes::create(&spec("apomdp", ""), &tokenizer(), &quiet).unwrap();
+    let mut shared = Episodes::create(&spec("apomdp", ""), &quiet).unwrap();
     play(&mut shared, Episodes::random_actions);
     for (m, name) in ["fixed:0", "fixed:2"].into_iter().enumerate() {
         let nature = QueryNature::try_from(name.to_string()).unwrap();
         let mut other = shared.with_query_nature(nature).unwrap();
         let made = spec("apomdp", &format!(r#","queryNature":"{name}""#));
-        let mut made = Episodes::create(&made, &tokenizer(), &quiet).unwrap();
-        assert_eq!(other.prompts(), made.prompts(), "{m}");
+        let mut made = Episodes::create(&made, &quiet).unwrap();
+        for row in 0..made.rows() {
+            let (ours, theirs) = (other.support(row), made.support(row));
+            assert_eq!((ours.observations, ours.actions), (theirs.observations, theirs.actions), "{m}");
+            assert_eq!((ours.rewards, ours.count()), (theirs.rewards, 2));
+        }
         let (a, b) = (play(&mut other, Episodes::oracle_actions), play(&mut made, Episodes::oracle_actions));
         assert_eq!((a.states, a.actions, a.returns), (b.states, b.actions, b.returns));
     }
@@ -245,7 +249,7 @@ fn regrets_estimate_the_gap_of_the_random_policy() {
     for regime in ["mdp", "pomdp"] {
         let mut spec = spec(regime, r#","episodesPerTask":400"#);
         spec.solver.gap = 0.005;
-        let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+        let mut episodes = Episodes::create(&spec, &quiet).unwrap();
         let out = play(&mut episodes, Episodes::random_actions);
         for task in 0..6 {
             let rows = task * 400..(task + 1) * 400;
@@ -266,7 +270,7 @@ fn regrets_estimate_the_gap_of_the_random_policy() {
 fn the_oracle_attains_its_value_and_has_no_regret() {
     for regime in ["mdp", "pomdp", "apomdp"] {
         let spec = spec(regime, r#","episodesPerTask":300,"alpha":0.6"#);
-        let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+        let mut episodes = Episodes::create(&spec, &quiet).unwrap();
         let out = play(&mut episodes, Episodes::oracle_actions);
         assert!(out.regrets.iter().all(|r| r.abs() < 1e-9), "{regime}");
         assert!(out.agreement.iter().all(|&a| a == 1.0));
@@ -284,7 +288,7 @@ fn the_oracle_attains_its_value_and_has_no_regret() {
 #[test]
 fn methods_share_their_random_numbers_and_prompts_grow_into_the_text() {
     let tokenizer = tokenizer();
-    let mut episodes = Episodes::create(&spec("pomdp", ""), &tokenizer, &quiet).unwrap();
+    let mut episodes = Episodes::create(&spec("pomdp", ""), &quiet).unwrap();
     let first = play(&mut episodes, Episodes::random_actions);
     let second = play(&mut episodes, Episodes::random_actions);
     assert_eq!(first.states, second.states);
@@ -293,11 +297,13 @@ fn methods_share_their_random_numbers_and_prompts_grow_into_the_text() {
         assert_eq!(oracle.states[row * 6], first.states[row * 6], "the start state is common");
     }
     episodes.reset();
-    let prompts = episodes.prompts();
+    let view = Prompts::new(&episodes, &tokenizer).unwrap();
+    let prompts = view.open(&episodes).unwrap();
     let mut ids: Vec<Vec<u32>> =
         prompts.offsets.windows(2).map(|w| prompts.ids[w[0] as usize..w[1] as usize].to_vec()).collect();
     while !episodes.done() {
-        let step = episodes.step(&episodes.oracle_actions()).unwrap();
+        episodes.step(&episodes.oracle_actions()).unwrap();
+        let step = view.next(&episodes).unwrap();
         for (row, w) in ids.iter_mut().zip(step.offsets.windows(2)) {
             row.extend(&step.ids[w[0] as usize..w[1] as usize]);
         }
@@ -318,11 +324,13 @@ fn methods_share_their_random_numbers_and_prompts_grow_into_the_text() {
         }
         assert_eq!(&tokenizer.encode(&text).unwrap(), ids);
     }
+    let late = view.open(&episodes).unwrap_err().to_string();
+    assert!(late.contains("reset first"), "{late}");
 }
 
 #[test]
 fn wrong_actions_are_refused_and_leave_the_episodes_as_they_were() {
-    let mut episodes = Episodes::create(&spec("mdp", ""), &tokenizer(), &quiet).unwrap();
+    let mut episodes = Episodes::create(&spec("mdp", ""), &quiet).unwrap();
     assert!(episodes.step(&[0; 5]).unwrap_err().to_string().contains("5 actions for 6 episodes"));
     assert!(episodes.step(&[0, 0, 3, 0, 0, 0]).unwrap_err().to_string().contains("row 2: action 3 of 3"));
     assert!(episodes.outcome().states.is_empty());
@@ -335,7 +343,7 @@ fn wrong_actions_are_refused_and_leave_the_episodes_as_they_were() {
 #[test]
 fn a_fixed_model_of_a_cloud_gives_returns_but_no_regrets() {
     let spec = spec("apomdp", r#","queryNature":"fixed:1","episodesPerTask":500"#);
-    let mut episodes = Episodes::create(&spec, &tokenizer(), &quiet).unwrap();
+    let mut episodes = Episodes::create(&spec, &quiet).unwrap();
     let out = play(&mut episodes, Episodes::random_actions);
     assert!(out.regrets.iter().all(|r| r.is_nan()) && out.random_value.iter().all(|v| v.is_nan()));
     // The uniformly random policy's value in model 1 alone is known exactly.

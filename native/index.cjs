@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.Agents = nativeBinding.Agents
 module.exports.AlphaPolicy = nativeBinding.AlphaPolicy
 module.exports.BeliefBatch = nativeBinding.BeliefBatch
 module.exports.BeliefTracker = nativeBinding.BeliefTracker
@@ -846,14 +847,17 @@ module.exports.Episodes = nativeBinding.Episodes
 module.exports.ExampleSource = nativeBinding.ExampleSource
 module.exports.LoadedModel = nativeBinding.LoadedModel
 module.exports.Model = nativeBinding.Model
+module.exports.Prompts = nativeBinding.Prompts
 module.exports.Solution = nativeBinding.Solution
 module.exports.SolvedBatch = nativeBinding.SolvedBatch
 module.exports.Tokenizer = nativeBinding.Tokenizer
+module.exports.agentList = nativeBinding.agentList
 module.exports.checkMemory = nativeBinding.checkMemory
 module.exports.classicModel = nativeBinding.classicModel
 module.exports.classics = nativeBinding.classics
 module.exports.compactTokenizer = nativeBinding.compactTokenizer
 module.exports.compileEncoder = nativeBinding.compileEncoder
+module.exports.createAgents = nativeBinding.createAgents
 module.exports.createEpisodes = nativeBinding.createEpisodes
 module.exports.createExampleSource = nativeBinding.createExampleSource
 module.exports.defaultTemplate = nativeBinding.defaultTemplate

@@ -9,6 +9,17 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A method that acts without a network, made for a study's tasks. */
+export declare class Agents {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** The method's name in the registry. */
+  get name(): string
+}
+
 /** α-vectors, each with an action: at a belief the policy takes the action of the vector whose product with it is the largest. */
 export declare class AlphaPolicy {
   /**
@@ -198,26 +209,39 @@ export declare class Episodes {
    * solved again.
    */
   withQueryNature(nature: 'oracle' | `fixed:${number}`): Episodes
+  /**
+   * These episodes, played from start to end by a method that acts without a network. They share tasks and support with this object,
+   * which stays as it is.
+   */
+  played(agents: Agents, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
   /** Number of rows. */
   get rows(): number
   /** Number of tasks. */
   get tasks(): number
+  /** What can be seen: states in an MDP, else observations. */
+  get symbols(): number
   /** Number of actions. */
   get actions(): number
   /** Decisions per episode. */
   get horizon(): number
+  /** Discount factor. */
+  get discount(): number
+  /** Decisions made so far. */
+  get stage(): number
   /** Whether every episode is over. */
   get done(): boolean
-  /** Token id of each action. */
-  actionIds(): Uint32Array
-  /** Each row's few-shot prompt, up to the place of the first action. */
-  prompts(): Ragged
+  /** The support trajectories of a row. */
+  support(row: number): Trajectories
+  /** What is seen in each row before the next decision: the state, else the last observation; -1 before the first one. */
+  seen(): Int32Array
+  /** What the last decision earned in each row, undiscounted; NaN before the first decision, and where the query's rewards are hidden. */
+  earned(): Float64Array
   /** What the oracle would do now in each row. */
   oracleActions(): Uint8Array
   /** A uniformly random action in each row, from the episode's own stream. */
   randomActions(): Uint8Array
-  /** Acts in every row; returns the ids up to the place of the next action (empty rows after the last stage). */
-  step(actions: Uint8Array): Ragged
+  /** Acts in every row. */
+  step(actions: Uint8Array): void
   /** Back to the start of every episode, with the same random numbers. */
   reset(): void
   /** The oracle's belief before each decision of a row so far, steps × states. */
@@ -317,6 +341,26 @@ export declare class Model {
   successors(belief: Float64Array | Float32Array | readonly number[], action: number, model?: number | undefined | null, most?: number | undefined | null): Array<Successor>
   /** The start distribution b0, length S. */
   start(): Float64Array
+}
+
+/**
+ * What a language model reads of episodes: few-shot prompts, and the ids that each decision adds, in a tokenizer's ids. Any number of
+ * views, of any tokenizers, may read the same episodes.
+ */
+export declare class Prompts {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** Proves the encoding for the episodes' template and the tokenizer. */
+  constructor(episodes: Episodes, tokenizer: Tokenizer)
+  /** Token id of each action. */
+  actionIds(): Uint32Array
+  /** Each row's few-shot prompt, up to the place of the first action. Only before the first decision. */
+  open(episodes: Episodes): Ragged
+  /** The ids from the place of each row's last action up to the place of its next one; empty rows before the first and after the last. */
+  next(episodes: Episodes): Ragged
 }
 
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
@@ -435,6 +479,31 @@ export declare class Tokenizer {
   get vocabularySize(): number
 }
 
+/** A method that acts without a network. */
+export interface AgentInfo {
+  /** Its name. */
+  name: string
+  /** What a report calls it. */
+  label: string
+  /** Its place in a report. */
+  group: 'reference' | 'imitation' | 'model' | 'value'
+  /** What it is told of a task beyond its form, its support and its history. */
+  knows: 'nothing' | 'family' | 'task'
+  /** Where it can be used. */
+  regimes: ('mdp' | 'pomdp' | 'apomdp')[]
+  /** Whether it cannot act without support trajectories. */
+  needsSupport: boolean
+  /** What it does, in one sentence. */
+  summary: string
+  /** Where it comes from. */
+  source: string
+  /** JSON Schema of its options, as text. */
+  optionsSchema: string
+}
+
+/** The methods that act without a network. */
+export declare function agentList(): Array<AgentInfo>
+
 /** All that a policy knows about one decision. Arrays have one entry an action. */
 export interface Assessment {
   /** Point estimates of the actions' values. */
@@ -500,8 +569,14 @@ export declare function compactTokenizer(templates: Array<string>): Tokenizer
  */
 export declare function compileEncoder(template: string, tokenizer: Tokenizer, observations: number, actions: number): Encoder
 
-/** Draws and solves the tasks, draws the support, encodes the prompts. `spec` is JSON. */
-export declare function createEpisodes(spec: string, tokenizer: Tokenizer, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
+/**
+ * Makes the method `name` for the tasks of `spec`; both `spec` and `options` are JSON. It then plays any episodes of that
+ * specification, whichever tasks and nature they have.
+ */
+export declare function createAgents(spec: string, name: string, options: string): Promise<Agents>
+
+/** Draws and solves the tasks, and draws the support. `spec` is JSON. */
+export declare function createEpisodes(spec: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<Episodes>
 
 /** Checks `spec` (JSON) and proves the encoding for the tokenizer. */
 export declare function createExampleSource(spec: string, tokenizer: Tokenizer, text: boolean): Promise<ExampleSource>
@@ -705,6 +780,8 @@ export interface Outcome {
   stepRegrets: Float64Array
   /** Share of decisions in the ε-optimal action set. */
   agreement: Float64Array
+  /** Value of the policy that acted, computed where it is a table of an MDP, else NaN. */
+  values: Float64Array
   /** Per task: the oracle's value at the start. */
   optimal: Float64Array
   /** Per task: certified lower bound on it. */
@@ -1033,14 +1110,14 @@ export interface SplitInfo {
   description: string
 }
 
-/** How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`rollout`, `simulate`). */
+/** How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`play`, `rollout`, `simulate`). */
 export interface StageProgress {
   /** How many are done. */
   done: number
   /** How many there are in all. */
   total: number
   /** What is going on. */
-  phase: 'solve' | 'read' | 'rollout' | 'simulate'
+  phase: 'solve' | 'play' | 'read' | 'rollout' | 'simulate'
 }
 
 /** The fixed model against which a policy earns the least. */
@@ -1084,6 +1161,20 @@ export interface Summary {
  * bytes that the collector knows of by now, which `process.memoryUsage()` does not show.
  */
 export declare function tellCollector(): number
+
+/** Trajectories of equal length as columns, one after the other: trajectories × horizon. */
+export interface Trajectories {
+  /** How many there are. */
+  count: number
+  /** Decisions of each. */
+  horizon: number
+  /** What was seen before each decision: the state in an MDP, else the last observation; -1 before the first. */
+  observations: Int32Array
+  /** What was done. */
+  actions: Uint8Array
+  /** What it earned, undiscounted. */
+  rewards: Float64Array
+}
 
 /** Trajectories, one after the other and step by step. */
 export interface TrajectoryBatch {

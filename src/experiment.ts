@@ -1,5 +1,5 @@
 // The experiment file: what one run draws, solves, writes, trains and measures. docs/experiment.schema.json is made from this.
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { z as Zod } from 'zod';
 import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
@@ -40,8 +40,18 @@ export interface HubBase {
 
 /** A weight matrix of a transformer's layer that LoRA adapts. */
 export type LoraTarget = 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj';
-/** Who acts in an evaluation: the oracle, the fine-tuned model, the base model on the prompt alone, or chance. */
-export type MethodName = 'oracle' | 'sft' | 'icl' | 'random';
+
+/** Someone who acts in an evaluation. */
+export interface MethodSetting {
+  /** A method by its name (see docs/methods.md), or a JavaScript module of one's own, in an experiment file relative to that. */
+  method: string;
+  /** What results call it: the method's own name when left out. Files of rows are named by it. */
+  name: string;
+  /** The method's own options; what is left out keeps its default. */
+  options: Record<string, unknown>;
+  /** The regimes that it acts in; all of the experiment's when left out. */
+  regimes?: Regime[] | undefined;
+}
 /** How the learning rate goes after its warm-up. */
 export type LearningSchedule = 'constant' | 'linear' | 'cosine';
 
@@ -154,9 +164,11 @@ export interface EvaluationSettings {
   /** An action within this of the best counts as agreeing with the oracle. */
   epsilon: number;
   /** Who acts; `random` always, because gaps are normalised by its own. */
-  methods: MethodName[];
-  /** How a model's action is taken from its log-probabilities. */
-  decision: 'greedy';
+  methods: MethodSetting[];
+  /** How a model's action is taken from its log-probabilities: the likeliest, or drawn. */
+  decision: 'greedy' | 'sample';
+  /** Where it is drawn: from probabilities raised to the power of its inverse. */
+  temperature: number;
   /** Bootstrap resamples of the tasks. */
   resamples: number;
 }
@@ -207,10 +219,27 @@ type Defaulted<T> = T extends readonly unknown[] ? T : T extends object ? { [K i
 
 /** An experiment as written by hand: all but `schema` and `name` may be left out. */
 export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
-  Defaulted<Omit<Experiment, 'schema' | 'name' | 'base'>> & {
+  Defaulted<Omit<Experiment, 'schema' | 'name' | 'base' | 'evaluation'>> & {
+    /** How the methods are compared. */
+    evaluation?: (Defaulted<Omit<EvaluationSettings, 'methods'>> & {
+      /** Who acts: names, modules, or either with a name of its own and options. */
+      methods?: (string | WrittenMethod)[] | undefined;
+    }) | undefined;
     /** The pretrained model. */
     base?: NamedBase | FileBase | (Omit<HubBase, 'revision'> & Partial<Pick<HubBase, 'revision'>>) | undefined;
   };
+
+/** Whether a method is a module, by the look of its name: `./always.mjs`. */
+export const isModule = (method: string): boolean => /^(?:\.{0,2}\/|[A-Za-z]:\\)/.test(method);
+
+/** A method's setting as written by hand. */
+type WrittenMethod = Pick<MethodSetting, 'method'> & { [K in Exclude<keyof MethodSetting, 'method'>]?: MethodSetting[K] | undefined };
+
+/** A method's setting with what was left out: its name is the method's, or its module's without folder and ending. */
+function namedMethod(written: string | WrittenMethod): MethodSetting {
+  const { method, name, options = {}, regimes }: WrittenMethod = typeof written === 'string' ? { method: written } : written;
+  return { method, name: name ?? basename(method).replace(/\.[cm]?[jt]s$/, ''), options, ...(regimes && { regimes }) };
+}
 
 const REGIMES: readonly Regime[] = ['mdp', 'pomdp', 'apomdp'];
 const LORA_TARGETS: readonly LoraTarget[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
@@ -263,6 +292,19 @@ const schemaOf = lazy(() => {
     ],
     { error: 'expected {"name": "smollm2-135m-instruct"}, {"path": "model.gguf"} or {"hub": "organisation/name", "file": "model.gguf"}' },
   );
+
+  const methodName = z.string().regex(/^[A-Za-z0-9][\w.:@-]*$/, 'expected letters, digits, ".", "_", ":", "@" and "-" only');
+  const method = z
+    .union([
+      z.string().min(1),
+      z.strictObject({
+        method: z.string().min(1),
+        name: methodName.optional(),
+        options: z.record(z.string(), z.unknown()).default({}),
+        regimes: z.array(z.enum(REGIMES)).min(1).optional(),
+      }),
+    ], { error: 'expected the name of a method, or {"method": "empirical", "name": "…", "options": {…}}' })
+    .transform(namedMethod);
 
   return z
     .strictObject({
@@ -344,10 +386,13 @@ const schemaOf = lazy(() => {
           /** An action within this of the best counts as agreeing with the oracle. */
           epsilon: z.number().min(0).default(0.001),
           methods: z
-            .array(z.enum(['oracle', 'sft', 'icl', 'random']))
-            .refine((list) => list.includes('random'), 'expected "random" among the methods: gapNorm is measured against it')
-            .default(['oracle', 'sft', 'icl', 'random']),
-          decision: z.enum(['greedy']).default('greedy'),
+            .array(method)
+            .refine((list) => list.some((one) => one.method === 'random' && one.regimes === undefined), 'expected "random" among the methods, in every regime: gapNorm is measured against it')
+            .refine((list) => new Set(list.map((one) => one.name)).size === list.length, 'expected every name once; give a method that comes twice a "name" of its own')
+            .prefault(['oracle', 'sft', 'icl', 'random']),
+          decision: z.enum(['greedy', 'sample']).default('greedy'),
+          /** Of drawn decisions. */
+          temperature: z.number().positive().default(1),
           /** Bootstrap resamples of the tasks. */
           resamples: z.int().min(100).max(100_000).default(2000),
         })
@@ -368,11 +413,17 @@ export function parseExperiment(value: unknown, file = 'experiment'): Experiment
   });
 }
 
-/** Reads and checks an experiment file; a relative path to a base model is taken from the file's own folder. */
+/** Reads and checks an experiment file; relative paths to a base model, modules and adapters are taken from the file's own folder. */
 export async function loadExperiment(path: string): Promise<Experiment> {
   const experiment = parseExperiment(parseJson(await readText(path), path), path);
-  const { base } = experiment;
-  return 'path' in base ? { ...experiment, base: { ...base, path: resolve(dirname(path), base.path) } } : experiment;
+  const { base, evaluation } = experiment;
+  const beside = (file: string): string => resolve(dirname(path), file);
+  const methods = evaluation.methods.map((setting) => {
+    const { adapter } = setting.options;
+    const options = typeof adapter === 'string' ? { ...setting.options, adapter: beside(adapter) } : setting.options;
+    return { ...setting, method: isModule(setting.method) ? beside(setting.method) : setting.method, options };
+  });
+  return { ...experiment, base: 'path' in base ? { ...base, path: beside(base.path) } : base, evaluation: { ...evaluation, methods } };
 }
 
 interface Problem {

@@ -4,7 +4,7 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, basename, relative, sep } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
-import { parseJson, unmarked } from './json.js';
+import { canonicalJson, parseJson, unmarked } from './json.js';
 import { isAlive } from './subprocess.js';
 
 const CODE_OF_ERRNO: Readonly<Record<string, string>> = {
@@ -169,4 +169,9 @@ export async function hashTree(from: string, path: string, signal?: AbortSignal)
   const hashes: Record<string, string> = {};
   for (const file of paths) hashes[relative(from, file).split(sep).join('/')] = await sha256File(file, signal);
   return hashes;
+}
+
+/** One hash over the names and the bytes of all files in a folder. */
+export async function folderHash(folder: string, signal?: AbortSignal): Promise<string> {
+  return sha256(canonicalJson(await hashTree(folder, '.', signal)));
 }

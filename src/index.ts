@@ -17,7 +17,7 @@ export { resolveBaseModel, type BaseModel, type DetailedProgress, type ResolveOp
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
   type BaseSpec, type DatasetSettings, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
-  type LoraSettings, type LoraTarget, type MethodName, type NamedBase, type OptimizerSettings, type OracleSettings, type QuerySettings, type SupportSettings,
+  type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings, type OracleSettings, type QuerySettings, type SupportSettings,
   type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {
@@ -33,7 +33,7 @@ export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } fro
 export type {
   BaseFile, CheckpointEvent, DataFile, DecideConfig, DoneEvent, ErrorEvent, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
 } from './train/contract.js';
-export { ModelMethod, oracleMethod, play, randomMethod, type Method } from './evaluate/methods.js';
+export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions } from './methods/index.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';
 export { bcaInterval, type BootstrapOptions, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';

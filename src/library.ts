@@ -9,7 +9,7 @@ import type * as Addon from '../native/index.cjs';
 export type { CallOptions } from './native.js';
 export type { Template, WholeTemplate } from './spec.js';
 export type {
-  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome,
+  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome, Trajectories, AgentInfo,
   TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
   Robustness, StaticWorstCase,
 } from '../native/index.cjs';
@@ -36,9 +36,18 @@ export type Tokenizer = Addon.Tokenizer;
 /** Writes the ids of few-shot examples without running the tokenizer; see {@link compileEncoder}. */
 export const Encoder = native.Encoder;
 export type Encoder = Addon.Encoder;
-/** Evaluation episodes, stepped together. */
+/** Evaluation episodes, stepped together; see {@link createEpisodes}. */
 export const Episodes = native.Episodes;
 export type Episodes = Addon.Episodes;
+/** What a language model reads of episodes: `new Prompts(episodes, tokenizer)`. */
+export const Prompts = native.Prompts;
+export type Prompts = Addon.Prompts;
+/** A method that acts without a network; see {@link createAgents}. */
+export const Agents = native.Agents;
+export type Agents = Addon.Agents;
+
+/** The methods that act without a network: what each does, needs and takes. */
+export const agentList = native.agentList;
 
 /** All task families with their splits and regimes. */
 export const families = native.families;
@@ -157,8 +166,25 @@ export function readExample(path: string, row: number): Addon.ShardExample {
 }
 
 /** Draws and solves the tasks of an evaluation, and draws their support trajectories. */
-export async function createEpisodes(spec: EpisodesSpec, tokenizer: Tokenizer, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
-  checkTokenizer('createEpisodes', tokenizer);
+export async function createEpisodes(spec: EpisodesSpec, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
   checkOptions('createEpisodes', options, CALL_OPTIONS);
-  return cancellable(options, (token, report) => native.createEpisodes(specJson(spec), tokenizer, token, report));
+  return cancellable(options, (token, report) => native.createEpisodes(specJson(spec), token, report));
+}
+
+/**
+ * Makes a method that acts without a network (see {@link agentList}) for the tasks of a specification, whose `firstTask`, `tasks`,
+ * `episodesPerTask` and `queryNature` do not matter. Throws UNKNOWN_NAME, and INVALID_ARGUMENT for options, regime or support that the
+ * method does not take.
+ */
+export async function createAgents(spec: EpisodesSpec, name: string, options: Record<string, unknown> = {}): Promise<Agents> {
+  return native.createAgents(specJson(spec), name, JSON.stringify(options));
+}
+
+/**
+ * The episodes, played from start to end by a method that acts without a network, in one call and on all threads. They share tasks and
+ * support with `episodes`, which stay as they are.
+ */
+export async function played(episodes: Episodes, agents: Agents, options: CallOptions<Addon.StageProgress> = {}): Promise<Episodes> {
+  checkOptions('played', options, CALL_OPTIONS);
+  return cancellable(options, (token, report) => episodes.played(agents, token, report));
 }

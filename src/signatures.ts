@@ -13,12 +13,14 @@ export interface ClassCalls {
 
 /** Functions, by name. */
 export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
+  agentList: [],
   checkMemory: [["needed", "number"], ["what", "string"], ["advice", "string"]],
   classicModel: [["name", "string"]],
   classics: [],
   compactTokenizer: [["templates", "Array<string>"]],
   compileEncoder: [["template", "string"], ["tokenizer", "Tokenizer"], ["observations", "number"], ["actions", "number"]],
-  createEpisodes: [["spec", "string"], ["tokenizer", "Tokenizer"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
+  createAgents: [["spec", "string"], ["name", "string"], ["options", "string"]],
+  createEpisodes: [["spec", "string"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   createExampleSource: [["spec", "string"], ["tokenizer", "Tokenizer"], ["text", "boolean"]],
   defaultTemplate: [["family", "string"], ["regime", "'mdp' | 'pomdp' | 'apomdp'"]],
   drawTask: [["family", "string"], ["request", "string"]],
@@ -44,6 +46,13 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
 
 /** Classes, by name. */
 export const CLASSES: Readonly<Record<string, ClassCalls>> = {
+  Agents: {
+    statics: {
+    },
+    methods: {
+      dispose: [],
+    },
+  },
   AlphaPolicy: {
     statics: {
       parse: [["text", "string | Array<string>"], ["model", "Model"], ["options", "PolicyFileOptions | undefined | null"]],
@@ -123,8 +132,10 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     methods: {
       dispose: [],
       withQueryNature: [["nature", "'oracle' | `fixed:${number}`"]],
-      actionIds: [],
-      prompts: [],
+      played: [["agents", "Agents"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
+      support: [["row", "number"]],
+      seen: [],
+      earned: [],
       oracleActions: [],
       randomActions: [],
       step: [["actions", "Uint8Array"]],
@@ -167,6 +178,17 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       observationName: [["i", "number"]],
       successors: [["belief", "Float64Array | Float32Array | readonly number[]"], ["action", "number"], ["model", "number | undefined | null"], ["most", "number | undefined | null"]],
       start: [],
+    },
+  },
+  Prompts: {
+    make: [["episodes", "Episodes"], ["tokenizer", "Tokenizer"]],
+    statics: {
+    },
+    methods: {
+      dispose: [],
+      actionIds: [],
+      open: [["episodes", "Episodes"]],
+      next: [["episodes", "Episodes"]],
     },
   },
   Solution: {

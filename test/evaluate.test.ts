@@ -3,17 +3,15 @@ import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cloudResult, methodResult } from '../src/evaluate/metrics.js';
-import { ModelMethod, largest, play } from '../src/evaluate/methods.js';
 import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from '../src/evaluate/rows.js';
-import type { Episodes, Outcome, Ragged } from '../src/library.js';
-import type { Decider } from '../src/train/decider.js';
+import type { Outcome } from '../src/library.js';
 import { scratch } from './support.js';
 
 const options = { regime: 'pomdp' as const, seed: 's', resamples: 200 };
 
 function row(change: Partial<EpisodeRow>): EpisodeRow {
   return {
-    task: 0, episode: 0, return: 4, regret: 1, step_regrets: [0.25, 0.75], agreement: 0.5, optimal: 5, lower: 4.9, upper: 5.1, random_value: 2,
+    task: 0, episode: 0, return: 4, regret: 1, step_regrets: [0.25, 0.75], value: null, agreement: 0.5, optimal: 5, lower: 4.9, upper: 5.1, random_value: 2,
     states: [1, 2], observations: [-1, 3], actions: [0, 1], oracle_actions: [0, 2], rewards: [1, 3], ...change,
   };
 }
@@ -76,6 +74,7 @@ describe('raw rows', () => {
   const outcome: Outcome = {
     tasks: 2, episodes: 2, horizon: 2,
     returns: Float64Array.of(1, 2, 3, 4), regrets: Float64Array.of(0.1, NaN, 0.3, 0.4), stepRegrets: Float64Array.of(0, 0.1, NaN, NaN, 0.1, 0.2, 0.2, 0.2),
+    values: Float64Array.of(NaN, 4.5, NaN, 3),
     agreement: Float64Array.of(1, 0.5, 0, 1), optimal: Float64Array.of(5, 6), lower: Float64Array.of(4, 5), upper: Float64Array.of(6, 7), randomValue: Float64Array.of(NaN, 1),
     states: Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7), observations: Int32Array.of(-1, 1, -1, 3, -1, 5, -1, 7), actions: Uint8Array.of(0, 1, 0, 1, 2, 2, 1, 1),
     oracleActions: Uint8Array.of(0, 0, 0, 0, 2, 2, 2, 2), rewards: Float64Array.of(0, 1, 1, 1, 1, 2, 2, 2),
@@ -84,8 +83,8 @@ describe('raw rows', () => {
   it('hold an outcome, task by task, and survive the disk', async () => {
     const rows = rowsFromOutcome(outcome, 64);
     expect(rows.map(({ task, episode }) => [task, episode])).toEqual([[64, 0], [64, 1], [65, 0], [65, 1]]);
-    expect(rows[1]).toMatchObject({ return: 2, regret: null, step_regrets: [null, null], optimal: 5, random_value: null, states: [2, 3], actions: [0, 1] });
-    expect(rows[2]).toMatchObject({ return: 3, regret: 0.3, optimal: 6, random_value: 1, observations: [-1, 5] });
+    expect(rows[1]).toMatchObject({ return: 2, regret: null, step_regrets: [null, null], value: 4.5, optimal: 5, random_value: null, states: [2, 3], actions: [0, 1] });
+    expect(rows[2]).toMatchObject({ return: 3, regret: 0.3, value: null, optimal: 6, random_value: 1, observations: [-1, 5] });
     const path = join(scratch(), 'rows.jsonl');
     const madeFrom = { method: 'oracle', seed: 1 };
     await writeRows(path, rows, madeFrom);
@@ -93,43 +92,5 @@ describe('raw rows', () => {
     for (const other of [{ method: 'oracle', seed: 2 }, { method: 'oracle' }, { method: 'oracle', seed: 1, nature: 'fixed:0' }]) expect(await readRows(path, other)).toBeUndefined();
     writeFileSync(path, '{"task":0}\n');
     expect(await readRows(path, madeFrom)).toBeUndefined();
-  });
-});
-
-describe('a language model that acts', () => {
-  it('takes the likeliest action, the lowest on ties', () => {
-    expect([largest([-3, -1, -2]), largest([-1, -1]), largest([-Infinity, -5])]).toEqual([1, 0, 1]);
-  });
-
-  it('reads prompts, then what its actions led to, and nothing after the last stage', async () => {
-    const ragged = (rows: number[][]): Ragged => ({
-      ids: Uint32Array.from(rows.flat()),
-      offsets: Uint32Array.from([0, ...rows.map((_, i) => rows.slice(0, i + 1).flat().length)]),
-    });
-    const log: unknown[] = [];
-    let stage = 0;
-    const episodes = {
-      horizon: 3, actionIds: () => Uint32Array.of(7, 8), prompts: () => ragged([[1, 2], [3]]),
-      reset: () => { stage = 0; },
-      step: (actions: Uint8Array) => { log.push(['step', ...actions]); stage++; return stage === 3 ? ragged([[], []]) : ragged([[stage], [stage, stage]]); },
-      get done() { return stage === 3; },
-    } as unknown as Episodes;
-    const decider = {
-      open: async (contexts: Uint32Array[], candidates: Uint32Array) => { log.push(['open', ...contexts.map((c) => [...c]), [...candidates]]); return { sessions: [4, 5], logprobs: [[-1, -2], [-2, -1]] }; },
-      extend: async (sessions: number[], tokens: Uint32Array[]) => { log.push(['extend', sessions, ...tokens.map((t) => [...t])]); return [[-2, -1], [-2, -1]]; },
-      close: async (sessions: number[]) => void log.push(['close', sessions]),
-    } as unknown as Decider;
-    const shares: number[] = [];
-    await play(episodes, new ModelMethod('sft', decider), undefined, (share) => shares.push(share));
-    expect(log).toEqual([
-      ['open', [1, 2], [3], [7, 8]],
-      ['step', 0, 1],
-      ['extend', [4, 5], [1], [1, 1]],
-      ['step', 1, 1],
-      ['extend', [4, 5], [2], [2, 2]],
-      ['step', 1, 1],
-      ['close', [4, 5]],
-    ]);
-    expect(shares).toEqual([1 / 3, 2 / 3, 1]);
   });
 });

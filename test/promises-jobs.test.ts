@@ -88,7 +88,7 @@ describe('an abort is heard', () => {
     robustness: (signal) => robustness(energy, robust, { episodes: 1e7, seed: 1, signal }),
     batch: (signal) => solveBatch(Array.from({ length: 1000 }, () => tag), { gap: 1e-9, signal }),
     dataset: (signal) => makeShard({ ...study, tasks: 100_000, format: 'jsonl' } as unknown as ShardSpec, tokenizer, join(scratch(), 'shard.jsonl'), { signal }),
-    episodes: (signal) => createEpisodes({ ...study, tasks: 100_000, episodesPerTask: 10, epsilon: 0.01 } as unknown as EpisodesSpec, tokenizer, { signal }),
+    episodes: (signal) => createEpisodes({ ...study, tasks: 100_000, episodesPerTask: 10, epsilon: 0.01 } as unknown as EpisodesSpec, { signal }),
     'promise of a policy that never settles': (signal) => rollout(hallway, { policy: () => new Promise(() => {}), episodes: 4, horizon: 3, seed: 1, signal }),
   };
 

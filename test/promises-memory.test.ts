@@ -13,7 +13,7 @@ const hallway = classicModel('maze:hallway');
 const tokenizer = compactTokenizer([JSON.parse(native.defaultTemplate('energy', 'mdp'))]);
 const spec = { family: 'energy', split: 'train', seed: 1, regime: 'mdp', horizon: 3, tasks: 2, support: { trajectories: 1 } };
 const shard = (change: object) => makeShard({ ...spec, ...change } as unknown as ShardSpec, tokenizer, join(scratch(), 'x.parquet'));
-const episodes = (change: object) => createEpisodes({ ...spec, ...change } as unknown as EpisodesSpec, tokenizer);
+const episodes = (change: object) => createEpisodes({ ...spec, ...change } as unknown as EpisodesSpec);
 const first = (change: object) => streamExamples({ ...spec, ...change } as never, tokenizer)[Symbol.asyncIterator]().next();
 
 const [words, doubles] = [2 ** 32 - 1, 2 ** 53 - 1];

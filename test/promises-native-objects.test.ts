@@ -26,7 +26,7 @@ const make: Record<string, () => object | Promise<object>> = {
   DrawnTask: () => drawTask('energy', { index: 0 }),
   Encoder: () => compileEncoder({}, compactTokenizer([{}]), 10, 3),
   Environments: () => new native.Environments(model, { count: 3, seed: 0 }),
-  Episodes: () => createEpisodes(spec as unknown as EpisodesSpec, tokenizer()),
+  Episodes: () => createEpisodes(spec as unknown as EpisodesSpec),
   ExampleSource: () => native.createExampleSource(JSON.stringify(spec satisfies object as unknown as ShardSpec), tokenizer(), false),
   LoadedModel: () => Model.parse(model.toJson()),
   Model: () => Model.fromJson(model.toJson()),
@@ -153,7 +153,7 @@ describe('the collector hears', () => {
     classicModel('tiger');
     expect(external() - before).toBeGreaterThan(MB / 4);
     solved.dispose();
-    const episodes = await createEpisodes({ ...spec, tasks: 20, episodesPerTask: 50 } as unknown as EpisodesSpec, tokenizer());
+    const episodes = await createEpisodes({ ...spec, tasks: 20, episodesPerTask: 50 } as unknown as EpisodesSpec);
     native.version();
     const small = (new BeliefTracker(model), external());
     episodes.step(episodes.oracleActions());

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { writeJson } from '../files.js';
-import type { Regime } from '../experiment.js';
-import type { Template } from '../library.js';
+import type { MethodSetting } from '../experiment.js';
 import type { RegimeResult } from '../results.js';
 import { invoke, newCommand, threadsOf } from './common.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
@@ -21,24 +20,27 @@ export function evaluateCommand(): Command {
     ]),
   )
     .requiredOption('-o, --out <folder>', 'where raw rows and metrics go; rows that the same things made are not played again, others are replaced')
-    .option('--adapter <folder>', 'PEFT adapter of the method sft; without it that method is left out')
+    .option('--adapter <folder>', 'PEFT adapter of the methods that need one; without it those are left out')
     .option('--regime <name...>', 'only these regimes')
     .action((options: EvaluateCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { resolveBaseModel } = await import('../base-model.js');
-        const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
         const { evaluateRegime } = await import('../evaluate/index.js');
-        const { needsModel } = await import('../evaluate/identity.js');
+        const { checkMethods, methodOf, neededBy } = await import('../methods/index.js');
         const chosen = await chosenExperiment(options);
-        const methods = chosen.evaluation.methods.filter((method) => method !== 'sft' || options.adapter !== undefined);
+        // Without an adapter the methods that need one are left out.
+        const can = async (setting: MethodSetting) => options.adapter !== undefined || !(await methodOf(setting)).needs(setting).adapter;
+        const methods: MethodSetting[] = [];
+        for (const setting of chosen.evaluation.methods) if (await can(setting)) methods.push(setting);
         const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
-        // The oracle and chance need none: what they see is written in the native vocabulary, which they do not read.
-        const base = methods.some(needsModel) ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
-        const plain = (regime: Regime) => compactTokenizer([{ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] } as Template]);
+        const regimesChosen = chosenRegimes(experiment, options.regime);
+        await checkMethods(experiment, regimesChosen);
+        const { base: needsBase } = await neededBy(methods);
+        const base = needsBase ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
         const regimes: Record<string, RegimeResult> = {};
-        for (const regime of chosenRegimes(experiment, options.regime)) {
+        for (const regime of regimesChosen) {
           regimes[regime] = await evaluateRegime(experiment, regime, {
-            tokenizer: base ? Tokenizer.fromGguf(base.path) : plain(regime), base, signal,
+            base, signal,
             adapter: options.adapter && resolve(options.adapter),
             folder: join(options.out, regime),
             threads: threadsOf(options),

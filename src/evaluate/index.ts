@@ -1,19 +1,21 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { join } from 'node:path';
 import type { DetailedProgress } from '../base-model.js';
-import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
+import { methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
-import { Decider } from '../train/decider.js';
-import { identities, type Actors } from './identity.js';
-import { ModelMethod, oracleMethod, play, randomMethod, type Method } from './methods.js';
-import { byTask, cloudResult, methodResult } from './metrics.js';
-import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from './rows.js';
+import { identity } from './identity.js';
+import { cloudResult, methodResult } from './metrics.js';
+import { readRows, rowsFromOutcome, taskMeans, writeRows, type EpisodeRow } from './rows.js';
 
-/** How {@link evaluateRegime} plays. */
-export interface EvaluateOptions extends Actors {
+/** What the methods of an evaluation act by, and how {@link evaluateRegime} plays. */
+export interface EvaluateOptions {
+  /** The pretrained model, for methods that need it. */
+  base?: MethodUse['base'];
+  /** The fine-tuned adapter's folder, for methods that need it. */
+  adapter?: string | undefined;
   /**
    * Where the raw rows go, each file with a stamp beside it that says what made it. A method is not played again while its rows are
    * there, unchanged, and made by just what would make them now; others are replaced.
@@ -29,62 +31,75 @@ export interface EvaluateOptions extends Actors {
 
 /** Episodes that are stepped together; bounds the memory of a language model's sessions. */
 const BATCH_ROWS = 64;
+/** Episodes whose tasks and oracles are kept while one method after the other plays them, and whose rows make one file. */
+const CHUNK_ROWS = 4096;
 
 type Nature = EpisodesSpec['queryNature'];
 
-/** Plays all methods and computes their metrics. */
+/** Consecutive tasks. */
+interface Tasks {
+  first: number;
+  count: number;
+}
+
+/** Plays all methods and computes their metrics. Memory does not grow with the number of episodes, and with tasks by their means only. */
 export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
-  const { methods, resamples } = experiment.evaluation;
-  if (methods.includes('sft') && options.adapter === undefined) throw new TiresiasError('USAGE', 'the method sft needs an adapter');
+  const { tasks, episodes, resamples } = experiment.evaluation;
+  const settings = methodsIn(experiment, regime);
   // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
   const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
-  const identity = await identities(experiment, regime, options, options.signal);
-  const rows = new Map<string, EpisodeRow[]>();
-  const total = methods.length * natures.length;
-  // Made when a method first needs them, and kept for the next ones: solving takes a while, and the natures share it.
-  let solved: Batch[] | undefined;
-  const batches = new Map<Nature, Batch[]>();
-  for (const name of methods) {
-    const session = new Session(name, options);
-    try {
-      for (const nature of natures) {
-        const key = rowsKey(name, nature);
-        const path = join(options.folder, `${regime}-${key}.jsonl`);
-        const before = rows.size;
-        const report = (share: number) => options.onProgress?.({ done: before + share, total, detail: key });
-        report(0);
-        const madeFrom = { ...identity.get(name), nature: nature ?? null };
-        let played = await readRows(path, madeFrom);
-        if (played === undefined) {
-          const solving = (done: number, tasks: number) => options.onProgress?.({ done: before, total, detail: `${key}: task ${done} of ${tasks}` });
-          solved ??= await makeBatches(experiment, regime, options, solving);
-          if (!batches.has(nature)) batches.set(nature, withNature(solved, nature));
-          played = await writeRows(path, await playBatches(await session.method(), batches.get(nature)!, options, report), madeFrom);
+  const played = new Map<string, EpisodeRow[]>();
+  const firsts = new Map<string, EpisodeRow>();
+  const chunks = cut({ first: 0, count: tasks }, Math.floor(CHUNK_ROWS / episodes));
+  const total = chunks.length * settings.length * natures.length;
+  let done = 0;
+  for (const chunk of chunks) {
+    const world = new World(experiment, regime, chunk, options);
+    for (const setting of settings) {
+      const session = await Session.of({ setting, experiment, regime, ...options });
+      try {
+        for (const nature of natures) {
+          const key = rowsKey(setting.name, nature);
+          const report = (share: number, detail = key) => options.onProgress?.({ done: done + share, total, detail });
+          report(0);
+          const part = chunks.length > 1 ? `.${chunk.first}` : '';
+          const path = join(options.folder, `${regime}-${key.replaceAll(':', '+')}${part}.jsonl`);
+          const madeFrom = { ...session.identity, chunk, nature: nature ?? null };
+          let rows = await readRows(path, madeFrom);
+          if (rows === undefined) {
+            const batches = await world.batches(nature, (task) => report(0, `${key}: task ${task} of ${tasks}`));
+            rows = await writeRows(path, await playBatches(await session.player(), batches, options, report), madeFrom);
+          }
+          if (!firsts.has(key)) firsts.set(key, rows[0]!);
+          played.set(key, [...(played.get(key) ?? []), ...taskMeans(rows)]);
+          done++;
+          report(0);
         }
-        rows.set(key, played);
-        report(1);
+      } finally {
+        await session.end();
       }
-    } finally {
-      await session.end();
     }
+    world.end();
   }
 
-  const of = (method: string, nature: Nature) => rows.get(rowsKey(method, nature))!;
+  const of = (name: string, nature: Nature) => played.get(rowsKey(name, nature))!;
+  const random = settings.find(({ method }) => method === 'random')!.name;
   const seed = `${experiment.seed}/evaluate/${regime}`;
-  const results = methods.map((method): [string, MethodResult] => {
-    const measured = methodResult(method, of(method, natures[0]), of('random', natures[0]), { regime, seed, resamples });
-    if (regime !== 'apomdp') return [method, measured];
-    return [method, { ...measured, cloud: cloudResult(natures.slice(1).map((nature) => of(method, nature))) }];
-  });
-  const tasks = byTask(of('random', natures[0])).map((task) => task[0]!);
-  const average = (pick: (row: EpisodeRow) => number) => tasks.reduce((sum, row) => sum + pick(row), 0) / tasks.length;
+  const results: [string, MethodResult][] = [];
+  for (const { method, name } of settings) {
+    const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, seed, resamples });
+    const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature))) } : {};
+    results.push([name, { ...measured, ...cloud }]);
+  }
+  const rows = of(random, natures[0]);
+  const average = (pick: (row: EpisodeRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0) / rows.length;
   return {
-    horizon: tasks[0]!.actions.length,
+    horizon: rows[0]!.actions.length,
     optimal: average((row) => row.optimal),
     lower: average((row) => row.lower),
     upper: average((row) => row.upper),
     methods: Object.fromEntries(results),
-    traces: methods.map((method) => trace(method, of(method, natures[0])[0]!, regime !== 'mdp')),
+    traces: settings.map(({ name }) => trace(name, firsts.get(rowsKey(name, natures[0]))!, regime !== 'mdp')),
   };
 }
 
@@ -92,8 +107,14 @@ function fixedNatures(models: number): Nature[] {
   return Array.from({ length: models }, (_, m) => `fixed:${m}` as const);
 }
 
-function rowsKey(method: string, nature: Nature): string {
-  return nature === undefined || nature === 'oracle' ? method : `${method}-${nature.replace(':', '')}`;
+function rowsKey(name: string, nature: Nature): string {
+  return nature === undefined || nature === 'oracle' ? name : `${name}-${nature.replace(':', '')}`;
+}
+
+/** Tasks in pieces of at most `size` (one at least). */
+function cut({ first, count }: Tasks, size: number): Tasks[] {
+  const step = Math.max(1, size);
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({ first: first + i * step, count: Math.min(step, count - i * step) }));
 }
 
 /** A batch of episodes and the index of its first task. */
@@ -102,64 +123,89 @@ interface Batch {
   firstTask: number;
 }
 
-function withNature(batches: readonly Batch[], nature: Nature): Batch[] {
-  return batches.map(({ episodes, firstTask }) => ({ firstTask, episodes: nature === undefined ? episodes : episodes.withQueryNature(nature) }));
-}
+/** The tasks of a chunk, drawn and solved when a method first needs them: solving takes a while, and methods and natures share it. */
+class World {
+  #solved: Batch[] | undefined;
+  readonly #natures = new Map<Nature, Batch[]>();
 
-async function makeBatches(experiment: Experiment, regime: Regime, options: EvaluateOptions, onTask: (done: number, tasks: number) => void): Promise<Batch[]> {
-  const { split, tasks, episodes, epsilon } = experiment.evaluation;
-  const tasksPerBatch = Math.max(1, Math.floor(BATCH_ROWS / episodes));
-  const batches: Batch[] = [];
-  for (let firstTask = 0; firstTask < tasks; firstTask += tasksPerBatch) {
-    const spec: EpisodesSpec = {
-      ...taskSpec(experiment, regime, split),
-      firstTask,
-      tasks: Math.min(tasksPerBatch, tasks - firstTask),
-      episodesPerTask: episodes,
-      epsilon,
-      threads: options.threads,
-    };
-    const start = firstTask;
-    const onProgress = ({ done }: { done: number }) => onTask(Math.min(start + done, tasks), tasks);
-    batches.push({ firstTask, episodes: await createEpisodes(spec, options.tokenizer, { signal: options.signal, onProgress }) });
+  constructor(
+    private readonly experiment: Experiment,
+    private readonly regime: Regime,
+    private readonly chunk: Tasks,
+    private readonly options: EvaluateOptions,
+  ) {}
+
+  async batches(nature: Nature, onTask: (task: number) => void): Promise<Batch[]> {
+    this.#solved ??= await this.#solve(onTask);
+    const batches = this.#natures.get(nature)
+      ?? this.#solved.map(({ episodes, firstTask }) => ({ firstTask, episodes: nature === undefined ? episodes : episodes.withQueryNature(nature) }));
+    this.#natures.set(nature, batches);
+    return batches;
   }
-  return batches;
+
+  end(): void {
+    for (const batches of [this.#solved ?? [], ...this.#natures.values()]) batches.forEach(({ episodes }) => episodes.dispose());
+  }
+
+  async #solve(onTask: (task: number) => void): Promise<Batch[]> {
+    const { split, episodes, epsilon } = this.experiment.evaluation;
+    const batches: Batch[] = [];
+    for (const { first, count } of cut(this.chunk, Math.floor(BATCH_ROWS / episodes))) {
+      const spec: EpisodesSpec = {
+        ...taskSpec(this.experiment, this.regime, split),
+        firstTask: first,
+        tasks: count,
+        episodesPerTask: episodes,
+        epsilon,
+        threads: this.options.threads,
+      };
+      const onProgress = ({ done }: { done: number }) => onTask(first + done);
+      batches.push({ firstTask: first, episodes: await createEpisodes(spec, { signal: this.options.signal, onProgress }) });
+    }
+    return batches;
+  }
 }
 
-async function playBatches(method: Method, batches: readonly Batch[], options: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
+async function playBatches(player: Player, batches: readonly Batch[], { signal }: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
   const rows: EpisodeRow[] = [];
   for (const [i, { episodes, firstTask }] of batches.entries()) {
-    await play(episodes, method, options.signal, (share) => report((i + share) / batches.length));
-    rows.push(...rowsFromOutcome(episodes.outcome(), firstTask));
+    signal?.throwIfAborted();
+    const firstRow = firstTask * (episodes.rows / episodes.tasks);
+    const ended = await player.play(episodes, { firstRow, signal, onProgress: (share) => report((i + share) / batches.length) });
+    rows.push(...rowsFromOutcome(ended.outcome(), firstTask));
     // The first episode is shown in the report, with what the oracle believed.
-    if (i === 0) rows[0]!.beliefs = chunks(episodes.beliefs(0), episodes.horizon);
+    if (i === 0) rows[0]!.beliefs = chunksOf(ended.beliefs(0), ended.horizon);
+    if (ended !== episodes) ended.dispose();
   }
   return rows;
 }
 
-function chunks(values: Float64Array, count: number): number[][] {
+function chunksOf(values: Float64Array, count: number): number[][] {
   const size = values.length / count;
   return Array.from({ length: count }, (_, i) => Array.from(values.subarray(i * size, (i + 1) * size)));
 }
 
-/** A method and the process behind it, started when it is first asked for. */
+/** A method in use, and whoever plays it, started when first asked for. */
 class Session {
-  #decider: Decider | undefined;
+  #player: Player | undefined;
 
-  constructor(private readonly name: string, private readonly options: EvaluateOptions) {}
+  private constructor(
+    private readonly method: Method,
+    private readonly use: MethodUse,
+    readonly identity: object,
+  ) {}
 
-  async method(): Promise<Method> {
-    if (this.name === 'oracle') return oracleMethod;
-    if (this.name === 'random') return randomMethod;
-    const { base, threads, signal } = this.options;
-    if (!base) throw new TiresiasError('USAGE', `the method ${this.name} needs a base model`);
-    const adapter = this.name === 'sft' ? this.options.adapter : undefined;
-    this.#decider ??= await Decider.start({ backend: 'candle', base, threads, ...(adapter !== undefined && { adapter }) }, { signal });
-    return new ModelMethod(this.name, this.#decider);
+  static async of(use: MethodUse): Promise<Session> {
+    return new Session(await methodOf(use.setting), use, await identity(use));
+  }
+
+  async player(): Promise<Player> {
+    this.#player ??= await this.method.start(this.use);
+    return this.#player;
   }
 
   async end(): Promise<void> {
-    await this.#decider?.end();
+    await this.#player?.end();
   }
 }
 

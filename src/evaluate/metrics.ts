@@ -2,7 +2,7 @@
 import type { Regime } from '../experiment.js';
 import type { MethodResult } from '../results.js';
 import { bcaInterval, mean, ratioOfMeans, type Statistic } from './bootstrap.js';
-import type { EpisodeRow } from './rows.js';
+import { byTask, type EpisodeRow } from './rows.js';
 
 export interface MetricOptions {
   regime: Regime;
@@ -15,13 +15,6 @@ type Unit = [gap: number, scale: number, randomGap: number, value: number, agree
 const COLUMN = { gap: 0, scale: 1, randomGap: 2, value: 3, agreement: 4 } as const;
 
 const averageOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** Rows of one task together, in the order of tasks. */
-export function byTask(rows: readonly EpisodeRow[]): EpisodeRow[][] {
-  const tasks = new Map<number, EpisodeRow[]>();
-  for (const row of rows) tasks.set(row.task, [...(tasks.get(row.task) ?? []), row]);
-  return [...tasks.keys()].sort((a, b) => a - b).map((task) => tasks.get(task)!);
-}
 
 const regretOf = (task: readonly EpisodeRow[]): number => averageOf(task.map((row) => row.regret ?? NaN));
 
@@ -42,9 +35,11 @@ export function methodResult(method: string, rows: readonly EpisodeRow[], random
   // The oracle loses nothing by definition where nature has no say; chance has a value in closed form there.
   const isOracle = method === 'oracle' && options.regime !== 'apomdp';
   const isChance = method === 'random' && tasks.every((task) => task[0]!.random_value !== null);
+  // A policy that is a table has a value that needs no sampling.
+  const isTable = rows.every((row) => row.value !== null);
   const units: Unit[] = tasks.map((task, i) => {
     const { optimal, random_value } = task[0]!;
-    const gap = isOracle ? 0 : isChance ? optimal - random_value! : regretOf(task);
+    const gap = isOracle ? 0 : isChance ? optimal - random_value! : isTable ? optimal - averageOf(task.map((row) => row.value!)) : regretOf(task);
     return [gap, Math.abs(optimal), randomGapOf(randomTasks[i]!), optimal - gap, averageOf(task.map((row) => row.agreement))];
   });
   const measure = (statistic: Statistic): { estimate: number; interval: [number, number] } => ({
@@ -69,8 +64,8 @@ export function methodResult(method: string, rows: readonly EpisodeRow[], random
     agreementCi95: agreement.interval,
     regretByStep: rows[0]!.step_regrets.map((_, t) => (isOracle ? 0 : averageOf(rows.map((row) => row.step_regrets[t] ?? NaN)))),
     tasks: tasks.length,
-    episodes: rows.length,
-    exact: isOracle || isChance,
+    episodes: rows.reduce((sum, row) => sum + (row.episodes ?? 1), 0),
+    exact: isOracle || isChance || isTable,
   };
 }
 

@@ -21,6 +21,8 @@ const rowSchema = lazy(() => {
     /** Σ_t V_t - Q_t(a_t); null where nature is not the oracle's. */
     regret: z.number().nullable(),
     step_regrets: z.array(z.number().nullable()),
+    /** Value of the policy that acted, where it could be computed; null where it is estimated by the regret. */
+    value: z.number().nullable(),
     agreement: z.number(),
     /** The task's optimal value, its certified bounds, and the random policy's exact value where there is one. */
     optimal: z.number(),
@@ -34,6 +36,8 @@ const rowSchema = lazy(() => {
     rewards: numbers,
     /** The oracle's belief before each decision; kept for the first episode only. */
     beliefs: z.array(numbers).optional(),
+    /** How many episodes the row is the mean of; one when left out. Such rows are not written. */
+    episodes: z.int().min(1).optional(),
   });
 });
 /** One episode. Its names are those of the file: columns, for other tools to read. */
@@ -53,6 +57,7 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow
       return: outcome.returns[row]!,
       regret: orNull(outcome.regrets[row]!),
       step_regrets: steps(outcome.stepRegrets, row).map(orNull),
+      value: orNull(outcome.values[row]!),
       agreement: outcome.agreement[row]!,
       optimal: outcome.optimal[task]!,
       lower: outcome.lower[task]!,
@@ -65,6 +70,37 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow
       rewards: steps(outcome.rewards, row),
     };
   });
+}
+
+/** The mean over the episodes of each task, as one row a task: all that metrics need, whatever the number of episodes. */
+export function taskMeans(rows: readonly EpisodeRow[]): EpisodeRow[] {
+  return byTask(rows).map((episodes) => {
+    const mean = (pick: (row: EpisodeRow) => number | null): number | null => {
+      const values = episodes.map(pick);
+      return values.includes(null) ? null : (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const first = episodes[0]!;
+    return {
+      ...first,
+      return: mean((row) => row.return)!,
+      regret: mean((row) => row.regret),
+      value: mean((row) => row.value),
+      agreement: mean((row) => row.agreement)!,
+      step_regrets: first.step_regrets.map((_, t) => mean((row) => row.step_regrets[t] ?? null)),
+      episodes: episodes.length,
+    };
+  });
+}
+
+/** Rows of one task together, in the order of tasks. */
+export function byTask(rows: readonly EpisodeRow[]): EpisodeRow[][] {
+  const tasks = new Map<number, EpisodeRow[]>();
+  for (const row of rows) {
+    const task = tasks.get(row.task);
+    if (task) task.push(row);
+    else tasks.set(row.task, [row]);
+  }
+  return [...tasks.keys()].sort((a, b) => a - b).map((task) => tasks.get(task)!);
 }
 
 interface Stamp {

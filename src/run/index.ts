@@ -7,6 +7,7 @@ import type { Experiment, Regime } from '../experiment.js';
 import { io, writeJson } from '../files.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
+import { checkMethods, neededBy } from '../methods/index.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeReport, type ReportPaths } from '../report/index.js';
 import { parseResults, type Results, type TrainingResult } from '../results.js';
@@ -41,6 +42,7 @@ export interface RunOutcome {
 export async function runExperiment(experiment: Experiment, options: RunOptions = {}): Promise<RunOutcome> {
   const folder = resolve(options.folder ?? join('runs', experiment.name));
   checkNames(experiment);
+  await checkMethods(experiment);
   await io(`make ${folder}`, () => mkdir(folder, { recursive: true }));
   const release = await takeLock(join(folder, 'run.lock'));
   try {
@@ -65,18 +67,19 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
 
 async function allStages(context: Context): Promise<Results> {
   const { experiment } = context;
-  const base = await baseModelStage(context);
-  const tokenizer = Tokenizer.fromGguf(base.result.path);
-
-  const datasets = await inOrder(experiment.regimes, (regime) => datasetStage(context, regime, tokenizer));
-  const trainings = await trainAll(context, base.result, datasets);
+  const needs = await neededBy(experiment.evaluation.methods);
+  // Only what a method acts by is made: a language model is not fetched for an experiment without one.
+  const base = needs.base ? await baseModelStage(context) : undefined;
+  const tokenizer = base && needs.adapter ? Tokenizer.fromGguf(base.result.path) : undefined;
+  const datasets = tokenizer ? await inOrder(experiment.regimes, (regime) => datasetStage(context, regime, tokenizer)) : new Map<Regime, never>();
+  const trainings = base && needs.adapter ? await trainAll(context, base.result, datasets) : new Map<string, StageOutcome<TrainingResult>>();
   const regimes = await inOrder(experiment.regimes, (regime) => {
     const training = [...trainings.values()].find((outcome) => outcome.result.regimes.includes(regime));
-    return evaluateStage(context, regime, tokenizer, base.result, training);
+    return evaluateStage(context, regime, base?.result, training);
   });
 
   const stages = [
-    ['base-model', base] as const,
+    ...(base ? [['base-model', base] as const] : []),
     ...[...datasets].map(([regime, outcome]) => [`dataset-${regime}`, outcome] as const),
     ...[...trainings].map(([name, outcome]) => [`train-${name}`, outcome] as const),
     ...[...regimes].map(([regime, outcome]) => [`evaluate-${regime}`, outcome] as const),
@@ -88,7 +91,7 @@ async function allStages(context: Context): Promise<Results> {
     machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memoryBytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },
     experiment: { ...experiment },
     actions: actionNames(experiment),
-    baseModel: { name: base.result.name, sha256: base.result.sha256 },
+    ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
     datasets: [...datasets].map(([regime, { result, seconds }]) => ({ regime, ...result.totals, seconds })),
     training: [...trainings.values()].map((outcome) => outcome.result),
     stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peakRssBytes: outcome.peakBytes })),
@@ -96,10 +99,9 @@ async function allStages(context: Context): Promise<Results> {
   } satisfies Results);
 }
 
-/** One adapter for all regimes, or one each; none when the fine-tuned model is not among the methods. */
+/** One adapter for all regimes, or one each. */
 async function trainAll(context: Context, base: Parameters<typeof trainStage>[3], datasets: ReadonlyMap<Regime, Awaited<ReturnType<typeof datasetStage>>>): Promise<Map<string, StageOutcome<TrainingResult>>> {
   const { experiment } = context;
-  if (!experiment.evaluation.methods.includes('sft')) return new Map();
   const groups: [string, Regime[]][] =
     experiment.training.adapter === 'joint' ? [['joint', experiment.regimes]] : experiment.regimes.map((regime) => [regime, [regime]]);
   const outcomes = await inOrder(groups, ([name, regimes]) => trainStage(context, name, regimes, base, regimes.map((regime) => datasets.get(regime)!)));

@@ -5,11 +5,12 @@ import { resolveBaseModel, type BaseModel } from '../base-model.js';
 import { makeDataset } from '../dataset/make.js';
 import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
-import { identities } from '../evaluate/identity.js';
+import { identity } from '../evaluate/identity.js';
 import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { sha256File } from '../files.js';
 import { readExample, type Tokenizer } from '../library.js';
+import { methodsIn } from '../methods/index.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
 import type { TrainConfig } from '../train/contract.js';
@@ -169,26 +170,26 @@ async function trainingResult(name: string, regimes: readonly Regime[], output: 
   };
 }
 
-/** Plays and measures every method in one regime; `training` is the adapter's, or undefined when `sft` is not asked for. */
+/** Plays and measures every method in one regime, by the base model and the adapter where methods need them. */
 export async function evaluateStage(
   context: Context,
   regime: Regime,
-  tokenizer: Tokenizer,
-  base: BaseModel,
+  base: BaseModel | undefined,
   training: StageOutcome<TrainingResult> | undefined,
 ): Promise<StageOutcome<RegimeResult>> {
-  const { experiment } = context;
+  const { experiment, threads, signal } = context;
   const folder = join('evaluation', regime);
   const adapter = training && join(context.folder, 'train', training.result.name, 'adapter');
-  const actors = { tokenizer, base, adapter };
-  const { methods, resamples } = experiment.evaluation;
-  const madeFrom = Object.fromEntries(await identities(experiment, regime, actors, context.signal));
+  const { resamples } = experiment.evaluation;
+  const uses = methodsIn(experiment, regime).map((setting) => ({ setting, experiment, regime, base, adapter, threads, signal }));
+  const madeFrom: object[] = [];
+  for (const use of uses) madeFrom.push({ name: use.setting.name, ...(await identity(use)) });
   return staged(context, (report) => ({
     name: `evaluate-${regime}`,
-    inputs: { version, methods, resamples, madeFrom },
+    inputs: { version, resamples, madeFrom },
     // The rows say themselves what made them, so none has to be removed when something changes.
     outputs: [folder],
     mends: true,
-    work: () => evaluateRegime(experiment, regime, { ...actors, folder: join(context.folder, folder), threads: context.threads, signal: context.signal, onProgress: report }),
+    work: () => evaluateRegime(experiment, regime, { base, adapter, folder: join(context.folder, folder), threads, signal, onProgress: report }),
   }));
 }

@@ -1,0 +1,72 @@
+// The registry: every method there is. Experiments, the command line, results and pages go by it; a new method is a file and a line here.
+import { TiresiasError } from '../errors.js';
+import { closest } from '../arguments.js';
+import { isModule, type Experiment, type MethodSetting } from '../experiment.js';
+import { zod } from '../lazy.js';
+import type { Regime } from '../spec.js';
+import { agents } from './agents.js';
+import { icl } from './icl.js';
+import type { Method, MethodNeeds, MethodUse } from './method.js';
+import { oracle } from './oracle.js';
+import { ownMethod } from './own.js';
+import { random } from './random.js';
+import { sft } from './sft.js';
+
+export type { Method, MethodGroup, MethodNeeds, MethodUse, Player, PlayOptions } from './method.js';
+export type { OwnAgent, OwnContext, OwnMethod } from './own.js';
+
+let known: readonly Method[] | undefined;
+
+/** All methods that Tiresias brings, in the order of reports. */
+export function methods(): readonly Method[] {
+  known ??= [oracle, sft, icl, ...agents(), random];
+  return known;
+}
+
+/** The method that an experiment names. Throws UNKNOWN_NAME, and INVALID_METHOD for a module that is none. */
+export async function methodOf(setting: MethodSetting): Promise<Method> {
+  if (isModule(setting.method)) return ownMethod(setting.method, setting.name);
+  const method = methods().find(({ name }) => name === setting.method);
+  if (method) return method;
+  const names = methods().map(({ name }) => name);
+  const meant = closest(setting.method, names);
+  const hint = meant === undefined ? `expected one of ${names.join(', ')}, or a module such as "./always.mjs"` : `did you mean ${meant}?`;
+  throw new TiresiasError('UNKNOWN_NAME', `method ${JSON.stringify(setting.method)} does not exist; ${hint}`);
+}
+
+/** The methods that an experiment compares in a regime. */
+export const methodsIn = (experiment: Experiment, regime: Regime): MethodSetting[] =>
+  experiment.evaluation.methods.filter(({ regimes }) => regimes?.includes(regime) ?? true);
+
+/**
+ * Checks every method of an experiment in every regime, before anything is computed. Throws a TiresiasError that names the method
+ * and what to do.
+ */
+export async function checkMethods(experiment: Experiment, regimes: readonly Regime[] = experiment.regimes): Promise<void> {
+  for (const regime of regimes) {
+    for (const setting of methodsIn(experiment, regime)) await checkMethod(await methodOf(setting), { setting, experiment, regime, threads: 1 });
+  }
+}
+
+async function checkMethod(method: Method, use: MethodUse): Promise<void> {
+  const { setting, experiment, regime } = use;
+  const fail = (problem: string): never => {
+    throw new TiresiasError('INVALID_EXPERIMENT', `method ${setting.name}: ${problem}`, { details: { method: setting.name, regime } });
+  };
+  if (!method.regimes.includes(regime)) {
+    fail(`it cannot act in the regime ${regime}; write {"method": "${setting.method}", "regimes": ${JSON.stringify(method.regimes)}}, or leave it out`);
+  }
+  if (method.needsSupport && experiment.support.trajectories === 0) fail('it cannot act without support; raise support.trajectories, or leave it out');
+  const parsed = zod().fromJSONSchema(method.options as Parameters<ReturnType<typeof zod>['fromJSONSchema']>[0]).safeParse(setting.options);
+  if (!parsed.success) {
+    const takes = Object.keys((method.options as { properties?: object }).properties ?? {});
+    fail(`options: ${zod().prettifyError(parsed.error).replaceAll('\n', ' ')}; it takes ${takes.length > 0 ? takes.join(', ') : 'no options'}`);
+  }
+  await method.check?.(use);
+}
+
+/** What has to be made before these methods can act. */
+export async function neededBy(settings: readonly MethodSetting[]): Promise<MethodNeeds> {
+  const needs = await Promise.all(settings.map(async (setting) => (await methodOf(setting)).needs(setting)));
+  return { base: needs.some(({ base }) => base), adapter: needs.some(({ adapter }) => adapter) };
+}

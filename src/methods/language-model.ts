@@ -1,0 +1,77 @@
+// A language model that reads the few-shot prompt and acts by the log-probabilities of the actions' tokens.
+import seedrandom from 'seedrandom';
+import { Prompts, Tokenizer, type Episodes, type Ragged } from '../library.js';
+import type { Decider } from '../train/decider.js';
+import type { PlayOptions, Player } from './method.js';
+
+/** How an action is taken from its log-probabilities. */
+export interface Decision {
+  /** The likeliest (ties go to the lowest), or a draw. */
+  decision: 'greedy' | 'sample';
+  /** Draws are from probabilities raised to the power of its inverse. */
+  temperature: number;
+  /** Names the random numbers of draws. */
+  seed: string;
+}
+
+/** Plays by a decider, whose contexts are the episodes in `tokenizer`'s ids. */
+export class LanguageModel implements Player {
+  /** Ends `decider` when it is ended itself. */
+  constructor(
+    private readonly decider: Decider,
+    private readonly tokenizer: Tokenizer,
+    private readonly how: Decision,
+  ) {}
+
+  /** Opens a session a row, reads what each action led to, and closes them. */
+  async play(episodes: Episodes, { firstRow, signal, onProgress }: PlayOptions): Promise<Episodes> {
+    episodes.reset();
+    const prompts = new Prompts(episodes, this.tokenizer);
+    try {
+      let { sessions, logprobs } = await this.decider.open(rowsOf(prompts.open(episodes)), prompts.actionIds());
+      while (true) {
+        signal?.throwIfAborted();
+        const stage = episodes.stage;
+        episodes.step(Uint8Array.from(logprobs, (row, i) => this.#choose(row, firstRow + i, stage)));
+        onProgress?.(episodes.stage / episodes.horizon);
+        if (episodes.done) break;
+        logprobs = await this.decider.extend(sessions, rowsOf(prompts.next(episodes)));
+      }
+      await this.decider.close(sessions);
+      return episodes;
+    } finally {
+      prompts.dispose();
+    }
+  }
+
+  /** Ends the process. */
+  async end(): Promise<void> {
+    await this.decider.end();
+  }
+
+  #choose(logprobs: readonly number[], row: number, stage: number): number {
+    const { decision, temperature, seed } = this.how;
+    return decision === 'greedy' ? largest(logprobs) : drawn(logprobs, temperature, seedrandom(`${seed}/${row}/${stage}`)());
+  }
+}
+
+/** Index of the largest value, the lowest on ties. */
+export function largest(values: readonly number[]): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+}
+
+/** The index at which the cumulative probability passes `u` in [0, 1), of probabilities in proportion to `exp(logprob / temperature)`. */
+export function drawn(logprobs: readonly number[], temperature: number, u: number): number {
+  const top = Math.max(...logprobs);
+  const weights = logprobs.map((value) => Math.exp((value - top) / temperature));
+  let left = u * weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [i, weight] of weights.entries()) {
+    left -= weight;
+    if (left < 0) return i;
+  }
+  return weights.findLastIndex((weight) => weight > 0);
+}
+
+function rowsOf({ ids, offsets }: Ragged): Uint32Array[] {
+  return Array.from({ length: offsets.length - 1 }, (_, row) => ids.subarray(offsets[row], offsets[row + 1]));
+}

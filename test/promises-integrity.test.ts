@@ -240,13 +240,12 @@ function after(experiment: Experiment, picked: number): Experiment {
 describe('an evaluation into a folder that holds another', () => {
   it.each(['pomdp', 'apomdp'] as const)('has the results of a folder of its own, whatever changed (%s)', async (regime) => {
     const folder = scratch();
-    const tokenizer = Tokenizer.fromGguf(base);
     let fresh = 0;
     await fc.assert(fc.asyncProperty(sequence, async (picks) => {
       let experiment = small({ regimes: [regime] });
       for (const pick of picks) {
         experiment = after(experiment, pick);
-        const evaluate = (at: string) => evaluateRegime(experiment, regime, { tokenizer, folder: join(folder, at), threads: 1 });
+        const evaluate = (at: string) => evaluateRegime(experiment, regime, { folder: join(folder, at), threads: 1 });
         expect(await evaluate('same')).toEqual(await evaluate(`own-${fresh++}`));
       }
     }), cases(6));
@@ -267,7 +266,7 @@ describe('an evaluation into a folder that holds another', () => {
     let oracle: number | undefined;
     for (const [adapter, file, sha256, salt] of [['a', base, 'x', ''], ['b', base, 'x', ''], ['b', other, 'y', ''], ['b', other, 'y', 'newer'], ['a', base, 'x', '']] as const) {
       fakeBackend(backend(salt));
-      const evaluate = (at: string) => evaluateRegime(experiment, 'pomdp', { tokenizer: Tokenizer.fromGguf(file), base: { path: file, sha256 }, adapter: join(folder, adapter), folder: join(folder, at), threads: 1 });
+      const evaluate = (at: string) => evaluateRegime(experiment, 'pomdp', { base: { path: file, sha256 }, adapter: join(folder, adapter), folder: join(folder, at), threads: 1 });
       const own = `own-${adapter}${sha256}${salt}`;
       expect(await evaluate('same')).toEqual(await evaluate(own));
       for (const method of methods) expect(rows('same', method)).toBe(rows(own, method));
@@ -279,9 +278,8 @@ describe('an evaluation into a folder that holds another', () => {
 
   it('plays again rows with a flipped bit, and no others', async () => {
     const folder = scratch();
-    const tokenizer = Tokenizer.fromGguf(base);
     const experiment = small({ regimes: ['apomdp'] });
-    const evaluate = () => evaluateRegime(experiment, 'apomdp', { tokenizer, folder: join(folder, 'rows'), threads: 1 });
+    const evaluate = () => evaluateRegime(experiment, 'apomdp', { folder: join(folder, 'rows'), threads: 1 });
     const expected = await evaluate();
     const made = contents(join(folder, 'rows'));
     expect(Object.keys(made)).toContain('apomdp-oracle-fixed0.stamp.json');

@@ -53,8 +53,11 @@ export async function ownMethod(path: string, name: string): Promise<Method> {
     throw new TiresiasError('INVALID_METHOD', `method ${name}: ${path} ${problem}; export default { begin(context) { return { act(seen, reward) { return 0; } }; } }`, { cause });
   };
   let own: Partial<OwnMethod> | undefined;
+  let module: string;
   try {
-    own = ((await import(pathToFileURL(path).href)) as { default?: Partial<OwnMethod> }).default;
+    module = await sha256File(path);
+    // Named by its contents, or a changed module would be the old one to a process that has loaded it before.
+    own = ((await import(`${pathToFileURL(path).href}?${module}`)) as { default?: Partial<OwnMethod> }).default;
   } catch (error) {
     return fail(`cannot be loaded (${(error as Error).message})`, error);
   }
@@ -67,7 +70,7 @@ export async function ownMethod(path: string, name: string): Promise<Method> {
     source: method.source ?? path,
     needs: nothing,
     // Of the module itself; what it imports is the user's to keep.
-    identity: async ({ signal }) => ({ module: await sha256File(path, signal) }),
+    identity: async () => ({ module }),
     start: async ({ regime, setting }) => player(method, name, regime, setting.options),
   };
 }

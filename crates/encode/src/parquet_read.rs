@@ -1,26 +1,27 @@
 //! Parquet shards, read back a row group at a time.
 
 use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, Length, RowGroupReader, SerializedFileReader};
 
 use crate::row::{Row, Task};
 use crate::schema::mismatch;
 
 /// An open shard.
 pub(crate) struct ParquetSource {
-    file: SerializedFileReader<File>,
+    file: SerializedFileReader<Ending>,
     next: usize,
 }
 
 impl ParquetSource {
     /// Opens a shard and checks that it has the columns of one.
     pub(crate) fn open(file: File) -> Result<Self> {
-        let file = guarded(|| SerializedFileReader::new(file))?;
+        let file = guarded(|| SerializedFileReader::new(Ending(file)))?;
         match mismatch(file.metadata().file_metadata().schema_descr()) {
             Some(difference) => Err(ParquetError::General(difference)),
             None => Ok(Self { file, next: 0 }),
@@ -34,6 +35,40 @@ impl ParquetSource {
         }
         self.next += 1;
         Some(guarded(|| self.file.get_row_group(self.next - 1).and_then(|group| rows(&*group))))
+    }
+}
+
+/// A file whose end is an error to whoever reads on: the Parquet library passes over a page header's unknown fields without looking whether
+/// there are any bytes left, and a damaged header may claim billions.
+struct Ending(File);
+
+impl Length for Ending {
+    fn len(&self) -> u64 {
+        Length::len(&self.0)
+    }
+}
+
+impl ChunkReader for Ending {
+    type T = UntilEnd;
+
+    fn get_read(&self, start: u64) -> Result<UntilEnd> {
+        self.0.get_read(start).map(UntilEnd)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<bytes::Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+/// Reads up to the end and fails there.
+struct UntilEnd(BufReader<File>);
+
+impl Read for UntilEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends within a page")),
+            read => Ok(read),
+        }
     }
 }
 

@@ -325,3 +325,18 @@ fn every_temporary_name_ends_alike() {
         drop(writer);
     }
 }
+
+/// A page header that claims two billion numbers is refused where the file ends, not after as many looks beyond it.
+#[test]
+fn a_claim_that_goes_beyond_the_end_of_the_file_is_refused_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claims.parquet");
+    write(&path, ShardFormat::Parquet, &(0..10).map(row).collect::<Vec<_>>());
+    let mut bytes = fs::read(&path).unwrap();
+    // Thrift's compact protocol: field 15, a list; its length follows; of doubles; 2^31 - 1 of them. Readers pass over a field they do not know.
+    bytes[4..11].copy_from_slice(&[0xf9, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
+    fs::write(&path, bytes).unwrap();
+    let rows: Result<Vec<Row>, _> = read_shard(&path).and_then(Iterator::collect);
+    let message = rows.unwrap_err().to_string();
+    assert!(message.contains("the file ends within a page"), "{message}");
+}

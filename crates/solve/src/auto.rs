@@ -128,13 +128,8 @@ impl Solver for Then {
         let better =
             second.lower > first.lower + same || (second.lower >= first.lower - same && second.gap() < first.gap());
         let Solution { policy, stats, .. } = if better { second } else { first };
-        Ok(Solution {
-            lower,
-            upper,
-            policy,
-            stats: Stats { seconds, start_up, iterations, backups, threads, ..stats },
-            stopped,
-        })
+        let stats = Stats { seconds, start_up, iterations, backups, threads, ..stats };
+        Ok(Solution::new((lower, upper), policy, stats, stopped))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
+use crate::belief::backup::ordered;
 use crate::{Hook, Limits, SolveError, SolvedPolicy};
 
 /// Why a solver stopped.
@@ -77,6 +78,12 @@ pub struct Solution {
 }
 
 impl Solution {
+    /// The only way to make one: bounds that come by two ways and meet can cross by rounding, and then the smaller is the lower.
+    pub(crate) fn new(bounds: (f64, f64), policy: SolvedPolicy, stats: Stats, stopped: Stopped) -> Self {
+        let (lower, upper) = ordered(bounds.0, bounds.1);
+        Self { lower, upper, policy, stats, stopped }
+    }
+
     /// `upper - lower`.
     pub fn gap(&self) -> f64 {
         self.upper - self.lower

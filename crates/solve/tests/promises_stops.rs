@@ -243,6 +243,22 @@ fn every_solver_hears_the_clock_and_the_hook() {
     println!("{} solves of {all} models; processor time over the limit, the most: {}", late.len(), worst.join("; "));
 }
 
+/// Lower bounds and upper bounds of these came by two ways, and crossed by one rounding.
+#[test]
+fn bounds_that_meet_do_not_cross() {
+    let text = r#"{"schema":"tiresias.model/1","name":"odd 35","states":3,"actions":1,"observations":1,"discount":0.9999,"horizon":7,
+        "alpha":0.0,"start":[0.27881124315708766,0.35090563905577365,0.3702831177871387],"terminal":["2"],
+        "reward":{"state_action":[[-6e-100,5e-100,6e-100]]},
+        "dynamics":[{"transition":[[{"0":1.0,"1":1e-310},{"1":1.0},{"2":1.0}]],"observation":[[{"0":1.0},{"0":1.0},{"0":1.0}]]}]}"#;
+    let model = Model::from_json(text).unwrap();
+    for solver in solvers(&model) {
+        if let Ok(solution) = solver.solve(&model, &Limits::default(), &no_hook) {
+            assert!(solution.lower <= solution.upper, "{}: {} {}", solver.name(), solution.lower, solution.upper);
+            assert!(solution.lower <= solution.value() && solution.value() <= solution.upper);
+        }
+    }
+}
+
 /// The model in units in which a reward is so many times as large.
 fn in_units(model: &Model, factor: f64) -> Model {
     let mut parts = model.to_builder();

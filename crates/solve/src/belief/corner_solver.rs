@@ -43,7 +43,7 @@ impl Solver for CornerBounds {
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution { lower, upper, policy, stats, stopped })
+        Ok(Solution::new((lower, upper), policy, stats, stopped))
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn unrefined(model: &Model, corners: Corners, watch: &Watch, solver: 
     let stats =
         Stats { seconds, start_up: seconds, iterations: 0, backups: 0, vectors, points: vectors, threads: 1, solver };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-    Solution { lower, upper, policy, stats, stopped: watch.stopped().unwrap_or(Stopped::Time) }
+    Solution::new((lower, upper), policy, stats, watch.stopped().unwrap_or(Stopped::Time))
 }
 
 /// Belief solvers treat models with observations; the others have tables.

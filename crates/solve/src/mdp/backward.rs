@@ -94,7 +94,7 @@ impl Solver for BackwardInduction {
         }
         let (lower, upper) = (bracket.lower, bracket.upper);
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
-        Ok(Solution { lower, upper, policy, stats, stopped })
+        Ok(Solution::new((lower, upper), policy, stats, stopped))
     }
 }
 

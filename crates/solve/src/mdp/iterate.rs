@@ -158,7 +158,7 @@ pub(crate) fn iterate(
         solver,
     };
     let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
-    Solution { lower: bracket.lower, upper: bracket.upper, policy, stats, stopped }
+    Solution::new((bracket.lower, bracket.upper), policy, stats, stopped)
 }
 
 /// The largest value of `actions` in state 0: what values are kept relative to.

@@ -97,7 +97,7 @@ impl Solver for Estimate {
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution { lower, upper, policy, stats, stopped })
+        Ok(Solution::new((lower, upper), policy, stats, stopped))
     }
 }
 

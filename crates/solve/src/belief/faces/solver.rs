@@ -143,7 +143,7 @@ impl Solver for Faces {
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution { lower, upper, policy, stats, stopped })
+        Ok(Solution::new((lower, upper), policy, stats, stopped))
     }
 }
 

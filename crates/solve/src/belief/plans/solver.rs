@@ -73,7 +73,7 @@ impl Solver for Plans {
             solver: self.name(),
         };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
+        Ok(Solution::new((run.lower, run.upper), policy, stats, run.stopped))
     }
 }
 

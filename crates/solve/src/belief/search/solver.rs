@@ -67,7 +67,7 @@ impl Solver for Search {
         let (seconds, solver) = (watch.seconds(), self.name());
         let stats = Stats { seconds, start_up, iterations, backups, vectors, points, threads, solver };
         let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution { lower: run.lower, upper: run.upper, policy, stats, stopped: run.stopped })
+        Ok(Solution::new((run.lower, run.upper), policy, stats, run.stopped))
     }
 }
 

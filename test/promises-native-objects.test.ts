@@ -1,7 +1,7 @@
 // Native memory: the collector hears of all of it, and dispose() gives it back; nothing of it is used after that.
 import { describe, expect, it } from 'vitest';
 import {
-  AlphaPolicy, BeliefBatch, BeliefTracker, Environments, Model, classicModel, compactTokenizer, compileEncoder, createEpisodes, drawTask, loadPolicy, solveSync,
+  AlphaPolicy, BeliefBatch, BeliefTracker, Environments, Model, Prompts, classicModel, compactTokenizer, compileEncoder, createAgents, createEpisodes, drawTask, loadPolicy, solveSync,
   type EpisodesSpec, type ShardSpec,
 } from '../src/index.js';
 import { native } from '../src/native.js';
@@ -20,6 +20,7 @@ const spec = { family: 'energy', split: 'train', seed: 1, regime: 'mdp', horizon
 
 /** One of each class, except the token that cancels a call: 8 bytes, which live as long as the call. */
 const make: Record<string, () => object | Promise<object>> = {
+  Agents: () => createAgents(spec as unknown as EpisodesSpec, 'empirical'),
   AlphaPolicy: () => solution.alphaPolicy(),
   BeliefBatch: () => new native.BeliefBatch(model, { count: 3 }),
   BeliefTracker: () => new BeliefTracker(model, solution),
@@ -30,6 +31,7 @@ const make: Record<string, () => object | Promise<object>> = {
   ExampleSource: () => native.createExampleSource(JSON.stringify(spec satisfies object as unknown as ShardSpec), tokenizer(), false),
   LoadedModel: () => Model.parse(model.toJson()),
   Model: () => Model.fromJson(model.toJson()),
+  Prompts: async () => new Prompts(await createEpisodes(spec as unknown as EpisodesSpec), tokenizer()),
   Solution: () => loadPolicy(solution.savePolicy(), model),
   SolvedBatch: () => native.solveBatch([model]),
   Tokenizer: () => tokenizer(),

@@ -53,7 +53,7 @@ impl<'a> Trajectories<'a> {
     }
 
     /// The steps of trajectory `i`, in order.
-    pub fn steps(&self, i: usize) -> impl Iterator<Item = Step> + 'a {
+    pub fn steps(&self, i: usize) -> impl Iterator<Item = Step> + use<'a> {
         let Self { horizon, observations, actions, rewards } = *self;
         let seen = move |t: usize| usize::try_from(observations[i * horizon + t]).ok();
         (0..horizon).map(move |stage| Step {
@@ -66,13 +66,13 @@ impl<'a> Trajectories<'a> {
     }
 
     /// The steps of all trajectories, in order.
-    pub fn all_steps(&self) -> impl Iterator<Item = Step> + 'a {
+    pub fn all_steps(&self) -> impl Iterator<Item = Step> + use<'a> {
         let this = *self;
         (0..this.count()).flat_map(move |i| this.steps(i))
     }
 
     /// All decisions with states before and after (where the state is seen): all but each trajectory's last.
-    pub fn transitions(&self) -> impl Iterator<Item = Transition> + 'a {
+    pub fn transitions(&self) -> impl Iterator<Item = Transition> + use<'a> {
         self.all_steps().filter_map(|Step { seen, action, reward, next, .. }| {
             Some(Transition { state: seen?, action, reward, next: next? })
         })

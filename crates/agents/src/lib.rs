@@ -6,11 +6,17 @@
 //! its source and its tests beside it; [`registry`] lists them.
 #![forbid(unsafe_code)]
 
+mod acting;
 mod agent;
+mod counts;
+mod draws;
 mod error;
+mod methods;
+mod plan;
 pub mod registry;
 mod table;
 mod trajectories;
+mod window;
 
 pub use agent::{Agent, Context, Known, Method, Percept, Prior, Shape};
 pub use error::AgentError;

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tiresias_model::family::Regime;
 
+use crate::methods::{bc_prompt, cql, empirical, fqi, pessimistic, posterior_sampling, ucb};
 use crate::{AgentError, Method, Prior, Shape};
 
 /// What a method may know of a task beyond its form, its support and its history.
@@ -75,7 +76,7 @@ pub struct Entry {
     pub source: &'static str,
     /// JSON Schema of its options.
     pub options: fn() -> Schema,
-    make: fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>,
+    pub(crate) make: fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>,
 }
 
 /// What a method is made for.
@@ -92,7 +93,15 @@ pub(crate) const ALL: &[Regime] = &[Regime::Mdp, Regime::Pomdp, Regime::Apomdp];
 
 /// All methods, in the order of reports.
 pub fn entries() -> Vec<Entry> {
-    vec![]
+    vec![
+        bc_prompt::ENTRY,
+        empirical::ENTRY,
+        posterior_sampling::ENTRY,
+        ucb::ENTRY,
+        fqi::ENTRY,
+        cql::ENTRY,
+        pessimistic::ENTRY,
+    ]
 }
 
 /// The entry called `name`.
@@ -135,4 +144,29 @@ impl Entry {
 /// Reads a method's options; what is left out keeps its default, what is unknown is refused.
 pub(crate) fn read_options<T: DeserializeOwned>(options: Value) -> Result<T, AgentError> {
     serde_json::from_value(options).map_err(|error| AgentError::Method(format!("options: {error}")))
+}
+
+/// Refuses an option below `least`.
+pub(crate) fn at_least(option: &str, value: f64, least: f64) -> Result<(), AgentError> {
+    check(option, value, value >= least, &format!("at least {least}"))
+}
+
+/// Refuses an option that is not above `limit`.
+pub(crate) fn above(option: &str, value: f64, limit: f64) -> Result<(), AgentError> {
+    check(option, value, value > limit, &format!("above {limit}"))
+}
+
+fn check(option: &str, value: f64, fits: bool, range: &str) -> Result<(), AgentError> {
+    if fits {
+        return Ok(());
+    }
+    Err(AgentError::Method(format!("option {option} is {value}; set it to a number {range}, or leave it out")))
+}
+
+/// The number of iterations, which without a word is the horizon, and never more.
+pub(crate) fn iterations(option: Option<usize>, horizon: usize) -> Result<usize, AgentError> {
+    match option {
+        Some(0) => Err(AgentError::Method("option iterations is 0; set it to at least 1, or leave it out".into())),
+        _ => Ok(option.unwrap_or(horizon).min(horizon)),
+    }
 }

@@ -1,0 +1,9 @@
+//! One file a method.
+
+pub(crate) mod bc_prompt;
+pub(crate) mod cql;
+pub(crate) mod empirical;
+pub(crate) mod fqi;
+pub(crate) mod pessimistic;
+pub(crate) mod posterior_sampling;
+pub(crate) mod ucb;

@@ -1,0 +1,192 @@
+//! `posterior-sampling`: act as if a model drawn from the posterior were true.
+
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use tiresias_model::family::Regime;
+use tiresias_model::random::Key;
+
+use crate::acting::{Learner, Mind, Settled};
+use crate::counts::Counts;
+use crate::draws::{Draws, EPISODE};
+use crate::plan::{Choice, Estimate, Planner, first_best};
+use crate::registry::{above, at_least, read_options};
+use crate::window::Windows;
+use crate::{Agent, AgentError, Context, Entry, Group, Knows, Method};
+
+/// How often a model is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Every {
+    /// Once an episode.
+    Episode,
+    /// At every decision.
+    Decision,
+}
+
+/// What `posterior-sampling` may be told.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Options {
+    /// Transitions that the prior counts for in every state and action, spread evenly over the next states. Above 0.
+    #[schemars(range(min = 0.0))]
+    prior_weight: f64,
+    /// The prior's mean reward; left out, the mean of the support's rewards (0 without a support).
+    reward_mean: Option<f64>,
+    /// The prior's standard deviation of the mean reward of a state and action; left out, that of the support's rewards (1 where they
+    /// are all alike).
+    #[schemars(range(min = 0.0))]
+    reward_spread: Option<f64>,
+    /// Standard deviation of a reward around its mean; left out, that of the support's rewards within a state and action, or
+    /// `rewardSpread` where no state and action was met twice.
+    #[schemars(range(min = 0.0))]
+    reward_noise: Option<f64>,
+    /// Whether a model is drawn once an episode, or anew at every decision.
+    every: Every,
+    /// Whether counting goes on within the episode; with `every` at `decision`.
+    online: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            prior_weight: 1.0,
+            reward_mean: None,
+            reward_spread: None,
+            reward_noise: None,
+            every: Every::Episode,
+            online: false,
+        }
+    }
+}
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "posterior-sampling",
+    label: "Posterior sampling",
+    group: Group::Model,
+    knows: Knows::Nothing,
+    regimes: &[Regime::Mdp],
+    needs_support: false,
+    summary: "Plans in a model drawn from the posterior, once an episode or at every decision.",
+    source: "Osband, Russo, Van Roy, \"(More) efficient reinforcement learning via posterior sampling\", NeurIPS 2013; \
+             on a bandit: Thompson, Biometrika 1933",
+    options: || schema_for!(Options),
+    make: |options, _| {
+        let options: Options = read_options(options)?;
+        above("priorWeight", options.prior_weight, 0.0)?;
+        options.reward_spread.map_or(Ok(()), |spread| above("rewardSpread", spread, 0.0))?;
+        options.reward_noise.map_or(Ok(()), |noise| at_least("rewardNoise", noise, 0.0))?;
+        if options.online && options.every == Every::Episode {
+            let problem = "online has no use while every is \"episode\", as the one model is drawn before anything is learned; \
+                           set every to \"decision\" or leave online out";
+            return Err(AgentError::Method(problem.into()));
+        }
+        Ok(Box::new(options))
+    },
+};
+
+/// `P(·|s,a)` from its Dirichlet posterior, each mean reward from its normal posterior under a known noise, and the plan that is best
+/// if both are true. With `every` at `decision` and `online` this is Thompson sampling on a bandit.
+///
+/// A draw costs S·A·(S + 1) variables of some 50 ns, its plan H · S·A·(S + 2) multiply-adds; `every` at `decision` costs both as often.
+impl Method for Options {
+    fn begin(&self, context: &Context<'_>) -> Result<Box<dyn Agent>, AgentError> {
+        let horizon = context.shape.horizon;
+        let counts = Counts::of(Windows::of(context.shape), context)?;
+        let mut mind = Sampler {
+            prior_weight: self.prior_weight,
+            rewards: RewardPrior::new(self, &counts, context.support.rewards),
+            discount: context.shape.discount,
+            key: context.key,
+            episode: context.episode,
+            row: vec![0.0; counts.states()],
+            estimate: Estimate::default(),
+            planner: Planner::default(),
+        };
+        Ok(match (self.every, self.online) {
+            (Every::Episode, _) => Settled::new(context, mind.plan(&counts, EPISODE, horizon).to_vec()),
+            (Every::Decision, true) => Learner::new(context, counts, mind),
+            (Every::Decision, false) => {
+                let states = counts.states();
+                let stage = |t: usize| mind.plan(&counts, t as u32, horizon - t)[..states].to_vec();
+                Settled::new(context, (0..horizon).flat_map(stage).collect())
+            }
+        })
+    }
+}
+
+/// Independent normal priors of mean rewards.
+#[derive(Debug, Clone, Copy)]
+struct RewardPrior {
+    mean: f64,
+    spread: f64,
+    noise: f64,
+}
+
+impl RewardPrior {
+    /// What the options leave open is taken from the support.
+    fn new(options: &Options, counts: &Counts, rewards: &[f64]) -> Self {
+        let n = rewards.len() as f64;
+        let centre = counts.mean_of_all();
+        let squares: f64 = rewards.iter().map(|r| (r - centre) * (r - centre)).sum();
+        let spread = options.reward_spread.unwrap_or(if squares > 0.0 { (squares / n).sqrt() } else { 1.0 });
+        // Within rows: all squares less those of the rows' means.
+        let met = (0..counts.rows()).filter(|&row| counts.rewards(row).0 > 0.0);
+        let (rows, between) = met.fold((0.0, 0.0), |(rows, sum), row| {
+            let (paid, earned) = counts.rewards(row);
+            let from_centre = earned / paid - centre;
+            (rows + 1.0, sum + paid * from_centre * from_centre)
+        });
+        // What is left of equal rewards is rounding.
+        let within = if squares - between > 1e-12 * squares { squares - between } else { 0.0 };
+        let noise = if n > rows { (within / (n - rows)).sqrt() } else { spread };
+        Self { mean: options.reward_mean.unwrap_or(centre), spread, noise: options.reward_noise.unwrap_or(noise) }
+    }
+
+    /// Mean and standard deviation of the posterior after `paid` rewards that sum to `earned`.
+    fn posterior(self, (paid, earned): (f64, f64)) -> (f64, f64) {
+        if paid == 0.0 {
+            return (self.mean, self.spread);
+        }
+        // The prior counts for as many rewards as would leave its spread.
+        let weight = (self.noise / self.spread).powi(2);
+        ((weight * self.mean + earned) / (weight + paid), self.noise / (weight + paid).sqrt())
+    }
+}
+
+struct Sampler {
+    prior_weight: f64,
+    rewards: RewardPrior,
+    discount: f64,
+    key: Key,
+    episode: u64,
+    row: Vec<f64>,
+    estimate: Estimate,
+    planner: Planner,
+}
+
+impl Sampler {
+    fn plan(&mut self, counts: &Counts, step: u32, levels: usize) -> &[Choice] {
+        let mut draws = Draws::new(self.key, self.episode, step);
+        let share = self.prior_weight / counts.states() as f64;
+        self.estimate.clear(counts.actions());
+        for row in 0..counts.rows() {
+            self.row.fill(share);
+            counts.moves(row).for_each(|(to, times)| self.row[to as usize] += times);
+            draws.dirichlet(&mut self.row);
+            let (mean, deviation) = self.rewards.posterior(counts.rewards(row));
+            let reward = mean + deviation * draws.normal();
+            self.estimate.push(reward, 0.0, (0..).zip(self.row.iter().copied()));
+        }
+        let greedy = |_, _, q: &mut [f64]| {
+            let best = first_best(q);
+            (Some(best as u8), q[best])
+        };
+        self.planner.plan(&self.estimate, levels, self.discount, |_, _| 0.0, greedy)
+    }
+}
+
+impl Mind for Sampler {
+    fn choose(&mut self, counts: &Counts, stage: usize, left: usize, state: usize) -> Choice {
+        self.plan(counts, stage as u32, left)[state]
+    }
+}

@@ -379,6 +379,12 @@ impl Prompts {
         Ok(Self(Held::new(&Home::here(), prompts)))
     }
 
+    /// Number of actions.
+    #[napi(getter)]
+    pub fn actions(&self) -> u32 {
+        self.0.action_ids().len() as u32
+    }
+
     /// Token id of each action.
     #[napi]
     pub fn action_ids(&self) -> Uint32Array {

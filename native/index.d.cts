@@ -355,6 +355,8 @@ export declare class Prompts {
   dispose(): void
   /** Proves the encoding for the episodes' template and the tokenizer. */
   constructor(episodes: Episodes, tokenizer: Tokenizer)
+  /** Number of actions. */
+  get actions(): number
   /** Token id of each action. */
   actionIds(): Uint32Array
   /** Each row's few-shot prompt, up to the place of the first action. Only before the first decision. */

@@ -15,7 +15,7 @@ describe('exports of the addon and of the library', () => {
     child.stderr.on('data', (text: Buffer) => (said += text.toString()));
     const code = await new Promise((resolve) => child.once('close', resolve));
     expect(code, said).toBe(0);
-    expect(said).toMatch(/^\d{3,} calls of \d+ seeds, clean$/m);
+    expect(said).toMatch(/^\d{3,} calls of \d+ seeds in \d+ processor seconds, clean$/m);
   });
 
   it('of a row far beyond the end say so at once', { timeout: 20_000 }, async () => {

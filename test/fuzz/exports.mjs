@@ -25,15 +25,20 @@ const here = fileURLToPath(import.meta.url);
 const built = (name) => new URL(`../../dist/${name}`, import.meta.url).href;
 
 /**
- * Runs children until `seconds` are over; resolves to the number of calls made, and of the seeds used. Rejects with an account of the
+ * Runs children until `seconds` are over; resolves to the number of calls made, of the seeds used, and of the processor's seconds that they took. Rejects with an account of the
  * first failure.
  */
 export async function fuzz({ seconds, seed = 1, calls = CALLS }) {
   const end = performance.now() + seconds * 1000;
   let made = 0;
+  let processor = 0;
   let last = seed;
-  for (; made === 0 || performance.now() < end; last++) made += await child(last, calls, end);
-  return { calls: made, seeds: last - seed };
+  for (; made === 0 || performance.now() < end; last++) {
+    const one = await child(last, calls, end);
+    made += one.calls;
+    processor += one.processor;
+  }
+  return { calls: made, seeds: last - seed, processor };
 }
 
 async function child(seed, calls, end) {
@@ -66,8 +71,11 @@ async function child(seed, calls, end) {
   closeSync(log);
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   rmSync(folder, { recursive: true, force: true });
-  if (code === 0) return Number(/^(\d+) calls$/m.exec(said)?.[1]);
-  if (ended && !hangs) return lines.length;
+  if (code === 0) {
+    const [, calls, processor] = /^(\d+) calls, (\S+) processor seconds$/m.exec(said);
+    return { calls: Number(calls), processor: Number(processor) };
+  }
+  if (ended && !hangs) return { calls: lines.length, processor: 0 };
   const how = hangs ? 'hangs' : code === 1 ? 'fails' : `dies (${signal ?? code})`;
   const again = `node test/fuzz/exports.mjs --seed ${seed} --calls ${lines.length}`;
   throw new Error(`the process ${how} at call ${lines.length} of seed ${seed}; again: ${again}\nlast calls:\n${lines.slice(-6).join('\n')}\n${said}${errors}`);
@@ -78,7 +86,7 @@ async function child(seed, calls, end) {
 async function calls(seed, most) {
   const [library, { native }, { TiresiasError }] = await Promise.all(['index.js', 'native.js', 'errors.js'].map((name) => import(built(name))));
   const declarations = readDeclarations(new URL('../../native/index.d.cts', import.meta.url));
-  let bundles = objects(library, native);
+  let bundles = await objects(library, native);
   const next = random(seed);
   const args = new Arguments(next, bundles, declarations);
   const natives = new Set(Object.values(native));
@@ -132,14 +140,15 @@ async function calls(seed, most) {
     if (/dispose/.test(target.name)) disposed ||= made;
     if (disposed && made > disposed + 20) {
       bundles.forEach((old) => old.cancelAll());
-      [bundles, disposed] = [objects(library, native), 0];
+      [bundles, disposed] = [await objects(library, native), 0];
       args.bundles = bundles;
     }
     if (args.chance(0.02)) globalThis.gc();
     if (args.chance(0.1)) await new Promise(setImmediate);
   }
   bundles.forEach((bundle) => bundle.cancelAll());
-  console.log(`${most} calls`);
+  const { user, system } = process.cpuUsage();
+  console.log(`${most} calls, ${((user + system) / 1e6).toFixed(1)} processor seconds`);
   process.exit(0);
 }
 
@@ -159,7 +168,7 @@ async function take(generator) {
 }
 
 /** What calls are made on: a few small models of every kind, with what belongs to them. */
-function objects(library, native) {
+async function objects(library, native) {
   const tokens = [];
   const token = () => {
     const made = new native.CancelToken();
@@ -169,7 +178,7 @@ function objects(library, native) {
   const cancelAll = () => tokens.splice(0).forEach((made) => made.cancel());
   const task = (family, regime) => library.drawTask(family, { index: 1, regime, horizon: 4 }).model;
   const models = [library.classicModel('tiger'), library.classicModel('4x3'), task('energy', 'apomdp'), task('energy', 'pomdp'), task('darkroom', 'mdp'), task('clinical', 'apomdp')];
-  return models.map((model, m) => {
+  return Promise.all(models.map(async (model, m) => {
     const { states, actions, observations, horizon, models: cloud } = model;
     // Known for good: the model itself may be disposed of.
     const shape = { states, actions, observations, horizon, models: cloud, start: model.start() };
@@ -185,9 +194,14 @@ function objects(library, native) {
     const nativeEnvironments = new native.Environments(model, { count, seed: 1, horizon: 4 }, solution);
     const tracker = new library.BeliefTracker(model, solution);
     const encoder = library.compileEncoder(template, tokenizer, 4, 2);
-    const all = [model, solution, vectors, tracker, batch, environments, nativeBatch, nativeEnvironments, tokenizer, encoder, new native.CancelToken()];
+    const regime = ['mdp', 'pomdp', 'apomdp'][m % 3];
+    const study = { family: 'energy', split: 'test', seed: 1, regime, horizon: 3, models: 2, support: { trajectories: 1 }, tasks: 2, episodesPerTask: 2, threads: 1 };
+    const episodes = await library.createEpisodes(study);
+    const agents = await library.createAgents(study, 'bc-prompt');
+    const prompts = new library.Prompts(episodes, tokenizer);
+    const all = [episodes, agents, prompts, model, solution, vectors, tracker, batch, environments, nativeBatch, nativeEnvironments, tokenizer, encoder, new native.CancelToken()];
     return { model, shape, solution, vectors, tokenizer, template, count, batch, step: environments.newStep(), json: model.toJson(), saved: solution.savePolicy(), all, token, cancelAll };
-  });
+  }));
 }
 
 function alphaVectors(tiger, library) {
@@ -242,7 +256,7 @@ if (process.argv[1] === here) {
   const [seed, most, seconds] = [values.seed, values.calls, values.seconds].map(Number);
   if (values.child) await calls(seed, most);
   else {
-    const { calls: made, seeds } = await fuzz({ seed, calls: most, seconds });
-    console.log(`${made} calls of ${seeds} seeds, clean`);
+    const { calls: made, seeds, processor } = await fuzz({ seed, calls: most, seconds });
+    console.log(`${made} calls of ${seeds} seeds in ${Math.round(processor)} processor seconds, clean`);
   }
 }

@@ -165,6 +165,8 @@ export interface EvaluationSettings {
   epsilon: number;
   /** Who acts; `random` always, because gaps are normalised by its own. */
   methods: MethodSetting[];
+  /** Name of the method that all others are compared with; when left out the first fine-tuned language model, else the first that is neither oracle nor chance. */
+  reference?: string | undefined;
   /** How a model's action is taken from its log-probabilities: the likeliest, or drawn. */
   decision: 'greedy' | 'sample';
   /** Where it is drawn: from probabilities raised to the power of its inverse. */
@@ -390,12 +392,15 @@ const schemaOf = lazy(() => {
             .refine((list) => list.some((one) => one.method === 'random' && one.regimes === undefined), 'expected "random" among the methods, in every regime: gapNorm is measured against it')
             .refine((list) => new Set(list.map((one) => one.name)).size === list.length, 'expected every name once; give a method that comes twice a "name" of its own')
             .prefault(['oracle', 'sft', 'icl', 'random']),
+          /** Whom all others are compared with. */
+          reference: z.string().optional(),
           decision: z.enum(['greedy', 'sample']).default('greedy'),
           /** Of drawn decisions. */
           temperature: z.number().positive().default(1),
           /** Bootstrap resamples of the tasks. */
           resamples: z.int().min(100).max(100_000).default(2000),
         })
+        .refine((e) => e.reference === undefined || e.methods.some(({ name }) => name === e.reference), { path: ['reference'], error: 'expected the name of one of the methods' })
         .prefault({}),
       /** Worker threads; all cores when absent. Changes no result of solving, drawing or encoding. */
       threads: count.max(1024).optional(),

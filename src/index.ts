@@ -35,12 +35,12 @@ export type {
 } from './train/contract.js';
 export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions } from './methods/index.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';
-export { bcaInterval, type BootstrapOptions, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
+export { bcaInterval, bcaTest, type BootstrapOptions, type BootstrapTest, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';
 export type { ReportPaths } from './report/index.js';
 export type { ProgressEvent } from './progress.js';
 export {
   parseResults,
-  type CloudResult, type CurvePoint, type DatasetResult, type Interval95, type MachineInfo, type MethodResult, type RegimeResult, type Results, type StageResult,
+  type CloudResult, type ComparisonResult, type CurvePoint, type DatasetResult, type Interval95, type MachineInfo, type MethodResult, type RegimeResult, type Results, type StageResult,
   type Trace, type TraceStep, type TrainingResult,
 } from './results.js';

@@ -1,4 +1,4 @@
-// What an experiment leaves behind: `results.json` (tiresias.results/2), read by the report.
+// What an experiment leaves behind: `results.json` (tiresias.results/3), read by the report.
 import type { z as Zod } from 'zod';
 import { TiresiasError } from './errors.js';
 import { lazy, zod } from './lazy.js';
@@ -10,14 +10,26 @@ export type Interval95 = [low: number, high: number];
 export interface CloudResult {
   /** Mean value over tasks, by model. */
   perModel: number[];
+  /** Intervals of `perModel`. */
+  perModelCi95: Interval95[];
   /** Mean over tasks of the worst model's. */
   worst: number;
+  /** Interval of `worst`. */
+  worstCi95: Interval95;
   /** Mean over tasks and models. */
   average: number;
+  /** Interval of `average`. */
+  averageCi95: Interval95;
 }
 
 /** One method in one regime. Gaps are V* - V^π: absolute, relative to |V*|, and normalised by V* - V^random. */
 export interface MethodResult {
+  /** Its name in the registry, or its module. */
+  method: string;
+  /** What it is called in words. */
+  label: string;
+  /** What it belongs to: `reference`, `language`, `network`, `imitation`, `model`, `value` or `own`. */
+  group: string;
   /** Mean over tasks of the gap, in reward. */
   gapAbs: number;
   /** Interval of `gapAbs`. */
@@ -48,6 +60,26 @@ export interface MethodResult {
   exact: boolean;
   /** APOMDP only: values with nature fixed at each model. */
   cloud?: CloudResult | undefined;
+}
+
+/** The paired difference of two methods over tasks: the first less the second, so that below 0 the first loses less. */
+export interface ComparisonResult {
+  /** The first method: the reference of all comparisons in a regime. */
+  method: string;
+  /** The second. */
+  versus: string;
+  /** Difference of the normalised gaps. */
+  gapNorm: number;
+  /** Interval of `gapNorm`. */
+  gapNormCi95: Interval95;
+  /** Difference of the mean gaps, in reward. */
+  gapAbs: number;
+  /** Interval of `gapAbs`. */
+  gapAbsCi95: Interval95;
+  /** The smallest level at which the interval of `gapNorm` would not hold 0. */
+  p: number;
+  /** `p` corrected for the number of comparisons with the reference (Holm). */
+  pHolm: number;
 }
 
 /** One decision of a {@link Trace}. */
@@ -88,8 +120,10 @@ export interface RegimeResult {
   lower: number;
   /** Mean of its certified upper bounds. */
   upper: number;
-  /** By method: `oracle`, `sft`, `icl`, `random`. */
+  /** By the names that the experiment gives them. */
   methods: Record<string, MethodResult>;
+  /** The reference method beside every other: the first fine-tuned language model, else what `evaluation.reference` names. */
+  comparisons: ComparisonResult[];
   /** Episodes for the report. */
   traces: Trace[];
 }
@@ -185,7 +219,7 @@ export interface StageResult {
 /** The document `results.json`. */
 export interface Results {
   /** Format and version of the file. */
-  schema: 'tiresias.results/2';
+  schema: 'tiresias.results/3';
   /** The experiment's name. */
   name: string;
   /** Of tiresias. */
@@ -196,13 +230,13 @@ export interface Results {
   experiment: Record<string, unknown>;
   /** Names of the actions, for plots. */
   actions: string[];
-  /** The pretrained model. */
-  baseModel: {
+  /** The pretrained model; left out where no method needs one. */
+  baseModel?: {
     /** Its name. */
     name: string;
     /** SHA-256 of its file. */
     sha256: string;
-  };
+  } | undefined;
   /** The datasets, by regime. */
   datasets: DatasetResult[];
   /** The trainings. */
@@ -217,6 +251,9 @@ const schemaOf = lazy(() => {
   const z = zod();
   const interval = z.tuple([z.number(), z.number()]);
   const methodResult = z.object({
+    method: z.string(),
+    label: z.string(),
+    group: z.string(),
     gapAbs: z.number(),
     gapAbsCi95: interval,
     gapRel: z.number(),
@@ -231,7 +268,9 @@ const schemaOf = lazy(() => {
     tasks: z.number().int(),
     episodes: z.number().int(),
     exact: z.boolean(),
-    cloud: z.object({ perModel: z.array(z.number()), worst: z.number(), average: z.number() }).optional(),
+    cloud: z
+      .object({ perModel: z.array(z.number()), perModelCi95: z.array(interval), worst: z.number(), worstCi95: interval, average: z.number(), averageCi95: interval })
+      .optional(),
   });
   const traceStep = z.object({
     t: z.number().int(),
@@ -248,6 +287,9 @@ const schemaOf = lazy(() => {
     lower: z.number(),
     upper: z.number(),
     methods: z.record(z.string(), methodResult),
+    comparisons: z.array(z.object({
+      method: z.string(), versus: z.string(), gapNorm: z.number(), gapNormCi95: interval, gapAbs: z.number(), gapAbsCi95: interval, p: z.number(), pHolm: z.number(),
+    })),
     traces: z.array(z.object({ method: z.string(), task: z.number().int(), steps: z.array(traceStep) })),
   });
   const trainingResult = z.object({
@@ -266,13 +308,13 @@ const schemaOf = lazy(() => {
     curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
   });
   return z.object({
-    schema: z.literal('tiresias.results/2'),
+    schema: z.literal('tiresias.results/3'),
     name: z.string(),
     version: z.string(),
     machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
     experiment: z.record(z.string(), z.unknown()),
     actions: z.array(z.string()),
-    baseModel: z.object({ name: z.string(), sha256: z.string() }),
+    baseModel: z.object({ name: z.string(), sha256: z.string() }).optional(),
     datasets: z.array(
       z.object({
         regime: z.string(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
@@ -289,5 +331,9 @@ const schemaOf = lazy(() => {
 export function parseResults(value: unknown, file = 'results'): Results {
   const parsed = schemaOf().safeParse(value);
   if (parsed.success) return parsed.data;
+  const { schema } = (value ?? {}) as { schema?: unknown };
+  if (typeof schema === 'string' && /^tiresias\.results\/[12]$/.test(schema)) {
+    throw new TiresiasError('INVALID_RESULTS', `${file} was written by an older Tiresias (${schema}); run the experiment again into the same folder, which makes it anew from what is there`, { details: { file } });
+  }
   throw new TiresiasError('INVALID_RESULTS', `${file} is not what an experiment leaves as results.json:\n${zod().prettifyError(parsed.error)}`, { details: { file }, cause: parsed.error });
 }

@@ -52,12 +52,35 @@ export const ratioOfMeans = (numerator = 0, denominator = 1): Statistic => (unit
  * - An estimate outside all resamples counts as half a resample inside, which keeps the bias correction finite.
  */
 export function bcaInterval(units: Units, statistic: Statistic, options: BootstrapOptions): Interval {
+  return bca(units.length, options, over(units, statistic)).interval;
+}
+
+/** The interval of `statistic`, and how sure it is that it is not zero. */
+export interface BootstrapTest {
+  /** The statistic of the units themselves. */
+  estimate: number;
+  /** As {@link bcaInterval}. */
+  interval: Interval;
+  /**
+   * The interval inverted: the smallest two-sided level at which it would not hold zero (Efron and Tibshirani, "An Introduction to the
+   * Bootstrap", 1993). At least 1 / resamples, as so many draws cannot tell smaller ones apart; 1 for a single unit.
+   */
+  p: number;
+}
+
+/** Tests whether `statistic` differs from zero over units. */
+export function bcaTest(units: Units, statistic: Statistic, options: BootstrapOptions): BootstrapTest {
+  return bca(units.length, options, over(units, statistic));
+}
+
+/** A statistic as a function of a multiset of unit indices. */
+function over(units: Units, statistic: Statistic): (indices: Uint32Array) => number {
   const scratch: (readonly number[])[] = [];
-  return bca(units.length, options, (indices) => {
+  return (indices) => {
     scratch.length = indices.length;
     for (let i = 0; i < indices.length; i++) scratch[i] = units[indices[i]!]!;
     return statistic(scratch);
-  });
+  };
 }
 
 /** A method's rows keyed by task. */
@@ -86,12 +109,12 @@ export function pairedDifference(first: UnitsByTask, second: UnitsByTask, statis
     }
     return statistic(left) - statistic(right);
   };
-  const interval = bca(common.length, options, difference);
+  const { interval } = bca(common.length, options, difference);
   return { difference: difference(Uint32Array.from(common.keys())), interval, tasks: common.length };
 }
 
 /** BCa for a statistic of a multiset of unit indices. */
-function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: BootstrapOptions, evaluate: (indices: Uint32Array) => number): Interval {
+function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: BootstrapOptions, evaluate: (indices: Uint32Array) => number): BootstrapTest {
   if (count < 1) throw new RangeError('a bootstrap interval needs at least one unit');
   if (!Number.isSafeInteger(resamples) || resamples < 1) throw new RangeError(`resamples must be a positive integer, not ${resamples}`);
   if (!(level > 0 && level < 1)) throw new RangeError(`level must lie strictly between 0 and 1, not ${level}`);
@@ -99,13 +122,13 @@ function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: Bootstra
   const everything = Uint32Array.from({ length: count }, (_, i) => i);
   const estimate = evaluate(everything);
   if (!Number.isFinite(estimate)) throw undefinedStatistic(`the statistic of all ${count} units is ${estimate}`);
-  if (count === 1) return [estimate, estimate];
+  if (count === 1) return { estimate, interval: [estimate, estimate], p: 1 };
 
   const draws = bootstrapDistribution(count, resamples, seed, evaluate);
   if (draws.length < 0.95 * resamples) {
     throw undefinedStatistic(`the statistic is not finite on ${resamples - draws.length} of ${resamples} resamples`);
   }
-  if (draws[0] === estimate && draws.at(-1) === estimate) return [estimate, estimate];
+  if (draws[0] === estimate && draws.at(-1) === estimate) return { estimate, interval: [estimate, estimate], p: estimate === 0 ? 1 : 1 / draws.length };
 
   // Ties count half on each side, as for a continuous statistic rounded to a grid.
   let below = 0;
@@ -125,7 +148,24 @@ function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: Bootstra
     return quantile(draws, stretch > 0 ? cumulativeNormal(bias + shifted / stretch) : shifted > 0 ? 1 : 0);
   };
   const tail = (1 - level) / 2;
-  return [end(tail), end(1 - tail)];
+  // Zero is the end of the interval whose tail is this: the corrections of `end`, solved for the probability.
+  const place = quantileNormal(Math.min(1 - half, Math.max(half, placeOf(draws, 0)))) - bias;
+  const stretch = 1 + acceleration * place;
+  const below0 = stretch > 0 ? cumulativeNormal(place / stretch - bias) : place > 0 ? 1 : 0;
+  const p = Math.min(1, Math.max(1 / draws.length, 2 * Math.min(below0, 1 - below0)));
+  return { estimate, interval: [end(tail), end(1 - tail)], p };
+}
+
+/** The p whose quantile is `value`: {@link quantile} inverted. In the middle of values that equal it. */
+function placeOf(ascending: Float64Array, value: number): number {
+  const first = ascending.findIndex((draw) => draw >= value);
+  if (first === -1) return 1;
+  const last = ascending.findLastIndex((draw) => draw <= value);
+  if (last === -1) return 0;
+  const steps = ascending.length - 1;
+  if (first <= last) return (first + last) / 2 / steps;
+  const [low, high] = [ascending[last]!, ascending[first]!];
+  return (last + (value - low) / (high - low)) / steps;
 }
 
 /** The finite values of the statistic on `resamples` draws of `count` units with replacement, ascending. */

@@ -1,13 +1,14 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { join } from 'node:path';
 import type { DetailedProgress } from '../base-model.js';
-import type { Experiment, Regime } from '../experiment.js';
+import type { Experiment, MethodSetting, Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
 import { identity } from './identity.js';
-import { cloudResult, methodResult } from './metrics.js';
+import { compare } from './comparisons.js';
+import { cloudResult, gapsByTask, methodResult, randomGaps } from './metrics.js';
 import { readRows, rowsFromOutcome, taskMeans, writeRows, type EpisodeRow } from './rows.js';
 
 /** What the methods of an evaluation act by, and how {@link evaluateRegime} plays. */
@@ -84,13 +85,17 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
 
   const of = (name: string, nature: Nature) => played.get(rowsKey(name, nature))!;
   const random = settings.find(({ method }) => method === 'random')!.name;
-  const seed = `${experiment.seed}/evaluate/${regime}`;
+  const how = { seed: `${experiment.seed}/evaluate/${regime}`, resamples };
   const results: [string, MethodResult][] = [];
-  for (const { method, name } of settings) {
-    const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, seed, resamples });
-    const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature))) } : {};
-    results.push([name, { ...measured, ...cloud }]);
+  for (const setting of settings) {
+    const { method, name } = setting;
+    const { label, group } = await methodOf(setting);
+    const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, ...how });
+    const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature)), how) } : {};
+    results.push([name, { method, label: name === method ? label : `${label} (${name})`, group, ...measured, ...cloud }]);
   }
+  const gaps = settings.map(({ method, name }) => ({ name, gaps: gapsByTask(method, of(name, natures[0]), regime).gaps }));
+  const reference = referenceOf(experiment, settings);
   const rows = of(random, natures[0]);
   const average = (pick: (row: EpisodeRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0) / rows.length;
   return {
@@ -99,8 +104,18 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
     lower: average((row) => row.lower),
     upper: average((row) => row.upper),
     methods: Object.fromEntries(results),
+    comparisons: compare(gaps.find(({ name }) => name === reference)!, gaps.filter(({ name }) => name !== reference), { scale: randomGaps(rows), ...how }),
     traces: settings.map(({ name }) => trace(name, firsts.get(rowsKey(name, natures[0]))!, regime !== 'mdp')),
   };
+}
+
+/** The method that all others are compared with: the one that the experiment names, else the first fine-tuned one, else the first that is no yardstick. */
+function referenceOf(experiment: Experiment, settings: readonly MethodSetting[]): string {
+  const { reference } = experiment.evaluation;
+  const found = settings.find(({ name }) => name === reference)
+    ?? settings.find(({ method }) => method === 'sft')
+    ?? settings.find(({ method }) => method !== 'oracle' && method !== 'random');
+  return (found ?? settings[0]!).name;
 }
 
 function fixedNatures(models: number): Nature[] {

@@ -59,8 +59,11 @@ pub struct Entry {
     #[serde(skip)]
     pub options: fn() -> Schema,
     #[serde(skip)]
-    pub(crate) make: fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>,
+    pub(crate) make: Make,
 }
+
+/// Makes a method from its options.
+pub(crate) type Make = fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>;
 
 /// What a method is made for.
 #[derive(Clone, Copy)]

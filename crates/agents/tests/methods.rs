@@ -148,7 +148,13 @@ fn empirical_plans_best_in_the_mean_of_the_posterior() {
         let horizon = draw.integer(1, 6) as usize;
         let support = random_support(&model, 4, horizon, &mut draw);
         let (weight, reward_weight, mean) = (draw.between(0.1, 4.0), draw.between(0.1, 3.0), draw.between(-1.0, 1.0));
-        let options = json!({ "priorWeight": weight, "rewardWeight": reward_weight, "rewardMean": mean });
+        let mut options = json!({ "priorWeight": weight, "rewardWeight": reward_weight });
+        // Left out, it is the least of the support's rewards.
+        let least = support.rewards.iter().copied().fold(f64::INFINITY, f64::min);
+        let mean = if seed % 2 == 0 { least } else { mean };
+        if seed % 2 == 1 {
+            options["rewardMean"] = json!(mean);
+        }
         let agent = begin(&*make("empirical", options, &shape), &shape, &support, 1, 0);
         let believed = posterior_mean(&Notes::of(&support), &shape, weight, reward_weight, mean);
         let (found, best) = (table_value(&believed, &*agent), optimum(&believed));
@@ -191,7 +197,7 @@ fn empirical_online_goes_on_counting() {
             }
             let action = agent.act(Percept { seen: Some(state), reward, told: None }).unwrap();
 
-            let believed = posterior_mean(&notes, &shape, 1.0, 0.1, 0.3);
+            let believed = posterior_mean(&notes, &shape, 1.0, 1.0, 0.3);
             let q = by_recursion(shape.symbols, shape.actions, left, &|_, (s, a), after| {
                 let row = a * shape.symbols + s;
                 let next: f64 = believed.dynamics()[0].transition.pairs(row).map(|(to, p)| p * after[to]).sum();
@@ -478,6 +484,25 @@ fn posterior_sampling_takes_an_arm_as_often_as_it_is_best() {
     // Posteriors: precision 1 + n/0.25, so N(5.6/9, 1/9) and N(2.4/5, 1/5); z = 0.142222/0.557773 = 0.254982, Φ(z) = 0.600632.
     let expected = 0.600_632_f64;
     assert!((share - expected).abs() < 4.5 * (expected * (1.0 - expected) / n as f64).sqrt(), "{share}");
+}
+
+/// What the options leave open is the support's: prior mean -1/4 (the least), prior variance 17/64 (that of all rewards), noise 1/2 (that
+/// within arms, on two degrees of freedom). The prior counts for 32/17 rewards, so the means' posteriors are N(0.136364, 0.128788) and
+/// N(0.007576, 0.128788): z = 0.253760, Φ(z) = 0.600159.
+#[test]
+fn posterior_sampling_takes_its_prior_from_the_support() {
+    let shape = shape(Regime::Mdp, 1, 2, 1, 1.0);
+    let method = make("posterior-sampling", json!({}), &shape);
+    let share = |rewards: [f64; 4], n: u64| {
+        let mut support = Support::new(1);
+        (0..4).for_each(|i| support.push(Some(0), i / 2, rewards[i]));
+        let first = |episode| u32::from(begin(&*method, &shape, &support, 6, episode).act(seen(0)).unwrap() == 0);
+        f64::from((0..n).map(first).sum::<u32>()) / n as f64
+    };
+    let (found, expected) = (share([1.0, 0.0, 0.75, -0.25], 20_000), 0.600_159_f64);
+    assert!((found - expected).abs() < 4.5 * (expected * (1.0 - expected) / 20_000.0).sqrt(), "{found}");
+    // Rewards that are always the same have no noise, and leave nothing to doubt.
+    assert_eq!(share([1.1, 1.1, 1.0, 1.0], 200), 1.0);
 }
 
 /// `P(X > Y) = 2/3` for X of Beta(2, 1) and Y of Beta(1, 1).

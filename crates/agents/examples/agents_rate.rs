@@ -24,7 +24,7 @@ const PLANS: &[(&str, &str, &str)] = &[
     ("posterior-sampling", r#"{"every": "decision", "online": true}"#, "3,300 draws, 55·30·12 = 20,000"),
     ("ucb", "{}", "55 (45 + 2·30) = 5,800"),
     ("fqi", "{}", "H (45 + 2·30) = 1,050"),
-    ("cql", "{}", "H (45 + 2·30) = 1,050, some 300 Newton steps"),
+    ("cql", "{}", "H (45 + 2·30) = 1,050, some 200 Newton steps"),
     ("pessimistic", "{}", "H (45 + 2·30) = 1,050"),
 ];
 

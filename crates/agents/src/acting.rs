@@ -59,8 +59,8 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    /// `choices` are whole stages, at least one and at most the horizon.
-    pub fn new(context: &Context<'_>, choices: Vec<Choice>) -> Box<dyn Agent> {
+    /// An agent of `choices`, which are whole stages, at least one and at most the horizon.
+    pub fn agent(context: &Context<'_>, choices: Vec<Choice>) -> Box<dyn Agent> {
         let place = Place::new(context);
         Box::new(Self { place, choices, observed: context.shape.observed(), table: OnceCell::new() })
     }
@@ -109,7 +109,8 @@ pub(crate) struct Learner<M> {
 }
 
 impl<M: Mind + 'static> Learner<M> {
-    pub fn new(context: &Context<'_>, counts: Counts, mind: M) -> Box<dyn Agent> {
+    /// An agent that begins with `counts`.
+    pub fn agent(context: &Context<'_>, counts: Counts, mind: M) -> Box<dyn Agent> {
         Box::new(Self { place: Place::new(context), counts, state: 0, mind })
     }
 }

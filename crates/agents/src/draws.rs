@@ -46,16 +46,12 @@ impl Draws {
         }
     }
 
-    /// The logarithm of a Gamma(shape, 1) variable, `shape > 0` (Marsaglia and Tsang, "A simple method for generating gamma variables",
-    /// 2000). The logarithm, because variables of small shapes are too small for a double.
-    pub fn ln_gamma(&mut self, shape: f64) -> f64 {
-        if shape < 1.0 {
-            // Gamma(a) = Gamma(a + 1) · U^(1/a); 1 - u is never 0.
-            let larger = self.ln_gamma(shape + 1.0);
-            let (u, _) = self.pair();
-            return larger + (1.0 - u).ln() / shape;
-        }
-        let d = shape - 1.0 / 3.0;
+    /// A Gamma(shape, 1) variable, `shape > 0`, as `(g, e)` for `g · exp(e)`: of a small shape it may be too small for a double (Marsaglia
+    /// and Tsang, "A simple method for generating gamma variables", 2000).
+    pub fn gamma(&mut self, shape: f64) -> (f64, f64) {
+        // Gamma(a) = Gamma(a + 1) · U^(1/a).
+        let raised = if shape < 1.0 { shape + 1.0 } else { shape };
+        let d = raised - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
         // Ends: each turn with probability above 0.95.
         loop {
@@ -65,24 +61,29 @@ impl Draws {
                 continue;
             }
             let v = t * t * t;
-            let (u, _) = self.pair();
+            let (u, w) = self.pair();
             let square = x * x;
             if u < 1.0 - 0.0331 * square * square || u.ln() < 0.5 * square + d * (1.0 - v + v.ln()) {
-                return (d * v).ln();
+                // 1 - w is never 0.
+                return (d * v, if shape < 1.0 { (1.0 - w).ln() / shape } else { 0.0 });
             }
         }
     }
 
-    /// Fills `p`, which holds the parameters of a Dirichlet distribution, with a draw from it. One Gamma variable an entry.
-    pub fn dirichlet(&mut self, p: &mut [f64]) {
+    /// Fills `p`, which holds the parameters (above 0) of a Dirichlet distribution, with a draw from it. One Gamma variable an entry;
+    /// `room` is scratch.
+    pub fn dirichlet(&mut self, p: &mut [f64], room: &mut Vec<f64>) {
+        room.clear();
         let mut greatest = f64::NEG_INFINITY;
         for entry in &mut *p {
-            *entry = if *entry > 0.0 { self.ln_gamma(*entry) } else { f64::NEG_INFINITY };
-            greatest = greatest.max(*entry);
+            let (factor, exponent) = self.gamma(*entry);
+            *entry = factor;
+            room.push(exponent);
+            greatest = greatest.max(exponent);
         }
         let mut sum = 0.0;
-        for entry in &mut *p {
-            *entry = (*entry - greatest).exp();
+        for (entry, exponent) in p.iter_mut().zip(room) {
+            *entry *= (*exponent - greatest).exp();
             sum += *entry;
         }
         p.iter_mut().for_each(|entry| *entry /= sum);
@@ -119,7 +120,8 @@ mod tests {
     fn gammas_have_their_mean_and_variance() {
         for (i, shape) in [0.05, 0.5, 1.0, 2.5, 40.0].into_iter().enumerate() {
             let mut draws = Draws::new(Key::named(i as u64, &["gammas"], &[]), 3, 7);
-            let drawn: Vec<_> = (0..40_000).map(|_| draws.ln_gamma(shape).exp()).collect();
+            let value = |(factor, exponent): (f64, f64)| factor * exponent.exp();
+            let drawn: Vec<_> = (0..40_000).map(|_| value(draws.gamma(shape))).collect();
             let [(mean, e), (variance, f)] = moments(&drawn);
             assert!((mean - shape).abs() < 4.5 * e, "Gamma({shape}) has mean {mean} ± {e}");
             assert!((variance - shape).abs() < 4.5 * f, "Gamma({shape}) has variance {variance} ± {f}");
@@ -133,7 +135,8 @@ mod tests {
             let mut drawn = vec![Vec::new(); parameters.len()];
             for episode in 0..40_000 {
                 let mut p = parameters.clone();
-                Draws::new(Key::named(i as u64, &["dirichlet"], &[]), episode, EPISODE).dirichlet(&mut p);
+                Draws::new(Key::named(i as u64, &["dirichlet"], &[]), episode, EPISODE)
+                    .dirichlet(&mut p, &mut Vec::new());
                 assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
                 p.iter().zip(&mut drawn).for_each(|(&p, column)| column.push(p));
             }

@@ -76,8 +76,11 @@ pub struct Entry {
     pub source: &'static str,
     /// JSON Schema of its options.
     pub options: fn() -> Schema,
-    pub(crate) make: fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>,
+    pub(crate) make: Make,
 }
+
+/// Makes a method from its options.
+pub(crate) type Make = fn(Value, &Study<'_>) -> Result<Box<dyn Method>, AgentError>;
 
 /// What a method is made for.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Five Gaussian arms, the field's smallest test bed: regret beside NumPy's, and UCB beside its formula.
+//! Five Gaussian arms, the field's smallest test bed: regret beside `NumPy`'s, and UCB beside its formula.
 
 mod common;
 

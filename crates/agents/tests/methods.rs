@@ -148,7 +148,13 @@ fn empirical_plans_best_in_the_mean_of_the_posterior() {
         let horizon = draw.integer(1, 6) as usize;
         let support = random_support(&model, 4, horizon, &mut draw);
         let (weight, reward_weight, mean) = (draw.between(0.1, 4.0), draw.between(0.1, 3.0), draw.between(-1.0, 1.0));
-        let options = json!({ "priorWeight": weight, "rewardWeight": reward_weight, "rewardMean": mean });
+        let mut options = json!({ "priorWeight": weight, "rewardWeight": reward_weight });
+        // Left out, it is the least of the support's rewards.
+        let least = support.rewards.iter().copied().fold(f64::INFINITY, f64::min);
+        let mean = if seed % 2 == 0 { least } else { mean };
+        if seed % 2 == 1 {
+            options["rewardMean"] = json!(mean);
+        }
         let agent = begin(&*make("empirical", options, &shape), &shape, &support, 1, 0);
         let believed = posterior_mean(&Notes::of(&support), &shape, weight, reward_weight, mean);
         let (found, best) = (table_value(&believed, &*agent), optimum(&believed));
@@ -156,21 +162,25 @@ fn empirical_plans_best_in_the_mean_of_the_posterior() {
     }
 }
 
+/// The gap to the oracle after so many random trajectories, as a share of the range of values, over 40 random MDPs.
+fn mean_gap(name: &str, trajectories: usize) -> f64 {
+    let gaps = (0..40).map(|seed| {
+        let (model, mut draw) = (random_mdp(seed), draws("many", seed));
+        let shape = shape_of(&model);
+        let support = random_support(&model, trajectories, 10, &mut draw);
+        let agent = begin(&*make(name, json!({}), &shape), &shape, &support, 1, 0);
+        let (low, high) = model.value_range();
+        (optimum(&model) - table_value(&model, &*agent)) / (high - low)
+    });
+    gaps.sum::<f64>() / 40.0
+}
+
 #[test]
-fn empirical_tends_to_the_oracle() {
-    let mean_gap = |trajectories: usize| {
-        let gaps = (0..40).map(|seed| {
-            let (model, mut draw) = (random_mdp(seed), draws("many", seed));
-            let shape = shape_of(&model);
-            let support = random_support(&model, trajectories, 10, &mut draw);
-            let agent = begin(&*make("empirical", json!({}), &shape), &shape, &support, 1, 0);
-            let (low, high) = model.value_range();
-            (optimum(&model) - table_value(&model, &*agent)) / (high - low)
-        });
-        gaps.sum::<f64>() / 40.0
-    };
-    let (few, many) = (mean_gap(1), mean_gap(200));
-    assert!(many < 0.002 && many < few / 10.0, "gaps of {few} and {many} of the range of values");
+fn what_estimates_tends_to_the_oracle() {
+    for name in ["empirical", "posterior-sampling", "fqi", "pessimistic"] {
+        let (few, many) = (mean_gap(name, 1), mean_gap(name, 200));
+        assert!(many < 0.002 && many < few / 10.0, "{name}: gaps of {few} and {many} of the range of values");
+    }
 }
 
 /// Online, `empirical` plans at each decision in the mean of the posterior after support and history.
@@ -191,7 +201,7 @@ fn empirical_online_goes_on_counting() {
             }
             let action = agent.act(Percept { seen: Some(state), reward, told: None }).unwrap();
 
-            let believed = posterior_mean(&notes, &shape, 1.0, 0.1, 0.3);
+            let believed = posterior_mean(&notes, &shape, 1.0, 1.0, 0.3);
             let q = by_recursion(shape.symbols, shape.actions, left, &|_, (s, a), after| {
                 let row = a * shape.symbols + s;
                 let next: f64 = believed.dynamics()[0].transition.pairs(row).map(|(to, p)| p * after[to]).sum();
@@ -397,6 +407,24 @@ fn fitted_q_iteration_works_on_windows() {
     assert_eq!(greedy.act(seen(0)).unwrap(), 1);
 }
 
+/// In a state of which the support says nothing any action is as good, and none is a favourite for its number.
+#[test]
+fn a_state_never_met_leaves_the_choice_open() {
+    let mut support = Support::new(2);
+    for (state, action) in [(0, 1), (1, 2), (1, 1), (0, 2)] {
+        support.push(Some(state), action, 1.0);
+    }
+    let shape = shape(Regime::Mdp, 3, 4, 5, 1.0);
+    for name in ["empirical", "fqi", "cql", "pessimistic"] {
+        let agent = begin(&*make(name, json!({}), &shape), &shape, &support, 1, 0);
+        for stage in 0..5 {
+            let table = agent.table().unwrap();
+            assert_eq!(table.row(stage, 2), [0.25; 4], "{name}");
+            assert!((0..2).all(|state| table.row(stage, state).contains(&1.0)), "{name}");
+        }
+    }
+}
+
 /// Votes by hand: of the window itself, else of the nearest ones.
 fn cloned(counts: &HashMap<Option<(usize, usize)>, Vec<usize>>, window: (usize, usize), shape: &Shape) -> Vec<usize> {
     let pool = |windows: Vec<(usize, usize)>| {
@@ -466,7 +494,7 @@ fn cloning_in_an_mdp_by_hand() {
 #[test]
 fn posterior_sampling_takes_an_arm_as_often_as_it_is_best() {
     let mut support = Support::new(1);
-    for (arm, reward) in [(0, 0.9), (0, 0.5), (1, 0.6)] {
+    for (arm, reward) in [(0, 1.0), (0, 0.8), (1, 0.2)] {
         support.push(Some(0), arm, reward);
     }
     let shape = shape(Regime::Mdp, 1, 2, 1, 1.0);
@@ -475,9 +503,28 @@ fn posterior_sampling_takes_an_arm_as_often_as_it_is_best() {
     let n = 20_000;
     let first = |episode| f64::from(u8::from(begin(&*method, &shape, &support, 3, episode).act(seen(0)).unwrap() == 0));
     let share = (0..n).map(first).sum::<f64>() / n as f64;
-    // Posteriors: precision 1 + n/0.25, so N(5.6/9, 1/9) and N(2.4/5, 1/5); z = 0.142222/0.557773 = 0.254982, Φ(z) = 0.600632.
-    let expected = 0.600_632_f64;
+    // Posteriors: precision 1 + n/0.25, so N(7.2/9, 1/9) and N(0.8/5, 1/5); z = 0.64/0.557773 = 1.147419, Φ(z) = 0.874396.
+    let expected = 0.874_396_f64;
     assert!((share - expected).abs() < 4.5 * (expected * (1.0 - expected) / n as f64).sqrt(), "{share}");
+}
+
+/// What the options leave open is the support's: prior mean -1/4 (the least), prior variance 41/64 (that of all rewards), noise variance
+/// 1/2 (that within arms, on two degrees of freedom). The prior counts for 32/41 rewards, so the means' posteriors are
+/// N(1.008772, 0.179825) and N(0.109649, 0.179825): z = 1.499269, Φ(z) = 0.933098.
+#[test]
+fn posterior_sampling_takes_its_prior_from_the_support() {
+    let shape = shape(Regime::Mdp, 1, 2, 1, 1.0);
+    let method = make("posterior-sampling", json!({}), &shape);
+    let share = |rewards: [f64; 4], n: u64| {
+        let mut support = Support::new(1);
+        (0..4).for_each(|i| support.push(Some(0), i / 2, rewards[i]));
+        let first = |episode| u32::from(begin(&*method, &shape, &support, 6, episode).act(seen(0)).unwrap() == 0);
+        f64::from((0..n).map(first).sum::<u32>()) / n as f64
+    };
+    let (found, expected) = (share([2.0, 1.0, 0.75, -0.25], 20_000), 0.933_098_f64);
+    assert!((found - expected).abs() < 4.5 * (expected * (1.0 - expected) / 20_000.0).sqrt(), "{found}");
+    // Rewards that are always the same have no noise, and leave nothing to doubt.
+    assert_eq!(share([1.1, 1.1, 1.0, 1.0], 200), 1.0);
 }
 
 /// `P(X > Y) = 2/3` for X of Beta(2, 1) and Y of Beta(1, 1).

@@ -60,6 +60,6 @@ impl Method for Options {
             Some(first_best(&pooled) as u8)
         };
         let choices = (0..windows.count()).map(&mut choice).collect();
-        Ok(Settled::new(context, choices))
+        Ok(Settled::agent(context, choices))
     }
 }

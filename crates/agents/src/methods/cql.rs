@@ -71,7 +71,7 @@ impl Method for Options {
         };
         let mut planner = Planner::default();
         let choices = planner.plan(&estimate, levels, context.shape.discount, |_, _| 0.0, choose).to_vec();
-        Ok(Settled::new(context, choices))
+        Ok(Settled::agent(context, choices))
     }
 }
 
@@ -120,26 +120,28 @@ impl<'a> Fit<'a> {
     fn minimise(&mut self) {
         let n: f64 = self.tried.iter().map(|&(_, n, _)| n).sum();
         let mut objective = self.objective(n, false);
-        // Ends: a strictly convex function; 100 is far more than the handful of steps that it takes.
+        // Ends: strictly convex; 100 is far more than the handful of steps that it takes.
         for _ in 0..100 {
             let size = self.newton_step(n);
-            let scale = self.q.iter().fold(1.0_f64, |scale, q| scale.max(q.abs()));
+            // The softmax bends over differences of about 1, so after a step this small what is left is rounding.
+            let rounding = 1e-13 * self.q.iter().fold(0.0_f64, |greatest, q| greatest.max(q.abs()));
+            if size <= 1e-7 || size <= rounding {
+                self.q.iter_mut().zip(&self.step).for_each(|(q, step)| *q -= step);
+                return;
+            }
             let mut length = 1.0;
             loop {
                 self.trial.clear();
                 self.trial.extend(self.q.iter().zip(&self.step).map(|(q, step)| q - length * step));
                 let there = self.objective(n, true);
-                // Near the minimum differences are rounding, and the whole step is right.
-                if there < objective || size <= 1e-7 * scale || length < 1e-9 {
+                // Differences may be rounding: then no length helps, and a short step does no harm.
+                if there < objective || length < 1e-6 {
                     objective = there;
                     break;
                 }
                 length /= 2.0;
             }
             std::mem::swap(&mut self.q, &mut self.trial);
-            if size <= 1e-12 * scale {
-                break;
-            }
         }
     }
 
@@ -183,7 +185,7 @@ impl<'a> Fit<'a> {
 mod tests {
     use super::*;
 
-    /// The same iterates as SciPy's minimisers of the objective find: `tests/data/cql.py`.
+    /// The same iterates as `SciPy`'s minimisers of the objective find: `tests/data/cql.py`.
     #[test]
     fn values_are_those_of_an_independent_minimiser() {
         #[derive(Deserialize)]

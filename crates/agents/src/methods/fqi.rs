@@ -55,7 +55,7 @@ impl Method for Options {
         };
         let mut planner = Planner::default();
         let choices = planner.plan(&estimate, levels, context.shape.discount, |_, _| 0.0, choose).to_vec();
-        Ok(Settled::new(context, choices))
+        Ok(Settled::agent(context, choices))
     }
 }
 

@@ -77,6 +77,6 @@ impl Method for Options {
             ((counts.met(state) > 0.0).then_some(best as u8), q[best])
         };
         let choices = Planner::default().plan(&estimate, horizon, discount, floor, choose).to_vec();
-        Ok(Settled::new(context, choices))
+        Ok(Settled::agent(context, choices))
     }
 }

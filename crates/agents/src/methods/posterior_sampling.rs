@@ -28,13 +28,13 @@ pub(crate) enum Every {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Options {
     /// Transitions that the prior counts for in every state and action, spread evenly over the next states. Above 0.
-    #[schemars(range(min = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     prior_weight: f64,
-    /// The prior's mean reward; left out, the mean of the support's rewards (0 without a support).
+    /// The prior's mean reward; left out, the least of the support's rewards (0 without a support).
     reward_mean: Option<f64>,
     /// The prior's standard deviation of the mean reward of a state and action; left out, that of the support's rewards (1 where they
     /// are all alike).
-    #[schemars(range(min = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     reward_spread: Option<f64>,
     /// Standard deviation of a reward around its mean; left out, that of the support's rewards within a state and action, or
     /// `rewardSpread` where no state and action was met twice.
@@ -87,7 +87,7 @@ pub(crate) const ENTRY: Entry = Entry {
 /// `P(·|s,a)` from its Dirichlet posterior, each mean reward from its normal posterior under a known noise, and the plan that is best
 /// if both are true. With `every` at `decision` and `online` this is Thompson sampling on a bandit.
 ///
-/// A draw costs S·A·(S + 1) variables of some 50 ns, its plan H · S·A·(S + 2) multiply-adds; `every` at `decision` costs both as often.
+/// A draw costs S·A·(S + 1) variables of some 60 ns, its plan H · S·A·(S + 2) multiply-adds; `every` at `decision` costs both as often.
 impl Method for Options {
     fn begin(&self, context: &Context<'_>) -> Result<Box<dyn Agent>, AgentError> {
         let horizon = context.shape.horizon;
@@ -99,16 +99,17 @@ impl Method for Options {
             key: context.key,
             episode: context.episode,
             row: vec![0.0; counts.states()],
+            room: Vec::new(),
             estimate: Estimate::default(),
             planner: Planner::default(),
         };
         Ok(match (self.every, self.online) {
-            (Every::Episode, _) => Settled::new(context, mind.plan(&counts, EPISODE, horizon).to_vec()),
-            (Every::Decision, true) => Learner::new(context, counts, mind),
+            (Every::Episode, _) => Settled::agent(context, mind.plan(&counts, EPISODE, horizon).to_vec()),
+            (Every::Decision, true) => Learner::agent(context, counts, mind),
             (Every::Decision, false) => {
                 let states = counts.states();
                 let stage = |t: usize| mind.plan(&counts, t as u32, horizon - t)[..states].to_vec();
-                Settled::new(context, (0..horizon).flat_map(stage).collect())
+                Settled::agent(context, (0..horizon).flat_map(stage).collect())
             }
         })
     }
@@ -139,7 +140,11 @@ impl RewardPrior {
         // What is left of equal rewards is rounding.
         let within = if squares - between > 1e-12 * squares { squares - between } else { 0.0 };
         let noise = if n > rows { (within / (n - rows)).sqrt() } else { spread };
-        Self { mean: options.reward_mean.unwrap_or(centre), spread, noise: options.reward_noise.unwrap_or(noise) }
+        Self {
+            mean: options.reward_mean.unwrap_or(counts.reward_range().0),
+            spread,
+            noise: options.reward_noise.unwrap_or(noise),
+        }
     }
 
     /// Mean and standard deviation of the posterior after `paid` rewards that sum to `earned`.
@@ -160,6 +165,7 @@ struct Sampler {
     key: Key,
     episode: u64,
     row: Vec<f64>,
+    room: Vec<f64>,
     estimate: Estimate,
     planner: Planner,
 }
@@ -172,7 +178,7 @@ impl Sampler {
         for row in 0..counts.rows() {
             self.row.fill(share);
             counts.moves(row).for_each(|(to, times)| self.row[to as usize] += times);
-            draws.dirichlet(&mut self.row);
+            draws.dirichlet(&mut self.row, &mut self.room);
             let (mean, deviation) = self.rewards.posterior(counts.rewards(row));
             let reward = mean + deviation * draws.normal();
             self.estimate.push(reward, 0.0, (0..).zip(self.row.iter().copied()));

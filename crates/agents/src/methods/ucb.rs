@@ -73,7 +73,7 @@ impl Method for Options {
             estimate: Estimate::default(),
             planner: Planner::default(),
         };
-        Ok(Learner::new(context, counts, mind))
+        Ok(Learner::agent(context, counts, mind))
     }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cloudResult, methodResult } from '../src/evaluate/metrics.js';
-import { readRows, rowsFromOutcome, writeRows, type EpisodeRow } from '../src/evaluate/rows.js';
+import { readRows, rowsFromOutcome, taskMeans, writeRows, type EpisodeRow } from '../src/evaluate/rows.js';
 import type { Outcome } from '../src/library.js';
 import { scratch } from './support.js';
 
@@ -42,6 +42,17 @@ describe('metrics', () => {
     expect(random.gapNormCi95).toEqual([1, 1]);
   });
 
+  it('compute the gap of a policy that is a table, and average means of tasks as they average episodes', () => {
+    const rows = [row({ task: 0, value: 4, regret: 9 }), row({ task: 0, episode: 1, value: 3, regret: 9 }), row({ task: 1, value: 1, regret: 9 })];
+    const chance = [row({ task: 0 }), row({ task: 1 })];
+    const table = methodResult('fqi', rows, chance, options);
+    expect([table.gapAbs, table.exact, table.episodes]).toEqual([(1.5 + 4) / 2, true, 3]);
+    expect(methodResult('fqi', taskMeans(rows), chance, options)).toEqual(table);
+    const sampled = rows.map((one, i) => ({ ...one, value: null, regret: i, step_regrets: [i, 2 * i] }));
+    expect(methodResult('sft', taskMeans(sampled), chance, options).gapAbs).toBe(methodResult('sft', sampled, chance, options).gapAbs);
+    expect(taskMeans(sampled)[0]).toMatchObject({ regret: 0.5, step_regrets: [0.5, 1], episodes: 2, actions: rows[0]!.actions });
+  });
+
   it('measure chance by its episodes, and the oracle too, where there is a cloud', () => {
     const rows = [row({ random_value: null, regret: 2 }), row({ task: 1, random_value: null, regret: 4 })];
     const mine = [row({ random_value: null, regret: 1 }), row({ task: 1, random_value: null, regret: 2 })];
@@ -65,8 +76,10 @@ describe('metrics', () => {
 
   it('of a cloud are means over tasks of each model, of the worst and of the average', () => {
     const returns = [[1, 4], [3, 2], [5, 6]];
-    const cloud = cloudResult(returns.map((perTask) => perTask.map((value, task) => row({ task, return: value }))));
-    expect(cloud).toEqual({ perModel: [2.5, 2.5, 5.5], worst: 1.5, average: 3.5 });
+    const cloud = cloudResult(returns.map((perTask) => perTask.map((value, task) => row({ task, return: value }))), options);
+    expect(cloud).toMatchObject({ perModel: [2.5, 2.5, 5.5], worst: 1.5, average: 3.5 });
+    expect(cloud.perModelCi95).toHaveLength(3);
+    for (const [value, [low, high]] of [[1.5, cloud.worstCi95], [3.5, cloud.averageCi95], [2.5, cloud.perModelCi95[0]!]] as const) expect(low <= value && value <= high).toBe(true);
   });
 });
 

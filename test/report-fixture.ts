@@ -16,6 +16,11 @@ export interface FixtureOptions {
 }
 
 const GAPS = new Map([['oracle', 0], ['sft', 0.22], ['icl', 0.81], ['random', 1]]);
+const LABELS = new Map([['oracle', 'Oracle'], ['sft', 'Fine-tuned'], ['icl', 'In-context only'], ['random', 'Random']]);
+const GROUPS = new Map([
+  ['oracle', 'reference'], ['random', 'reference'], ['bayes', 'reference'], ['qmdp', 'reference'], ['sft', 'language'], ['icl', 'language'], ['dpt', 'network'], ['scratch', 'network'], ['ps', 'model'],
+  ['bc', 'imitation'], ['em', 'model'], ['vi', 'value'], ['fqi', 'value'], ['cql', 'value'],
+]);
 const OPTIMAL = new Map([['mdp', 11.2], ['pomdp', 10.1]]);
 
 export function fixture(options: FixtureOptions = {}): Results {
@@ -34,12 +39,15 @@ export function fixture(options: FixtureOptions = {}): Results {
     const interval = (x: number, scale: number): [number, number] => (width === 0 ? [x, x] : around(x, width * scale));
     const value = optimal - abs;
     return {
-      gapAbs: abs, gapAbsCi95: interval(abs, 9.4), gapRel: abs / optimal, gapRelCi95: interval(abs / optimal, 9.4 / optimal),
+      method: key, label: LABELS.get(key) ?? key, group: GROUPS.get(key) ?? 'own', gapAbs: abs, gapAbsCi95: interval(abs, 9.4), gapRel: abs / optimal, gapRelCi95: interval(abs / optimal, 9.4 / optimal),
       gapNorm: norm, gapNormCi95: interval(norm, 1), value, valueCi95: around(value, 0.6),
       agreement: 1 - norm * 0.6, agreementCi95: interval(1 - norm * 0.6, 0.4),
       regretByStep: Array.from({ length: horizon }, (_, t) => (abs / horizon) * (1.3 - (0.6 * t) / horizon) * (0.9 + 0.2 * random())),
       tasks: 60, episodes: 60, exact,
-      ...(regime === 'apomdp' && { cloud: { perModel: [value + 0.4, value + 0.1, value + 1.1], worst: value - 0.3, average: value + 0.5 } }),
+      ...(regime === 'apomdp' && { cloud: {
+        perModel: [value + 0.4, value + 0.1, value + 1.1], perModelCi95: [0.4, 0.1, 1.1].map((more) => around(value + more, 0.5)),
+        worst: value - 0.3, worstCi95: around(value - 0.3, 0.5), average: value + 0.5, averageCi95: around(value + 0.5, 0.5),
+      } }),
     };
   };
 
@@ -64,15 +72,22 @@ export function fixture(options: FixtureOptions = {}): Results {
 
   const regime = (key: string): RegimeResult => {
     const optimal = OPTIMAL.get(key) ?? 8.7;
+    const all = Object.fromEntries(methods.map((m) => [m, method(m, key, optimal)]));
+    const reference = methods.includes('sft') ? 'sft' : methods.find((m) => m !== 'oracle' && m !== 'random') ?? methods[0];
+    const comparisons = methods.filter((m) => m !== reference).map((versus) => {
+      const gapNorm = all[reference!]!.gapNorm - all[versus]!.gapNorm;
+      const p = Math.abs(gapNorm) > 0.15 ? 0.0004 : 0.4;
+      return { method: reference!, versus, gapNorm, gapNormCi95: around(gapNorm, 0.08), gapAbs: 9.4 * gapNorm, gapAbsCi95: around(9.4 * gapNorm, 0.7), p, pHolm: Math.min(1, p * methods.length) };
+    });
     return {
       horizon, optimal, lower: optimal - (key === 'mdp' ? 0 : 0.004), upper: optimal + (key === 'mdp' ? 0 : 0.006),
-      methods: Object.fromEntries(methods.map((m) => [m, method(m, key, optimal)])),
+      methods: all, comparisons,
       traces: traced.filter((m) => methods.includes(m)).map((m) => trace(m, key !== 'mdp')),
     };
   };
 
   return parseResults({
-    schema: 'tiresias.results/2', name, version: '0.1.0',
+    schema: 'tiresias.results/3', name, version: '0.1.0',
     machine: { cpu: 'Example CPU 3.0 GHz', cores: 2, memoryBytes: 4.2e9, node: 'v20.19.0', platform: 'linux x64' },
     experiment: { schema: 'tiresias.experiment/1', name, seed: 20260509, family: 'energy', regimes, horizon },
     actions: ['harvest', 'conserve', 'perform'],

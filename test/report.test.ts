@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes, type ParserError } from 'parse5';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { answer, relation } from '../src/report/findings.js';
+import { answer, question, relation } from '../src/report/findings.js';
+import { inRegretFigures } from '../src/report/figures.js';
 import { markdownTable, writeReport } from '../src/report/index.js';
 import { methodsOf } from '../src/report/names.js';
 import { bytes, clean, count, decimal, duration, list, percent } from '../src/report/text.js';
@@ -68,11 +69,11 @@ describe('the page', () => {
     const report = await render(results);
     sound(report);
     expect(all(report.elements, 'h2').map(text)).toEqual([
-      'Optimality gap', 'Regret by decision', 'Under every model of the cloud', 'One episode, step by step', 'Training',
+      'Optimality gap', 'Differences', 'Regret by decision', 'Under every model of the cloud', 'One episode, step by step', 'Training',
       'Oracle certificate', 'Training data', 'Time and machine', 'How to reproduce', 'Definitions',
     ]);
-    // Three panels of the gap and of the regret, one cloud, six traces, loss and accuracy.
-    expect(drawings(report.elements)).toHaveLength(3 + 3 + 1 + 6 + 2);
+    // Three panels of the gap, of differences and of the regret, one cloud, six traces, loss and accuracy.
+    expect(drawings(report.elements)).toHaveLength(3 + 3 + 3 + 1 + 6 + 2);
     expect(report.html).toContain('npx tiresias run --config experiment.json');
     expect(report.html).toContain('20260509');
     expect(report.html).toContain('ab'.repeat(32));
@@ -101,7 +102,7 @@ describe('the page', () => {
     ['no training', { training: [] }],
     ['no datasets and stages', { datasets: [], stages: [] }],
     ['no action names', { actions: [] }],
-    ['a regime without methods', { regimes: { mdp: { horizon: 1, optimal: 0, lower: 0, upper: 0, methods: {}, traces: [] } } }],
+    ['a regime without methods', { regimes: { mdp: { horizon: 1, optimal: 0, lower: 0, upper: 0, methods: {}, comparisons: [], traces: [] } } }],
   ])('stands with %s', async (_name, change) => sound(await render({ ...fixture({ adapters: ['a', 'b'] }), ...change })));
 
   it('stands with an empty curve, an empty trace and a single point', async () => {
@@ -110,7 +111,7 @@ describe('the page', () => {
     results.training[0]!.curve = [];
     results.regimes.apomdp!.traces[0]!.steps = [];
     const { elements } = await render(results);
-    expect(drawings(elements)).toHaveLength(3);
+    expect(drawings(elements)).toHaveLength(4);
   });
 
   it('stands with a long horizon, many states and many methods', async () => {
@@ -127,7 +128,7 @@ describe('hostile names', () => {
   it('are shown, not run', async () => {
     const results = fixture({ methods: ['oracle', 'sft', evil], traced: [evil], regimes: ['mdp', evil], adapters: [evil], name: evil });
     results.actions = [evil, evil, 'perform'];
-    results.version = results.baseModel.name = results.baseModel.sha256 = results.machine.cpu = results.stages[0]!.name = evil;
+    results.version = results.baseModel!.name = results.baseModel!.sha256 = results.machine.cpu = results.stages[0]!.name = evil;
     results.experiment = { [evil]: evil, deep: [{ '</code></pre><script>': '</style>' }] };
     const report = await render(results);
     sound(report);
@@ -160,7 +161,7 @@ describe('any subset of methods and regimes', () => {
         expect(markdownTable(results).split('\n')).toHaveLength(2 + methods.length * regimes.length);
         const traced = Math.min(2, methods.length) * regimes.length;
         const clouds = methods.length > 0 && regimes.includes('apomdp') ? 1 : 0;
-        const panels = methods.length > 0 ? 2 * regimes.length : 0;
+        const panels = methods.length > 0 ? (methods.length > 2 ? 3 : 2) * regimes.length : 0;
         expect(drawings(report.elements)).toHaveLength(panels + clouds + traced + (steps > 0 ? 2 : 0));
       },
     ), { numRuns: 15 });
@@ -192,30 +193,69 @@ describe('Markdown', () => {
 });
 
 describe('the answer', () => {
-  const placed = (ours: [number, number], icl?: [number, number], random?: [number, number]): Results => {
-    const results = fixture({ methods: ['oracle', 'sft', ...(icl ? ['icl'] : []), ...(random ? ['random'] : [])], regimes: ['mdp'] });
-    const { methods } = results.regimes.mdp!;
-    methods.sft!.gapNormCi95 = ours;
-    if (icl) methods.icl!.gapNormCi95 = icl;
-    if (random) methods.random!.gapNormCi95 = random;
+  /** Differences of the fine-tuned model from others, and how sure they are. */
+  const placed = (differences: Record<string, [gapNorm: number, pHolm: number]>): Results => {
+    const results = fixture({ methods: ['oracle', 'sft', ...Object.keys(differences)], regimes: ['mdp'] });
+    for (const comparison of results.regimes.mdp!.comparisons) {
+      const [gapNorm, pHolm] = differences[comparison.versus] ?? [0.2, 0.001];
+      Object.assign(comparison, { gapNorm, pHolm });
+    }
     return results;
   };
 
-  it('claims no more than the intervals show', () => {
-    expect(answer(placed([0.1, 0.2], [0.7, 0.8], [0.9, 1.1]))).toBe(
-      'In the MDP regime the fine-tuned model’s normalised gap lies below both in-context only and random (95% intervals apart).');
-    expect(answer(placed([0.1, 0.75], [0.7, 0.8], [0.9, 1.1]))).toBe(
-      'In the MDP regime the fine-tuned model’s normalised gap lies below random (95% intervals apart) and is not told apart from in-context only (the 95% intervals overlap).');
-    expect(answer(placed([1.2, 1.3], [0.7, 0.8], [0.9, 1.1]))).toContain('lies above both in-context only and random');
-    expect(answer(placed([0.1, 0.2]))).toContain('stands alone');
-    expect(answer(fixture({ methods: ['oracle', 'random'] }))).toBe('In the MDP, POMDP and APOMDP regimes no fine-tuned model was evaluated.');
+  it('claims no more than the corrected comparisons show', () => {
+    expect(answer(placed({ icl: [-0.5, 0.001], random: [-0.9, 0.049] }))).toBe(
+      'In the MDP regime the fine-tuned model’s normalised gap lies below both in-context only and random (paired over tasks, Holm-corrected at 5%).');
+    expect(answer(placed({ icl: [-0.5, 0.05], random: [-0.9, 0.001] }))).toBe(
+      'In the MDP regime the fine-tuned model’s normalised gap lies below random and is not told apart from in-context only (paired over tasks, Holm-corrected at 5%).');
+    expect(answer(placed({ icl: [0.4, 0.001], random: [0.1, 0.001] }))).toContain('lies above both in-context only and random');
+    expect(answer(placed({}))).toContain('stands alone');
+    expect(answer(fixture({ methods: ['oracle', 'random'] }))).toBe('In the MDP, POMDP and APOMDP regimes no method was evaluated besides oracle and chance.');
     expect(answer({ ...fixture(), regimes: {} })).toBe('No regime was evaluated.');
   });
 
-  it('takes touching intervals for overlapping', () => {
-    const { sft, icl } = placed([0.1, 0.7], [0.7, 0.8]).regimes.mdp!.methods;
-    expect(relation(sft!, icl!)).toBe('overlapping');
-    expect(relation(icl!, sft!)).toBe('overlapping');
+  it('counts many methods, and speaks of another reference where there is no language model', () => {
+    const many = placed(Object.fromEntries(['icl', 'random', 'dpt', 'bc', 'fqi', 'cql', 'vi'].map((name, i) => [name, i < 6 ? [-0.3, 0.001] : [0.1, 0.6]])));
+    expect(answer(many)).toBe('In the MDP regime the fine-tuned model’s normalised gap lies below 6 of 7 other methods and is not told apart from vi (paired over tasks, Holm-corrected at 5%).');
+    const { baseModel: _, ...plain } = fixture({ methods: ['oracle', 'bc', 'fqi', 'random'], regimes: ['mdp'] });
+    expect(question(plain)).toBe('How far from optimal does each method act from a few demonstrations?');
+    expect(answer(plain)).toMatch(/^In the MDP regime the normalised gap of bc .*\(paired over tasks/);
+  });
+
+  it('tells apart only below five percent', () => {
+    const comparison = fixture({ regimes: ['mdp'] }).regimes.mdp!.comparisons[0]!;
+    expect([[-1, 0.049], [1, 0.049], [-1, 0.05], [1, 1]].map(([gapNorm, pHolm]) => relation({ ...comparison, gapNorm: gapNorm!, pHolm: pHolm! }))).toEqual(
+      ['below', 'above', 'not told apart', 'not told apart']);
+  });
+});
+
+describe('twenty methods', () => {
+  const methods = ['oracle', 'bayes', 'qmdp', 'sft', 'icl', 'dpt', 'scratch', 'bc', 'em', 'ps', 'fqi', 'cql', 'vi', 'mine', 'random'];
+
+  it('stand family by family, the closest to optimal first in each, with hues of their family', async () => {
+    const results = fixture({ methods });
+    const ordered = methodsOf(results);
+    expect([ordered[0]!.key, ordered.at(-1)!.key]).toEqual(['oracle', 'random']);
+    const families = ordered.map(({ group }) => group);
+    expect(new Set(families.filter((family, i) => family !== families[i - 1])).size).toBe(new Set(families).size);
+    const gap = (key: string) => Object.values(results.regimes).reduce((sum, regime) => sum + regime.methods[key]!.gapNorm, 0);
+    for (const [i, method] of ordered.slice(1, -1).entries()) {
+      const before = ordered[i]!;
+      if (i > 0 && before.group === method.group) expect(gap(before.key)).toBeLessThanOrEqual(gap(method.key));
+    }
+    expect(new Set(ordered.map(({ colour }) => colour)).size).toBe(ordered.length);
+    const report = await render(results);
+    sound(report);
+    const headings = all(report.elements, 'tr').filter((row) => attribute(row, 'class') === 'family').map(text);
+    expect(headings.slice(0, headings.length / 3)).toContain('Value functions of the support');
+  });
+
+  it('have the regrets drawn of a few: the oracle, chance, and the best of each family', () => {
+    const results = fixture({ methods, regimes: ['mdp'] });
+    const drawn = inRegretFigures(methodsOf(results), results.regimes.mdp!);
+    expect(drawn.map(({ key }) => key)).toEqual(expect.arrayContaining(['oracle', 'random', 'mine']));
+    expect(drawn.filter(({ group }) => group === 'Value functions of the support')).toHaveLength(1);
+    expect(inRegretFigures(methodsOf(fixture()), fixture().regimes.mdp!)).toHaveLength(4);
   });
 });
 

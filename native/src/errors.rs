@@ -113,6 +113,7 @@ pub fn from_study(error: StudyError) -> Error {
         StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Agent(error) => from_agent(error),
+        StudyError::Acting { .. } => coded("METHOD_FAILED", error),
         StudyError::Cancelled => cancelled(),
     }
 }

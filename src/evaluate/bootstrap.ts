@@ -63,7 +63,8 @@ export interface BootstrapTest {
   interval: Interval;
   /**
    * The interval inverted: the smallest two-sided level at which it would not hold zero (Efron and Tibshirani, "An Introduction to the
-   * Bootstrap", 1993). At least 1 / resamples, as so many draws cannot tell smaller ones apart; 1 for a single unit.
+   * Bootstrap", 1993). Where no resample lies beyond zero half a one is taken to, and never is it below 1 / resamples, as so many draws
+   * cannot tell smaller ones apart; 1 for a single unit.
    */
   p: number;
 }

@@ -65,7 +65,7 @@ export function compare(reference: Gaps, others: readonly Gaps[], { scale, seed,
  */
 export function holm(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
-  const corrected = new Array<number>(values.length);
+  const corrected = values.map(() => 1);
   let largest = 0;
   order.forEach((index, k) => {
     largest = Math.max(largest, Math.min(1, values[index]! * (values.length - k)));

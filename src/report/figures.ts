@@ -66,6 +66,36 @@ export async function gapFigures(results: Results): Promise<Figure[]> {
   }));
 }
 
+/** Normalised gap of the reference method less each other: a point and its interval, one panel a regime, on one scale with 0 marked. */
+export async function differenceFigures(results: Results): Promise<Figure[]> {
+  const methods = methodsOf(results);
+  const regimes = regimesOf(results).filter(([, { comparisons }]) => comparisons.length > 1);
+  const domain = extent([0, ...regimes.flatMap(([, { comparisons }]) => comparisons.flatMap(({ gapNormCi95 }) => gapNormCi95))], 0.07);
+  return Promise.all(regimes.map(async ([key, regime]) => {
+    const rows = methods.flatMap(({ key: method, short, label, colour }) => regime.comparisons.filter(({ versus }) => versus === method)
+      .map(({ gapNorm, gapNormCi95: [low, high] }) => ({ name: short, label, colour, gap: gapNorm, low, high, shown: decimal(gapNorm) })));
+    const names = nameAxis(rows.map(({ name }) => name));
+    const y = { field: 'name', type: 'nominal', sort: null, axis: names } as const;
+    const text = { type: 'text', dy: -11 } as const;
+    const x = { field: 'gap', type: 'quantitative', scale: { domain, nice: false, zero: false }, axis: { title: 'Difference of normalised gaps' } } as const;
+    const color = { field: 'name', type: 'nominal', scale: { domain: rows.map(({ name }) => name), range: rows.map(({ colour }) => colour) }, legend: null } as const;
+    const spec: TopLevelSpec = {
+      ...namedRows(names, WIDTH, 34 * rows.length), data: { values: rows },
+      layer: [
+        { data: { values: [{ at: 0 }] }, mark: { type: 'rule', color: 'var(--muted)', strokeDash: [3, 3] }, encoding: { x: { field: 'at', type: 'quantitative' } } },
+        { mark: { type: 'rule', strokeWidth: 3, strokeCap: 'round' }, encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, color } },
+        { mark: { type: 'point', filled: true, size: 70, opacity: 1, stroke: 'var(--page)', strokeWidth: 1.5 }, encoding: { x, y, color } },
+        { mark: { ...text, stroke: 'var(--page)', strokeWidth: 4 }, encoding: { x, y, text: { field: 'shown' } } },
+        { mark: text, encoding: { x, y, text: { field: 'shown' } } },
+      ],
+    };
+    const title = regimeLabel(key);
+    const first = methods.find((method) => method.key === regime.comparisons[0]!.method)?.label ?? '';
+    const said = rows.map(({ label, gap, low, high }) => `${label}: ${decimal(gap)}, 95% interval ${decimal(low)} to ${decimal(high)}`);
+    return { title: `${title}: ${first} less …`, svg: await draw(spec, `Difference of normalised gaps, ${title}, ${first} less each other. ${said.join('. ')}.`) };
+  }));
+}
+
 /** Loss and action accuracy of one training run: every step faintly, and a moving mean. */
 export async function trainingFigures(run: TrainingResult): Promise<Figure[]> {
   const { curve } = run;
@@ -88,13 +118,25 @@ export async function trainingFigures(run: TrainingResult): Promise<Figure[]> {
   return [await panel('loss', 'Loss (cross-entropy per action)', decimal), await panel('accuracy', 'Action accuracy', percent)];
 }
 
+/** More lines than these cannot be followed. */
+const MOST_LINES = 8;
+
+/** The methods whose regrets are drawn: all while they are few, else the closest to optimal of each family, with the oracle and chance. */
+export function inRegretFigures(methods: readonly Method[], regime: RegimeResult): Method[] {
+  const present = within(methods, regime).filter(({ key }) => regime.methods[key]!.regretByStep.length > 0);
+  if (present.length <= MOST_LINES) return present;
+  const gap = ({ key }: Method): number => regime.methods[key]!.gapNorm;
+  const yardstick = ({ key }: Method): boolean => ['oracle', 'random'].includes(regime.methods[key]!.method);
+  return present.filter((one) => yardstick(one) || present.every((other) => yardstick(other) || other.group !== one.group || gap(one) <= gap(other)));
+}
+
 /** Mean regret of each method at each decision of an episode. */
 export async function regretFigures(results: Results): Promise<Figure[]> {
   const methods = methodsOf(results);
   const all = Object.values(results.regimes).flatMap((regime) => Object.values(regime.methods).flatMap((m) => m.regretByStep));
   const domain = [Math.min(0, ...all), Math.max(0, ...all) || 1];
   const figures = regimesOf(results).map(async ([key, regime]): Promise<Figure | undefined> => {
-    const present = within(methods, regime).filter(({ key: method }) => regime.methods[method]!.regretByStep.length > 0);
+    const present = inRegretFigures(methods, regime);
     if (present.length === 0) return undefined;
     const rows = present.flatMap(({ key: method, short }) => regime.methods[method]!.regretByStep.map((regret, t) => ({ name: short, step: t + 1, regret })));
     const spec: TopLevelSpec = {

@@ -53,6 +53,11 @@ export const GLOSSARY: readonly Term[] = [
     source: 'Efron, JASA 82 (1987); DiCiccio and Efron, Statistical Science 11 (1996)',
   },
   {
+    term: 'Difference',
+    meaning: 'The normalised gap of one method less that of another, over the same tasks, supports and random numbers. Its interval resamples tasks, both methods together; p is the smallest level at which the interval would not hold 0, corrected for the number of comparisons in a regime by Holm’s method.',
+    source: 'Efron and Tibshirani, An Introduction to the Bootstrap (1993); Holm, Scandinavian Journal of Statistics 6 (1979)',
+  },
+  {
     term: 'Oracle certificate',
     meaning: 'Lower and upper bounds on V* that the solver proves; the oracle’s true optimum lies between them. The gap uses V* as printed, so it is known up to the width.',
   },

@@ -2,9 +2,9 @@
 import type { Results } from '../results.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
-import { COMMAND, certificateTable, datasetTable, stageTable, type TextTable } from './records.js';
+import { COMMAND, certificateTable, comparisonTable, comparisonTitle, datasetTable, stageTable, type TextTable } from './records.js';
 import { COLUMNS, summaries } from './summary.js';
-import { regimeLabel } from './names.js';
+import { regimeLabel, regimesOf } from './names.js';
 import { bytes, clean, count, duration, list, percent, printable } from './text.js';
 
 /** One row for each method and regime, columns padded so that the source reads as a table too. */
@@ -24,6 +24,8 @@ export function markdown(results: Results): string {
     inline(footing(results)),
     '## Optimality gap\n\nEstimates with 95% bootstrap intervals over tasks; a lower gap is better.',
     markdownTable(results),
+    ...regimesOf(results).filter(([, { comparisons }]) => comparisons.length > 1)
+      .flatMap(([key, regime]) => section(`${inline(comparisonTitle(regime))} less the others, ${inline(regimeLabel(key))}`, comparisonTable(regime))),
     ...results.training.flatMap((run) => [
       `## Training: ${inline(run.name)}`,
       [
@@ -39,7 +41,7 @@ export function markdown(results: Results): string {
     `Machine: ${inline(machine.cpu)}, ${count(machine.cores)} cores, ${bytes(machine.memoryBytes)}, ${inline(machine.platform)}, Node ${inline(machine.node)}.`,
     '## How to reproduce\n\nSave the experiment below as `experiment.json` and run:',
     fence(COMMAND, 'sh'),
-    `Tiresias ${inline(results.version)}; base model ${inline(base.name)}, SHA-256 ${inline(base.sha256)}.`,
+    `Tiresias ${inline(results.version)}${base ? `; base model ${inline(base.name)}, SHA-256 ${inline(base.sha256)}` : ''}.`,
     fence(printable(JSON.stringify(results.experiment, null, 2)), 'json'),
     '## Definitions',
     GLOSSARY.map(({ term, meaning, source }) => `- **${term}.** ${inline(meaning)}${source === undefined ? '' : ` Source: ${inline(source)}.`}`).join('\n'),

@@ -1,21 +1,21 @@
 // The whole page, section by section, in the order a reader asks: what came out, how, from what, and how to do it again.
 import type { RegimeResult, Results, TrainingResult } from '../results.js';
-import { cloudFigures, gapFigures, regretFigures, trainingFigures } from './figures.js';
+import { cloudFigures, differenceFigures, gapFigures, inRegretFigures, regretFigures, trainingFigures } from './figures.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
-import { html, Markup } from './html.js';
+import { html, Markup, type Fragment } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
 import { bar, CLOUD_LEGEND, dot, facts, figure, lineLegend, table, TRACE_LEGEND, wideFigure } from './parts.js';
-import { certificateTable, COMMAND, datasetTable, stageTable } from './records.js';
+import { certificateTable, COMMAND, comparisonTable, comparisonTitle, datasetTable, stageTable } from './records.js';
 import { STYLE } from './style.js';
-import { COLUMNS, summaries } from './summary.js';
+import { COLUMNS, summaries, type Row } from './summary.js';
 import { bytes, clean, count, duration, list, percent, printable } from './text.js';
 import { traceFigure } from './trace.js';
 
 export async function page(results: Results): Promise<string> {
   const title = `Tiresias: ${clean(results.name) || 'report'}`;
   const body = await Promise.all([
-    headline(results), gaps(results), regret(results), cloud(results), traces(results), training(results),
+    headline(results), gaps(results), differences(results), regret(results), cloud(results), traces(results), training(results),
     certificates(results), data(results), cost(results), reproduction(results), definitions(),
   ]);
   return html`<!DOCTYPE html>
@@ -57,9 +57,30 @@ async function gaps(results: Results): Promise<Markup> {
 <div class="grid">${figures.map(figure)}</div>
 ${summaries(results).map(({ regime, horizon, rows }) => html`
 <h3>${regime}, horizon ${horizon}</h3>
-${rows.length === 0 ? html`<p>No method was evaluated in this regime.</p>` : table(`Results, ${regime}`, ['Method', ...COLUMNS], rows.map(({ method, cells }) => [
-    dot(method), ...cells.map(({ value, interval }) => (interval === undefined ? value : html`${value}<small>${interval}</small>`)),
-  ]), 'summary')}`)}
+${rows.length === 0 ? html`<p>No method was evaluated in this regime.</p>` : table(`Results, ${regime}`, ['Method', ...COLUMNS], inFamilies(rows), 'summary')}`)}
+</section>`;
+}
+
+/** The rows of a regime, under the names of their families where there are several. */
+function inFamilies(rows: readonly Row[]): Fragment[][] {
+  const several = new Set(rows.map(({ method }) => method.group)).size > 3;
+  return rows.flatMap(({ method, cells }, i) => [
+    ...(several && method.group !== rows[i - 1]?.method.group ? [[method.group]] : []),
+    [dot(method), ...cells.map(({ value, interval }) => (interval === undefined ? value : html`${value}<small>${interval}</small>`))],
+  ]);
+}
+
+/** What the reference method gives away beside every other, task by task. */
+async function differences(results: Results): Promise<Markup | undefined> {
+  const regimes = regimesOf(results).filter(([, { comparisons }]) => comparisons.length > 1);
+  if (regimes.length === 0) return undefined;
+  return html`
+<section><h2>Differences</h2>
+<p class="note">The first method less each other, over the same tasks with the same random numbers: left of 0 the first is closer to optimal. 95% intervals over tasks; p is corrected for the number of comparisons in a regime (Holm).</p>
+<div class="grid">${(await differenceFigures(results)).map(figure)}</div>
+${regimes.map(([key, regime]) => html`
+<details><summary>${comparisonTitle(regime)} less the others, ${regimeLabel(key)}</summary>
+${table(`Differences, ${regimeLabel(key)}`, ...comparisonTable(regime))}</details>`)}
 </section>`;
 }
 
@@ -67,10 +88,10 @@ async function regret(results: Results): Promise<Markup | undefined> {
   const figures = await regretFigures(results);
   if (figures.length === 0) return undefined;
   const all = methodsOf(results);
-  const shown = all.filter(({ key }) => Object.values(results.regimes).some(({ methods }) => Object.hasOwn(methods, key) && methods[key]!.regretByStep.length > 0));
+  const shown = all.filter(({ key }) => Object.values(results.regimes).some((regime) => inRegretFigures(all, regime).some((method) => method.key === key)));
   return html`
 <section><h2>Regret by decision</h2>
-<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes.</p>
+<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes.${shown.length < all.length && ' Of each family the method that is closest to optimal.'}</p>
 ${lineLegend(all, shown)}
 <div class="grid">${figures.map(figure)}</div>
 </section>`;
@@ -160,7 +181,7 @@ const reproduction = (results: Results): Markup => html`
 <section><h2>How to reproduce</h2>
 <p>Save the experiment below as <code>experiment.json</code> and run:</p>
 <pre><code>${COMMAND}</code></pre>
-<p>Tiresias ${clean(results.version)}; base model ${clean(results.baseModel.name)} with SHA-256 <code>${clean(results.baseModel.sha256)}</code>.</p>
+<p>Tiresias ${clean(results.version)}${results.baseModel && html`; base model ${clean(results.baseModel.name)} with SHA-256 <code>${clean(results.baseModel.sha256)}</code>`}.</p>
 <details><summary>The experiment, defaults filled in</summary>
 <pre><code>${printable(JSON.stringify(results.experiment, null, 2))}</code></pre>
 </details>

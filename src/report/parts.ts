@@ -3,12 +3,13 @@ import { dashOf, type Figure } from './figures.js';
 import { html, type Fragment, type Markup } from './html.js';
 import type { Method } from './names.js';
 
-/** The first column heads its rows. On a narrow screen the table scrolls, not the page; the box takes the focus for that. */
+/** The first column heads its rows; a row of one cell heads those below it. On a narrow screen the table scrolls, not the page; the box takes the focus for that. */
 export const table = (label: string, headings: readonly Fragment[], rows: readonly (readonly Fragment[])[], kind = ''): Markup => html`
 <div class="scroll ${kind}" role="region" aria-label="${label}" tabindex="0"><table>
 <thead><tr>${headings.map((heading) => html`<th scope="col">${heading}</th>`)}</tr></thead>
-<tbody>${rows.map(([head, ...cells]) => html`
-<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}
+<tbody>${rows.map(([head, ...cells]) => (cells.length === 0 && headings.length > 1 ? html`
+<tr class="family"><th scope="row" colspan="${headings.length}">${head}</th></tr>` : html`
+<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`))}
 </tbody></table></div>`;
 
 export const figure = ({ title, svg }: Figure): Markup => html`

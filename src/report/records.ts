@@ -1,5 +1,5 @@
 // The plain records of a run as rows of text, for HTML and Markdown alike.
-import type { Results } from '../results.js';
+import type { RegimeResult, Results } from '../results.js';
 import { regimeLabel, regimesOf } from './names.js';
 import { bytes, clean, count, decimal, duration } from './text.js';
 
@@ -28,3 +28,18 @@ export function stageTable({ stages }: Results): TextTable {
   if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), '']);
   return [['Stage', 'Wall time', 'Peak memory'], rows];
 }
+
+/** The reference method less every other, regime by regime. */
+export const comparisonTable = ({ methods, comparisons }: RegimeResult): TextTable => [
+  ['Versus', 'Normalised gap', 'Gap in reward', 'p', 'p (Holm)'],
+  comparisons.map(({ versus, gapNorm, gapNormCi95, gapAbs, gapAbsCi95, p, pHolm }) => [
+    clean(methods[versus]?.label ?? versus), signed(gapNorm, gapNormCi95), signed(gapAbs, gapAbsCi95), probability(p), probability(pHolm),
+  ]),
+];
+
+/** What a comparison table is of. */
+export const comparisonTitle = ({ methods, comparisons }: RegimeResult): string => clean(methods[comparisons[0]!.method]?.label ?? comparisons[0]!.method);
+
+const signed = (value: number, [low, high]: readonly [number, number]): string => `${decimal(value)} [${decimal(low)}, ${decimal(high)}]`;
+
+const probability = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));

@@ -51,6 +51,7 @@ td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.
 .summary th:first-child { width: 176px; }
 .summary :is(th, td):is(:nth-child(7), :nth-child(8)) { width: 88px; }
 .summary :is(th, td):nth-child(9) { width: 76px; }
+tr.family th { color: var(--muted); font-weight: 500; font-size: 12px; padding-top: 16px; max-width: none; }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 9px; }
 .track { display: inline-block; width: 190px; max-width: 30vw; height: 9px; border-radius: 2px; background: var(--panel); vertical-align: middle; }
 .track i { display: block; height: 100%; min-width: 1px; border-radius: 2px; background: var(--accent); }

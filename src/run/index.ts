@@ -85,7 +85,7 @@ async function allStages(context: Context): Promise<Results> {
     ...[...regimes].map(([regime, outcome]) => [`evaluate-${regime}`, outcome] as const),
   ];
   return parseResults({
-    schema: 'tiresias.results/2',
+    schema: 'tiresias.results/3',
     name: experiment.name,
     version,
     machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memoryBytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },

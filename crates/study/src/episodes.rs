@@ -297,10 +297,11 @@ impl Episodes {
             }
             if stop.load(Ordering::Relaxed) { Err(StudyError::Cancelled) } else { Ok(()) }
         };
+        let acting = |source| StudyError::Acting { method: agents.name(), source };
         let method_of = |place: &Place| -> Result<Option<Box<dyn Method>>, StudyError> {
             check()?;
             let knows = agents.knows_task().then(|| agents.method().told(Known { model: place.task.model() }));
-            Ok(knows.transpose()?)
+            knows.transpose().map_err(acting)
         };
         let methods: Vec<_> = self.places.par_iter().map(method_of).collect::<Result<_, _>>()?;
         let (spec, shape, places, shows_rewards) = (&self.spec, &self.shape, &self.places, self.shows_rewards);
@@ -315,7 +316,7 @@ impl Episodes {
                 episode: row.index,
             };
             let method = methods[row.place].as_deref().unwrap_or(agents.method());
-            let mut agent = method.begin(&context)?;
+            let mut agent = method.begin(&context).map_err(acting)?;
             if let Some(table) = agent.table().filter(|_| shape.observed() && task.model().dynamics().len() == 1) {
                 row.value = staged_policy_value(task.model(), 0, table.probabilities())
                     .map_err(|source| StudyError::Solve { index: task.index, source })?;
@@ -326,7 +327,7 @@ impl Episodes {
                     reward: row.record.last().filter(|_| shows_rewards).map(|last| last.reward),
                     told: row.told.filter(|_| tells),
                 };
-                let action = agent.act(percept)?;
+                let action = agent.act(percept).map_err(acting)?;
                 if action >= shape.actions {
                     let problem = format!("method {} took action {action} of {}", agents.name(), shape.actions);
                     return Err(StudyError::Actions(problem));

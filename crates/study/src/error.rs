@@ -34,9 +34,17 @@ pub enum StudyError {
     /// A batch of actions has the wrong size, or an action does not exist.
     #[error("{0}")]
     Actions(String),
-    /// A method cannot be made, or cannot act.
+    /// A method cannot be made.
     #[error(transparent)]
     Agent(#[from] tiresias_agents::AgentError),
+    /// A method that was at work.
+    #[error("method {method}: {source}")]
+    Acting {
+        /// Its name.
+        method: &'static str,
+        /// What went wrong.
+        source: tiresias_agents::AgentError,
+    },
     /// The hook asked to stop.
     #[error("cancelled")]
     Cancelled,

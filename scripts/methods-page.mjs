@@ -13,9 +13,16 @@ const GROUPS = {
 
 const KNOWS = { nothing: 'the support and the history', family: 'the support, the history and the family of tasks', task: 'the task itself' };
 
+/** A schema with the definition that it refers to in its place. */
+function whole(schema, definitions) {
+  const reference = schema.$ref ?? schema.allOf?.[0]?.$ref ?? schema.anyOf?.find((one) => one.$ref)?.$ref;
+  return reference === undefined ? schema : { ...definitions[reference.split('/').at(-1)], ...schema };
+}
+
 /** One option of a schema: name, type or choices, bounds, default, meaning. */
 function option([name, schema]) {
-  const type = schema.enum?.map((word) => `\`"${word}"\``).join(' or ') ?? [schema.type].flat().filter((one) => one !== 'null').join(' or ');
+  const choices = schema.enum ?? schema.oneOf?.flatMap((one) => one.enum ?? [one.const]);
+  const type = choices?.map((word) => `\`"${word}"\``).join(' or ') ?? [schema.type].flat().filter((one) => one !== 'null').join(' or ');
   const from = schema.minimum ?? schema.exclusiveMinimum;
   const to = schema.maximum ?? schema.exclusiveMaximum;
   const range = from === undefined && to === undefined ? '' : ` ${from === undefined ? '' : `from ${from}`}${to === undefined ? '' : ` to ${to}`}`;
@@ -25,7 +32,7 @@ function option([name, schema]) {
 }
 
 function entry({ name, label, summary, source, regimes, knows, needsSupport, options }) {
-  const list = Object.entries(options.properties ?? {}).map(option);
+  const list = Object.entries(options.properties ?? {}).map(([key, schema]) => option([key, whole(schema, options.$defs ?? {})]));
   return [
     `### \`${name}\`: ${label}`,
     summary.replaceAll('\n', ' '),

@@ -21,7 +21,7 @@ describe('the p-value of a bootstrap', () => {
       // Where no resample is beyond zero, the p-value is that of half a resample, which errs on the side of caution.
       if (!holdsZero(0.9999)) return;
       const [wide, narrow] = [1 - p * 0.9, 1 - Math.min(1, p * 1.1)];
-      if (p > 4 / 400 && p < 0.98) {
+      if (p > 0.05 && p < 0.95) {
         expect(holdsZero(wide), `p ${p}, level ${wide}`).toBe(true);
         if (narrow > 0.01) expect(holdsZero(narrow), `p ${p}, level ${narrow}`).toBe(false);
       }

@@ -878,5 +878,6 @@ module.exports.simulate = nativeBinding.simulate
 module.exports.solve = nativeBinding.solve
 module.exports.solveBatch = nativeBinding.solveBatch
 module.exports.solveSync = nativeBinding.solveSync
+module.exports.specSchema = nativeBinding.specSchema
 module.exports.tellCollector = nativeBinding.tellCollector
 module.exports.version = nativeBinding.version

@@ -1104,6 +1104,9 @@ export interface SolveProgress {
 /** Solves on the calling thread; see `solve`. */
 export declare function solveSync(model: Model, options?: SolveOptions | undefined | null): Solution
 
+/** JSON Schema of a specification of shards or episodes, as text. */
+export declare function specSchema(): string
+
 /** A split of a family. */
 export interface SplitInfo {
   /** What requests call it. */

@@ -5,7 +5,9 @@ import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
 import { lazy, zod } from './lazy.js';
-import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, SupportNature, Template } from './spec.js';
+import { native } from './native.js';
+import type { Spec } from './spec-types.js';
+import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
 
 export type { Regime } from './spec.js';
 
@@ -85,28 +87,6 @@ export interface OptimizerSettings {
   maxGradNorm: number;
 }
 
-/** The support of an example. */
-export interface SupportSettings {
-  /** Trajectories before the query. */
-  trajectories: number;
-  /** Who acts in them. */
-  behaviour: Behaviour;
-}
-
-/** The query of an example. */
-export interface QuerySettings {
-  /** Who acts in it; labels are the oracle's in any case. */
-  behaviour: QueryBehaviour;
-}
-
-/** When the oracle may stop. */
-export interface OracleSettings {
-  /** At this gap between its bounds, in reward. */
-  gap: number;
-  /** After so many seconds; null for no limit. A limit makes labels depend on the machine's speed. */
-  timeSeconds: number | null;
-}
-
 /** Changes to the family's own few-shot template, by regime. */
 export interface TemplateSettings {
   /** Where the state is seen. */
@@ -176,33 +156,20 @@ export interface EvaluationSettings {
 }
 
 /** An experiment with every default filled in. */
-export interface Experiment {
+export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver'> {
   /** For editors: where the JSON Schema is. */
   $schema?: string | undefined;
   /** Format and version of the file. */
   schema: 'tiresias.experiment/1';
   /** Also the name of the run's folder. */
   name: string;
-  /** Seed of everything that is drawn. */
-  seed: number;
-  /** The family of the tasks. */
-  family: FamilyName;
   /** The regimes to study, each at most once. */
   regimes: Regime[];
-  /** Decisions an episode. */
-  horizon: number;
-  /** Size of the cloud of an APOMDP. */
-  models: number;
-  /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
-  alpha: number;
-  /** Who chooses the true model of an APOMDP while trajectories are drawn. */
-  nature: SupportNature;
-  /** The support of an example. */
-  support: SupportSettings;
   /** The query of an example. */
-  query: QuerySettings;
-  /** When the oracle may stop. */
-  solver: OracleSettings;
+  query: Spec['query'] & {
+    /** The oracle, or one with random actions; labels are the oracle's in any case. */
+    behaviour: QueryBehaviour;
+  };
   /** Changes to the family's own few-shot template, by regime. */
   templates: TemplateSettings;
   /** What is drawn for training. */
@@ -243,7 +210,12 @@ function namedMethod(written: string | WrittenMethod): MethodSetting {
   return { method, name: name ?? basename(method).replace(/\.[cm]?[jt]s$/, ''), options, ...(regimes && { regimes }) };
 }
 
-const REGIMES: readonly Regime[] = ['mdp', 'pomdp', 'apomdp'];
+/** The words that a field of the addon's specification may be. */
+function wordsOf<K extends 'regime' | 'nature' | 'format'>(field: K): readonly Spec[K][] {
+  const { properties } = JSON.parse(native.specSchema()) as { properties: Record<K, { enum?: Spec[K][]; oneOf?: { const: Spec[K] }[] }> };
+  return properties[field].enum ?? properties[field].oneOf!.map((one) => one.const);
+}
+
 const LORA_TARGETS: readonly LoraTarget[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
 
 const schemaOf = lazy(() => {
@@ -263,6 +235,7 @@ const schemaOf = lazy(() => {
   // Which families and splits there are the addon knows.
   const name = <T extends string>() => z.string() as unknown as Zod.ZodType<T, T>;
 
+  const words = <K extends 'regime' | 'nature' | 'format'>(field: K) => z.enum(wordsOf(field));
   const count = z.int().min(1);
   const sha = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
@@ -303,7 +276,7 @@ const schemaOf = lazy(() => {
         method: z.string().min(1),
         name: methodName.optional(),
         options: z.record(z.string(), z.unknown()).default({}),
-        regimes: z.array(z.enum(REGIMES)).min(1).optional(),
+        regimes: z.array(words('regime')).min(1).optional(),
       }),
     ], { error: 'expected the name of a method, or {"method": "empirical", "name": "…", "options": {…}}' })
     .transform(namedMethod);
@@ -317,17 +290,17 @@ const schemaOf = lazy(() => {
       seed: z.int().min(0).default(0),
       family: name<FamilyName>().default('energy'),
       regimes: z
-        .array(z.enum(REGIMES))
+        .array(words('regime'))
         .min(1)
         .refine((list) => new Set(list).size === list.length, 'expected every regime at most once')
-        .default([...REGIMES]),
+        .default([...wordsOf('regime')]),
       horizon: count.max(1000).default(10),
       /** Size of the cloud of an APOMDP. */
       models: count.max(64).default(3),
       /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
       alpha: z.number().min(0).max(1).default(1),
       /** Who chooses the true model of an APOMDP while trajectories are drawn. */
-      nature: z.enum(['fixed', 'resampled', 'adversarial']).default('fixed'),
+      nature: words('nature').default('fixed'),
       support: z.strictObject({ trajectories: z.int().min(0).max(100).default(2), behaviour: behaviour.default('oracle') }).prefault({}),
       query: z.strictObject({ behaviour: queryBehaviour.default('epsilon:0.2') }).prefault({}),
       /** When the oracle may stop: at this gap between its bounds. A limit on its time makes labels depend on the machine's speed. */
@@ -341,7 +314,7 @@ const schemaOf = lazy(() => {
           examples: count.default(400),
           examplesPerTask: count.default(1),
           shardExamples: count.default(50_000),
-          format: z.enum(['parquet', 'jsonl', 'safetensors']).default('parquet'),
+          format: words('format').default('parquet'),
         })
         .refine((d) => d.examples % d.examplesPerTask === 0, { path: ['examples'], error: 'expected a multiple of examplesPerTask' })
         .refine((d) => d.shardExamples % d.examplesPerTask === 0, { path: ['shardExamples'], error: 'expected a multiple of examplesPerTask' })

@@ -17,7 +17,7 @@ export { resolveBaseModel, type BaseModel, type DetailedProgress, type ResolveOp
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
   type BaseSpec, type DatasetSettings, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
-  type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings, type OracleSettings, type QuerySettings, type SupportSettings,
+  type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings,
   type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {

@@ -40,6 +40,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   solve: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
   solveBatch: [["models", "Array<Model>"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   solveSync: [["model", "Model"], ["options", "SolveOptions | undefined | null"]],
+  specSchema: [],
   tellCollector: [],
   version: [],
 };

@@ -1,15 +1,14 @@
 // What the addon is told to draw: the part of an experiment that one regime's shards and episodes share.
 import { snakeKeys } from './case.js';
 import type { Experiment } from './experiment.js';
+import type { Spec } from './spec-types.js';
 
 /** Whether states are seen (`mdp`) or not (`pomdp`), and whether there is a cloud of models besides (`apomdp`). */
-export type Regime = 'mdp' | 'pomdp' | 'apomdp';
+export type Regime = Spec['regime'];
 /** The task families that there are. */
-export type FamilyName = 'energy' | 'clinical' | 'darkroom' | 'linear';
+export type FamilyName = Spec['family'];
 /** The splits of the families; not every family has every one out of distribution (see `families`). */
-export type SplitName =
-  | 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests'
-  | 'ood-concentrated';
+export type SplitName = Spec['split'];
 /** Who acts: `oracle`, `random`, the oracle with random actions at the given rate, or a mixture such as `mixture:oracle=0.5,random=0.5`. */
 export type Behaviour = 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`;
 /** Who acts in a query. */
@@ -17,11 +16,11 @@ export type QueryBehaviour = 'oracle' | `epsilon:${number}`;
 /** Who picks the model of a cloud at each step: it is always model `M` (`fixed:M`), drawn uniformly, or the oracle's own answer. */
 export type Nature = `fixed:${number}` | 'resampled' | 'adversarial';
 /** Who picks the model of a cloud while trajectories are drawn: `fixed` is the task's hidden true model. */
-export type SupportNature = 'fixed' | 'resampled' | 'adversarial';
+export type SupportNature = Spec['nature'];
 /** Who picks the model of a cloud in evaluation: the oracle's own nature, or always model `M`. */
 export type QueryNature = 'oracle' | `fixed:${number}`;
 /** What a shard is written as. */
-export type ShardFormat = 'parquet' | 'jsonl' | 'safetensors';
+export type ShardFormat = Spec['format'];
 
 /**
  * How trajectories are laid out as text; what is left out keeps its default. An example is the header, for every support
@@ -55,75 +54,16 @@ export interface Template {
 export type WholeTemplate = { [K in keyof Template]-?: NonNullable<Template[K]> };
 
 /** Tasks, oracles and trajectories of one regime. */
-export interface TaskSpec {
-  /** The family of the tasks. */
-  family: FamilyName;
-  /** Its split. */
-  split: SplitName;
-  /** Seed of everything that is drawn. */
-  seed: number;
-  /** Whether states are seen, and whether there is a cloud. */
-  regime: Regime;
-  /** Decisions an episode. */
-  horizon: number;
-  /** Size of an APOMDP's cloud. */
-  models: number;
-  /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
-  alpha: number;
-  /** Who picks an APOMDP's model while trajectories are drawn. */
-  nature: SupportNature;
-  /** The support of an example. */
-  support: {
-    /** How many trajectories. */
-    trajectories: number;
-    /** Who acts in them. */
-    behaviour: Behaviour;
-  };
-  /** When the oracle may stop. */
-  solver: {
-    /** At this gap between its bounds. */
-    gap: number;
-    /** After so many seconds; null for no limit. Labels then depend on the machine's speed. */
-    timeSeconds: number | null;
-  };
-  /** Changes to the family's own template; null for none. */
-  template: Template | null;
-}
+export type TaskSpec = Pick<Spec, 'family' | 'split' | 'seed' | 'regime' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver' | 'template'>;
 
 /** A dataset's shard: tasks `firstTask` to `firstTask + tasks`, each with `examplesPerTask` examples. */
-export interface ShardSpec extends TaskSpec {
-  /** The query of an example. */
-  query: {
-    /** Who acts in it; labels are the oracle's in any case. */
-    behaviour: Behaviour;
-  };
-  /** Index of the first task in the split. */
-  firstTask: number;
-  /** Number of tasks. */
-  tasks: number;
-  /** Examples that share a task and its oracle. */
-  examplesPerTask: number;
-  /** What the file is written as. */
-  format: ShardFormat;
-  /** Worker threads; 0 for all cores. Changes no byte. */
-  threads: number;
-}
+export type ShardSpec = TaskSpec & Pick<Spec, 'query' | 'firstTask' | 'tasks' | 'examplesPerTask' | 'format' | 'threads'>;
 
 /** Evaluation episodes of tasks `firstTask` to `firstTask + tasks`. */
-export interface EpisodesSpec extends TaskSpec {
-  /** Index of the first task in the split. */
-  firstTask: number;
-  /** Number of tasks. */
-  tasks: number;
-  /** Episodes on each task. */
-  episodesPerTask: number;
-  /** An action within this of the best counts as agreeing with the oracle. */
-  epsilon: number;
-  /** Worker threads; 0 for all cores. */
-  threads: number;
+export type EpisodesSpec = TaskSpec & Pick<Spec, 'firstTask' | 'tasks' | 'episodesPerTask' | 'epsilon' | 'threads'> & {
   /** APOMDP only: who picks the model that acts in the query. */
   queryNature?: QueryNature | undefined;
-}
+};
 
 /** The part of an experiment that one regime's tasks share. */
 export function taskSpec(experiment: Experiment, regime: Regime, split: SplitName): TaskSpec {

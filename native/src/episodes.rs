@@ -217,7 +217,8 @@ impl Episodes {
         #[napi(ts_arg_type = "(progress: StageProgress) => void")] on_progress: Option<ProgressCallback<StageProgress>>,
     ) -> Result<Background<Episodes>> {
         let (agents, cancel) = (Arc::clone(&agents.0), cancel.cloned().unwrap_or_default());
-        let (reporter, home, mut episodes) = (Reporter::new(on_progress), Home::here(), guarded(|| Ok(self.0.fresh()))?);
+        let (reporter, home, mut episodes) =
+            (Reporter::new(on_progress), Home::here(), guarded(|| Ok(self.0.fresh()))?);
         Ok(background(cancel.clone(), episodes.spec().threads, move || {
             episodes.play(&agents, &hook(&reporter, &cancel)).map_err(from_study)?;
             Ok(Episodes(Held::new(&home, episodes)))

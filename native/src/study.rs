@@ -128,7 +128,10 @@ pub struct ShardExample {
     pub template_sha: String,
 }
 
-pub(crate) fn hook(reporter: &Reporter<StageProgress>, cancel: &CancelToken) -> impl Fn(core::Progress) -> ControlFlow<()> + Sync {
+pub(crate) fn hook(
+    reporter: &Reporter<StageProgress>,
+    cancel: &CancelToken,
+) -> impl Fn(core::Progress) -> ControlFlow<()> + Sync {
     |progress| {
         reporter.report(progress.done == progress.total, || StageProgress {
             done: progress.done as u32,
@@ -137,6 +140,12 @@ pub(crate) fn hook(reporter: &Reporter<StageProgress>, cancel: &CancelToken) -> 
         });
         if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// JSON Schema of a specification of shards or episodes, as text.
+#[napi]
+pub fn spec_schema() -> String {
+    core::Spec::schema().as_value().to_string()
 }
 
 /// Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole.

@@ -11,9 +11,9 @@ use tiresias_text::Unmarked;
 
 use crate::arrays::{Out, apart, place};
 use crate::background::{guarded, pool};
+use crate::episodes::Ragged;
 use crate::errors::{Result, from_encode, invalid, whole};
 use crate::held::{Held, Home, Weigh, disposable};
-use crate::episodes::Ragged;
 
 /// A tokenizer. Adds no special tokens.
 #[napi]

@@ -56,8 +56,9 @@ export function evaluateCommand(): Command {
 }
 
 function table(regime: string, result: RegimeResult): string {
+  const width = Math.max(...Object.keys(result.methods).map((name) => name.length));
   const rows = Object.entries(result.methods).map(([name, m]) =>
-    `  ${name.padEnd(8)} ${m.gapNorm.toFixed(4).padStart(9)}  [${m.gapNormCi95.map((x) => x.toFixed(4)).join(', ')}]  agreement ${m.agreement.toFixed(3)}  (${m.tasks} tasks, ${m.episodes} episodes)`,
+    `  ${name.padEnd(width)} ${m.gapNorm.toFixed(4).padStart(9)}  [${m.gapNormCi95.map((x) => x.toFixed(4)).join(', ')}]  agreement ${m.agreement.toFixed(3)}  (${m.tasks} tasks, ${m.episodes} episodes)`,
   );
   return [`${regime}, horizon ${result.horizon}: normalised gap, 95 % interval`, ...rows].join('\n');
 }

@@ -1,5 +1,5 @@
 // A language model that reads the few-shot prompt and acts by the log-probabilities of the actions' tokens.
-import seedrandom from 'seedrandom';
+import { seedrandom } from '../lazy.js';
 import { Prompts, Tokenizer, type Episodes, type Ragged } from '../library.js';
 import type { Decider } from '../train/decider.js';
 import type { PlayOptions, Player } from './method.js';
@@ -51,7 +51,7 @@ export class LanguageModel implements Player {
 
   #choose(logprobs: readonly number[], row: number, stage: number): number {
     const { decision, temperature, seed } = this.how;
-    return decision === 'greedy' ? largest(logprobs) : drawn(logprobs, temperature, seedrandom(`${seed}/${row}/${stage}`)());
+    return decision === 'greedy' ? largest(logprobs) : drawn(logprobs, temperature, seedrandom()(`${seed}/${row}/${stage}`)());
   }
 }
 

@@ -114,10 +114,7 @@ impl Episodes {
         let tasks = solve_tasks(spec, &names, spec.first_task..spec.first_task + spec.tasks as u64, hook)?;
         let shape = tasks[0].shape(spec);
         if let Some(task) = tasks.iter().find(|task| task.shape(spec) != shape) {
-            return Err(StudyError::Spec(format!(
-                "task {} differs in shape from task {}",
-                task.index, tasks[0].index
-            )));
+            return Err(StudyError::Spec(format!("task {} differs in shape from task {}", task.index, tasks[0].index)));
         }
         let solved = Progress { phase: "solve", done: spec.tasks, total: spec.tasks };
         let cancelled = || hook(solved).is_break();
@@ -127,7 +124,8 @@ impl Episodes {
         };
         let places: Vec<Place> = tasks.into_par_iter().map(place).collect::<Result<_, _>>()?;
         let shows_rewards = names.template.query_reward == QueryReward::Shown;
-        let mut episodes = Self { spec: spec.clone(), shape, shows_rewards, places: Arc::new(places), rows: Vec::new() };
+        let mut episodes =
+            Self { spec: spec.clone(), shape, shows_rewards, places: Arc::new(places), rows: Vec::new() };
         episodes.rows = episodes.fresh_rows();
         Ok(episodes)
     }

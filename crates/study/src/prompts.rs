@@ -75,7 +75,8 @@ fn rows(
     let mut ragged = Ragged { ids: Vec::new(), offsets: vec![0] };
     for row in 0..episodes.rows() {
         push(row, &mut ragged.ids)?;
-        let end = u32::try_from(ragged.ids.len()).map_err(|_| StudyError::Spec("more than 2^32 ids: ask for fewer tasks".into()))?;
+        let end = u32::try_from(ragged.ids.len())
+            .map_err(|_| StudyError::Spec("more than 2^32 ids: ask for fewer tasks".into()))?;
         ragged.offsets.push(end);
     }
     Ok(ragged)

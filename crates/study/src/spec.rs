@@ -1,8 +1,10 @@
-//! The specification of a shard or of a batch of evaluation episodes, as TypeScript writes it.
+//! The specification of a shard or of a batch of evaluation episodes. It is stated here and nowhere else: TypeScript's types and the
+//! experiment file's checks are made from [`Spec::schema`].
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tiresias_encode::{QueryReward, ShardFormat, Template};
-use tiresias_model::family::{Family, Regime, TaskRequest, family};
+use tiresias_model::family::{Family, Regime, TaskRequest, families, family};
 use tiresias_sim::{Behaviour, NatureRule};
 use tiresias_text::Unmarked;
 
@@ -12,66 +14,82 @@ use tiresias_model::memory::{self, product};
 use crate::StudyError;
 
 /// Which tasks, which oracles, which contexts. One JSON object, camelCase, unknown fields refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
-    /// Name of the family.
+    /// The family of the tasks.
+    #[schemars(schema_with = "family_names")]
     pub family: String,
-    /// Split of the family.
+    /// Its split.
+    #[schemars(schema_with = "split_names")]
     pub split: String,
-    /// Seed of the study, at most 2^53 so that it survives JSON.
+    /// Seed of everything that is drawn.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64))]
     pub seed: u64,
-    /// MDP, POMDP or APOMDP.
+    /// Whether states are seen, and whether there is a cloud.
+    #[schemars(schema_with = "regime_names")]
     pub regime: Regime,
-    /// Training horizon.
+    /// Decisions an episode; a split may lengthen it.
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub horizon: usize,
-    /// Size of the cloud (APOMDP).
+    /// Size of an APOMDP's cloud.
     #[serde(default = "three")]
+    #[schemars(range(min = 1))]
     pub models: usize,
-    /// Ambiguity attitude α (APOMDP).
+    /// Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max.
     #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 1))]
     pub alpha: f64,
-    /// Nature in recorded trajectories (APOMDP).
+    /// Who picks an APOMDP's model while trajectories are drawn: `fixed` is the task's hidden true model.
     #[serde(default)]
     pub nature: Nature,
-    /// The K support trajectories.
+    /// The support of an example.
     pub support: Support,
-    /// The query trajectory.
+    /// The query of an example.
     #[serde(default)]
     pub query: Query,
-    /// How well the oracle is solved.
+    /// When the oracle may stop.
     #[serde(default)]
     pub solver: SolverSpec,
-    /// Fields that differ from the family's default template.
+    /// Changes to the family's own template; null for none.
     #[serde(default)]
+    #[schemars(schema_with = "template")]
     pub template: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Index of the first task.
+    /// Index of the first task in the split.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64))]
     pub first_task: u64,
     /// Number of tasks.
+    #[schemars(range(min = 1))]
     pub tasks: usize,
-    /// Threads; 0 means one per core.
+    /// Worker threads; 0 for all cores. Changes no number.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub threads: usize,
-    /// Shards: examples per task, each with its own support and query.
+    /// Shards: examples that share a task and its oracle, each with its own support and query.
     #[serde(default = "one_usize")]
+    #[schemars(range(min = 1))]
     pub examples_per_task: usize,
-    /// Shards: the file format.
+    /// Shards: what the file is written as.
     #[serde(default)]
     pub format: Format,
-    /// Evaluation: episodes per task, each with its own support.
+    /// Evaluation: episodes on each task, each with its own support.
     #[serde(default = "one_usize")]
+    #[schemars(range(min = 1))]
     pub episodes_per_task: usize,
-    /// Evaluation: actions within this of the best value count as agreement (reward units).
+    /// Evaluation: an action within this of the best counts as agreeing with the oracle, in reward.
     #[serde(default = "epsilon")]
+    #[schemars(range(min = 0))]
     pub epsilon: f64,
-    /// Evaluation: who moves the world (APOMDP).
+    /// Evaluation of an APOMDP: who picks the model that acts in the query.
     #[serde(default)]
+    #[schemars(schema_with = "query_nature")]
     pub query_nature: QueryNature,
 }
 
 /// Nature in recorded trajectories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 pub enum Nature {
     /// The task's hidden true model.
@@ -115,23 +133,26 @@ impl From<QueryNature> for String {
     }
 }
 
-/// The support of a few-shot context.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The support of an example.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Support {
-    /// K, the number of trajectories.
+    /// Trajectories before the query.
+    #[schemars(range(min = 0))]
     pub trajectories: usize,
-    /// Name of the behaviour policy.
+    /// Who acts in them.
     #[serde(default = "oracle")]
+    #[schemars(schema_with = "behaviour")]
     pub behaviour: String,
 }
 
-/// The query of a few-shot example.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The query of an example.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// Name of the behaviour policy that executes; labels are the oracle's in any case.
+    /// Who acts in it; labels are the oracle's in any case.
     #[serde(default = "oracle")]
+    #[schemars(schema_with = "behaviour")]
     pub behaviour: String,
 }
 
@@ -141,13 +162,15 @@ impl Default for Query {
     }
 }
 
-/// Limits of one oracle.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// When the oracle may stop.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SolverSpec {
-    /// Certified gap at the start to stop at, in reward units.
+    /// At this gap between its bounds, in reward.
+    #[schemars(range(min = 0))]
     pub gap: f64,
-    /// Seconds a task, or none: a time limit makes labels depend on the machine's speed.
+    /// After so many seconds; null for no limit. A limit makes labels depend on the machine's speed.
+    #[schemars(range(min = 0))]
     pub time_seconds: Option<f64>,
 }
 
@@ -158,7 +181,8 @@ impl Default for SolverSpec {
 }
 
 /// File format of a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Apache Parquet.
@@ -178,6 +202,40 @@ impl From<Format> for ShardFormat {
             Format::Safetensors => Self::Safetensors,
         }
     }
+}
+
+/// A string that is one of some names.
+fn one_of(names: impl IntoIterator<Item = &'static str>) -> Schema {
+    let mut names: Vec<_> = names.into_iter().collect();
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    json_schema!({ "type": "string", "enum": names })
+}
+
+fn family_names(_: &mut SchemaGenerator) -> Schema {
+    one_of(families().iter().map(|family| family.name()))
+}
+
+fn split_names(_: &mut SchemaGenerator) -> Schema {
+    one_of(families().iter().flat_map(|family| family.splits()).map(|(name, _)| *name))
+}
+
+fn regime_names(_: &mut SchemaGenerator) -> Schema {
+    one_of([Regime::Mdp, Regime::Pomdp, Regime::Apomdp].map(Regime::name))
+}
+
+/// What [`Behaviour`] reads; `tsType` is TypeScript's word for it.
+fn behaviour(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "tsType": "Behaviour" })
+}
+
+fn query_nature(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^(?:oracle|fixed:\\d+)$", "tsType": "QueryNature" })
+}
+
+/// The fields are [`Template`]'s, in camelCase.
+fn template(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["object", "null"], "tsType": "Template | null" })
 }
 
 fn one() -> f64 {
@@ -205,6 +263,11 @@ pub(crate) struct Resolved {
 }
 
 impl Spec {
+    /// JSON Schema of a specification: all fields, with what they mean, their bounds and defaults.
+    pub fn schema() -> Schema {
+        schemars::schema_for!(Self)
+    }
+
     /// Reads and checks a specification.
     pub fn from_json(text: &str) -> Result<Self, StudyError> {
         let spec: Self = serde_json::from_str(text.unmarked()).map_err(|e| StudyError::Spec(e.to_string()))?;

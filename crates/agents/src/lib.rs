@@ -11,15 +11,18 @@ mod agent;
 mod counts;
 mod draws;
 mod error;
+mod informed;
 mod methods;
 mod plan;
 pub mod registry;
 mod table;
+mod tracking;
 mod trajectories;
 mod window;
 
 pub use agent::{Agent, Context, Known, Method, Percept, Prior, Shape};
 pub use error::AgentError;
+pub use informed::InformedValues;
 pub use registry::{Entry, Group, Knows};
 pub use table::ActionTable;
 pub use trajectories::{Step, Trajectories, Transition};

@@ -14,6 +14,7 @@ mod error;
 mod informed;
 mod methods;
 mod plan;
+mod planned;
 pub mod registry;
 mod table;
 mod tracking;

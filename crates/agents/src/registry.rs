@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tiresias_model::family::Regime;
 
-use crate::methods::{bc_prompt, cql, empirical, fib, fqi, pessimistic, posterior_sampling, qmdp, ucb};
+use crate::methods::{
+    bc_prompt, cql, empirical, fib, fqi, mixture, nominal, pessimistic, posterior_sampling, qmdp, robust, ucb,
+};
 use crate::{AgentError, Method, Prior, Shape};
 
 /// What a method may know of a task beyond its form, its support and its history.
@@ -96,6 +98,9 @@ pub fn entries() -> Vec<Entry> {
     vec![
         qmdp::ENTRY,
         fib::ENTRY,
+        robust::ENTRY,
+        nominal::ENTRY,
+        mixture::ENTRY,
         bc_prompt::ENTRY,
         empirical::ENTRY,
         posterior_sampling::ENTRY,

@@ -7,9 +7,6 @@ use tiresias_model::{Model, ModelError, Nature};
 
 use crate::{AgentError, Percept};
 
-/// Nature's answer where there is one model.
-pub(crate) const ALONE: Nature = Nature { minimiser: 0, maximiser: 0 };
-
 /// A belief that follows an episode by Bayes' rule.
 pub(crate) struct Tracker {
     model: Arc<Model>,

@@ -185,3 +185,163 @@ fn who_knows_the_task_must_be_told_it_and_sees_what_can_be_seen() {
         assert!(unknown.to_string().contains("depth"), "{unknown}");
     }
 }
+
+/// The world in which one model of the cloud, drawn evenly, moves everything: unnormalised beliefs, one a model.
+fn one_model(model: &Model) -> Vec<Vec<f64>> {
+    let share = 1.0 / model.dynamics().len() as f64;
+    model.dynamics().iter().map(|_| model.start().iter().map(|p| share * p).collect()).collect()
+}
+
+/// Sums over models of what an action earns and of what `next` says comes after an observation.
+fn average(model: &Model, x: &[Vec<f64>], action: usize, next: &dyn Fn(usize, &[Vec<f64>]) -> f64) -> f64 {
+    let s = model.states().len();
+    let reward = |(m, x): (usize, &Vec<f64>)| {
+        x.iter().enumerate().map(|(i, p)| p * model.expected_reward(m)[action * s + i]).sum::<f64>()
+    };
+    let mut value: f64 = x.iter().enumerate().map(reward).sum();
+    for o in 0..model.observations().unwrap().len() {
+        let after = |(m, x): (usize, &Vec<f64>)| {
+            let mut out = vec![0.0; s];
+            tiresias_model::belief::joint(model, m, x, action, o, &mut out);
+            out
+        };
+        let after: Vec<Vec<f64>> = x.iter().enumerate().map(after).collect();
+        value += model.discount() * next(o, &after);
+    }
+    value
+}
+
+fn final_rewards(model: &Model, x: &[Vec<f64>]) -> f64 {
+    x.iter().flat_map(|x| x.iter().zip(model.final_reward()).map(|(p, r)| p * r)).sum()
+}
+
+/// The best mean over the cloud of what one policy of the history earns in each model.
+fn best_average(model: &Model, stage: usize, x: &[Vec<f64>]) -> f64 {
+    if Some(stage) == model.horizon() {
+        return final_rewards(model, x);
+    }
+    let q = |action| average(model, x, action, &|_, x| best_average(model, stage + 1, x));
+    (0..model.actions().len()).map(q).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The mean over the cloud of what a method earns in each model.
+fn earned_on_average(method: &dyn Method, model: &Model, x: &[Vec<f64>], history: &[usize]) -> f64 {
+    if Some(history.len()) == model.horizon() {
+        return final_rewards(model, x);
+    }
+    let mut agent = begin_bare(method, &shape_of_hidden(model));
+    let mut action = agent.act(Percept::default()).unwrap();
+    for &seen in history {
+        // What is told must not matter.
+        action = agent.act(Percept { seen: Some(seen), reward: None, told: Some(history.len() % 2) }).unwrap();
+    }
+    average(model, x, action, &|o, x| earned_on_average(method, model, x, &[history, &[o]].concat()))
+}
+
+#[test]
+fn the_mixture_is_the_best_on_average_over_the_cloud() {
+    let mut better = 0;
+    for seed in 0..40 {
+        let model = random_hidden(seed, CLOUD, false, 1.0);
+        let start = one_model(&model);
+        let best = best_average(&model, 0, &start);
+        let earned = |name| earned_on_average(&*knowing(name, json!({ "gap": 1e-9 }), &model), &model, &start, &[]);
+        let (mixture, nominal) = (earned("mixture"), earned("nominal"));
+        assert!((mixture - best).abs() < 1e-7, "seed {seed}: {mixture} {best}");
+        assert!(nominal <= best + 1e-9);
+        better += usize::from(nominal < best - 1e-3);
+    }
+    assert!(better > 3, "{better}");
+}
+
+#[test]
+fn a_cloud_that_is_judged_rightly_has_the_oracles_value_and_a_misjudged_one_no_more() {
+    let mut worse = 0;
+    for seed in 0..15 {
+        let model = random_hidden(seed, CLOUD, false, 1.0);
+        let best = optimal(&model, 0, model.start());
+        let got = |spread: f64| {
+            let robust = knowing("robust", json!({ "gap": 1e-9, "spread": spread }), &model);
+            earned(&*robust, &model, model.start(), &[])
+        };
+        let right = got(1.0);
+        assert!((right - best).abs() < 1e-7, "seed {seed}: {right} {best}");
+        for spread in [0.0, 2.0, 5.0] {
+            let misjudged = got(spread);
+            assert!(misjudged <= best + 1e-9, "seed {seed}: {misjudged} {best}");
+            worse += usize::from(misjudged < best - 1e-6);
+        }
+    }
+    assert!(worse > 3, "{worse}");
+}
+
+#[test]
+fn a_cloud_without_spread_is_its_centre_and_that_is_the_mean_by_rows() {
+    for seed in 0..10 {
+        // The minimiser of many equals is the first, so where nature is not told, beliefs agree.
+        let model = random_hidden(seed, CLOUD, seed % 2 == 0, 1.0);
+        let robust = knowing("robust", json!({ "gap": 1e-9, "spread": 0.0 }), &model);
+        let nominal = knowing("nominal", json!({ "gap": 1e-9 }), &model);
+        let (s, a, o) = (3, 2, 2);
+        let dense = |kernel: &dyn Fn(usize) -> Kernel, columns: usize| {
+            let mut mean = vec![0.0; a * s * columns];
+            for m in 0..2 {
+                for r in 0..a * s {
+                    kernel(m).pairs(r).for_each(|(c, p)| mean[r * columns + c] += p / 2.0);
+                }
+            }
+            Kernel::from_dense(columns, &mean)
+        };
+        let mut parts = model.to_builder();
+        parts.dynamics = vec![Dynamics {
+            transition: dense(&|m| model.dynamics()[m].transition.clone(), s),
+            observation: Some(dense(&|m| model.dynamics()[m].observation.clone().unwrap(), o)),
+        }];
+        let mean = parts.build().unwrap();
+        let best = optimal(&mean, 0, mean.start());
+        for method in [robust, nominal] {
+            let got = earned(&*method, &mean, mean.start(), &[]);
+            assert!((got - best).abs() < 1e-7, "seed {seed}: {got} {best}");
+        }
+    }
+}
+
+#[test]
+fn what_a_misjudged_cloud_rules_out_is_passed_over() {
+    // At spread 10 model 0 goes to state 1 for certain and model 1 to state 0, and where either is, it sees 0 for certain: both rule 1 out.
+    let mut parts = random_hidden(0, Size { states: 2, ..CLOUD }, false, 1.0).to_builder();
+    let (likely, even) = ([0.1, 0.9], [0.5, 0.5]);
+    for (dynamics, (moves, readings)) in
+        parts.dynamics.iter_mut().zip([(likely, [even, [0.9, 0.1]]), (even, [[0.9, 0.1], even])])
+    {
+        dynamics.transition = Kernel::from_dense(2, &moves.repeat(4));
+        dynamics.observation = Some(Kernel::from_dense(2, &readings.concat().repeat(2)));
+    }
+    let model = parts.build().unwrap();
+    let shape = shape_of_hidden(&model);
+    let mut agent = begin_bare(&*knowing("robust", json!({ "spread": 10.0 }), &model), &shape);
+    agent.act(Percept::default()).unwrap();
+    for told in [Some(0), None] {
+        let action = agent.act(Percept { seen: Some(1), reward: None, told });
+        assert!(action.is_ok(), "{action:?}");
+    }
+}
+
+#[test]
+fn options_of_plans_are_checked() {
+    let shape = shape_of_hidden(&random_hidden(0, CLOUD, false, 1.0));
+    for (name, options, words) in [
+        ("robust", json!({ "spread": -1.0 }), "spread"),
+        ("robust", json!({ "gap": -1.0 }), "gap"),
+        ("nominal", json!({ "gap": -1.0 }), "gap"),
+        ("mixture", json!({ "spread": 1.0 }), "spread"),
+    ] {
+        let problem = registry::entry(name).unwrap().make(options, 0, &shape, &prior()).err().unwrap().to_string();
+        assert!(problem.contains(name) && problem.contains(words), "{problem}");
+    }
+    let pomdp = shape_of_hidden(&random_hidden(0, SMALL, false, 1.0));
+    for name in ["robust", "nominal", "mixture"] {
+        let unfit = registry::entry(name).unwrap().make(json!({}), 0, &pomdp, &prior()).err().unwrap();
+        assert!(matches!(unfit, AgentError::Unfit { .. }), "{unfit}");
+    }
+}

@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tiresias_model::family::Regime;
 
-use crate::methods::{bc_prompt, cql, empirical, fqi, pessimistic, posterior_sampling, ucb};
+use crate::methods::{
+    bc_prompt, cql, empirical, fib, fqi, mixture, nominal, pessimistic, posterior_sampling, qmdp, robust, ucb,
+};
 use crate::{AgentError, Method, Prior, Shape};
 
 /// What a method may know of a task beyond its form, its support and its history.
@@ -97,6 +99,11 @@ pub(crate) const ALL: &[Regime] = &[Regime::Mdp, Regime::Pomdp, Regime::Apomdp];
 /// All methods, in the order of reports.
 pub fn entries() -> Vec<Entry> {
     vec![
+        qmdp::ENTRY,
+        fib::ENTRY,
+        robust::ENTRY,
+        nominal::ENTRY,
+        mixture::ENTRY,
         bc_prompt::ENTRY,
         empirical::ENTRY,
         posterior_sampling::ENTRY,

@@ -27,6 +27,8 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   INVALID_MODEL_FILE: EXIT.usage,
   INVALID_POLICY: EXIT.usage,
   UNKNOWN_NAME: EXIT.usage,
+  INVALID_METHOD: EXIT.usage,
+  METHOD_FAILED: EXIT.usage,
   ENCODE_FAILED: EXIT.usage,
   EXAMPLE_TOO_LONG: EXIT.usage,
   DATASET_DIFFERS: EXIT.usage,

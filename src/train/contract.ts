@@ -15,6 +15,34 @@ export interface BaseFile {
   path: string;
   /** SHA-256 that it must have. */
   sha256?: string | undefined;
+  /** Seed of draws that replace the weights, at the same spread and in the same quantisation: the architecture without what it learned. */
+  randomWeights?: number | undefined;
+}
+
+/** A language model's architecture, trained from nothing; the defaults are small enough for two cores. */
+export interface LlamaArchitecture {
+  /** RMS norms, rotary positions, SwiGLU, grouped keys, a head tied to the embeddings. */
+  kind: 'llama';
+  /** Number of token ids: the tokenizer's `vocabularySize`. */
+  vocabulary: number;
+  /** Longest sequence; 2,048 without it. */
+  context?: number | undefined;
+  /** Decoder layers; 4 without it. */
+  layers?: number | undefined;
+  /** Width of the residual stream; 128 without it. */
+  hidden?: number | undefined;
+  /** Query heads; 4 without it. */
+  heads?: number | undefined;
+  /** Key and value heads; 2 without it. */
+  kvHeads?: number | undefined;
+  /** Width inside the feed-forward block; 344 without it. */
+  ffn?: number | undefined;
+  /** Base of the rotary frequencies; 10,000 without it. */
+  ropeTheta?: number | undefined;
+  /** ε of the norms; 1e-5 without it. */
+  eps?: number | undefined;
+  /** Standard deviation of the initial matrices; 0.02 without it. */
+  initStd?: number | undefined;
 }
 
 /** A dataset's file. */
@@ -45,25 +73,30 @@ export interface OptimizerConfig {
   maxGradNorm: number;
 }
 
+/** A network that is trained from nothing. */
+export type Architecture = LlamaArchitecture;
+
 /** What a training is told. */
 export interface TrainConfig {
   /** The program that trains. */
   backend: 'candle';
-  /** The pretrained model. */
-  base: BaseFile;
+  /** The pretrained model that gets adapters, with `lora`; or an `architecture`. */
+  base?: BaseFile | undefined;
+  /** The network whose every weight is trained, instead of `base` and `lora`. */
+  architecture?: Architecture | undefined;
   /** The shards to learn from. */
   data: DataFile[];
-  /** Folder of the adapter, the checkpoints and the metrics. */
+  /** Folder of the adapter or the network, the checkpoints and the metrics. */
   output: string;
-  /** LoRA's settings. */
-  lora: LoraSettings;
+  /** LoRA's settings, for a `base`. */
+  lora?: LoraSettings | undefined;
   /** AdamW's settings. */
   optimizer: OptimizerConfig;
   /** Optimiser steps. */
   steps: number;
   /** Examples a step. */
   batchSize: number;
-  /** Seed of the order of the examples and of the adapter's start. */
+  /** Seed of the order of the examples and of the first values of what is trained. */
   seed: number;
   /** Worker threads. */
   threads: number;
@@ -77,8 +110,10 @@ export interface TrainConfig {
 export interface DecideConfig {
   /** The program that decides. */
   backend: 'candle';
-  /** The pretrained model. */
-  base: BaseFile;
+  /** The pretrained model; or a `model`. */
+  base?: BaseFile | undefined;
+  /** The folder of a network that was trained from nothing, instead of `base` and `adapter`. */
+  model?: string | undefined;
   /** A PEFT folder; without it the base model acts as it is. */
   adapter?: string | undefined;
   /** Worker threads. */
@@ -91,9 +126,9 @@ export interface StartEvent {
   event: 'start';
   /** Version of the contract. */
   contract: typeof CONTRACT;
-  /** Parameters of the base model. */
+  /** Parameters of the base model, or of the network. */
   parameters: number;
-  /** Parameters of the adapter. */
+  /** Parameters that are trained. */
   trainable: number;
   /** Examples that there are. */
   examples: number;
@@ -147,7 +182,7 @@ export interface DoneEvent {
   event: 'done';
   /** Optimiser steps. */
   step: number;
-  /** Folder of the adapter, relative to the output's. */
+  /** Folder of what was learned, relative to the output's: `adapter`, or `model` for an architecture. */
   adapter: string;
   /** The last step's loss. */
   loss: number;
@@ -179,13 +214,13 @@ export interface ErrorEvent {
 export type TrainEvent = StartEvent | StepEvent | CheckpointEvent | DoneEvent | ErrorEvent;
 
 /** Only what the contract knows of a base model: a resolved one says more, and unknown fields are refused. */
-function baseFields({ path, sha256 }: BaseFile): BaseFile {
-  return { path, ...(sha256 !== undefined && { sha256 }) };
+function baseFields({ path, sha256, randomWeights }: BaseFile): BaseFile {
+  return { path, ...(sha256 !== undefined && { sha256 }), ...(randomWeights !== undefined && { randomWeights }) };
 }
 
 /** The document that `train --config` and `decide --config` read. */
 export function configDocument(config: TrainConfig | DecideConfig): Record<string, unknown> {
-  return snakeKeys({ contract: CONTRACT, ...config, base: baseFields(config.base) });
+  return snakeKeys({ contract: CONTRACT, ...config, ...(config.base && { base: baseFields(config.base) }) });
 }
 
 const schemas = lazy(() => {

@@ -61,12 +61,15 @@ export async function train(config: TrainConfig, options: TrainOptions = {}): Pr
 
 /**
  * The files with the hashes that they must have, which the trainer checks as it reads them: those of the manifest, for a file in a
- * dataset's folder. Throws DATASET_CORRUPT for a damaged manifest, DATASET_DIFFERS for ids of another tokenizer than the base model's.
+ * dataset's folder. Throws DATASET_CORRUPT for a damaged manifest, DATASET_DIFFERS for ids of another tokenizer than the base model's
+ * or, where there is no base, for ids of several tokenizers.
  */
 function withHashes({ data, base }: Pick<TrainConfig, 'data' | 'base'>): TrainConfig['data'] {
   const records = recordsOf(data.map(({ path }) => path));
+  const first = records.find((record) => record !== undefined);
   // A base model that is not there is the trainer's to refuse.
-  const tokenizer = records.some((record) => record !== undefined) && existsSync(base.path) ? Tokenizer.fromGguf(base.path) : undefined;
+  const ofBase = (path: string) => (existsSync(path) ? Tokenizer.fromGguf(path) : undefined);
+  const tokenizer = first && (base ? ofBase(base.path) : first.dataset.manifest.tokenizer);
   return data.map(({ path, sha256 }, i) => {
     const record = records[i];
     if (!record) return { path, ...(sha256 !== undefined && { sha256 }) };

@@ -12,6 +12,7 @@ use tiresias_train::decide::Decider;
 use tiresias_train::events::peak_rss_bytes;
 use tiresias_train::gradient::{Example, Trainer};
 use tiresias_train::lora::Lora;
+use tiresias_train::qlora::Qlora;
 use tiresias_train::work;
 
 fn main() {
@@ -28,7 +29,7 @@ fn main() {
     let batch = [&example; 8];
     let flops = work::necessary_flops(&base.shape, base.layers.len(), &lora, &batch);
     for checkpointing in [true, false] {
-        let trainer = Trainer::new(&base, &lora, 250, checkpointing);
+        let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, 250, checkpointing);
         let mut gradient = Vec::new();
         pool().install(|| {
             trainer.loss_and_gradient(&parameters, &batch, &mut gradient);

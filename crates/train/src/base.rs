@@ -10,9 +10,11 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use sha2::{Digest, Sha256};
 
 use crate::attention::Heads;
+use crate::data::Limits;
 use crate::error::{Error, Result};
 use crate::kernels::Rope;
-use crate::quantized::Quantized;
+use crate::layer::Norm;
+use crate::quantized::{Matrix, Quantized};
 
 /// The seven linear maps of a Llama layer, in the order of their use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -92,6 +94,11 @@ impl Shape {
         }
     }
 
+    /// What the model can read.
+    pub fn limits(&self) -> Limits {
+        Limits { vocabulary: self.vocabulary, context: self.context }
+    }
+
     /// Rotary tables for sequences of up to `length` tokens.
     pub fn rope(&self, length: usize) -> Rope {
         Rope::new(&self.frequencies, length)
@@ -122,6 +129,8 @@ pub struct Base {
     pub layers: Vec<Layer>,
     /// Hash of the file, in hexadecimal.
     pub sha256: String,
+    /// The seed of the draws that replaced its weights, if they did.
+    pub random_weights: Option<u64>,
     /// The name that the file gives the model.
     pub name: String,
     /// Block format of the first layer's query weights, such as `Q4_1`.
@@ -131,13 +140,28 @@ pub struct Base {
 }
 
 impl Base {
+    /// The weight of one norm.
+    pub fn norm(&self, norm: Norm) -> &[f32] {
+        match norm {
+            Norm::Attention(layer) => &self.layers[layer].attn_norm,
+            Norm::FeedForward(layer) => &self.layers[layer].ffn_norm,
+            Norm::Final => &self.final_norm,
+        }
+    }
+
     /// The head: its own weights, or the embeddings.
-    pub fn head(&self) -> &Quantized {
-        self.untied_head.as_ref().unwrap_or(&self.embedding)
+    pub fn head(&self) -> Matrix<'_> {
+        Matrix::Quantized(self.untied_head.as_ref().unwrap_or(&self.embedding))
     }
 
     /// Reads a GGUF file and checks its hash, if one is expected.
     pub fn load(path: &Path, expected_sha256: Option<&str>) -> Result<Self> {
+        Self::load_with(path, expected_sha256, None)
+    }
+
+    /// As [`Base::load`], or its architecture with random weights: with a seed, each matrix is replaced by draws of mean 0 and the
+    /// same standard deviation, quantised to the same blocks, and each norm's weights by their root mean square.
+    pub fn load_with(path: &Path, expected_sha256: Option<&str>, random_weights: Option<u64>) -> Result<Self> {
         let fail = |message: String| Error::Base { path: path.to_owned(), message };
         let bytes =
             std::fs::read(path).map_err(|e| fail(format!("cannot read the base model: {e}; fetch it again")))?;
@@ -148,7 +172,7 @@ impl Base {
             )));
         }
         // candle's reader checks lengths but divides by the file's own alignment: a hostile file may still panic.
-        catch_unwind(AssertUnwindSafe(|| Self::parse(&bytes, sha256)))
+        catch_unwind(AssertUnwindSafe(|| Self::parse(&bytes, sha256, random_weights)))
             .unwrap_or_else(|_| Err("the GGUF reader panicked".into()))
             .map_err(|e| {
                 // What this program does not compute, no other copy of the file holds otherwise.
@@ -157,8 +181,8 @@ impl Base {
             })
     }
 
-    fn parse(bytes: &[u8], sha256: String) -> std::result::Result<Self, String> {
-        let file = &mut Gguf::new(bytes)?;
+    fn parse(bytes: &[u8], sha256: String, random_weights: Option<u64>) -> std::result::Result<Self, String> {
+        let file = &mut Gguf::new(bytes, random_weights)?;
         let shape = file.shape()?;
         let embedding = file.matrix("token_embd.weight", (shape.vocabulary, shape.hidden))?;
         let untied_head = if file.has("output.weight") {
@@ -166,7 +190,7 @@ impl Base {
         } else {
             None
         };
-        let final_norm = file.vector("output_norm.weight", shape.hidden)?;
+        let final_norm = file.norm("output_norm.weight", shape.hidden)?;
         let count = file.number("block_count")?;
         let layers = (0..count).map(|i| file.layer(i, &shape)).collect::<std::result::Result<Vec<_>, _>>()?;
         file.finish()?;
@@ -174,7 +198,7 @@ impl Base {
         let parameters = linear.map(|w| w.rows() * w.cols()).sum::<usize>() + (2 * layers.len() + 1) * shape.hidden;
         let quantization = layers.first().map_or_else(|| "none".into(), |l| format!("{:?}", l.linear[0].dtype()));
         let name = file.text("general.name").unwrap_or("base").to_owned();
-        Ok(Self { shape, embedding, untied_head, final_norm, layers, sha256, name, quantization, parameters })
+        Ok(Self { shape, embedding, untied_head, final_norm, layers, sha256, random_weights, name, quantization, parameters })
     }
 }
 
@@ -184,14 +208,15 @@ struct Gguf<'a> {
     content: Content,
     reader: Cursor<&'a [u8]>,
     unread: BTreeSet<String>,
+    random_weights: Option<u64>,
 }
 
 impl<'a> Gguf<'a> {
-    fn new(bytes: &'a [u8]) -> std::result::Result<Self, String> {
+    fn new(bytes: &'a [u8], random_weights: Option<u64>) -> std::result::Result<Self, String> {
         let mut reader = Cursor::new(bytes);
         let content = Content::read(&mut reader).map_err(|e| unreadable(&e.to_string()))?;
         let unread = content.tensor_infos.keys().cloned().collect();
-        let file = Self { content, reader, unread };
+        let file = Self { content, reader, unread, random_weights };
         match file.text("general.architecture") {
             Some("llama") => Ok(file),
             other => Err(format!("unsupported architecture `{}` (supported: llama)", other.unwrap_or("none named"))),
@@ -236,8 +261,8 @@ impl<'a> Gguf<'a> {
     }
 
     fn layer(&mut self, index: usize, shape: &Shape) -> std::result::Result<Layer, String> {
-        let attn_norm = self.vector(&format!("blk.{index}.attn_norm.weight"), shape.hidden)?;
-        let ffn_norm = self.vector(&format!("blk.{index}.ffn_norm.weight"), shape.hidden)?;
+        let attn_norm = self.norm(&format!("blk.{index}.attn_norm.weight"), shape.hidden)?;
+        let ffn_norm = self.norm(&format!("blk.{index}.ffn_norm.weight"), shape.hidden)?;
         let mut linear = Vec::with_capacity(7);
         for module in Module::ALL {
             let weight = self.matrix(&format!("blk.{index}.{}.weight", module.gguf()), shape.of(module))?;
@@ -262,9 +287,21 @@ impl<'a> Gguf<'a> {
     fn matrix(&mut self, name: &str, shape: (usize, usize)) -> std::result::Result<Quantized, String> {
         let matrix = Quantized::from_qtensor(&self.take(name)?).map_err(|e| format!("tensor `{name}`: {e}"))?;
         match (matrix.rows(), matrix.cols()) {
-            found if found == shape => Ok(matrix),
+            found if found == shape => match self.random_weights {
+                None => Ok(matrix),
+                Some(seed) => matrix.randomised(seed, name).map_err(|e| format!("tensor `{name}`: {e}")),
+            },
             found => Err(format!("tensor `{name}` is {found:?}, but the header says {shape:?}")),
         }
+    }
+
+    fn norm(&mut self, name: &str, length: usize) -> std::result::Result<Vec<f32>, String> {
+        let weights = self.vector(name, length)?;
+        if self.random_weights.is_none() {
+            return Ok(weights);
+        }
+        let squares: f64 = weights.iter().map(|w| f64::from(*w).powi(2)).sum();
+        Ok(vec![(squares / length as f64).sqrt() as f32; length])
     }
 
     fn vector(&mut self, name: &str, length: usize) -> std::result::Result<Vec<f32>, String> {

@@ -11,9 +11,8 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::events::{Mark, Metrics};
 use crate::files;
-use crate::lora::Lora;
+use crate::learner::Learner;
 use crate::optimizer::AdamW;
-use crate::peft;
 
 const STATE: &str = "state.json";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -41,7 +40,7 @@ pub struct Progress {
 pub struct State {
     /// Where the run stands.
     pub progress: Progress,
-    /// The adapters.
+    /// What is trained.
     pub parameters: Vec<f32>,
     /// The optimiser's moments.
     pub optimizer: AdamW,
@@ -63,8 +62,8 @@ pub fn name(step: u64) -> String {
 }
 
 /// Writes the checkpoint of a state under `output`, with how far the metrics had come, and removes all but the newest two.
-pub fn save(output: &Path, state: &State, lora: &Lora, alpha: f64, base_name: &str, metrics: &Mark) -> Result<()> {
-    let mut contents = peft::files(lora, alpha, &state.parameters, base_name)?;
+pub fn save(output: &Path, state: &State, learner: &dyn Learner, metrics: &Mark) -> Result<()> {
+    let mut contents = learner.files(&state.parameters)?;
     contents.push((OPTIMIZER, moments(&state.optimizer)?));
     let sha256: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, files::sha256(bytes))).collect();
     let file = json!({ "progress": state.progress, "metrics": metrics, "sha256": sha256 });
@@ -78,9 +77,9 @@ pub fn save(output: &Path, state: &State, lora: &Lora, alpha: f64, base_name: &s
 }
 
 /// The newest whole checkpoint under `output` that continues these metrics, if there is one; says on standard error what it passes over.
-pub fn newest(output: &Path, lora: &Lora, metrics: &Metrics) -> Result<Option<(State, Mark)>> {
+pub fn newest(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<Option<(State, Mark)>> {
     for (_, folder) in newest_first(output)? {
-        match load(&folder, lora, metrics) {
+        match load(&folder, learner, metrics) {
             Ok(found) => return Ok(Some(found)),
             Err(why) => eprintln!("passing over the checkpoint {}: {why}", folder.display()),
         }
@@ -104,7 +103,7 @@ fn newest_first(output: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn load(folder: &Path, lora: &Lora, metrics: &Metrics) -> std::result::Result<(State, Mark), String> {
+fn load(folder: &Path, learner: &dyn Learner, metrics: &Metrics) -> std::result::Result<(State, Mark), String> {
     let read = |name: &str| std::fs::read(folder.join(name)).map_err(|e| format!("`{name}`: {e}"));
     let fail = |e: &dyn std::fmt::Display| format!("`{STATE}`: {e}");
     let file = files::unseal(&read(STATE)?).map_err(|e| fail(&e))?;
@@ -119,13 +118,13 @@ fn load(folder: &Path, lora: &Lora, metrics: &Metrics) -> std::result::Result<(S
             _ => Err(format!("`{name}` is damaged")),
         }
     };
-    let parameters = peft::parse(lora, &checked(peft::MODEL)?)?;
+    let parameters = learner.parse(&checked(learner.tensors())?)?;
     let bytes = checked(OPTIMIZER)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| format!("`{OPTIMIZER}`: {e}"))?;
     let moment = |name: &str| {
         let tensor = tensors.tensor(name).map_err(|e| format!("`{OPTIMIZER}`: {e}"))?;
         let values = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>();
-        if values.len() == lora.parameters() { Ok(values) } else { Err(format!("`{OPTIMIZER}` has another size")) }
+        if values.len() == learner.parameters() { Ok(values) } else { Err(format!("`{OPTIMIZER}` has another size")) }
     };
     let optimizer = AdamW { first: moment("first")?, second: moment("second")? };
     Ok((State { progress: file.progress, parameters, optimizer }, file.metrics))

@@ -21,6 +21,9 @@ pub struct BaseConfig {
     /// Its hash in hexadecimal, checked if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// With a seed, its weights are replaced by random ones of the same spread (`Base::load_with`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_weights: Option<u64>,
 }
 
 /// One dataset file: `.parquet`, `.jsonl`, `.json` or `.safetensors`.
@@ -44,6 +47,95 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Adapted modules.
     pub targets: Vec<Module>,
+}
+
+/// A network that is trained from nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Architecture {
+    /// The language model's own.
+    Llama(LlamaConfig),
+}
+
+/// A Llama's shape, small by default: RMS norms, rotary positions, `SwiGLU`, grouped keys, head tied to the embeddings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LlamaConfig {
+    /// Number of token ids; has no default.
+    pub vocabulary: usize,
+    /// Longest sequence.
+    pub context: usize,
+    /// Decoder layers.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Width inside the feed-forward block.
+    pub ffn: usize,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// ε of the norms.
+    pub eps: f64,
+    /// Standard deviation of the initial matrices.
+    pub init_std: f64,
+}
+
+impl Default for LlamaConfig {
+    fn default() -> Self {
+        Self {
+            vocabulary: 0,
+            context: 2048,
+            layers: 4,
+            hidden: 128,
+            heads: 4,
+            kv_heads: 2,
+            ffn: 344,
+            rope_theta: 10_000.0,
+            eps: 1e-5,
+            init_std: 0.02,
+        }
+    }
+}
+
+/// Whether it is wrong, which field, and what should stand there.
+type Fault = (bool, &'static str, String);
+
+impl LlamaConfig {
+    /// What is wrong with it.
+    pub fn faults(&self) -> Vec<Fault> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let range = |n: usize, largest: usize| !(1..=largest).contains(&n);
+        let between = |largest: usize, n: usize| format!("must be in 1..={largest}, not {n}");
+        let Self { vocabulary, context, layers, hidden, heads, kv_heads, ffn, rope_theta, eps, init_std } = *self;
+        let width = heads.max(1);
+        vec![
+            (
+                !(2..=1 << 20).contains(&vocabulary),
+                "architecture.vocabulary",
+                format!("must be the number of the tokenizer's ids, in 2..={}, not {vocabulary}", 1 << 20),
+            ),
+            (range(context, 1 << 20), "architecture.context", between(1 << 20, context)),
+            (range(layers, 256), "architecture.layers", between(256, layers)),
+            (range(heads, 256), "architecture.heads", between(256, heads)),
+            (
+                range(hidden, 1 << 14) || !hidden.is_multiple_of(2 * width),
+                "architecture.hidden",
+                format!("must be a multiple of twice the heads, {}, up to {}, not {hidden}", 2 * width, 1 << 14),
+            ),
+            (
+                range(kv_heads, width) || !width.is_multiple_of(kv_heads.max(1)),
+                "architecture.kv_heads",
+                format!("must divide the {heads} heads, not {kv_heads}"),
+            ),
+            (range(ffn, 1 << 16), "architecture.ffn", between(1 << 16, ffn)),
+            (!positive(rope_theta), "architecture.rope_theta", format!("must be positive, not {rope_theta}")),
+            (!positive(eps), "architecture.eps", format!("must be positive, not {eps}")),
+            (!positive(init_std), "architecture.init_std", format!("must be positive, not {init_std}")),
+        ]
+    }
 }
 
 /// How the learning rate goes after its linear warm-up.
@@ -88,21 +180,26 @@ pub struct TrainConfig {
     pub contract: u32,
     /// Must be `candle`.
     pub backend: String,
-    /// The base model.
-    pub base: BaseConfig,
+    /// The base model that gets adapters, or …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseConfig>,
+    /// … the network that is trained from nothing: one of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
     /// Files of examples, in order.
     pub data: Vec<DataConfig>,
     /// Everything is written under this folder.
     pub output: PathBuf,
-    /// Adapters.
-    pub lora: LoraConfig,
+    /// The base model's adapters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// Optimiser.
     pub optimizer: OptimizerConfig,
     /// Optimiser steps.
     pub steps: u64,
     /// Examples a step.
     pub batch_size: usize,
-    /// Seed of the shuffle and of the adapters' initial values.
+    /// Seed of the shuffle and of the initial values.
     pub seed: u64,
     /// Threads; the result does not depend on it.
     pub threads: usize,
@@ -120,8 +217,12 @@ pub struct DecideConfig {
     pub contract: u32,
     /// Must be `candle`.
     pub backend: String,
-    /// The base model.
-    pub base: BaseConfig,
+    /// The base model, or …
+    #[serde(default)]
+    pub base: Option<BaseConfig>,
+    /// … the folder of a network that was trained from nothing: one of the two.
+    #[serde(default)]
+    pub model: Option<PathBuf>,
     /// A PEFT folder; without it the base acts as it is.
     #[serde(default)]
     pub adapter: Option<PathBuf>,
@@ -137,20 +238,37 @@ impl TrainConfig {
         Ok(config)
     }
 
-    fn faults(&self) -> Vec<(bool, &'static str, String)> {
-        let (o, l) = (&self.optimizer, &self.lora);
+    fn faults(&self) -> Vec<Fault> {
+        let o = &self.optimizer;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
-        let mut faults = common_faults(self.contract, &self.backend, &self.base, self.threads);
+        let mut faults = common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads);
+        faults.push((
+            self.base.is_some() == self.architecture.is_some(),
+            "base",
+            "or `architecture` must be given, and not both".to_owned(),
+        ));
+        faults.push((
+            self.base.is_some() != self.lora.is_some(),
+            "lora",
+            "must be given with a `base`, which it adapts, and only with one".to_owned(),
+        ));
+        if let Some(Architecture::Llama(llama)) = &self.architecture {
+            faults.extend(llama.faults());
+        }
+        if let Some(l) = &self.lora {
+            faults.extend([
+                (!(1..=4096).contains(&l.r), "lora.r", format!("must be in 1..=4096, not {}", l.r)),
+                (!positive(l.alpha), "lora.alpha", format!("must be positive, not {}", l.alpha)),
+                (l.targets.is_empty(), "lora.targets", "must name at least one module".to_owned()),
+            ]);
+        }
         let wrong =
             self.data.iter().filter_map(|d| d.sha256.as_deref()).find(|hash| !is_hash(hash)).unwrap_or_default();
         faults.extend([
             (!wrong.is_empty(), "data.sha256", format!("must be 64 hexadecimal digits, not `{wrong}`")),
             (self.data.is_empty(), "data", "must name at least one file".to_owned()),
             (self.output.as_os_str().is_empty(), "output", "must name a folder".to_owned()),
-            (!(1..=4096).contains(&l.r), "lora.r", format!("must be in 1..=4096, not {}", l.r)),
-            (!positive(l.alpha), "lora.alpha", format!("must be positive, not {}", l.alpha)),
-            (l.targets.is_empty(), "lora.targets", "must name at least one module".to_owned()),
             (!positive(o.lr), "optimizer.lr", format!("must be positive, not {}", o.lr)),
             (!fraction(o.beta1), "optimizer.beta1", format!("must be in [0, 1), not {}", o.beta1)),
             (!fraction(o.beta2), "optimizer.beta2", format!("must be in [0, 1), not {}", o.beta2)),
@@ -177,13 +295,26 @@ impl DecideConfig {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self> {
         let config: Self = read(path)?;
-        check(path, &common_faults(config.contract, &config.backend, &config.base, config.threads))?;
+        let mut faults = common_faults(config.contract, &config.backend, config.base.as_ref(), config.threads);
+        faults.extend([
+            (
+                config.base.is_some() == config.model.is_some(),
+                "base",
+                "or `model` must be given, and not both".to_owned(),
+            ),
+            (
+                config.adapter.is_some() && config.base.is_none(),
+                "adapter",
+                "needs the `base` that it was trained on".to_owned(),
+            ),
+        ]);
+        check(path, &faults)?;
         Ok(config)
     }
 }
 
-fn common_faults(contract: u32, backend: &str, base: &BaseConfig, threads: usize) -> Vec<(bool, &'static str, String)> {
-    let hash = base.sha256.as_deref().unwrap_or(&"0".repeat(64)).to_owned();
+fn common_faults(contract: u32, backend: &str, base: Option<&BaseConfig>, threads: usize) -> Vec<Fault> {
+    let hash = base.and_then(|base| base.sha256.as_deref()).unwrap_or(&"0".repeat(64)).to_owned();
     vec![
         (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
         (backend != "candle", "backend", format!("must be `candle` for this program, not `{backend}`")),
@@ -202,7 +333,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(text.unmarked()).map_err(|e| fail(e.to_string()))
 }
 
-fn check(path: &Path, faults: &[(bool, &'static str, String)]) -> Result<()> {
+fn check(path: &Path, faults: &[Fault]) -> Result<()> {
     match faults.iter().find(|(wrong, ..)| *wrong) {
         None => Ok(()),
         Some((_, field, message)) => {

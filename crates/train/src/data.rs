@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use tiresias_text::Unmarked;
 
-use crate::base::{Shape, hex};
+use crate::base::hex;
 use crate::config::DataConfig;
 use crate::error::{Error, Result};
 use crate::gradient::Example;
@@ -19,6 +19,15 @@ use crate::rng::Rng;
 
 /// "No loss here", in Hugging Face's convention.
 const IGNORE: i64 = -100;
+
+/// What a model can read.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Number of token ids.
+    pub vocabulary: usize,
+    /// Longest sequence.
+    pub context: usize,
+}
 
 /// All examples, in the order of the files.
 #[derive(Debug)]
@@ -31,13 +40,13 @@ pub struct Dataset {
 
 impl Dataset {
     /// Reads and checks every file that has a hash to have, and every row.
-    pub fn load(files: &[DataConfig], shape: &Shape) -> Result<Self> {
+    pub fn load(files: &[DataConfig], limits: Limits) -> Result<Self> {
         let mut examples = Vec::new();
         for DataConfig { path, sha256 } in files {
             let fail = |message: String| Error::Data { path: path.clone(), message };
             let rows = read(path, sha256.as_deref())?;
             for (row, (ids, labels)) in rows.into_iter().enumerate() {
-                examples.push(example(&ids, &labels, shape).map_err(|e| fail(format!("row {row}: {e}")))?);
+                examples.push(example(&ids, &labels, limits).map_err(|e| fail(format!("row {row}: {e}")))?);
             }
         }
         let Some(first) = files.first().filter(|_| examples.is_empty()) else {
@@ -65,15 +74,15 @@ fn fingerprint(examples: &[Example]) -> String {
 
 type Row = (Vec<i64>, Vec<i64>);
 
-fn example(ids: &[i64], labels: &[i64], shape: &Shape) -> std::result::Result<Example, String> {
+fn example(ids: &[i64], labels: &[i64], limits: Limits) -> std::result::Result<Example, String> {
     if ids.len() != labels.len() {
         return Err(format!("{} `input_ids` but {} `labels`; they must be as many", ids.len(), labels.len()));
     }
-    if ids.len() > shape.context {
-        return Err(format!("{} tokens, but the base model's context is {}", ids.len(), shape.context));
+    if ids.len() > limits.context {
+        return Err(format!("{} tokens, but the model's context is {}", ids.len(), limits.context));
     }
-    let valid = |id: i64| u32::try_from(id).ok().filter(|&id| (id as usize) < shape.vocabulary);
-    let outside = |what, at, id| format!("{what}[{at}] is {id}, outside the vocabulary of {} ids", shape.vocabulary);
+    let valid = |id: i64| u32::try_from(id).ok().filter(|&id| (id as usize) < limits.vocabulary);
+    let outside = |what, at, id| format!("{what}[{at}] is {id}, outside the vocabulary of {} ids", limits.vocabulary);
     let check = |(at, &id): (usize, &i64)| valid(id).ok_or_else(|| outside("input_ids", at, id));
     let ids = ids.iter().enumerate().map(check).collect::<std::result::Result<Vec<_>, _>>()?;
     let check = |(at, &label): (usize, &i64)| match label {

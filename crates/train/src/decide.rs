@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::attention;
-use crate::base::{Base, Module};
+use crate::base::{Base, Module, Shape};
 use crate::gradient::embed;
 use crate::head;
 use crate::kernels::{Rope, rms_norm};
-use crate::layer::{Adapted, Pass, Saved, Scratch, Weights};
+use crate::layer::{Norm, Pass, Saved, Scratch, Weights};
 use crate::lora::Lora;
+use crate::qlora::Adapted;
+use crate::quantized::Matrix;
 
 /// Tokens that go through the layers together on one thread: enough for the matrix kernel, and little memory.
 const CHUNK_TOKENS: usize = 512;
@@ -32,12 +34,23 @@ fn refuse<T>(code: &'static str, message: String) -> Result<T, Refusal> {
     Err(Refusal { code, message })
 }
 
-/// Weights made dense, adapters included.
-struct Dense(Vec<[Vec<f32>; 7]>);
+/// A base whose linear maps were made dense, adapters included.
+struct Dense {
+    base: Base,
+    linear: Vec<[Vec<f32>; 7]>,
+}
 
 impl Weights for Dense {
+    fn shape(&self) -> &Shape {
+        &self.base.shape
+    }
+
     fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.0[layer][module as usize]
+        &self.linear[layer][module as usize]
+    }
+
+    fn norm(&self, norm: Norm) -> &[f32] {
+        self.base.norm(norm)
     }
 }
 
@@ -71,8 +84,7 @@ struct Turn<'a> {
 
 /// The model and its open sessions.
 pub struct Decider {
-    base: Base,
-    weights: Dense,
+    model: Dense,
     rope: Rope,
     sessions: BTreeMap<u64, Session>,
     next: u64,
@@ -92,14 +104,14 @@ impl Decider {
                 weight
             })
         };
-        let weights = Dense(pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect()));
+        let linear = pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect());
         let rope = base.shape.rope(base.shape.context);
-        Self { base, weights, rope, sessions: BTreeMap::new(), next: 0, pool }
+        Self { model: Dense { base, linear }, rope, sessions: BTreeMap::new(), next: 0, pool }
     }
 
     /// The base model.
     pub fn base(&self) -> &Base {
-        &self.base
+        &self.model.base
     }
 
     /// Runs each context once. Returns the new sessions' ids and, for each, log-probabilities of the candidates.
@@ -111,7 +123,7 @@ impl Decider {
         for (i, context) in contexts.iter().enumerate() {
             self.check_tokens(&format!("contexts[{i}]"), context, 0)?;
         }
-        let layers = self.base.layers.len();
+        let layers = self.model.base.layers.len();
         let mut opened: Vec<Session> = contexts.iter().map(|_| Session::new(layers, candidates)).collect();
         let turns = opened.iter_mut().zip(contexts).map(|(session, tokens)| Turn { session, tokens }).collect();
         let rows = self.run(turns);
@@ -160,7 +172,7 @@ impl Decider {
     }
 
     fn check_ids(&self, what: &str, ids: &[u32]) -> Result<(), Refusal> {
-        let vocabulary = self.base.shape.vocabulary;
+        let vocabulary = self.model.base.shape.vocabulary;
         match ids.iter().find(|&&id| id as usize >= vocabulary) {
             None => Ok(()),
             Some(id) => refuse("BAD_TOKEN", format!("`{what}` holds {id}, outside the vocabulary of {vocabulary} ids")),
@@ -168,7 +180,7 @@ impl Decider {
     }
 
     fn check_tokens(&self, what: &str, tokens: &[u32], before: usize) -> Result<(), Refusal> {
-        let context = self.base.shape.context;
+        let context = self.model.base.shape.context;
         if tokens.is_empty() {
             return refuse("BAD_REQUEST", format!("`{what}` must hold at least one token"));
         }
@@ -209,16 +221,16 @@ impl Decider {
     }
 
     fn run_chunk(&self, turns: &mut [Turn], threads: usize) -> Vec<Vec<f32>> {
-        let shape = &self.base.shape;
+        let shape = &self.model.base.shape;
         let (heads, hidden) = (shape.heads, shape.hidden);
         let (qw, kw) = (heads.q_width(), heads.kv_width());
-        let pass = Pass { base: &self.base, weights: &self.weights, rope: &self.rope, threads };
+        let pass = Pass { weights: &self.model, rope: &self.rope, threads };
         let ids: Vec<u32> = turns.iter().flat_map(|t| t.tokens).copied().collect();
         let positions: Vec<u32> =
             turns.iter().flat_map(|t| (t.session.length..).take(t.tokens.len())).map(|p| p as u32).collect();
         let (mut stream, mut saved, mut scratch) = (Vec::new(), Saved::default(), Scratch::default());
-        embed(&self.base, &ids, &mut stream);
-        for layer in 0..self.base.layers.len() {
+        embed(Matrix::Quantized(&self.model.base.embedding), &ids, &mut stream);
+        for layer in 0..self.model.base.layers.len() {
             saved.x.clone_from(&stream);
             let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| {
                 let mut start = 0;
@@ -243,8 +255,8 @@ impl Decider {
             last.extend_from_slice(&stream[(end - 1) * hidden..end * hidden]);
         }
         let (mut normed, mut inverse) = (vec![0.0; last.len()], vec![0.0; turns.len()]);
-        rms_norm(&last, &self.base.final_norm, shape.eps, &mut normed, &mut inverse);
+        rms_norm(&last, &self.model.base.final_norm, shape.eps, &mut normed, &mut inverse);
         let candidates: Vec<&[u32]> = turns.iter().map(|t| t.session.candidates.as_slice()).collect();
-        head::log_probabilities(self.base.head(), &normed, &candidates, &mut head::Scratch::default(), threads)
+        head::log_probabilities(self.model.base.head(), &normed, &candidates, &mut head::Scratch::default(), threads)
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use crate::base::Base;
+use crate::base::Shape;
 use crate::head::{self, Loss};
-use crate::kernels::{Rope, rms_norm, rms_norm_backward};
-use crate::layer::{Adapted, Pass, Saved, Scratch, attend_within};
-use crate::lora::Lora;
+use crate::kernels::{Rope, rms_norm, rms_norm_backward, rms_norm_weight_gradient};
+use crate::layer::{Norm, Pass, Saved, Scratch, Trained, Weights as _, attend_within};
+use crate::quantized::Matrix;
 
 /// One training example: a label stands at the position that it is the value of, `None` where there is no loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +87,35 @@ struct Workspace {
     head: head::Scratch,
 }
 
+/// A Llama and what of it is trained: a flat vector of parameters makes weights of it.
+pub trait Model: Sync {
+    /// Its weights at some parameters.
+    type Weights<'p>: Trained
+    where
+        Self: 'p;
+
+    /// The numbers that fix its shape.
+    fn shape(&self) -> &Shape;
+
+    /// The weights at these parameters.
+    fn at<'p>(&'p self, parameters: &'p [f32]) -> Self::Weights<'p>;
+
+    /// Number of decoder layers.
+    fn layers(&self) -> usize;
+
+    /// Token embeddings, `vocabulary × hidden`.
+    fn embedding<'p>(&'p self, parameters: &'p [f32]) -> Matrix<'p>;
+
+    /// The language-model head, `vocabulary × hidden`.
+    fn head<'p>(&'p self, parameters: &'p [f32]) -> Matrix<'p>;
+
+    /// The part of the gradient that holds the embeddings, and with them the head, if those are trained.
+    fn embedding_part<'g>(&self, gradients: &'g mut [f32]) -> Option<&'g mut [f32]>;
+}
+
 /// Computes losses and gradients of one model, keeping its buffers between batches.
-pub struct Trainer<'a> {
-    base: &'a Base,
-    lora: &'a Lora,
+pub struct Trainer<M> {
+    model: M,
     rope: Rope,
     /// Keep only each layer's input and compute the layer again on the way back: a fifth of the memory, a third more time.
     checkpointing: bool,
@@ -98,14 +123,19 @@ pub struct Trainer<'a> {
     gradients: Mutex<Vec<Vec<f32>>>,
 }
 
-impl<'a> Trainer<'a> {
+impl<M: Model> Trainer<M> {
     /// For examples of up to `longest` tokens.
-    pub fn new(base: &'a Base, lora: &'a Lora, longest: usize, checkpointing: bool) -> Self {
-        let rope = base.shape.rope(longest);
-        Self { base, lora, rope, checkpointing, workspaces: Mutex::default(), gradients: Mutex::default() }
+    pub fn new(model: M, longest: usize, checkpointing: bool) -> Self {
+        let rope = model.shape().rope(longest);
+        Self { model, rope, checkpointing, workspaces: Mutex::default(), gradients: Mutex::default() }
     }
 
-    /// Mean cross-entropy's parts over the batch's labelled positions, and its gradient at the adapters' parameters.
+    /// Its model.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// Mean cross-entropy's parts over the batch's labelled positions, and its gradient at the parameters.
     pub fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
         let labels: usize = examples.iter().map(|e| e.targets().count()).sum();
         let weight = 1.0 / labels as f32;
@@ -128,29 +158,30 @@ impl<'a> Trainer<'a> {
         gradient.clear();
         gradient.resize(parameters.len(), 0.0);
         let mut workspace: Workspace = take(&self.workspaces);
-        let weights = Adapted { base: self.base, lora: self.lora, parameters };
-        let pass = Pass { base: self.base, weights: &weights, rope: &self.rope, threads: 1 };
-        let loss = self.forward_backward(&pass, batch, weight, &mut workspace, &mut gradient);
+        let weights = self.model.at(parameters);
+        let pass = Pass { weights: &weights, rope: &self.rope, threads: 1 };
+        let loss = self.forward_backward(&pass, parameters, batch, weight, &mut workspace, &mut gradient);
         give_back(&self.workspaces, workspace);
         (loss, gradient)
     }
 
     fn forward_backward(
         &self,
-        pass: &Pass<Adapted>,
+        pass: &Pass<M::Weights<'_>>,
+        parameters: &[f32],
         batch: &Packed,
         weight: f32,
         workspace: &mut Workspace,
         gradient: &mut [f32],
     ) -> Loss {
         let Workspace { saved, stream, d, rows, drows, inverse, layer: scratch, head } = workspace;
-        let (shape, layers) = (&self.base.shape, self.base.layers.len());
+        let (shape, layers) = (pass.weights.shape(), self.model.layers());
         let (hidden, heads) = (shape.hidden, shape.heads);
         let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| attend_within(heads, &batch.sequences, s, scores);
         saved.resize_with(layers + 1, Saved::default);
 
         // Forward. With checkpointing every layer works in the last `Saved`, and the others keep only their layer's input.
-        embed(self.base, &batch.ids, stream);
+        embed(self.model.embedding(parameters), &batch.ids, stream);
         for layer in 0..layers {
             let at = if self.checkpointing { layers } else { layer };
             saved[layer].x.clone_from(stream);
@@ -163,12 +194,18 @@ impl<'a> Trainer<'a> {
         batch.label_rows.iter().for_each(|&r| rows.extend_from_slice(&stream[r * hidden..(r + 1) * hidden]));
         drows.resize(rows.len(), 0.0);
         inverse.resize(batch.label_rows.len(), 0.0);
-        rms_norm(rows, &self.base.final_norm, shape.eps, drows, inverse);
-        let loss = head::loss_and_gradient(self.base.head(), drows, &batch.labels, weight, head);
+        let norm = pass.weights.norm(Norm::Final);
+        rms_norm(rows, norm, shape.eps, drows, inverse);
+        let head_gradient = self.model.embedding_part(gradient);
+        let matrix = self.model.head(parameters);
+        let loss = head::loss_and_gradient(matrix, drows, &batch.labels, weight, head, head_gradient);
 
         // Backward.
         let mut dx = vec![0.0; rows.len()];
-        rms_norm_backward(rows, &self.base.final_norm, inverse, drows, &mut dx);
+        if let Some(part) = pass.weights.norm_part(Norm::Final, gradient) {
+            rms_norm_weight_gradient(rows, inverse, drows, part);
+        }
+        rms_norm_backward(rows, norm, inverse, drows, &mut dx);
         d.clear();
         d.resize(stream.len(), 0.0);
         for (&row, dx) in batch.label_rows.iter().zip(dx.chunks_exact(hidden)) {
@@ -183,16 +220,22 @@ impl<'a> Trainer<'a> {
             }
             pass.backward(layer, &mut saved[at], &batch.positions, &batch.sequences, scratch, d, gradient);
         }
+        if let Some(part) = self.model.embedding_part(gradient) {
+            for (&id, d) in batch.ids.iter().zip(d.chunks_exact(hidden)) {
+                let row = &mut part[id as usize * hidden..(id as usize + 1) * hidden];
+                row.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+            }
+        }
         loss
     }
 }
 
 /// Rows of the embedding.
-pub fn embed(base: &Base, ids: &[u32], out: &mut Vec<f32>) {
-    let hidden = base.shape.hidden;
+pub fn embed(embedding: Matrix, ids: &[u32], out: &mut Vec<f32>) {
+    let hidden = embedding.cols();
     out.resize(ids.len() * hidden, 0.0);
     for (&id, row) in ids.iter().zip(out.chunks_exact_mut(hidden)) {
-        base.embedding.dequantize_rows(id as usize..id as usize + 1, row);
+        embedding.dequantize_rows(id as usize..id as usize + 1, row);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::kernels::{View, ViewMut, Write, log_sum_exp, matmul, softmax_row};
-use crate::quantized::Quantized;
+use crate::quantized::Matrix;
 
 /// Vocabulary rows made dense at once: 4.5 MiB at a width of 576.
 const VOCABULARY_BLOCK: usize = 2048;
@@ -37,7 +37,7 @@ pub struct Scratch {
 }
 
 /// Calls `f` with each block of the vocabulary and its dense weights.
-fn for_each_block(head: &Quantized, weight: &mut Vec<f32>, mut f: impl FnMut(Range<usize>, &[f32])) {
+fn for_each_block(head: Matrix, weight: &mut Vec<f32>, mut f: impl FnMut(Range<usize>, &[f32])) {
     for start in (0..head.rows()).step_by(VOCABULARY_BLOCK) {
         let ids = start..(start + VOCABULARY_BLOCK).min(head.rows());
         weight.resize(ids.len() * head.cols(), 0.0);
@@ -47,7 +47,7 @@ fn for_each_block(head: &Quantized, weight: &mut Vec<f32>, mut f: impl FnMut(Ran
 }
 
 /// `logits = rows · headᵀ`, `n × vocabulary`.
-fn logits(head: &Quantized, rows: &[f32], scratch: &mut Scratch, threads: usize) {
+fn logits(head: Matrix, rows: &[f32], scratch: &mut Scratch, threads: usize) {
     let (width, vocabulary, n) = (head.cols(), head.rows(), rows.len() / head.cols());
     let Scratch { weight, logits } = scratch;
     logits.resize(n * vocabulary, 0.0);
@@ -58,13 +58,15 @@ fn logits(head: &Quantized, rows: &[f32], scratch: &mut Scratch, threads: usize)
     });
 }
 
-/// Cross-entropy of `labels` given normalised hidden rows, which it replaces by `weight · ∂Σ/∂rows`.
+/// Cross-entropy of `labels` given normalised hidden rows, which it replaces by `weight · ∂Σ/∂rows`. Where the head itself is
+/// trained, `weight · ∂Σ/∂head` is added to `head_gradient`.
 pub fn loss_and_gradient(
-    head: &Quantized,
+    head: Matrix,
     rows: &mut [f32],
     labels: &[u32],
     weight: f32,
     scratch: &mut Scratch,
+    mut head_gradient: Option<&mut [f32]>,
 ) -> Loss {
     let (width, vocabulary) = (head.cols(), head.rows());
     let mut loss = Loss::default();
@@ -80,6 +82,11 @@ pub fn loss_and_gradient(
             row[label as usize] -= 1.0;
         }
         loss.labels += labels.len() as u64;
+        if let Some(gradient) = &mut head_gradient {
+            let d = View::new(logits, labels.len(), vocabulary);
+            let dst = ViewMut::new(gradient, vocabulary, width);
+            matmul(dst, Write::Add, weight, d.t(), View::new(rows, labels.len(), width), 1);
+        }
         let mut write = Write::Set;
         for_each_block(head, dense, |ids, dense| {
             let d = View::strided(&logits[ids.start..], labels.len(), ids.len(), vocabulary);
@@ -93,7 +100,7 @@ pub fn loss_and_gradient(
 
 /// Log-probabilities over the whole vocabulary, read at each row's candidates.
 pub fn log_probabilities(
-    head: &Quantized,
+    head: Matrix,
     rows: &[f32],
     candidates: &[&[u32]],
     scratch: &mut Scratch,

@@ -280,6 +280,21 @@ pub fn rms_norm_backward(x: &[f32], weight: &[f32], inverse: &[f32], dout: &mut 
     );
 }
 
+/// `dweight += Σ over rows of dout · x / rms(x)`: the gradient at the weight of `rms_norm`.
+pub fn rms_norm_weight_gradient(x: &[f32], inverse: &[f32], dout: &[f32], dweight: &mut [f32]) {
+    let width = dweight.len();
+    simd(
+        #[inline(always)]
+        || {
+            for ((x, d), &scale) in x.chunks_exact(width).zip(dout.chunks_exact(width)).zip(inverse) {
+                for i in 0..width {
+                    dweight[i] = (d[i] * scale).mul_add(x[i], dweight[i]);
+                }
+            }
+        },
+    );
+}
+
 /// `out = gate · sigmoid(gate) · up` (Shazeer 2020).
 pub fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
     simd(

@@ -1,41 +1,59 @@
 //! One Llama decoder layer over packed rows, forward and backward, derived by hand.
 //!
 //! Rows of several sequences lie one after another without padding; only rotary positions and attention know where one ends.
-//! The frozen weights never get a gradient: backward multiplies by them and passes on.
+//! What is trained, adapters or every weight, is the business of [`Trained`]: backward multiplies by the weights, hands each
+//! one's input and output gradient over, and passes on.
 
 use std::ops::Range;
 
 use crate::attention::{self, Heads};
-use crate::base::{Base, Module};
+use crate::base::{Module, Shape};
 use crate::kernels::{
-    Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, swiglu, swiglu_backward,
+    Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, rms_norm_weight_gradient, swiglu,
+    swiglu_backward,
 };
-use crate::lora::Lora;
 
-/// Where dense weights come from: `outputs × inputs`, row-major, possibly built in `scratch`.
+/// A model's weights as the passes read them.
 pub trait Weights: Sync {
-    /// The dense weight of one linear map.
+    /// The numbers that fix its shape.
+    fn shape(&self) -> &Shape;
+
+    /// The dense weight of one linear map: `outputs × inputs`, row-major, possibly built in `scratch`.
     fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32];
+
+    /// The weight of one norm.
+    fn norm(&self, norm: Norm) -> &[f32];
 }
 
-/// A quantised base with low-rank adapters: made dense for each use and dropped after it.
-pub struct Adapted<'a> {
-    /// The frozen base.
-    pub base: &'a Base,
-    /// The adapters' layout.
-    pub lora: &'a Lora,
-    /// The adapters' parameters.
-    pub parameters: &'a [f32],
+/// Weights in training: where their gradients go. All gradients are added to one flat vector.
+pub trait Trained: Weights {
+    /// Whether anything below the lowest layer wants that layer's input gradient.
+    const EMBEDDING: bool;
+
+    /// The gradient at one linear map, from its input `x` (`n × inputs`) and the gradient `dy` at its output (`n × outputs`).
+    fn add_linear(
+        &self,
+        layer: usize,
+        module: Module,
+        x: &[f32],
+        dy: &[f32],
+        gradients: &mut [f32],
+        scratch: &mut Vec<f32>,
+    );
+
+    /// The part of the gradient that holds a norm's weight, if that is trained.
+    fn norm_part<'g>(&self, norm: Norm, gradients: &'g mut [f32]) -> Option<&'g mut [f32]>;
 }
 
-impl Weights for Adapted<'_> {
-    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        self.base.layers[layer].linear[module as usize].dequantize_into(scratch);
-        if let Some(pair) = self.lora.pair(layer, module) {
-            self.lora.merge(pair, self.parameters, scratch);
-        }
-        scratch
-    }
+/// One of a Llama's norms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// Before a layer's attention.
+    Attention(usize),
+    /// Before a layer's feed-forward block.
+    FeedForward(usize),
+    /// Before the head.
+    Final,
 }
 
 /// What one layer's backward pass needs of its forward pass, for `n` rows: 5,800 numbers a row in SmolLM2-135M.
@@ -77,11 +95,9 @@ pub struct Scratch {
     pub scores: [Vec<f32>; 2],
 }
 
-/// A model in the making of one pass: the base for shape and norms, and its weights, adapted or merged.
+/// What one pass through a model reads.
 pub struct Pass<'a, W> {
-    /// Norms and shape.
-    pub base: &'a Base,
-    /// The linear maps.
+    /// Shape, linear maps and norms.
     pub weights: &'a W,
     /// Rotary tables long enough for every position.
     pub rope: &'a Rope,
@@ -92,7 +108,7 @@ pub struct Pass<'a, W> {
 impl<W: Weights> Pass<'_, W> {
     /// `y (+)= x·Wᵀ`.
     pub fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
-        let (outputs, inputs) = self.base.shape.of(module);
+        let (outputs, inputs) = self.weights.shape().of(module);
         let n = x.len() / inputs;
         let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
         matmul(ViewMut::new(y, n, outputs), write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
@@ -109,14 +125,15 @@ impl<W: Weights> Pass<'_, W> {
         attend: impl FnOnce(&mut Saved, &mut [Vec<f32>; 2]),
         out: Option<&mut Vec<f32>>,
     ) {
-        let (shape, norms, n) = (&self.base.shape, &self.base.layers[layer], positions.len());
+        let (shape, n) = (self.weights.shape(), positions.len());
+        let norm = |norm| self.weights.norm(norm);
         let heads = shape.heads;
         let Scratch { weight, normed, wide, scores, .. } = scratch;
         saved.resize(n, heads, shape.hidden, shape.ffn);
         normed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
 
-        rms_norm(&saved.x, &norms.attn_norm, shape.eps, normed, &mut saved.attn_inverse);
+        rms_norm(&saved.x, norm(Norm::Attention(layer)), shape.eps, normed, &mut saved.attn_inverse);
         self.linear(layer, Module::QProj, normed, &mut saved.q, Write::Set, weight);
         self.linear(layer, Module::KProj, normed, &mut saved.k, Write::Set, weight);
         self.linear(layer, Module::VProj, normed, &mut saved.v, Write::Set, weight);
@@ -126,7 +143,7 @@ impl<W: Weights> Pass<'_, W> {
         saved.middle.copy_from_slice(&saved.x);
         self.linear(layer, Module::OProj, &saved.attended, &mut saved.middle, Write::Add, weight);
 
-        rms_norm(&saved.middle, &norms.ffn_norm, shape.eps, normed, &mut saved.ffn_inverse);
+        rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), shape.eps, normed, &mut saved.ffn_inverse);
         self.linear(layer, Module::GateProj, normed, &mut saved.gate, Write::Set, weight);
         self.linear(layer, Module::UpProj, normed, &mut saved.up, Write::Set, weight);
         if let Some(out) = out {
@@ -154,7 +171,7 @@ impl Saved {
     }
 }
 
-impl Pass<'_, Adapted<'_>> {
+impl<W: Trained> Pass<'_, W> {
     /// `dx (+)= dy·W`.
     pub fn input_gradient(
         &self,
@@ -165,15 +182,15 @@ impl Pass<'_, Adapted<'_>> {
         write: Write,
         scratch: &mut Vec<f32>,
     ) {
-        let (outputs, inputs) = self.base.shape.of(module);
+        let (outputs, inputs) = self.weights.shape().of(module);
         let n = dy.len() / outputs;
         let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
         matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
     }
 
-    /// Turns `d`, the gradient at the layer's output, into the one at its input, and adds the adapters' gradients. Uses up `saved`.
-    /// `sequences` are the row ranges within which rows attend to each other. The lowest layer's input gradient, which nobody
-    /// wants, is left unfinished.
+    /// Turns `d`, the gradient at the layer's output, into the one at its input, and adds the trained weights' gradients. Uses up
+    /// `saved`. `sequences` are the row ranges within which rows attend to each other. The lowest layer's input gradient is left
+    /// unfinished where nobody wants it.
     #[allow(clippy::too_many_arguments)] // a layer's backward pass has as many ends
     pub fn backward(
         &self,
@@ -185,13 +202,12 @@ impl Pass<'_, Adapted<'_>> {
         d: &mut [f32],
         gradients: &mut [f32],
     ) {
-        let (shape, norms, n) = (&self.base.shape, &self.base.layers[layer], positions.len());
-        let Adapted { lora, parameters, .. } = *self.weights;
+        let (shape, n) = (self.weights.shape(), positions.len());
+        let norm = |norm| self.weights.norm(norm);
+        let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
         let Scratch { weight, low_rank, normed, dnormed, wide, dq, dk, dv, scores } = scratch;
-        let mut adapter = |module, x: &[f32], dy: &[f32]| {
-            if let Some(pair) = lora.pair(layer, module) {
-                lora.backward(pair, parameters, x, dy, gradients, low_rank);
-            }
+        let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
+            self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
         normed.resize(n * shape.hidden, 0.0);
         dnormed.resize(n * shape.hidden, 0.0);
@@ -200,16 +216,19 @@ impl Pass<'_, Adapted<'_>> {
         // Feed-forward block: swiglu_backward leaves its own gradients in `gate` and `up`, and down's input in `wide`.
         self.input_gradient(layer, Module::DownProj, d, wide, Write::Set, weight);
         swiglu_backward(&mut saved.gate, &mut saved.up, wide);
-        adapter(Module::DownProj, wide, d);
-        rms_norm_again(&saved.middle, &norms.ffn_norm, &saved.ffn_inverse, normed);
-        adapter(Module::GateProj, normed, &saved.gate);
-        adapter(Module::UpProj, normed, &saved.up);
+        learn(Module::DownProj, wide, d, gradients);
+        rms_norm_again(&saved.middle, norm(feed_forward), &saved.ffn_inverse, normed);
+        learn(Module::GateProj, normed, &saved.gate, gradients);
+        learn(Module::UpProj, normed, &saved.up, gradients);
         self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, weight);
         self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, weight);
-        rms_norm_backward(&saved.middle, &norms.ffn_norm, &saved.ffn_inverse, dnormed, d);
+        if let Some(part) = self.weights.norm_part(feed_forward, gradients) {
+            rms_norm_weight_gradient(&saved.middle, &saved.ffn_inverse, dnormed, part);
+        }
+        rms_norm_backward(&saved.middle, norm(feed_forward), &saved.ffn_inverse, dnormed, d);
 
         // Attention: `middle` is free now and takes the gradient at `attended`.
-        adapter(Module::OProj, &saved.attended, d);
+        learn(Module::OProj, &saved.attended, d, gradients);
         let dattended = &mut saved.middle;
         dattended.resize(saved.attended.len(), 0.0);
         self.input_gradient(layer, Module::OProj, d, dattended, Write::Set, weight);
@@ -230,15 +249,18 @@ impl Pass<'_, Adapted<'_>> {
         }
         self.rope.rotate(dq, positions, -1.0);
         self.rope.rotate(dk, positions, -1.0);
-        rms_norm_again(&saved.x, &norms.attn_norm, &saved.attn_inverse, normed);
-        adapter(Module::QProj, normed, dq);
-        adapter(Module::KProj, normed, dk);
-        adapter(Module::VProj, normed, dv);
-        if layer > 0 {
+        rms_norm_again(&saved.x, norm(attention), &saved.attn_inverse, normed);
+        learn(Module::QProj, normed, dq, gradients);
+        learn(Module::KProj, normed, dk, gradients);
+        learn(Module::VProj, normed, dv, gradients);
+        if layer > 0 || W::EMBEDDING {
             self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, weight);
             self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, weight);
             self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, weight);
-            rms_norm_backward(&saved.x, &norms.attn_norm, &saved.attn_inverse, dnormed, d);
+            if let Some(part) = self.weights.norm_part(attention, gradients) {
+                rms_norm_weight_gradient(&saved.x, &saved.attn_inverse, dnormed, part);
+            }
+            rms_norm_backward(&saved.x, norm(attention), &saved.attn_inverse, dnormed, d);
         }
     }
 }

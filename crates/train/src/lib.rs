@@ -8,6 +8,7 @@
 //! an autograd: candle's quantised product, softmax, norm and rope have no backward, and a hand-written pass keeps its buffers,
 //! adds residuals inside the matrix product and stops recomputing where nothing more is needed.
 
+pub mod about;
 pub mod attention;
 pub mod base;
 pub mod checkpoint;
@@ -21,9 +22,13 @@ pub mod gradient;
 pub mod head;
 pub mod kernels;
 pub mod layer;
+pub mod learner;
 pub mod lora;
+pub mod model_folder;
+pub mod network;
 pub mod optimizer;
 pub mod peft;
+pub mod qlora;
 pub mod quantized;
 pub mod rng;
 pub mod serve;

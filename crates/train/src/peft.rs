@@ -10,17 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tiresias_text::Unmarked;
 
+use crate::about;
 use crate::base::{Base, Module};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::lora::{Lora, Pair};
 
 /// The name of the settings.
 pub const CONFIG: &str = "adapter_config.json";
 /// The name of the tensors.
 pub const MODEL: &str = "adapter_model.safetensors";
-/// The name of what a trained adapter says of itself. Adapters of other programs lack it.
-pub const ABOUT: &str = "tiresias.json";
 
 /// PEFT's name of A (`lora_A`) or B (`lora_B`) of a pair.
 pub fn key(pair: &Pair, which: &str) -> String {
@@ -56,39 +54,27 @@ pub fn files(lora: &Lora, alpha: f64, parameters: &[f32], base_name: &str) -> Re
     Ok(vec![(CONFIG, format!("{config:#}\n").into_bytes()), (MODEL, tensors(lora, parameters)?)])
 }
 
-/// The contents of [`ABOUT`], sealed: what made the adapter, with its base's hash, and the hash of each of its files.
-pub fn about(mut made_from: Value, base: &Base, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    made_from["base"]["sha256"] = json!(base.sha256);
-    made_from["files"] = files.iter().map(|(name, bytes)| ((*name).to_owned(), json!(files::sha256(bytes)))).collect();
-    files::seal(&made_from)
-}
-
 /// Holds an adapter against what it says of itself, if it says anything: no other base, no changed file.
 fn check(folder: &Path, base: &Base, files: &[(&str, &[u8])]) -> Result<()> {
-    let path = folder.join(ABOUT);
-    let Some(bytes) = files::read_if_present(&path)? else { return Ok(()) };
-    let fail = |path: &Path, message: String| Err(Error::Adapter { path: path.to_owned(), message });
-    let about = match files::unseal(&bytes) {
-        Ok(about) => about,
-        Err(why) => return fail(&path, format!("{why}; train again, or remove this file if the change was meant")),
-    };
-    if about["base"]["sha256"] != json!(base.sha256) {
-        let made_for = about["base"]["sha256"].as_str().unwrap_or("unknown");
-        let message = format!(
-            "the adapter was trained on the base model with SHA-256 {made_for}, not {}; name that model, or train again",
+    let Some(about) = about::check(folder, files)? else { return Ok(()) };
+    let fail = |message: String| Err(Error::Adapter { path: folder.join(about::ABOUT), message });
+    let made_for = &about["base"];
+    if made_for["sha256"] != json!(base.sha256) {
+        return fail(format!(
+            "the adapter was trained on the base model with SHA-256 {}, not {}; name that model, or train again",
+            made_for["sha256"].as_str().unwrap_or("unknown"),
             base.sha256
-        );
-        return fail(&path, message);
+        ));
     }
-    match files.iter().find(|(name, bytes)| about["files"][*name] != json!(files::sha256(bytes))) {
-        None => Ok(()),
-        Some((name, _)) => fail(
-            &folder.join(name),
-            format!(
-                "is damaged: its SHA-256 is not the one in `{ABOUT}`; train again, or remove `{ABOUT}` if the change was meant"
-            ),
-        ),
+    if made_for["random_weights"] != json!(base.random_weights) {
+        let said = |seed: &Value| if seed.is_null() { "its own weights".into() } else { format!("random weights {seed}") };
+        return fail(format!(
+            "the adapter was trained on this model with {}, not with {}; set `base.random_weights` as it was, or train again",
+            said(made_for.get("random_weights").unwrap_or(&Value::Null)),
+            said(&json!(base.random_weights))
+        ));
     }
+    Ok(())
 }
 
 fn tensors(lora: &Lora, parameters: &[f32]) -> Result<Vec<u8>> {

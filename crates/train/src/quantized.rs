@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 
 use crate::kernels::simd;
+use crate::rng::Rng;
 
 /// A frozen `rows × cols` matrix in its file's own block format.
 pub struct Quantized {
@@ -65,6 +67,23 @@ impl Quantized {
         Self { bytes: bytes.collect(), ..*self }
     }
 
+    /// A matrix of the same format whose values are draws with mean 0 and this one's standard deviation. The stream of a row is named
+    /// by the seed, the tensor's name and the row.
+    pub fn randomised(&self, seed: u64, name: &str) -> candle_core::Result<Self> {
+        let mut values = Vec::new();
+        self.dequantize_into(&mut values);
+        let n = values.len() as f64;
+        let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+        let spread = (values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n).sqrt() as f32;
+        let name: Vec<u64> = [seed, 3].into_iter().chain(name.bytes().map(u64::from)).collect();
+        values.par_chunks_mut(self.cols).enumerate().for_each(|(row, values)| {
+            let mut rng = Rng::new(&[&name[..], &[row as u64]].concat());
+            values.iter_mut().for_each(|x| *x = rng.bell() * spread);
+        });
+        let dense = Tensor::from_vec(values, (self.rows, self.cols), &Device::Cpu)?;
+        Self::from_qtensor(&QTensor::quantize(&dense, self.dtype)?)
+    }
+
     /// Makes some rows dense: `out` is `rows.len() × cols`. The common formats are decoded here at some billion weights a second;
     /// every other one goes through candle.
     pub fn dequantize_rows(&self, rows: Range<usize>, out: &mut [f32]) {
@@ -116,6 +135,41 @@ impl Quantized {
     pub fn dequantize_into(&self, out: &mut Vec<f32>) {
         out.resize(self.rows * self.cols, 0.0);
         self.dequantize_rows(0..self.rows, out);
+    }
+}
+
+/// A matrix that is read a few rows at a time: frozen blocks, or dense parameters.
+#[derive(Clone, Copy)]
+pub enum Matrix<'a> {
+    /// A frozen matrix in its file's own blocks.
+    Quantized(&'a Quantized),
+    /// Dense row-major values, and how many stand in a row.
+    Dense(&'a [f32], usize),
+}
+
+impl Matrix<'_> {
+    /// Number of rows.
+    pub fn rows(self) -> usize {
+        match self {
+            Self::Quantized(matrix) => matrix.rows(),
+            Self::Dense(values, cols) => values.len() / cols,
+        }
+    }
+
+    /// Number of columns.
+    pub fn cols(self) -> usize {
+        match self {
+            Self::Quantized(matrix) => matrix.cols(),
+            Self::Dense(_, cols) => cols,
+        }
+    }
+
+    /// Some rows, dense: `out` is `rows.len() × cols`.
+    pub fn dequantize_rows(self, rows: Range<usize>, out: &mut [f32]) {
+        match self {
+            Self::Quantized(matrix) => matrix.dequantize_rows(rows, out),
+            Self::Dense(values, cols) => out.copy_from_slice(&values[rows.start * cols..rows.end * cols]),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::{CONTRACT, DecideConfig};
 use crate::decide::{Decider, Refusal};
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::peft;
+use crate::{model_folder, peft};
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -23,7 +23,11 @@ enum Request {
 
 /// Serves requests until the input ends.
 pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
-    let base = Base::load(&config.base.path, config.base.sha256.as_deref())?;
+    let base = match (&config.base, &config.model) {
+        (Some(base), _) => Base::load_with(&base.path, base.sha256.as_deref(), base.random_weights)?,
+        (None, Some(folder)) => model_folder::load(folder)?,
+        (None, None) => return Err(Error::Internal("neither a base nor a model was configured".into())),
+    };
     let adapter = config.adapter.as_deref().map(|folder| peft::load(folder, &base)).transpose()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;

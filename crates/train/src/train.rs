@@ -1,4 +1,4 @@
-//! The `train` mode: `QLoRA` from a configuration to a PEFT folder.
+//! The `train` mode: from a configuration to a PEFT folder of adapters, or to the folder of a whole model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,38 +8,62 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::about::{ABOUT, about};
 use crate::base::Base;
 use crate::checkpoint::{self, Progress, State};
-use crate::config::{CONTRACT, TrainConfig};
+use crate::config::{Architecture, CONTRACT, TrainConfig};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::events::{self, Event, Mark, Metrics};
-use crate::gradient::{Example, Trainer};
+use crate::gradient::{Example, Model as _, Trainer};
+use crate::learner::Learner;
 use crate::lora::Lora;
+use crate::network::Network;
 use crate::optimizer::{self, AdamW};
-use crate::{files, peft, work};
+use crate::qlora::{Adapters, Qlora};
+use crate::{files, work};
 
 const RUN: &str = "run.json";
 const DONE: &str = "done.json";
 const METRICS: &str = "metrics.jsonl";
-const ADAPTER: &str = "adapter";
 
 /// Trains to the end, or until a signal, resuming what is there.
 pub fn run(config: &TrainConfig) -> Result<()> {
     let stop = stop_flag()?;
-    let base = Base::load(&config.base.path, config.base.sha256.as_deref())?;
-    let dataset = Dataset::load(&config.data, &base.shape)?;
+    match (&config.base, &config.lora, &config.architecture) {
+        (Some(file), Some(settings), None) => {
+            let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
+            let dataset = Dataset::load(&config.data, base.shape.limits())?;
+            let lora = Lora::new(&base.shape, base.layers.len(), settings.r, settings.alpha, &settings.targets);
+            let model = Qlora { base: &base, lora: &lora };
+            let trainer = Trainer::new(model, dataset.longest(), config.gradient_checkpointing);
+            let base_name =
+                file.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned());
+            learn(config, &Adapters { trainer, alpha: settings.alpha, base_name }, &dataset, &stop)
+        }
+        (None, None, Some(Architecture::Llama(shape))) => {
+            let network = Network::new(shape);
+            let dataset = Dataset::load(&config.data, network.shape().limits())?;
+            let trainer = Trainer::new(network, dataset.longest(), config.gradient_checkpointing);
+            learn(config, &trainer, &dataset, &stop)
+        }
+        _ => Err(Error::Internal("neither adapters nor a network were configured".into())),
+    }
+}
+
+/// Resumes or begins the training of whatever it is that learns.
+fn learn(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset, stop: &AtomicBool) -> Result<()> {
     files::create_folder(&config.output)?;
-    claim(config, &base, &dataset)?;
+    claim(config, learner, dataset)?;
     let mut metrics = Metrics::open(&config.output.join(METRICS))?;
-    match finished(&config.output, &metrics)? {
+    match finished(&config.output, learner, &metrics)? {
         Finished::Yes(line) => return events::print(&line),
         Finished::Damaged(why) => eprintln!("{}: {why}; going on from a checkpoint", config.output.display()),
         Finished::No => {}
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
-    let result = pool.install(|| train(config, &base, &dataset, &mut metrics, &stop));
+    let result = pool.install(|| train(config, learner, dataset, &mut metrics, stop));
     if let Err(error) = &result {
         metrics.record(&Event::error(error))?;
     }
@@ -47,21 +71,25 @@ pub fn run(config: &TrainConfig) -> Result<()> {
     result
 }
 
-fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Metrics, stop: &AtomicBool) -> Result<()> {
-    let lora = Lora::new(&base.shape, base.layers.len(), config.lora.r, config.lora.alpha, &config.lora.targets);
-    let trainer = Trainer::new(base, &lora, dataset.longest(), config.gradient_checkpointing);
+fn train(
+    config: &TrainConfig,
+    learner: &dyn Learner,
+    dataset: &Dataset,
+    metrics: &mut Metrics,
+    stop: &AtomicBool,
+) -> Result<()> {
     let fresh = || {
-        let (parameters, optimizer) = (lora.initial(config.seed), AdamW::new(lora.parameters()));
+        let (parameters, optimizer) = (learner.initial(config.seed), AdamW::new(learner.parameters()));
         (State { progress: Progress::default(), parameters, optimizer }, Mark::default())
     };
-    let (mut state, mark) = checkpoint::newest(&config.output, &lora, metrics)?.unwrap_or_else(fresh);
+    let (mut state, mark) = checkpoint::newest(&config.output, learner, metrics)?.unwrap_or_else(fresh);
     metrics.cut(&mark)?;
     let mut saved_at = state.progress.step;
     let peak = work::peak_gflops();
     metrics.emit(&Event::Start {
         contract: CONTRACT,
-        parameters: base.parameters,
-        trainable: lora.parameters(),
+        parameters: learner.weights(),
+        trainable: learner.parameters(),
         examples: dataset.examples.len(),
         resumed_from: saved_at,
         steps: config.steps,
@@ -73,7 +101,7 @@ fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Met
     while state.progress.step < config.steps {
         if stop.load(Ordering::Relaxed) {
             if saved_at != state.progress.step {
-                save_checkpoint(config, base, &lora, &state, metrics)?;
+                save_checkpoint(config, learner, &state, metrics)?;
             }
             return Err(Error::Stopped { step: state.progress.step });
         }
@@ -84,7 +112,7 @@ fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Met
             .map(|i| &dataset.examples[i])
             .collect();
 
-        let loss = trainer.loss_and_gradient(&state.parameters, &batch, &mut gradient);
+        let loss = learner.loss_and_gradient(&state.parameters, &batch, &mut gradient);
         let mean = loss.sum / loss.labels as f64;
         let norm = optimizer::norm(&gradient);
         finite(step, "loss", mean)?;
@@ -99,7 +127,7 @@ fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Met
         progress.step = step;
         progress.tokens += tokens as u64;
         progress.seconds += seconds;
-        progress.flops += work::necessary_flops(&base.shape, base.layers.len(), &lora, &batch);
+        progress.flops += learner.necessary_flops(&batch);
         progress.loss = mean;
         metrics.emit(&Event::Step {
             step,
@@ -113,59 +141,54 @@ fn train(config: &TrainConfig, base: &Base, dataset: &Dataset, metrics: &mut Met
             tokens_per_second: tokens as f64 / seconds,
         })?;
         if step % config.checkpoint_every == 0 {
-            save_checkpoint(config, base, &lora, &state, metrics)?;
+            save_checkpoint(config, learner, &state, metrics)?;
             saved_at = step;
         }
     }
-    finish(config, base, dataset, &lora, &state, peak, metrics)
+    finish(config, learner, dataset, &state, peak, metrics)
 }
 
 fn finite(step: u64, what: &'static str, value: f64) -> Result<()> {
     if value.is_finite() { Ok(()) } else { Err(Error::NotFinite { step, what }) }
 }
 
-fn save_checkpoint(config: &TrainConfig, base: &Base, lora: &Lora, state: &State, metrics: &mut Metrics) -> Result<()> {
+fn save_checkpoint(config: &TrainConfig, learner: &dyn Learner, state: &State, metrics: &mut Metrics) -> Result<()> {
     // The line first: the metrics up to it are a part of the checkpoint.
     let said = Event::Checkpoint { step: state.progress.step, path: checkpoint::name(state.progress.step) };
     metrics.record(&said)?;
     metrics.sync()?;
-    checkpoint::save(&config.output, state, lora, config.lora.alpha, &base_name(config, base), &metrics.mark())?;
+    checkpoint::save(&config.output, state, learner, &metrics.mark())?;
     events::print(&said.line())
 }
 
-/// Writes the adapter folder, then the `done` line that a later start repeats.
+/// Writes the folder of what was learned, then the `done` line that a later start repeats.
 fn finish(
     config: &TrainConfig,
-    base: &Base,
+    learner: &dyn Learner,
     dataset: &Dataset,
-    lora: &Lora,
     state: &State,
     peak: f64,
     metrics: &mut Metrics,
 ) -> Result<()> {
-    let mut contents = peft::files(lora, config.lora.alpha, &state.parameters, &base_name(config, base))?;
-    let about = json!({
+    let mut contents = learner.files(&state.parameters)?;
+    let mut made_from = json!({
         "contract": CONTRACT,
         "backend": "candle",
         "versions": { "tiresias-train": env!("CARGO_PKG_VERSION") },
-        "base": {
-            "file": base_name(config, base),
-            "name": base.name,
-            "quantization": base.quantization,
-            "parameters": base.parameters,
-        },
         "data": { "sha256": dataset.sha256, "examples": dataset.examples.len() },
         "steps": state.progress.step,
         "seed": config.seed,
     });
-    let about = peft::about(about, base, &contents);
-    contents.push((peft::ABOUT, about));
+    let (name, origin) = learner.origin();
+    made_from[name] = origin;
+    let about = about(made_from, &contents);
+    contents.push((ABOUT, about));
     let adapter: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, files::sha256(bytes))).collect();
-    files::write_folder(&config.output.join(ADAPTER), &contents)?;
+    files::write_folder(&config.output.join(learner.folder()), &contents)?;
     let Progress { step, tokens, seconds, flops, loss } = state.progress;
     let done = Event::Done {
         step,
-        adapter: ADAPTER.into(),
+        adapter: learner.folder().into(),
         loss,
         tokens,
         seconds,
@@ -190,7 +213,7 @@ enum Finished {
     Damaged(String),
 }
 
-fn finished(output: &Path, metrics: &Metrics) -> Result<Finished> {
+fn finished(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<Finished> {
     #[derive(serde::Deserialize)]
     struct Word {
         line: String,
@@ -203,11 +226,12 @@ fn finished(output: &Path, metrics: &Metrics) -> Result<Finished> {
         Ok(word) => word,
         Err(why) => return Ok(Finished::Damaged(format!("`{DONE}` {why}"))),
     };
+    let folder = learner.folder();
     for (name, sha256) in &word.adapter {
-        if files::read_if_present(&output.join(ADAPTER).join(name))?
+        if files::read_if_present(&output.join(folder).join(name))?
             .is_none_or(|bytes| files::sha256(&bytes) != *sha256)
         {
-            return Ok(Finished::Damaged(format!("`{ADAPTER}/{name}` is missing or damaged")));
+            return Ok(Finished::Damaged(format!("`{folder}/{name}` is missing or damaged")));
         }
     }
     if metrics.mark() != word.metrics {
@@ -216,18 +240,13 @@ fn finished(output: &Path, metrics: &Metrics) -> Result<Finished> {
     Ok(Finished::Yes(word.line))
 }
 
-/// What PEFT is told about the base: the model file's name, which means the same on every machine.
-fn base_name(config: &TrainConfig, base: &Base) -> String {
-    config.base.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned())
-}
-
-/// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the adapter is:
+/// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the outcome is:
 /// contents of files rather than their paths, and not the threads or how often checkpoints are written.
-fn claim(config: &TrainConfig, base: &Base, dataset: &Dataset) -> Result<()> {
+fn claim(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset) -> Result<()> {
     let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(fields) = identity.as_object_mut() {
         fields.retain(|name, _| !["output", "threads", "checkpoint_every"].contains(&name.as_str()));
-        fields.insert("base".into(), json!({ "sha256": base.sha256 }));
+        fields.extend(learner.identity().map(|(name, value)| (name.to_owned(), value)));
         fields.insert("data".into(), json!({ "sha256": dataset.sha256 }));
     }
     let path = config.output.join(RUN);

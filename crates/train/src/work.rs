@@ -24,6 +24,19 @@ pub fn necessary_flops(shape: &Shape, layers: usize, lora: &Lora, examples: &[&E
     examples.iter().map(of).sum()
 }
 
+/// The same where every weight is trained: each product also gives its weight's gradient, and so does the head.
+pub fn flops_of_all(shape: &Shape, layers: usize, examples: &[&Example]) -> f64 {
+    let size = |m: Module| (shape.of(m).0 * shape.of(m).1) as f64;
+    let per_token = 6.0 * Module::ALL.into_iter().map(size).sum::<f64>() * layers as f64;
+    let per_pair = 2.0 * 6.0 * (shape.heads.q_width() * layers) as f64;
+    let per_label = 6.0 * (shape.vocabulary * shape.hidden) as f64;
+    let of = |e: &&Example| {
+        let (n, labels) = (e.needed() as f64, e.targets().count() as f64);
+        n * per_token + n * (n + 1.0) / 2.0 * per_pair + labels * per_label
+    };
+    examples.iter().map(of).sum()
+}
+
 /// The matrix-product rate of the current rayon pool in GFLOP/s: every thread multiplies cache-sized matrices on its own, as
 /// training does. Each thread's best product counts, so that other programs' turns on the processor hardly do.
 pub fn peak_gflops() -> f64 {

@@ -5,6 +5,7 @@ use tiresias_train::base::Module;
 use tiresias_train::decide::Decider;
 use tiresias_train::gradient::{Example, Trainer};
 use tiresias_train::lora::Lora;
+use tiresias_train::qlora::Qlora;
 use tiresias_train::rng::Rng;
 use tiresias_train::serve::answer;
 
@@ -82,7 +83,7 @@ fn batched_equals_single() {
 fn merged_equals_training_forward() {
     let toy = Toy::new();
     let (base, (lora, parameters)) = (toy.base(), adapter(&toy));
-    let trainer = Trainer::new(&base, &lora, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
     let mut decider = decider(&toy, 2);
     for length in [2, 13, 70] {
         let context = ids(length as u64, length);

@@ -196,19 +196,19 @@ fn parquet_and_json_lines_hold_the_same_examples() {
     let rows = examples(25, 8);
     toy.write_rows("rows.jsonl", &rows);
     write_parquet(&toy.path("rows.parquet"), &rows);
-    let load = |name: &str| Dataset::load(&[toy.data(name)], &base.shape).unwrap();
+    let load = |name: &str| Dataset::load(&[toy.data(name)], base.shape.limits()).unwrap();
     let (json, parquet) = (load("rows.jsonl"), load("rows.parquet"));
     assert_eq!(json.examples, rows);
     assert_eq!(parquet.examples, rows);
     assert_eq!(json.sha256, parquet.sha256);
-    assert_ne!(json.sha256, Dataset::load(&[toy.data("data.jsonl")], &base.shape).unwrap().sha256);
+    assert_ne!(json.sha256, Dataset::load(&[toy.data("data.jsonl")], base.shape.limits()).unwrap().sha256);
 }
 
 /// Flat tensors cut by offsets, among others; and what is wrong with some that are none.
 #[test]
 fn safetensors_hold_the_same_examples() {
     let toy = Toy::new();
-    let shape = &toy.base().shape;
+    let limits = toy.base().shape.limits();
     let rows = examples(25, 8);
     toy.write_rows("rows.jsonl", &rows);
     let ids: Vec<i32> = rows.iter().flat_map(|r| r.ids.iter().map(|&id| id.cast_signed())).collect();
@@ -233,7 +233,7 @@ fn safetensors_hold_the_same_examples() {
         safetensors::serialize_to_file(tensors, None, &toy.path(name)).unwrap();
     };
     write("rows.safetensors", &offsets);
-    let load = |name: &str| Dataset::load(&[toy.data(name)], shape);
+    let load = |name: &str| Dataset::load(&[toy.data(name)], limits);
     assert_eq!(load("rows.safetensors").unwrap().examples, rows);
     assert_eq!(load("rows.safetensors").unwrap().sha256, load("rows.jsonl").unwrap().sha256);
     offsets[3] = 1 << 40;

@@ -5,8 +5,9 @@ use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 use tiresias_train::base::{Module, unpermuted};
 use tiresias_train::kernels::{Write, exp};
-use tiresias_train::layer::{Adapted, Pass, Weights};
+use tiresias_train::layer::{Pass, Weights};
 use tiresias_train::lora::Lora;
+use tiresias_train::qlora::Adapted;
 use tiresias_train::quantized::Quantized;
 
 use crate::support::{CONTEXT, Toy, assert_close, random_parameters};
@@ -79,7 +80,7 @@ fn quantised_linear_matches_dense_forward_and_backward() {
         let lora = Lora::new(&base.shape, base.layers.len(), 4, 8.0, targets);
         let parameters = random_parameters(lora.parameters(), 2, 0.3);
         let weights = Adapted { base: &base, lora: &lora, parameters: &parameters };
-        let pass = Pass { base: &base, weights: &weights, rope: &rope, threads: 1 };
+        let pass = Pass { weights: &weights, rope: &rope, threads: 1 };
         for module in Module::ALL {
             let (outputs, inputs) = base.shape.of(module);
             let n = 5;

@@ -1,27 +1,14 @@
 //! A run that is stopped, however it is stopped, ends with the bytes of one that was not.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Toy, lines, read, refused};
+use crate::support::{Toy, lines, read, refused, run_until};
 
 fn adapter(toy: &Toy, output: &str) -> [Vec<u8>; 3] {
     let file = |name: &str| read(toy.path(output).join("adapter").join(name));
     [file("adapter_model.safetensors"), file("adapter_config.json"), file("tiresias.json")]
-}
-
-/// Starts training and lets it run until a line of this kind and step has come out.
-fn run_until(mut command: Command, event: &str, step: u64) -> Child {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
-        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        if line["event"] == event && line["step"] == step {
-            break;
-        }
-    }
-    child
 }
 
 /// Long enough that a signal sent after step 6 finds it at work.

@@ -5,6 +5,7 @@ use tiresias_train::base::{Base, Module};
 use tiresias_train::decide::Decider;
 use tiresias_train::gradient::{Example, Trainer};
 use tiresias_train::lora::Lora;
+use tiresias_train::qlora::Qlora;
 
 use crate::support::smollm2;
 
@@ -42,7 +43,7 @@ fn logits_match_the_reference() {
     // The trainer: the loss over all positions is minus the sum of the next tokens' log-probabilities.
     let lora = Lora::new(&base.shape, base.layers.len(), 16, 32.0, &Module::ALL);
     assert_eq!(lora.parameters(), 4_884_480);
-    let trainer = Trainer::new(&base, &lora, 300, true);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, 300, true);
     let parameters = lora.initial(0);
     for sequence in &reference.sequences {
         let labels = sequence.ids.iter().map(|&id| Some(id)).collect();

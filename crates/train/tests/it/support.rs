@@ -1,8 +1,9 @@
 //! A toy Llama, as a GGUF file and in memory, and a way to run the program on it.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -154,6 +155,18 @@ impl Toy {
     pub fn refuses(&self, config: &serde_json::Value, exit: i32, code: &str, words: &[&str]) {
         refused(&self.train(config), exit, code, words);
     }
+}
+
+/// Starts training and lets it run until a line of this kind and step has come out.
+pub fn run_until(mut command: Command, event: &str, step: u64) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["event"] == event && line["step"] == step {
+            break;
+        }
+    }
+    child
 }
 
 pub fn refused(output: &Output, exit: i32, code: &str, words: &[&str]) {

@@ -1,0 +1,109 @@
+//! Whole models as Hugging Face's Llama folders: `config.json` and `model.safetensors`, which `transformers` loads as they are.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+use tiresias_text::Unmarked;
+
+use crate::about;
+use crate::base::Base;
+use crate::config::LlamaConfig;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::network::Network;
+
+/// The folder under a training's output.
+pub const FOLDER: &str = "model";
+/// The name of the settings.
+pub const CONFIG: &str = "config.json";
+/// The name of the tensors.
+pub const MODEL: &str = "model.safetensors";
+
+/// Both files' contents.
+pub fn files(network: &Network, parameters: &[f32]) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let config = &network.config;
+    let settings = json!({
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": false,
+        "bos_token_id": null,
+        "eos_token_id": null,
+        "hidden_act": "silu",
+        "hidden_size": config.hidden,
+        "initializer_range": config.init_std,
+        "intermediate_size": config.ffn,
+        "max_position_embeddings": config.context,
+        "mlp_bias": false,
+        "model_type": "llama",
+        "num_attention_heads": config.heads,
+        "num_hidden_layers": config.layers,
+        "num_key_value_heads": config.kv_heads,
+        "rms_norm_eps": config.eps,
+        "rope_theta": config.rope_theta,
+        "tie_word_embeddings": true,
+        "torch_dtype": "float32",
+        "vocab_size": config.vocabulary,
+    });
+    Ok(vec![(CONFIG, format!("{settings:#}\n").into_bytes()), (MODEL, network.safetensors(parameters)?)])
+}
+
+/// The fields of `config.json` that decide what the tensors mean.
+#[derive(Deserialize)]
+struct Settings {
+    model_type: String,
+    hidden_size: usize,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    num_attention_heads: usize,
+    num_hidden_layers: usize,
+    num_key_value_heads: usize,
+    rms_norm_eps: f64,
+    rope_theta: f64,
+    tie_word_embeddings: bool,
+    vocab_size: usize,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(default)]
+    rope_scaling: Option<serde_json::Value>,
+}
+
+/// Reads a folder that a training left, which must be unchanged since.
+pub fn load(folder: &Path) -> Result<Base> {
+    let path = folder.join(CONFIG);
+    let fail = |message: String| Error::Adapter { path: path.clone(), message };
+    let text = std::fs::read(&path).map_err(Error::io("read the model's settings", &path))?;
+    let settings: Settings = serde_json::from_slice(text.unmarked()).map_err(|e| fail(format!("malformed: {e}")))?;
+    let unsupported = [
+        (settings.model_type != "llama", "model_type"),
+        (!settings.tie_word_embeddings, "tie_word_embeddings"),
+        (settings.attention_bias, "attention_bias"),
+        (settings.mlp_bias, "mlp_bias"),
+        (settings.rope_scaling.is_some(), "rope_scaling"),
+    ];
+    if let Some((_, field)) = unsupported.into_iter().find(|(wrong, _)| *wrong) {
+        return Err(fail(format!("this value of `{field}` is not supported; train the model with this program")));
+    }
+    let config = LlamaConfig {
+        vocabulary: settings.vocab_size,
+        context: settings.max_position_embeddings,
+        layers: settings.num_hidden_layers,
+        hidden: settings.hidden_size,
+        heads: settings.num_attention_heads,
+        kv_heads: settings.num_key_value_heads,
+        ffn: settings.intermediate_size,
+        rope_theta: settings.rope_theta,
+        eps: settings.rms_norm_eps,
+        ..LlamaConfig::default()
+    };
+    if let Some((_, field, message)) = config.faults().into_iter().find(|(wrong, ..)| *wrong) {
+        return Err(fail(format!("`{field}` {message}")));
+    }
+    let path = folder.join(MODEL);
+    let bytes = std::fs::read(&path).map_err(Error::io("read the model", &path))?;
+    about::check(folder, &[(CONFIG, &text), (MODEL, &bytes)])?;
+    let network = Network::new(&config);
+    let parameters = network.parse(&bytes).map_err(|message| Error::Adapter { path, message })?;
+    Ok(network.base(&parameters, files::sha256(&bytes)))
+}

@@ -1,0 +1,175 @@
+//! `QLoRA`: low-rank adapters in training over a frozen, quantised base.
+
+use serde_json::{Value, json};
+
+use crate::base::{Base, Module, Shape};
+use crate::error::Result;
+use crate::gradient::{Example, Model, Trainer};
+use crate::head::Loss;
+use crate::layer::{Norm, Trained, Weights};
+use crate::learner::Learner;
+use crate::lora::Lora;
+use crate::quantized::Matrix;
+use crate::{peft, work};
+
+/// A quantised base with low-rank adapters: made dense for each use and dropped after it.
+pub struct Adapted<'a> {
+    /// The frozen base.
+    pub base: &'a Base,
+    /// The adapters' layout.
+    pub lora: &'a Lora,
+    /// The adapters' parameters.
+    pub parameters: &'a [f32],
+}
+
+impl Weights for Adapted<'_> {
+    fn shape(&self) -> &Shape {
+        &self.base.shape
+    }
+
+    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        self.base.layers[layer].linear[module as usize].dequantize_into(scratch);
+        if let Some(pair) = self.lora.pair(layer, module) {
+            self.lora.merge(pair, self.parameters, scratch);
+        }
+        scratch
+    }
+
+    fn norm(&self, norm: Norm) -> &[f32] {
+        self.base.norm(norm)
+    }
+}
+
+impl Trained for Adapted<'_> {
+    const EMBEDDING: bool = false;
+
+    fn add_linear(
+        &self,
+        layer: usize,
+        module: Module,
+        x: &[f32],
+        dy: &[f32],
+        gradients: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        if let Some(pair) = self.lora.pair(layer, module) {
+            self.lora.backward(pair, self.parameters, x, dy, gradients, scratch);
+        }
+    }
+
+    fn norm_part<'g>(&self, _: Norm, _: &'g mut [f32]) -> Option<&'g mut [f32]> {
+        None
+    }
+}
+
+/// A base and the layout of its adapters.
+#[derive(Clone, Copy)]
+pub struct Qlora<'a> {
+    /// The frozen base.
+    pub base: &'a Base,
+    /// The adapters' layout.
+    pub lora: &'a Lora,
+}
+
+impl Model for Qlora<'_> {
+    type Weights<'p>
+        = Adapted<'p>
+    where
+        Self: 'p;
+
+    fn shape(&self) -> &Shape {
+        &self.base.shape
+    }
+
+    fn at<'p>(&'p self, parameters: &'p [f32]) -> Adapted<'p> {
+        Adapted { base: self.base, lora: self.lora, parameters }
+    }
+
+    fn layers(&self) -> usize {
+        self.base.layers.len()
+    }
+
+    fn embedding<'p>(&'p self, _: &'p [f32]) -> Matrix<'p> {
+        Matrix::Quantized(&self.base.embedding)
+    }
+
+    fn head<'p>(&'p self, _: &'p [f32]) -> Matrix<'p> {
+        self.base.head()
+    }
+
+    fn embedding_part<'g>(&self, _: &'g mut [f32]) -> Option<&'g mut [f32]> {
+        None
+    }
+}
+
+/// Adapters in training.
+pub struct Adapters<'a> {
+    /// The gradient.
+    pub trainer: Trainer<Qlora<'a>>,
+    /// The numerator of the adapters' scale.
+    pub alpha: f64,
+    /// What PEFT is told about the base: the model file's name, which means the same on every machine.
+    pub base_name: String,
+}
+
+impl Learner for Adapters<'_> {
+    fn weights(&self) -> usize {
+        self.trainer.model().base.parameters
+    }
+
+    fn parameters(&self) -> usize {
+        self.trainer.model().lora.parameters()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.trainer.model().lora.initial(seed)
+    }
+
+    fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
+        self.trainer.loss_and_gradient(parameters, examples, gradient)
+    }
+
+    fn necessary_flops(&self, examples: &[&Example]) -> f64 {
+        let Qlora { base, lora } = self.trainer.model();
+        work::necessary_flops(&base.shape, base.layers.len(), lora, examples)
+    }
+
+    fn folder(&self) -> &'static str {
+        "adapter"
+    }
+
+    fn files(&self, parameters: &[f32]) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        peft::files(self.trainer.model().lora, self.alpha, parameters, &self.base_name)
+    }
+
+    fn tensors(&self) -> &'static str {
+        peft::MODEL
+    }
+
+    fn parse(&self, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
+        peft::parse(self.trainer.model().lora, bytes)
+    }
+
+    fn origin(&self) -> (&'static str, Value) {
+        let base = self.trainer.model().base;
+        let mut origin = identity(base);
+        origin["file"] = json!(self.base_name);
+        origin["name"] = json!(base.name);
+        origin["quantization"] = json!(base.quantization);
+        origin["parameters"] = json!(base.parameters);
+        ("base", origin)
+    }
+
+    fn identity(&self) -> Option<(&'static str, Value)> {
+        Some(("base", identity(self.trainer.model().base)))
+    }
+}
+
+/// What tells one base from another: the file's hash, and the seed of what replaced its weights.
+pub fn identity(base: &Base) -> Value {
+    let mut identity = json!({ "sha256": base.sha256 });
+    if let Some(seed) = base.random_weights {
+        identity["random_weights"] = json!(seed);
+    }
+    identity
+}

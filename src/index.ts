@@ -33,7 +33,7 @@ export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } fro
 export type {
   Architecture, BaseFile, CheckpointEvent, DataFile, DecideConfig, DoneEvent, ErrorEvent, LlamaArchitecture, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
 } from './train/contract.js';
-export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions } from './methods/index.js';
+export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions, type Training } from './methods/index.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';
 export { bcaInterval, bcaTest, type BootstrapOptions, type BootstrapTest, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';

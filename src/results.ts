@@ -188,6 +188,8 @@ export interface MachineInfo {
 export interface DatasetResult {
   /** The regime. */
   regime: string;
+  /** Whose ids it is written in: the base model's tokenizer (`base`) or the compact one (`compact`). */
+  vocabulary?: string | undefined;
   /** Number of examples. */
   examples: number;
   /** Number of tasks. */
@@ -317,7 +319,7 @@ const schemaOf = lazy(() => {
     baseModel: z.object({ name: z.string(), sha256: z.string() }).optional(),
     datasets: z.array(
       z.object({
-        regime: z.string(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
+        regime: z.string(), vocabulary: z.string().optional(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
         meanRegretBound: z.number(), maxRegretBound: z.number(), seconds: z.number(),
       }),
     ),

@@ -266,7 +266,7 @@ describe('an evaluation into a folder that holds another', () => {
     let oracle: number | undefined;
     for (const [adapter, file, sha256, salt] of [['a', base, 'x', ''], ['b', base, 'x', ''], ['b', other, 'y', ''], ['b', other, 'y', 'newer'], ['a', base, 'x', '']] as const) {
       fakeBackend(backend(salt));
-      const evaluate = (at: string) => evaluateRegime(experiment, 'pomdp', { base: { path: file, sha256 }, adapter: join(folder, adapter), folder: join(folder, at), threads: 1 });
+      const evaluate = (at: string) => evaluateRegime(experiment, 'pomdp', { base: { path: file, sha256 }, trained: { sft: join(folder, adapter) }, folder: join(folder, at), threads: 1 });
       const own = `own-${adapter}${sha256}${salt}`;
       expect(await evaluate('same')).toEqual(await evaluate(own));
       for (const method of methods) expect(rows('same', method)).toBe(rows(own, method));

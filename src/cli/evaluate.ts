@@ -20,28 +20,32 @@ export function evaluateCommand(): Command {
     ]),
   )
     .requiredOption('-o, --out <folder>', 'where raw rows and metrics go; rows that the same things made are not played again, others are replaced')
-    .option('--adapter <folder>', 'PEFT adapter of the methods that need one; without it those are left out')
+    .option('--adapter <folder>', 'PEFT adapter of the method sft; without it the methods that need training are left out')
     .option('--regime <name...>', 'only these regimes')
     .action((options: EvaluateCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { resolveBaseModel } = await import('../base-model.js');
         const { evaluateRegime } = await import('../evaluate/index.js');
-        const { checkMethods, methodOf, neededBy } = await import('../methods/index.js');
+        const { checkMethods, methodOf, needBase } = await import('../methods/index.js');
         const chosen = await chosenExperiment(options);
-        // Without an adapter the methods that need one are left out.
-        const can = async (setting: MethodSetting) => options.adapter !== undefined || !(await methodOf(setting)).needs(setting).adapter;
+        // Methods for which something has to be trained are left out, but for the fine-tuned model with an adapter.
+        const trained = new Map<string, string>();
         const methods: MethodSetting[] = [];
-        for (const setting of chosen.evaluation.methods) if (await can(setting)) methods.push(setting);
+        for (const setting of chosen.evaluation.methods) {
+          const given = setting.method === 'sft' ? options.adapter : undefined;
+          if ((await methodOf(setting)).needs(setting).training && given === undefined) continue;
+          if (given !== undefined) trained.set(setting.name, resolve(given));
+          methods.push(setting);
+        }
         const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
         const regimesChosen = chosenRegimes(experiment, options.regime);
         await checkMethods(experiment, regimesChosen);
-        const { base: needsBase } = await neededBy(methods);
-        const base = needsBase ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
+        const base = (await needBase(methods)) ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
         const regimes: Record<string, RegimeResult> = {};
         for (const regime of regimesChosen) {
           regimes[regime] = await evaluateRegime(experiment, regime, {
             base, signal,
-            adapter: options.adapter && resolve(options.adapter),
+            trained: Object.fromEntries(trained),
             folder: join(options.out, regime),
             threads: threadsOf(options),
             onProgress: (event) => progress.show({ stage: `evaluate ${regime}`, ...event }),

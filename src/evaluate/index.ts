@@ -15,8 +15,8 @@ import { readRows, rowsFromOutcome, taskMeans, writeRows, type EpisodeRow } from
 export interface EvaluateOptions {
   /** The pretrained model, for methods that need it. */
   base?: MethodUse['base'];
-  /** The fine-tuned adapter's folder, for methods that need it. */
-  adapter?: string | undefined;
+  /** Folders of what was trained, by the name of the method that it was trained for. */
+  trained?: Readonly<Record<string, string>> | undefined;
   /**
    * Where the raw rows go, each file with a stamp beside it that says what made it. A method is not played again while its rows are
    * there, unchanged, and made by just what would make them now; others are replaced.
@@ -57,7 +57,8 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
   for (const chunk of chunks) {
     const world = new World(experiment, regime, chunk, options);
     for (const setting of settings) {
-      const session = await Session.of({ setting, experiment, regime, ...options });
+      const { base, threads, signal } = options;
+      const session = await Session.of({ setting, experiment, regime, base, threads, signal, trained: options.trained?.[setting.name] });
       try {
         for (const nature of natures) {
           const key = rowsKey(setting.name, nature);

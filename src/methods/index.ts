@@ -6,20 +6,22 @@ import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
 import { agents } from './agents.js';
 import { icl } from './icl.js';
-import type { Method, MethodNeeds, MethodUse } from './method.js';
+import type { Method, MethodUse, Training } from './method.js';
 import { oracle } from './oracle.js';
 import { ownMethod } from './own.js';
+import { randomBase } from './random-base.js';
 import { random } from './random.js';
+import { scratch } from './scratch.js';
 import { sft } from './sft.js';
 
-export type { Method, MethodGroup, MethodNeeds, MethodUse, Player, PlayOptions } from './method.js';
+export type { Method, MethodGroup, MethodNeeds, MethodUse, Player, PlayOptions, Training } from './method.js';
 export type { OwnAgent, OwnContext, OwnMethod } from './own.js';
 
 let known: readonly Method[] | undefined;
 
 /** All methods that Tiresias brings, in the order of reports. */
 export function methods(): readonly Method[] {
-  known ??= [oracle, sft, icl, ...agents(), random];
+  known ??= [oracle, sft, icl, randomBase, scratch, ...agents(), random];
   return known;
 }
 
@@ -65,8 +67,20 @@ async function checkMethod(method: Method, use: MethodUse): Promise<void> {
   await method.check?.(use);
 }
 
-/** What has to be made before these methods can act. */
-export async function neededBy(settings: readonly MethodSetting[]): Promise<MethodNeeds> {
-  const needs = await Promise.all(settings.map(async (setting) => (await methodOf(setting)).needs(setting)));
-  return { base: needs.some(({ base }) => base), adapter: needs.some(({ adapter }) => adapter) };
+/** Whether any of these methods needs the pretrained model. */
+export async function needBase(settings: readonly MethodSetting[]): Promise<boolean> {
+  for (const setting of settings) {
+    if ((await methodOf(setting)).needs(setting).base) return true;
+  }
+  return false;
+}
+
+/** What has to be trained for some methods: for each name what, in the order of the methods. */
+export async function trainingsOf(settings: readonly MethodSetting[]): Promise<Map<string, Training>> {
+  const trainings = new Map<string, Training>();
+  for (const setting of settings) {
+    const { training } = (await methodOf(setting)).needs(setting);
+    if (training) trainings.set(setting.name, training);
+  }
+  return trainings;
 }

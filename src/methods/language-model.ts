@@ -1,8 +1,13 @@
 // A language model that reads the few-shot prompt and acts by the log-probabilities of the actions' tokens.
+import { TiresiasError } from '../errors.js';
+import type { Experiment } from '../experiment.js';
+import { sha256File } from '../files.js';
 import { seedrandom } from '../lazy.js';
-import { Prompts, Tokenizer, type Episodes, type Ragged } from '../library.js';
-import type { Decider } from '../train/decider.js';
-import type { PlayOptions, Player } from './method.js';
+import { Prompts, Tokenizer, compactTokenizer, defaultTemplate, type Episodes, type Ragged } from '../library.js';
+import { trainerPath } from '../train/binary.js';
+import type { DecideConfig } from '../train/contract.js';
+import { Decider } from '../train/decider.js';
+import type { MethodUse, PlayOptions, Player } from './method.js';
 
 /** How an action is taken from its log-probabilities. */
 export interface Decision {
@@ -71,6 +76,40 @@ export function drawn(logprobs: readonly number[], temperature: number, u: numbe
   }
   return weights.findLastIndex((weight) => weight > 0);
 }
+
+/** Starts the decider on some model, whose prompts are in `tokenizer`'s ids. */
+export async function startDecider({ experiment, regime, setting, threads, signal }: MethodUse, model: Pick<DecideConfig, 'base' | 'adapter' | 'model'>, tokenizer: Tokenizer): Promise<Player> {
+  const { decision, temperature } = experiment.evaluation;
+  const decider = await Decider.start({ backend: 'candle', ...model, threads }, { signal });
+  return new LanguageModel(decider, tokenizer, { decision, temperature, seed: `${experiment.seed}/decide/${regime}/${setting.name}` });
+}
+
+/** What decides a model's actions besides the prompt, with hashes of the model; reads the decider's program to hash it. */
+export async function modelIdentity({ experiment, setting, signal }: MethodUse, model: object): Promise<object> {
+  const { decision, temperature } = experiment.evaluation;
+  const drawn = decision === 'sample' ? { temperature, drawnBy: setting.name } : {};
+  // Another program may have another arithmetic, whatever version it says it is.
+  return { decision, ...drawn, decider: await sha256File(trainerPath(), signal), ...model };
+}
+
+/** The pretrained model. Throws USAGE without one. */
+export function baseOf({ base, setting }: MethodUse): NonNullable<MethodUse['base']> {
+  if (!base) throw new TiresiasError('USAGE', `the method ${setting.name} needs a base model`);
+  return base;
+}
+
+/** The pretrained model's tokenizer. */
+export const baseTokenizer = (use: MethodUse): Tokenizer => Tokenizer.fromGguf(baseOf(use).path);
+
+/** What was trained for a method. Throws USAGE where nothing was. */
+export function trainedFor({ trained, setting }: MethodUse): string {
+  if (trained === undefined) throw new TiresiasError('USAGE', `the method ${setting.name} needs something trained for it; give its folder, run the experiment with \`tiresias run\`, or leave the method out`);
+  return trained;
+}
+
+/** The native vocabulary of an experiment: one id a symbol of its regimes' templates. */
+export const experimentTokenizer = ({ family, regimes, templates }: Pick<Experiment, 'family' | 'regimes' | 'templates'>): Tokenizer =>
+  compactTokenizer(regimes.map((regime) => ({ ...defaultTemplate(family, regime), ...templates[regime] })));
 
 function rowsOf({ ids, offsets }: Ragged): Uint32Array[] {
   return Array.from({ length: offsets.length - 1 }, (_, row) => ids.subarray(offsets[row], offsets[row + 1]));

@@ -1,5 +1,5 @@
 // What a method is: who acts in evaluation episodes, what the project knows of it, and how it is started.
-import type { BaseFile } from '../train/contract.js';
+import type { BaseFile, TrainConfig } from '../train/contract.js';
 import type { Experiment, MethodSetting } from '../experiment.js';
 import type { Episodes } from '../library.js';
 import type { Regime } from '../spec.js';
@@ -37,18 +37,26 @@ export interface MethodUse {
   threads: number;
   /** The pretrained model, where one was asked for. */
   base?: (BaseFile & { sha256: string }) | undefined;
-  /** Folder of the adapter that was trained for this regime, where one was asked for. */
-  adapter?: string | undefined;
+  /** Folder of what was trained for this method and regime, where something was. */
+  trained?: string | undefined;
   /** Stops the start. */
   signal?: AbortSignal | undefined;
+}
+
+/** What a run trains for a method, on the experiment's dataset. */
+export interface Training {
+  /** Whose ids the dataset is written in: the base model's tokenizer, or the compact one of the experiment's templates. */
+  vocabulary: 'base' | 'compact';
+  /** The trainer's configuration, from the experiment's own; `vocabularySize` is the number of the tokenizer's ids. */
+  config(own: TrainConfig, vocabularySize: number): TrainConfig;
 }
 
 /** What a method needs made before it can act. */
 export interface MethodNeeds {
   /** The pretrained model. */
   base: boolean;
-  /** The adapter that the run trains. */
-  adapter: boolean;
+  /** What has to be trained for it, if anything. Methods for which the same would be trained share it. */
+  training?: Training | undefined;
 }
 
 /** A method, as everything else knows it. */
@@ -82,7 +90,7 @@ export interface Method {
 }
 
 /** Needs nothing. */
-export const nothing = (): MethodNeeds => ({ base: false, adapter: false });
+export const nothing = (): MethodNeeds => ({ base: false });
 
 /** Every regime. */
 export const EVERYWHERE: readonly Regime[] = ['mdp', 'pomdp', 'apomdp'];

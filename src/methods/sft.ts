@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { folderHash } from '../files.js';
-import { modelIdentity, startModel } from './icl.js';
+import { baseOf, baseTokenizer, modelIdentity, startDecider, trainedFor } from './language-model.js';
 import { EVERYWHERE, type Method, type MethodUse } from './method.js';
 
 export const sft: Method = {
@@ -14,20 +14,16 @@ export const sft: Method = {
   },
   summary: 'The language model fine-tuned with QLoRA on oracle-labelled trajectories of the training tasks reads the same prompt.',
   source: 'Zhang, Aghaei, Saghafian, “Large Language Models for Sequential Decision-Making”, arXiv 2605.09009, 2026; Dettmers et al., “QLoRA”, NeurIPS 2023.',
-  needs: (setting) => ({ base: true, adapter: setting.options.adapter === undefined }),
+  needs: ({ options }) => ({ base: true, ...(options.adapter === undefined && { training: { vocabulary: 'base', config: (own) => own } }) }),
   check: async ({ setting }) => {
     const { adapter } = setting.options;
     if (typeof adapter !== 'string') return;
     const found = await stat(adapter).catch(() => undefined);
     if (!found?.isDirectory()) throw new TiresiasError('FILE_NOT_FOUND', `method ${setting.name}: there is no adapter folder ${adapter}; train one with \`tiresias train\`, or leave the option out`);
   },
-  identity: async (use) => ({ ...(await modelIdentity(use)), adapter: await folderHash(adapterOf(use), use.signal) }),
-  start: async (use) => startModel(use, adapterOf(use)),
+  identity: async (use) => modelIdentity(use, { base: use.base?.sha256 ?? null, adapter: await folderHash(adapterOf(use), use.signal) }),
+  start: async (use) => startDecider(use, { base: baseOf(use), adapter: adapterOf(use) }, baseTokenizer(use)),
 };
 
 /** The adapter of the method's options, else the run's. */
-function adapterOf({ setting, adapter }: MethodUse): string {
-  const chosen = (setting.options.adapter as string | undefined) ?? adapter;
-  if (chosen === undefined) throw new TiresiasError('USAGE', `the method ${setting.name} needs an adapter; give one, or leave the method out`);
-  return chosen;
-}
+const adapterOf = (use: MethodUse): string => (use.setting.options.adapter as string | undefined) ?? trainedFor(use);

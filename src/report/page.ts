@@ -136,7 +136,7 @@ function oneEach({ traces: all }: RegimeResult): RegimeResult['traces'] {
 async function training(results: Results): Promise<Markup | undefined> {
   if (results.training.length === 0) return undefined;
   const runs = await Promise.all(results.training.map(async (run) => html`
-<h3>Adapter ${clean(run.name)}${run.regimes.length > 0 && ` (${list(run.regimes.map(regimeLabel))})`}</h3>
+<h3>Training ${clean(run.name)}${run.regimes.length > 0 && ` (${list(run.regimes.map(regimeLabel))})`}</h3>
 <div class="grid">${(await trainingFigures(run)).map(figure)}</div>
 ${trainingFacts(run)}`));
   return html`

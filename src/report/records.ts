@@ -17,7 +17,7 @@ export const certificateTable = (results: Results): TextTable => [
 export const datasetTable = (results: Results): TextTable => [
   ['Regime', 'Examples', 'Tasks', 'Tokens', 'Labels', 'Size', 'Mean regret bound', 'Largest regret bound', 'Time'],
   results.datasets.map((d) => [
-    regimeLabel(d.regime), count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
+    d.vocabulary === undefined || d.vocabulary === 'base' ? regimeLabel(d.regime) : `${regimeLabel(d.regime)} (${clean(d.vocabulary)})`, count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
     decimal(d.meanRegretBound), decimal(d.maxRegretBound), duration(d.seconds),
   ]),
 ];

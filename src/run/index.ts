@@ -7,14 +7,15 @@ import type { Experiment, Regime } from '../experiment.js';
 import { io, writeJson } from '../files.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
-import { checkMethods, neededBy } from '../methods/index.js';
+import { checkMethods, needBase, trainingsOf, type Training } from '../methods/index.js';
+import { experimentTokenizer } from '../methods/language-model.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeReport, type ReportPaths } from '../report/index.js';
 import { parseResults, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import type { StageOutcome } from './stage.js';
-import { baseModelStage, datasetStage, evaluateStage, trainStage, type Context } from './stages.js';
+import { baseModelStage, datasetStage, evaluateStage, trainStage, trainedFolder, type Context, type MadeDataset } from './stages.js';
 
 /** How {@link runExperiment} runs. */
 export interface RunOptions {
@@ -67,21 +68,31 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
 
 async function allStages(context: Context): Promise<Results> {
   const { experiment } = context;
-  const needs = await neededBy(experiment.evaluation.methods);
+  const { methods } = experiment.evaluation;
   // Only what a method acts by is made: a language model is not fetched for an experiment without one.
-  const base = needs.base ? await baseModelStage(context) : undefined;
-  const tokenizer = base && needs.adapter ? Tokenizer.fromGguf(base.result.path) : undefined;
-  const datasets = tokenizer ? await inOrder(experiment.regimes, (regime) => datasetStage(context, regime, tokenizer)) : new Map<Regime, never>();
-  const trainings = base && needs.adapter ? await trainAll(context, base.result, datasets) : new Map<string, StageOutcome<TrainingResult>>();
-  const regimes = await inOrder(experiment.regimes, (regime) => {
-    const training = [...trainings.values()].find((outcome) => outcome.result.regimes.includes(regime));
-    return evaluateStage(context, regime, base?.result, training);
-  });
+  const base = (await needBase(methods)) ? await baseModelStage(context) : undefined;
+  const needed = await trainingsOf(methods);
+  const tokenizers = new Map<Training['vocabulary'], Tokenizer>();
+  for (const { vocabulary } of needed.values()) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromGguf(base!.result.path) : experimentTokenizer(experiment));
+  const datasets: MadeDataset[] = [];
+  for (const [vocabulary, tokenizer] of tokenizers) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, vocabulary, tokenizer));
+
+  const trainings: StageOutcome<TrainingResult>[] = [];
+  const trained = new Map<Regime, Record<string, string>>(experiment.regimes.map((regime) => [regime, {}]));
+  for (const [method, training] of needed) {
+    for (const regimes of trainedTogether(experiment)) {
+      const name = trainingName(experiment, method, regimes);
+      const own = datasets.filter(({ regime, vocabulary }) => vocabulary === training.vocabulary && regimes.includes(regime));
+      trainings.push(await trainStage(context, name, training, base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, own));
+      for (const regime of regimes) trained.get(regime)![method] = trainedFolder(context, name, training);
+    }
+  }
+  const regimes = await inOrder(experiment.regimes, (regime) => evaluateStage(context, regime, base?.result, trained.get(regime)!));
 
   const stages = [
     ...(base ? [['base-model', base] as const] : []),
-    ...[...datasets].map(([regime, outcome]) => [`dataset-${regime}`, outcome] as const),
-    ...[...trainings].map(([name, outcome]) => [`train-${name}`, outcome] as const),
+    ...datasets.map((outcome) => [outcome.folder.replace(/[\\/]/, '-'), outcome] as const),
+    ...trainings.map((outcome) => [`train-${outcome.result.name}`, outcome] as const),
     ...[...regimes].map(([regime, outcome]) => [`evaluate-${regime}`, outcome] as const),
   ];
   return parseResults({
@@ -92,20 +103,20 @@ async function allStages(context: Context): Promise<Results> {
     experiment: { ...experiment },
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
-    datasets: [...datasets].map(([regime, { result, seconds }]) => ({ regime, ...result.totals, seconds })),
-    training: [...trainings.values()].map((outcome) => outcome.result),
+    datasets: datasets.map(({ regime, vocabulary, result, seconds }) => ({ regime, vocabulary, ...result.totals, seconds })),
+    training: trainings.map((outcome) => outcome.result),
     stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peakRssBytes: outcome.peakBytes })),
     regimes: Object.fromEntries([...regimes].map(([regime, outcome]) => [regime, outcome.result])),
   } satisfies Results);
 }
 
-/** One adapter for all regimes, or one each. */
-async function trainAll(context: Context, base: Parameters<typeof trainStage>[3], datasets: ReadonlyMap<Regime, Awaited<ReturnType<typeof datasetStage>>>): Promise<Map<string, StageOutcome<TrainingResult>>> {
-  const { experiment } = context;
-  const groups: [string, Regime[]][] =
-    experiment.training.adapter === 'joint' ? [['joint', experiment.regimes]] : experiment.regimes.map((regime) => [regime, [regime]]);
-  const outcomes = await inOrder(groups, ([name, regimes]) => trainStage(context, name, regimes, base, regimes.map((regime) => datasets.get(regime)!)));
-  return new Map([...outcomes].map(([[name], outcome]) => [name, outcome]));
+/** The regimes that share a training: all, or each has its own. */
+const trainedTogether = ({ regimes, training }: Experiment): Regime[][] => (training.adapter === 'joint' ? [regimes] : regimes.map((regime) => [regime]));
+
+/** `joint` or the regime for the fine-tuned model, as ever; others begin with the name of their method. */
+function trainingName({ training }: Experiment, method: string, regimes: readonly Regime[]): string {
+  const scope = training.adapter === 'joint' ? 'joint' : regimes[0]!;
+  return method === 'sft' ? scope : `${method.replaceAll(':', '+')}-${scope}`;
 }
 
 /** One after the other: every stage has all cores to itself. */

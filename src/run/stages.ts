@@ -10,7 +10,7 @@ import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { sha256File } from '../files.js';
 import { readExample, type Tokenizer } from '../library.js';
-import { methodsIn } from '../methods/index.js';
+import { methodsIn, type Training } from '../methods/index.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
 import type { TrainConfig } from '../train/contract.js';
@@ -61,11 +61,20 @@ export function datasetConfig(experiment: Experiment, regime: Regime): DatasetCo
   return { ...taskSpec(experiment, regime, split), query: experiment.query, examples, examplesPerTask, shardExamples, format };
 }
 
-export async function datasetStage(context: Context, regime: Regime, tokenizer: Tokenizer): Promise<StageOutcome<Manifest>> {
+/** A dataset that a stage made, and where. */
+export interface MadeDataset extends StageOutcome<Manifest> {
+  regime: Regime;
+  /** Relative to the run's. */
+  folder: string;
+  vocabulary: Training['vocabulary'];
+}
+
+export async function datasetStage(context: Context, regime: Regime, vocabulary: Training['vocabulary'], tokenizer: Tokenizer): Promise<MadeDataset> {
   const config = datasetConfig(context.experiment, regime);
-  const folder = join('dataset', regime);
-  return staged(context, (report) => ({
-    name: `dataset-${regime}`,
+  const name = vocabulary === 'base' ? regime : `${vocabulary}-${regime}`;
+  const folder = join('dataset', name);
+  const outcome = await staged(context, (report) => ({
+    name: `dataset-${name}`,
     inputs: { version, config, tokenizer: tokenizer.sha256 },
     folder,
     outputs: [folder],
@@ -73,10 +82,11 @@ export async function datasetStage(context: Context, regime: Regime, tokenizer: 
     mends: true,
     work: () => makeDataset(config, join(context.folder, folder), { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
   }));
+  return { ...outcome, regime, folder, vocabulary };
 }
 
 /** The trainer's configuration for an experiment's settings. */
-export function trainConfig(experiment: Experiment, base: BaseModel, data: TrainConfig['data'], output: string, threads: number): TrainConfig {
+export function trainConfig(experiment: Experiment, base: BaseModel | undefined, data: TrainConfig['data'], output: string, threads: number): TrainConfig {
   const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     backend,
@@ -103,41 +113,51 @@ export function trainConfig(experiment: Experiment, base: BaseModel, data: Train
   };
 }
 
-/** Trains one adapter on the datasets of `regimes`, which lie in the run's folder. */
+/** Trains what a method needs on some datasets. */
 export async function trainStage(
   context: Context,
   name: string,
-  regimes: readonly Regime[],
-  base: BaseModel,
-  datasets: readonly StageOutcome<Manifest>[],
+  training: Training,
+  base: BaseModel | undefined,
+  vocabularySize: number,
+  datasets: readonly MadeDataset[],
 ): Promise<StageOutcome<TrainingResult>> {
   const { experiment } = context;
   const folder = join('train', name);
   const output = join(context.folder, folder);
-  // How often a checkpoint is written changes nothing in the adapter.
-  const { checkpointEvery: _, ...training } = experiment.training;
-  const shards = regimes.flatMap((regime, i) => datasets[i]!.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, 'dataset', regime, path), sha256 })));
+  const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
   const trainer = await sha256File(trainerPath(), context.signal);
+  const config = training.config(trainConfig(experiment, base, shards, output, context.threads), vocabularySize);
+  // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
+  const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
+  const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
+  const left = config.architecture ? 'model' : 'adapter';
   return staged(context, (report) => ({
     name: `train-${name}`,
-    inputs: { version, trainer, training, seed: experiment.seed, base: base.sha256, data: shards.map(({ sha256 }) => sha256) },
+    inputs: { version, trainer, settings, maxTokens: experiment.training.maxTokens, ...learnsFrom },
     folder,
-    outputs: [join(folder, 'adapter'), join(folder, 'metrics.jsonl')],
+    outputs: [join(folder, left), join(folder, 'metrics.jsonl')],
     work: async () => {
       checkLengths(shards.map(({ path }) => path), experiment.training.maxTokens);
-      report({ done: 0, total: experiment.training.steps, detail: 'loading the base model' });
-      await train(trainConfig(experiment, base, shards, output, context.threads), {
+      report({ done: 0, total: config.steps, detail: 'starting' });
+      await train(config, {
         signal: context.signal,
         onEvent: (event) => {
           if (event.event !== 'step') return;
           const detail = `loss ${event.loss.toFixed(3)}, accuracy ${event.accuracy.toFixed(2)}, ${Math.round(event.tokensPerSecond)} tokens/s`;
-          report({ done: event.step, total: experiment.training.steps, detail });
+          report({ done: event.step, total: config.steps, detail });
         },
       });
-      return trainingResult(name, regimes, output);
+      return trainingResult(name, datasets.map(({ regime }) => regime), output);
     },
   }));
 }
+
+/** The folder of what a training left, in the run's. */
+export const trainedFolder = (context: Context, name: string, training: Training): string => {
+  const { architecture } = training.config(trainConfig(context.experiment, undefined, [], '', 1), 1);
+  return join(context.folder, 'train', name, architecture ? 'model' : 'adapter');
+};
 
 /** Fields of a step are of fixed width, so a shard's first example is as long as any. */
 function checkLengths(shards: readonly string[], maxTokens: number): void {
@@ -170,26 +190,26 @@ async function trainingResult(name: string, regimes: readonly Regime[], output: 
   };
 }
 
-/** Plays and measures every method in one regime, by the base model and the adapter where methods need them. */
+/** Plays and measures every method in one regime, by the base model and what was trained for methods by name. */
 export async function evaluateStage(
   context: Context,
   regime: Regime,
   base: BaseModel | undefined,
-  training: StageOutcome<TrainingResult> | undefined,
+  trained: Readonly<Record<string, string>>,
 ): Promise<StageOutcome<RegimeResult>> {
   const { experiment, threads, signal } = context;
   const folder = join('evaluation', regime);
-  const adapter = training && join(context.folder, 'train', training.result.name, 'adapter');
-  const { resamples } = experiment.evaluation;
-  const uses = methodsIn(experiment, regime).map((setting) => ({ setting, experiment, regime, base, adapter, threads, signal }));
+  const { resamples, reference } = experiment.evaluation;
   const madeFrom: object[] = [];
-  for (const use of uses) madeFrom.push({ name: use.setting.name, ...(await identity(use)) });
+  for (const setting of methodsIn(experiment, regime)) {
+    madeFrom.push({ name: setting.name, ...(await identity({ setting, experiment, regime, base, threads, signal, trained: trained[setting.name] })) });
+  }
   return staged(context, (report) => ({
     name: `evaluate-${regime}`,
-    inputs: { version, resamples, madeFrom },
+    inputs: { version, resamples, reference: reference ?? null, madeFrom },
     // The rows say themselves what made them, so none has to be removed when something changes.
     outputs: [folder],
     mends: true,
-    work: () => evaluateRegime(experiment, regime, { base, adapter, folder: join(context.folder, folder), threads, signal, onProgress: report }),
+    work: () => evaluateRegime(experiment, regime, { base, trained, folder: join(context.folder, folder), threads, signal, onProgress: report }),
   }));
 }

@@ -31,7 +31,7 @@ export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from '
 export { train, type TrainOptions } from './train/process.js';
 export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } from './train/decider.js';
 export type {
-  Architecture, BaseFile, CheckpointEvent, DataFile, DecideConfig, DoneEvent, ErrorEvent, LlamaArchitecture, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
+  Architecture, BaseFile, CheckpointEvent, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, LlamaArchitecture, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
 } from './train/contract.js';
 export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions, type Training } from './methods/index.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';

@@ -15,14 +15,15 @@ async function prepared() {
   const experiment = parseExperiment({
     schema: 'tiresias.experiment/1', name: 'small', horizon: 4, support: { trajectories: 2 }, dataset: { examples: 60, shardExamples: 60 },
   });
-  const tokenizer = compactTokenizer([defaultTemplate('energy', 'mdp')]);
+  const template = defaultTemplate('energy', 'mdp');
+  const tokenizer = compactTokenizer([template]);
   const data = join(folder, 'data');
   const { shards } = await makeDataset(datasetConfig(experiment, 'mdp'), data, { tokenizer, threads: 2 });
   const config = (name: string, architecture: Architecture): TrainConfig => ({
     backend: 'candle', architecture, data: shards.map(({ path }) => ({ path: join(data, path) })), output: join(folder, name), optimizer,
     steps: 80, batchSize: 8, seed: 1, threads: 2, checkpointEvery: 10, gradientCheckpointing: false,
   });
-  return { folder, tokenizer, config };
+  return { folder, tokenizer, template, config };
 }
 
 it('a language model from nothing learns, resumes to the byte, and decides in sessions', async () => {
@@ -53,6 +54,24 @@ it('a language model from nothing learns, resumes to the byte, and decides in se
   const [extended] = await decider.extend(sessions, [ids(tail)]);
   const whole = await decider.open([ids(head + tail)], candidates);
   extended!.forEach((x, i) => expect(x).toBeCloseTo(whole.logprobs[0]![i]!, 4));
+});
+
+it('a Decision-Pretrained Transformer learns from the same rows and decides in the same sessions', async () => {
+  const { folder, tokenizer, template, config } = await prepared();
+  const dpt: Architecture = { kind: 'dpt', templates: [template], observations: 10, actions: 3 };
+  const done = await train(config('dpt', dpt));
+  expect(done).toMatchObject({ step: 80, adapter: 'model' });
+  expect(done.loss).toBeLessThan(Math.log(3));
+
+  setEnv('TIRESIAS_CACHE', scratch());
+  const decider = await Decider.start({ backend: 'candle', model: join(folder, 'dpt', 'model'), threads: 1 });
+  onTestFinished(() => decider.end());
+  const ids = (text: string) => [...tokenizer.encode(text)];
+  const [head, tail] = ['mdp\n#\n5,0,35\n4,2,10\n?\n6,', '0,30\n8,'];
+  const { sessions, logprobs } = await decider.open([ids(head)], ids('012'));
+  expect(logprobs[0]!.reduce((sum, x) => sum + Math.exp(x), 0)).toBeCloseTo(1, 5);
+  expect(await decider.extend(sessions, [ids(tail)])).toEqual((await decider.open([ids(head + tail)], ids('012'))).logprobs);
+  await expect(decider.extend(sessions, [ids('1')])).rejects.toMatchObject({ code: 'BAD_REQUEST', message: expect.stringContaining('action is to be chosen') as string });
 });
 
 it('configurations of networks and of random bases reach the trainer in its own words', () => {

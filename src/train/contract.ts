@@ -5,6 +5,7 @@ import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
 import type { LearningSchedule, LoraSettings } from '../experiment.js';
 import { lazy, zod } from '../lazy.js';
+import type { Template } from '../spec.js';
 
 /** Version of the contract. */
 export const CONTRACT = 1;
@@ -73,8 +74,29 @@ export interface OptimizerConfig {
   maxGradNorm: number;
 }
 
+/**
+ * The Decision-Pretrained Transformer (Lee et al. 2023): a query observation and a set of transitions, one token each. It reads the
+ * compact tokenizer's ids, and its decider answers for actions only.
+ */
+export interface DptArchitecture {
+  /** GPT-2 over transitions, without positions. */
+  kind: 'dpt';
+  /** The templates of the compact tokenizer, in its order. */
+  templates: Template[];
+  /** Number of observations, of states where those are seen. */
+  observations: number;
+  /** Number of actions. */
+  actions: number;
+  /** Blocks; 4 without it. */
+  layers?: number | undefined;
+  /** Width of the residual stream; 32 without it. */
+  hidden?: number | undefined;
+  /** Attention heads; 4 without it. */
+  heads?: number | undefined;
+}
+
 /** A network that is trained from nothing. */
-export type Architecture = LlamaArchitecture;
+export type Architecture = LlamaArchitecture | DptArchitecture;
 
 /** What a training is told. */
 export interface TrainConfig {

@@ -198,7 +198,18 @@ impl Base {
         let parameters = linear.map(|w| w.rows() * w.cols()).sum::<usize>() + (2 * layers.len() + 1) * shape.hidden;
         let quantization = layers.first().map_or_else(|| "none".into(), |l| format!("{:?}", l.linear[0].dtype()));
         let name = file.text("general.name").unwrap_or("base").to_owned();
-        Ok(Self { shape, embedding, untied_head, final_norm, layers, sha256, random_weights, name, quantization, parameters })
+        Ok(Self {
+            shape,
+            embedding,
+            untied_head,
+            final_norm,
+            layers,
+            sha256,
+            random_weights,
+            name,
+            quantization,
+            parameters,
+        })
     }
 }
 

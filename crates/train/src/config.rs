@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tiresias_encode::Template;
 use tiresias_text::Unmarked;
 
 use crate::base::Module;
@@ -55,6 +56,56 @@ pub struct LoraConfig {
 pub enum Architecture {
     /// The language model's own.
     Llama(LlamaConfig),
+    /// The Decision-Pretrained Transformer.
+    Dpt(DptConfig),
+}
+
+/// The Decision-Pretrained Transformer of Lee et al. 2023 at the size of their bandits and Darkroom: 4 layers, 4 heads, width 32.
+/// It reads the compact ids of some templates, as transitions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DptConfig {
+    /// The templates of the tokenizer that wrote the ids, in its order; have no default.
+    pub templates: Vec<Template>,
+    /// Number of observations, of states where those are seen; has no default.
+    pub observations: usize,
+    /// Number of actions; has no default.
+    pub actions: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Attention heads.
+    pub heads: usize,
+}
+
+impl Default for DptConfig {
+    fn default() -> Self {
+        Self { templates: Vec::new(), observations: 0, actions: 0, layers: 4, hidden: 32, heads: 4 }
+    }
+}
+
+impl DptConfig {
+    /// What is wrong with it.
+    pub fn faults(&self) -> Vec<Fault> {
+        let Self { ref templates, observations, actions, layers, hidden, heads } = *self;
+        let range = |n: usize, largest: usize| !(1..=largest).contains(&n);
+        let between = |largest: usize, n: usize| format!("must be in 1..={largest}, not {n}");
+        let template = templates.iter().find_map(|template| template.validate().err());
+        vec![
+            (templates.is_empty(), "architecture.templates", "must name the tokenizer's templates".to_owned()),
+            (template.is_some(), "architecture.templates", template.map_or_else(String::new, |e| e.to_string())),
+            (range(observations, 100_000), "architecture.observations", between(100_000, observations)),
+            (range(actions, 10), "architecture.actions", between(10, actions)),
+            (range(layers, 256), "architecture.layers", between(256, layers)),
+            (range(heads, 256), "architecture.heads", between(256, heads)),
+            (
+                range(hidden, 1 << 14) || !hidden.is_multiple_of(heads.max(1)),
+                "architecture.hidden",
+                format!("must be a multiple of the {heads} heads, up to {}, not {hidden}", 1 << 14),
+            ),
+        ]
+    }
 }
 
 /// A Llama's shape, small by default: RMS norms, rotary positions, `SwiGLU`, grouped keys, head tied to the embeddings.
@@ -101,7 +152,7 @@ impl Default for LlamaConfig {
 }
 
 /// Whether it is wrong, which field, and what should stand there.
-type Fault = (bool, &'static str, String);
+pub type Fault = (bool, &'static str, String);
 
 impl LlamaConfig {
     /// What is wrong with it.
@@ -253,9 +304,11 @@ impl TrainConfig {
             "lora",
             "must be given with a `base`, which it adapts, and only with one".to_owned(),
         ));
-        if let Some(Architecture::Llama(llama)) = &self.architecture {
-            faults.extend(llama.faults());
-        }
+        faults.extend(match &self.architecture {
+            None => Vec::new(),
+            Some(Architecture::Llama(llama)) => llama.faults(),
+            Some(Architecture::Dpt(dpt)) => dpt.faults(),
+        });
         if let Some(l) = &self.lora {
             faults.extend([
                 (!(1..=4096).contains(&l.r), "lora.r", format!("must be in 1..=4096, not {}", l.r)),

@@ -15,6 +15,7 @@ use crate::layer::{Norm, Pass, Saved, Scratch, Weights};
 use crate::lora::Lora;
 use crate::qlora::Adapted;
 use crate::quantized::Matrix;
+use crate::serve::Decides;
 
 /// Tokens that go through the layers together on one thread: enough for the matrix kernel, and little memory.
 const CHUNK_TOKENS: usize = 512;
@@ -30,7 +31,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-fn refuse<T>(code: &'static str, message: String) -> Result<T, Refusal> {
+pub(crate) fn refuse<T>(code: &'static str, message: String) -> Result<T, Refusal> {
     Err(Refusal { code, message })
 }
 
@@ -258,5 +259,19 @@ impl Decider {
         rms_norm(&last, &self.model.base.final_norm, shape.eps, &mut normed, &mut inverse);
         let candidates: Vec<&[u32]> = turns.iter().map(|t| t.session.candidates.as_slice()).collect();
         head::log_probabilities(self.model.base.head(), &normed, &candidates, &mut head::Scratch::default(), threads)
+    }
+}
+
+impl Decides for Decider {
+    fn open(&mut self, contexts: &[Vec<u32>], candidates: &[u32]) -> Result<(Vec<u64>, Vec<Vec<f32>>), Refusal> {
+        Self::open(self, contexts, candidates)
+    }
+
+    fn extend(&mut self, ids: &[u64], tokens: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, Refusal> {
+        Self::extend(self, ids, tokens)
+    }
+
+    fn close(&mut self, ids: &[u64]) -> Result<usize, Refusal> {
+        Self::close(self, ids)
     }
 }

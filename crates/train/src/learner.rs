@@ -17,6 +17,11 @@ pub trait Learner: Sync {
     /// The parameters that training begins with.
     fn initial(&self, seed: u64) -> Vec<f32>;
 
+    /// What is wrong with an example, of those whose ids and labels are in the vocabulary.
+    fn check(&self, _: &Example) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
     /// Mean cross-entropy's parts over the batch's labelled positions, and its gradient at the parameters, which overwrites
     /// `gradient`.
     fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss;

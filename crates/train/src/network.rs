@@ -4,19 +4,17 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 use crate::attention::Heads;
 use crate::base::{Base, Layer, Module, Shape};
 use crate::config::LlamaConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
 use crate::kernels::{View, ViewMut, Write, matmul};
 use crate::layer::{Norm, Trained, Weights};
+use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
 use crate::quantized::{Matrix, Quantized};
 use crate::rng::Rng;
@@ -25,17 +23,6 @@ use crate::{model_folder, work};
 /// Tensors of one layer: its linear maps, then its two norms.
 const LAYER: usize = Module::ALL.len() + 2;
 
-/// One tensor of a network.
-#[derive(Clone, Debug)]
-pub struct Tensor {
-    /// Hugging Face's name.
-    pub name: String,
-    /// Its dimensions: rows and columns, or the length of a norm.
-    pub dims: Vec<usize>,
-    /// Where it lies in the vector of parameters.
-    pub at: Range<usize>,
-}
-
 /// A Llama's shape and the layout of its parameters in one flat vector.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -43,7 +30,7 @@ pub struct Network {
     pub config: LlamaConfig,
     shape: Shape,
     /// The embeddings, then [`LAYER`] tensors a layer, then the last norm.
-    tensors: Vec<Tensor>,
+    layout: Layout,
 }
 
 impl Network {
@@ -59,39 +46,33 @@ impl Network {
             eps: config.eps as f32,
             frequencies: (0..dim / 2).map(|i| config.rope_theta.powf(-2.0 * i as f64 / dim as f64)).collect(),
         };
-        let (mut tensors, mut end) = (Vec::new(), 0);
-        let mut add = |name: String, dims: Vec<usize>| {
-            let length: usize = dims.iter().product();
-            tensors.push(Tensor { name, dims, at: end..end + length });
-            end += length;
-        };
-        add("model.embed_tokens.weight".into(), vec![config.vocabulary, config.hidden]);
+        let mut layout = Layout::default();
+        layout.add("model.embed_tokens.weight".into(), vec![config.vocabulary, config.hidden]);
         for layer in 0..config.layers {
             for module in Module::ALL {
                 let (outputs, inputs) = shape.of(module);
-                add(format!("model.layers.{layer}.{}.weight", module.path()), vec![outputs, inputs]);
+                layout.add(format!("model.layers.{layer}.{}.weight", module.path()), vec![outputs, inputs]);
             }
-            add(format!("model.layers.{layer}.input_layernorm.weight"), vec![config.hidden]);
-            add(format!("model.layers.{layer}.post_attention_layernorm.weight"), vec![config.hidden]);
+            layout.add(format!("model.layers.{layer}.input_layernorm.weight"), vec![config.hidden]);
+            layout.add(format!("model.layers.{layer}.post_attention_layernorm.weight"), vec![config.hidden]);
         }
-        add("model.norm.weight".into(), vec![config.hidden]);
-        Self { config: config.clone(), shape, tensors }
+        layout.add("model.norm.weight".into(), vec![config.hidden]);
+        Self { config: config.clone(), shape, layout }
     }
 
-    /// All tensors, in the order of the vector.
-    pub fn tensors(&self) -> &[Tensor] {
-        &self.tensors
+    /// Where its tensors lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.tensors.last().map_or(0, |t| t.at.end)
+    fn tensors(&self) -> &[Tensor] {
+        self.layout.tensors()
     }
 
     /// Hugging Face's initial values: matrices with a standard deviation of `init_std`, norms at one.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
-        let mut parameters = vec![1.0; self.parameters()];
-        for (i, tensor) in self.tensors.iter().enumerate().filter(|(_, t)| t.dims.len() == 2) {
+        let mut parameters = vec![1.0; self.layout.parameters()];
+        for (i, tensor) in self.tensors().iter().enumerate().filter(|(_, t)| t.dims.len() == 2) {
             let mut rng = Rng::new(&[seed, 4, i as u64]);
             let spread = self.config.init_std as f32;
             parameters[tensor.at.clone()].iter_mut().for_each(|x| *x = rng.bell() * spread);
@@ -100,16 +81,16 @@ impl Network {
     }
 
     fn linear(&self, layer: usize, module: Module) -> Range<usize> {
-        self.tensors[1 + layer * LAYER + module as usize].at.clone()
+        self.tensors()[1 + layer * LAYER + module as usize].at.clone()
     }
 
     fn norm(&self, norm: Norm) -> Range<usize> {
         let at = match norm {
             Norm::Attention(layer) => (layer + 1) * LAYER - 1,
             Norm::FeedForward(layer) => (layer + 1) * LAYER,
-            Norm::Final => self.tensors.len() - 1,
+            Norm::Final => self.tensors().len() - 1,
         };
-        self.tensors[at].at.clone()
+        self.tensors()[at].at.clone()
     }
 
     /// The network at some parameters as a base that decides.
@@ -122,7 +103,7 @@ impl Network {
         };
         Base {
             shape: self.shape.clone(),
-            embedding: dense(self.tensors[0].at.clone(), (self.shape.vocabulary, self.shape.hidden)),
+            embedding: dense(self.tensors()[0].at.clone(), (self.shape.vocabulary, self.shape.hidden)),
             untied_head: None,
             final_norm: parameters[self.norm(Norm::Final)].to_vec(),
             layers: (0..self.config.layers).map(layer).collect(),
@@ -130,38 +111,7 @@ impl Network {
             random_weights: None,
             name: "llama".into(),
             quantization: "F32".into(),
-            parameters: self.parameters(),
-        }
-    }
-
-    /// The contents of a safetensors file with these parameters.
-    pub fn safetensors(&self, parameters: &[f32]) -> Result<Vec<u8>> {
-        let bytes: Vec<u8> = parameters.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let fail = |e: &dyn std::fmt::Display| Error::Internal(format!("cannot serialise the network: {e}"));
-        let view = |t: &Tensor| {
-            let view = TensorView::new(Dtype::F32, t.dims.clone(), &bytes[4 * t.at.start..4 * t.at.end]);
-            view.map(|view| (t.name.clone(), view)).map_err(|e| fail(&e))
-        };
-        let tensors = self.tensors.iter().map(view).collect::<Result<Vec<_>>>()?;
-        safetensors::serialize(tensors, Some([("format".to_owned(), "pt".to_owned())].into())).map_err(|e| fail(&e))
-    }
-
-    /// The parameters in a safetensors file with exactly this layout's names and shapes.
-    pub fn parse(&self, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
-        let mut found =
-            candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| format!("not readable: {e}"))?;
-        let mut parameters = vec![0.0; self.parameters()];
-        for Tensor { name, dims, at } in &self.tensors {
-            let tensor = found.remove(name).ok_or_else(|| format!("has no tensor `{name}`"))?;
-            if tensor.dims() != dims {
-                return Err(format!("tensor `{name}` is {:?}, but must be {dims:?}", tensor.dims()));
-            }
-            let values = tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
-            parameters[at.clone()].copy_from_slice(&values.map_err(|e| format!("tensor `{name}`: {e}"))?);
-        }
-        match found.keys().min() {
-            None => Ok(parameters),
-            Some(name) => Err(format!("has a tensor `{name}` that the architecture does not call for")),
+            parameters: self.layout.parameters(),
         }
     }
 }
@@ -190,15 +140,7 @@ impl Trained for Dense<'_> {
     const EMBEDDING: bool = true;
 
     /// `dW += dyᵀ·x`.
-    fn add_linear(
-        &self,
-        layer: usize,
-        module: Module,
-        x: &[f32],
-        dy: &[f32],
-        gradients: &mut [f32],
-        _: &mut Vec<f32>,
-    ) {
+    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut Vec<f32>) {
         let (outputs, inputs) = self.network.shape.of(module);
         let n = x.len() / inputs;
         let (x, dy) = (View::new(x, n, inputs), View::new(dy, n, outputs));
@@ -227,7 +169,7 @@ impl Model for Network {
     }
 
     fn embedding<'p>(&'p self, parameters: &'p [f32]) -> Matrix<'p> {
-        Matrix::Dense(&parameters[self.tensors[0].at.clone()], self.shape.hidden)
+        Matrix::Dense(&parameters[self.tensors()[0].at.clone()], self.shape.hidden)
     }
 
     fn head<'p>(&'p self, parameters: &'p [f32]) -> Matrix<'p> {
@@ -235,17 +177,17 @@ impl Model for Network {
     }
 
     fn embedding_part<'g>(&self, gradients: &'g mut [f32]) -> Option<&'g mut [f32]> {
-        Some(&mut gradients[self.tensors[0].at.clone()])
+        Some(&mut gradients[self.tensors()[0].at.clone()])
     }
 }
 
 impl Learner for Trainer<Network> {
     fn weights(&self) -> usize {
-        self.model().parameters()
+        self.model().layout.parameters()
     }
 
     fn parameters(&self) -> usize {
-        self.model().parameters()
+        self.model().layout.parameters()
     }
 
     fn initial(&self, seed: u64) -> Vec<f32> {
@@ -273,7 +215,7 @@ impl Learner for Trainer<Network> {
     }
 
     fn parse(&self, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
-        self.model().parse(bytes)
+        self.model().layout.parse(bytes)
     }
 
     fn origin(&self) -> (&'static str, Value) {

@@ -67,7 +67,8 @@ fn check(folder: &Path, base: &Base, files: &[(&str, &[u8])]) -> Result<()> {
         ));
     }
     if made_for["random_weights"] != json!(base.random_weights) {
-        let said = |seed: &Value| if seed.is_null() { "its own weights".into() } else { format!("random weights {seed}") };
+        let said =
+            |seed: &Value| if seed.is_null() { "its own weights".into() } else { format!("random weights {seed}") };
         return fail(format!(
             "the adapter was trained on this model with {}, not with {}; set `base.random_weights` as it was, or train again",
             said(made_for.get("random_weights").unwrap_or(&Value::Null)),

@@ -8,10 +8,13 @@ use tiresias_text::Unmarked;
 
 use crate::base::Base;
 use crate::config::{CONTRACT, DecideConfig};
+use crate::data::Limits;
 use crate::decide::{Decider, Refusal};
+use crate::dpt::DptDecider;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::{model_folder, peft};
+use crate::model_folder::Loaded;
+use crate::{dpt, model_folder, peft};
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
@@ -21,35 +24,59 @@ enum Request {
     Close { id: Value, sessions: Vec<u64> },
 }
 
+/// Whatever keeps sessions and gives log-probabilities.
+pub trait Decides {
+    /// Runs each context once. Returns the new sessions' ids and, for each, log-probabilities of the candidates.
+    fn open(
+        &mut self,
+        contexts: &[Vec<u32>],
+        candidates: &[u32],
+    ) -> std::result::Result<(Vec<u64>, Vec<Vec<f32>>), Refusal>;
+
+    /// Appends tokens to sessions. Returns a row of log-probabilities for each.
+    fn extend(&mut self, ids: &[u64], tokens: &[Vec<u32>]) -> std::result::Result<Vec<Vec<f32>>, Refusal>;
+
+    /// Forgets sessions; returns how many.
+    fn close(&mut self, ids: &[u64]) -> std::result::Result<usize, Refusal>;
+}
+
 /// Serves requests until the input ends.
 pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
-    let base = match (&config.base, &config.model) {
-        (Some(base), _) => Base::load_with(&base.path, base.sha256.as_deref(), base.random_weights)?,
-        (None, Some(folder)) => model_folder::load(folder)?,
-        (None, None) => return Err(Error::Internal("neither a base nor a model was configured".into())),
-    };
-    let adapter = config.adapter.as_deref().map(|folder| peft::load(folder, &base)).transpose()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
-    let ready = Event::Ready {
-        contract: CONTRACT,
-        vocabulary: base.shape.vocabulary,
-        context: base.shape.context,
-        adapter: adapter.is_some(),
+    let (mut decider, limits): (Box<dyn Decides>, Limits) = match (&config.base, &config.model) {
+        (Some(file), _) => {
+            let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
+            let adapter = config.adapter.as_deref().map(|folder| peft::load(folder, &base)).transpose()?;
+            let limits = base.shape.limits();
+            (Box::new(Decider::new(base, adapter, pool)), limits)
+        }
+        (None, Some(folder)) => match model_folder::load(folder)? {
+            Loaded::Llama(base) => {
+                let limits = base.shape.limits();
+                (Box::new(Decider::new(base, None, pool)), limits)
+            }
+            Loaded::Dpt(dpt, parameters) => {
+                let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
+                (Box::new(DptDecider::new(dpt, parameters, pool)), limits)
+            }
+        },
+        (None, None) => return Err(Error::Internal("neither a base nor a model was configured".into())),
     };
-    let mut decider = Decider::new(base, adapter, pool);
+    let Limits { vocabulary, context } = limits;
+    let ready = Event::Ready { contract: CONTRACT, vocabulary, context, adapter: config.adapter.is_some() };
     events::print(&ready.line())?;
     for line in input.split(b'\n') {
         let line = line.map_err(Error::io("read", "standard input"))?;
         if !line.trim_ascii().is_empty() {
-            events::print(&answer(&mut decider, &line).to_string())?;
+            events::print(&answer(decider.as_mut(), &line).to_string())?;
         }
     }
     Ok(())
 }
 
 /// The reply to one request line.
-pub fn answer(decider: &mut Decider, line: &[u8]) -> Value {
+pub fn answer(decider: &mut dyn Decides, line: &[u8]) -> Value {
     let parsed = serde_json::from_slice::<Value>(line.unmarked());
     let id = parsed.as_ref().ok().and_then(|v| v.get("id")).cloned().unwrap_or_default();
     let reply = parsed
@@ -59,7 +86,7 @@ pub fn answer(decider: &mut Decider, line: &[u8]) -> Value {
     reply.unwrap_or_else(|e| json!({ "id": id, "error": { "code": e.code, "message": e.message } }))
 }
 
-fn serve(decider: &mut Decider, request: Request) -> std::result::Result<Value, Refusal> {
+fn serve(decider: &mut dyn Decides, request: Request) -> std::result::Result<Value, Refusal> {
     Ok(match request {
         Request::Open { id, contexts, candidates } => {
             let (sessions, logprobs) = decider.open(&contexts, &candidates)?;

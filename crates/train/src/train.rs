@@ -12,7 +12,8 @@ use crate::about::{ABOUT, about};
 use crate::base::Base;
 use crate::checkpoint::{self, Progress, State};
 use crate::config::{Architecture, CONTRACT, TrainConfig};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Limits};
+use crate::dpt::{self, Dpt};
 use crate::error::{Error, Result};
 use crate::events::{self, Event, Mark, Metrics};
 use crate::gradient::{Example, Model as _, Trainer};
@@ -47,12 +48,23 @@ pub fn run(config: &TrainConfig) -> Result<()> {
             let trainer = Trainer::new(network, dataset.longest(), config.gradient_checkpointing);
             learn(config, &trainer, &dataset, &stop)
         }
+        (None, None, Some(Architecture::Dpt(shape))) => {
+            let dpt = Dpt::new(shape).map_err(|e| Error::Internal(format!("a template that was checked: {e}")))?;
+            let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
+            let dataset = Dataset::load(&config.data, limits)?;
+            learn(config, &dpt, &dataset, &stop)
+        }
         _ => Err(Error::Internal("neither adapters nor a network were configured".into())),
     }
 }
 
 /// Resumes or begins the training of whatever it is that learns.
 fn learn(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset, stop: &AtomicBool) -> Result<()> {
+    for (i, example) in dataset.examples.iter().enumerate() {
+        let why = |e| format!("row {i}, counted over all files: {e}; generate it with the configured templates");
+        let path = config.data.first().map(|file| file.path.clone()).unwrap_or_default();
+        learner.check(example).map_err(|e| Error::Data { path, message: why(e) })?;
+    }
     files::create_folder(&config.output)?;
     claim(config, learner, dataset)?;
     let mut metrics = Metrics::open(&config.output.join(METRICS))?;
@@ -228,8 +240,7 @@ fn finished(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<F
     };
     let folder = learner.folder();
     for (name, sha256) in &word.adapter {
-        if files::read_if_present(&output.join(folder).join(name))?
-            .is_none_or(|bytes| files::sha256(&bytes) != *sha256)
+        if files::read_if_present(&output.join(folder).join(name))?.is_none_or(|bytes| files::sha256(&bytes) != *sha256)
         {
             return Ok(Finished::Damaged(format!("`{folder}/{name}` is missing or damaged")));
         }

@@ -118,8 +118,10 @@ fn a_subset_of_targets_gets_the_same_gradients() {
     }
     let examples = examples(5, 7);
     let batch: Vec<&Example> = examples.iter().collect();
-    let (loss_all, gradient_all) = loss(&Trainer::new(Qlora { base: &base, lora: &all }, CONTEXT, false), &parameters, &batch);
-    let (loss_some, gradient_some) = loss(&Trainer::new(Qlora { base: &base, lora: &some }, CONTEXT, false), &fewer, &batch);
+    let (loss_all, gradient_all) =
+        loss(&Trainer::new(Qlora { base: &base, lora: &all }, CONTEXT, false), &parameters, &batch);
+    let (loss_some, gradient_some) =
+        loss(&Trainer::new(Qlora { base: &base, lora: &some }, CONTEXT, false), &fewer, &batch);
     assert!((loss_all - loss_some).abs() < 1e-6);
     for (to, from) in some.pairs().iter().flat_map(shared) {
         assert_close(&gradient_some[to], &gradient_all[from], 1e-5);

@@ -3,6 +3,7 @@
 
 mod attention;
 mod decide;
+mod dpt;
 mod gradients;
 mod inputs;
 mod network;

@@ -41,7 +41,7 @@ fn setting() -> (Network, Vec<f32>) {
     };
     let network = Network::new(&config);
     let mut parameters = Vec::new();
-    for tensor in network.tensors() {
+    for tensor in network.layout().tensors() {
         let value = |i: usize| (12.9898 * i as f64 + 1.0).sin();
         let norm = tensor.dims.len() == 1;
         parameters.extend(tensor.at.clone().map(|i| if norm { 1.0 + 0.2 * value(i) } else { 0.6 * value(i) } as f32));
@@ -72,8 +72,8 @@ fn loss_and_every_gradient_are_pytorch_s() {
         let trainer = Trainer::new(network.clone(), 64, checkpointing);
         let (mean, gradient) = loss(&trainer, &parameters, &batch_of(&reference));
         assert!((mean - reference.loss).abs() < 1e-6, "{mean} and {}", reference.loss);
-        assert_eq!(layout.tensors().len(), reference.gradients.len());
-        for tensor in layout.tensors() {
+        assert_eq!(layout.layout().tensors().len(), reference.gradients.len());
+        for tensor in layout.layout().tensors() {
             let expected = &reference.gradients[&tensor.name];
             let largest = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
             assert!(largest > 1e-4, "{} has no gradient to compare", tensor.name);
@@ -114,7 +114,7 @@ fn every_tensor_matches_finite_differences() {
     let layout = network.clone();
     let trainer = Trainer::new(network, 64, false);
     let (_, gradient) = loss(&trainer, &parameters, &batch);
-    for tensor in layout.tensors() {
+    for tensor in layout.layout().tensors() {
         let norm = gradient[tensor.at.clone()].iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
         let moved = |by: f64| {
             let mut moved = parameters.clone();
@@ -133,7 +133,7 @@ fn initial_values_have_their_spread() {
     let network = Network::new(&LlamaConfig { vocabulary: 40, ..LlamaConfig::default() });
     let first = network.initial(1);
     assert_ne!(first, network.initial(2));
-    for tensor in network.tensors() {
+    for tensor in network.layout().tensors() {
         let values = &first[tensor.at.clone()];
         if tensor.dims.len() == 1 {
             assert!(values.iter().all(|&x| x == 1.0));
@@ -210,7 +210,8 @@ fn a_network_learns_and_decides_by_what_it_learned() {
     let ready = json!({ "event": "ready", "contract": 1, "vocabulary": 11, "context": 64, "adapter": false });
     assert_eq!(answers[0], ready);
     for (row, first) in [(0, 3), (1, 5)] {
-        let row: Vec<f64> = answers[1]["logprobs"][row].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+        let row: Vec<f64> =
+            answers[1]["logprobs"][row].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
         assert!(row[first] > 0.5_f64.ln(), "{row:?} should prefer {first}");
     }
 }

@@ -40,12 +40,17 @@ fn every_matrix_keeps_its_spread_and_format_and_nothing_else() {
         assert!(mean.abs() < (5.0 / n.sqrt() + 0.01) * wanted, "matrix {i}: mean {mean}");
         assert!((spread / wanted - 1.0).abs() < 5.0 / (2.0 * n).sqrt() + 0.01, "matrix {i}: {spread}, not {wanted}");
         let product: f64 = own.iter().zip(random).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-        assert!((product / (n * wanted * spread)).abs() < 5.0 / n.sqrt(), "matrix {i} is not independent of the file's");
+        assert!(
+            (product / (n * wanted * spread)).abs() < 5.0 / n.sqrt(),
+            "matrix {i} is not independent of the file's"
+        );
         assert_ne!(random, &other_m[i].0, "matrix {i} does not depend on the seed");
         assert!(random_m[..i].iter().all(|(earlier, _)| earlier != random), "matrix {i} repeats another");
     }
     // Norms: one number each, of the file's size.
-    let norms = |base: &Base| base.layers.iter().map(|l| l.attn_norm.clone()).chain([base.final_norm.clone()]).collect::<Vec<_>>();
+    let norms = |base: &Base| {
+        base.layers.iter().map(|l| l.attn_norm.clone()).chain([base.final_norm.clone()]).collect::<Vec<_>>()
+    };
     for (own, random) in norms(&own).iter().zip(norms(&random)) {
         assert!(random.iter().all(|x| *x == random[0]));
         let squares = |values: &[f32]| values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();

@@ -1,0 +1,348 @@
+//! The Decision-Pretrained Transformer (Lee et al. 2023): what it reads of an example, how it is trained, how it decides.
+//!
+//! A decision is a query observation and a set of transitions: everything that stands before it in the example, support and query
+//! alike. The query is the first token, each transition one more; the network guesses the oracle's action after every one of them.
+//! A set has no order: there are no positions, and the transitions stand in an order drawn from the ids that they were read from.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::config::{Architecture, DptConfig};
+use crate::decide::{Refusal, refuse};
+use crate::dpt_network::{DptNetwork, Passed};
+use crate::error::Result;
+use crate::gradient::Example;
+use crate::head::Loss;
+use crate::kernels::{log_sum_exp, softmax_row};
+use crate::learner::Learner;
+use crate::model_folder;
+use crate::rng::Rng;
+use crate::serve::Decides;
+use crate::transitions::{Reader, Step};
+
+/// Rows that go through the network together on one thread.
+const CHUNK_ROWS: usize = 1024;
+/// The longest text, in ids; the network itself has no limit.
+pub const CONTEXT: usize = 1 << 16;
+
+/// The network and how it reads ids.
+pub struct Dpt {
+    config: DptConfig,
+    network: DptNetwork,
+    reader: Reader,
+}
+
+/// Tokens of some decisions one after another.
+#[derive(Default)]
+struct Decisions {
+    tokens: Vec<f32>,
+    sequences: Vec<Range<usize>>,
+    labels: Vec<usize>,
+}
+
+impl Dpt {
+    /// Of a configuration that has been checked; what is wrong with its templates otherwise.
+    pub fn new(config: &DptConfig) -> std::result::Result<Self, String> {
+        Ok(Self { config: config.clone(), network: DptNetwork::new(config), reader: Reader::new(&config.templates)? })
+    }
+
+    /// Its network.
+    pub fn network(&self) -> &DptNetwork {
+        &self.network
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &DptConfig {
+        &self.config
+    }
+
+    /// Number of ids that it reads.
+    pub fn vocabulary(&self) -> usize {
+        self.reader.vocabulary()
+    }
+
+    fn steps(&self, ids: &[u32]) -> std::result::Result<Vec<Step>, String> {
+        let steps = self.reader.steps(ids)?;
+        let DptConfig { observations, actions, .. } = self.config;
+        for step in &steps {
+            if let Some(seen) = step.observation.filter(|&o| o >= observations) {
+                return Err(format!("holds observation {seen}, but `observations` is {observations}"));
+            }
+            if let Some(action) = step.action.filter(|&a| a >= actions) {
+                return Err(format!("holds action {action}, but `actions` is {actions}"));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Appends the tokens of the decision at step `at` of `steps`, which were read from `ids`; a label is pushed by the caller.
+    fn push(&self, steps: &[Step], at: usize, ids: &[u32], out: &mut Decisions) {
+        let (inputs, &DptConfig { observations, actions, .. }) = (self.network.inputs(), &self.config);
+        let start = out.tokens.len() / inputs;
+        let end = start + at + 1;
+        out.tokens.resize(end * inputs, 0.0);
+        out.sequences.push(start..end);
+        let mut rows = out.tokens[start * inputs..].chunks_exact_mut(inputs);
+        if let (Some(query), Some(seen)) = (rows.next(), steps[at].observation) {
+            query[seen] = 1.0;
+        }
+        let seed = ids[..steps[at].at.min(ids.len())].iter().fold(at as u64, |hash, &id| {
+            (hash ^ u64::from(id)).wrapping_mul(0x0100_0000_01b3) // FNV-1a, over whole ids
+        });
+        for (row, i) in rows.zip(Rng::new(&[6, seed]).permutation(at)) {
+            let (step, next) = (steps[i], steps[i + 1]);
+            let mut hot = |place: Option<usize>, from: usize| {
+                if let Some(place) = place {
+                    row[from + place] = 1.0;
+                }
+            };
+            hot(step.observation, 0);
+            hot(step.action, observations);
+            hot(next.observation.filter(|_| !next.first), observations + actions);
+            row[inputs - 1] = step.reward.unwrap_or(0.0);
+        }
+    }
+
+    /// All labelled decisions of an example.
+    fn push_example(&self, example: &Example, out: &mut Decisions) -> std::result::Result<(), String> {
+        let steps = self.steps(&example.ids)?;
+        let mut at = 0;
+        for (row, label) in example.targets() {
+            let position = row + 1;
+            while steps.get(at).is_some_and(|step| step.at < position) {
+                at += 1;
+            }
+            if steps.get(at).is_none_or(|step| step.at != position) {
+                return Err(format!("labels[{position}] does not stand at an action"));
+            }
+            if label as usize >= self.config.actions {
+                return Err(format!("labels[{position}] is {label}, but `actions` is {}", self.config.actions));
+            }
+            self.push(&steps, at, &example.ids, out);
+            out.labels.push(label as usize);
+        }
+        Ok(())
+    }
+
+    /// Loss and gradient of some decisions, of which a batch has `total`: the mean over decisions of the mean over prefixes.
+    fn chunk(&self, parameters: &[f32], decisions: &Decisions, total: usize) -> (Loss, Vec<f32>) {
+        let Decisions { tokens, sequences, labels } = decisions;
+        let mut passed = Passed::default();
+        self.network.forward(parameters, tokens, sequences, &mut passed);
+        let actions = self.network.actions();
+        let mut d = passed.logits.clone();
+        let mut loss = Loss { labels: labels.len() as u64, ..Loss::default() };
+        for (rows, &label) in sequences.iter().zip(labels) {
+            let (n, last) = (rows.len(), rows.end - 1);
+            for row in rows.clone() {
+                let d = &mut d[row * actions..(row + 1) * actions];
+                let target = d[label];
+                if row == last {
+                    // Ties go to the lowest action, as everywhere.
+                    let (before, after) = d.split_at(label);
+                    let best = before.iter().all(|&x| x < target) && after.iter().all(|&x| x <= target);
+                    loss.correct += u64::from(best);
+                }
+                loss.sum += (f64::from(softmax_row(d)) - f64::from(target)) / n as f64;
+                d[label] -= 1.0;
+                d.iter_mut().for_each(|x| *x /= (n * total) as f32);
+            }
+        }
+        let mut gradient = vec![0.0; parameters.len()];
+        self.network.backward(parameters, tokens, sequences, &passed, &d, &mut gradient);
+        (loss, gradient)
+    }
+}
+
+impl Learner for Dpt {
+    fn weights(&self) -> usize {
+        self.network.layout().parameters()
+    }
+
+    fn parameters(&self) -> usize {
+        self.network.layout().parameters()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.network.initial(seed)
+    }
+
+    fn check(&self, example: &Example) -> std::result::Result<(), String> {
+        self.push_example(example, &mut Decisions::default())
+    }
+
+    fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
+        let mut chunks = vec![Decisions::default()];
+        for example in examples {
+            if chunks.last().is_some_and(|chunk| chunk.tokens.len() >= CHUNK_ROWS * self.network.inputs()) {
+                chunks.push(Decisions::default());
+            }
+            if let Some(chunk) = chunks.last_mut() {
+                self.push_example(example, chunk).expect("every example was checked before training");
+            }
+        }
+        let total = chunks.iter().map(|chunk| chunk.labels.len()).sum();
+        let parts: Vec<_> =
+            chunks.par_iter().with_max_len(1).map(|chunk| self.chunk(parameters, chunk, total)).collect();
+        gradient.clear();
+        gradient.resize(parameters.len(), 0.0);
+        let mut loss = Loss::default();
+        for (part, g) in parts {
+            loss += part;
+            gradient.iter_mut().zip(&g).for_each(|(sum, x)| *sum += x);
+        }
+        loss
+    }
+
+    fn necessary_flops(&self, examples: &[&Example]) -> f64 {
+        let (row, pair) = self.network.flops();
+        let mut decisions = Decisions::default();
+        for example in examples {
+            self.push_example(example, &mut decisions).expect("every example was checked before training");
+        }
+        let of = |rows: &Range<usize>| {
+            let n = rows.len() as f64;
+            3.0 * (n * row + n * (n + 1.0) / 2.0 * pair)
+        };
+        decisions.sequences.iter().map(of).sum()
+    }
+
+    fn folder(&self) -> &'static str {
+        model_folder::FOLDER
+    }
+
+    fn files(&self, parameters: &[f32]) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        let mut settings = json!(self.config);
+        settings["model_type"] = json!("dpt");
+        let tensors = self.network.layout().safetensors(parameters)?;
+        Ok(vec![(model_folder::CONFIG, format!("{settings:#}\n").into_bytes()), (model_folder::MODEL, tensors)])
+    }
+
+    fn tensors(&self) -> &'static str {
+        model_folder::MODEL
+    }
+
+    fn parse(&self, bytes: &[u8]) -> std::result::Result<Vec<f32>, String> {
+        self.network.layout().parse(bytes)
+    }
+
+    fn origin(&self) -> (&'static str, Value) {
+        ("architecture", json!(Architecture::Dpt(self.config.clone())))
+    }
+
+    fn identity(&self) -> Option<(&'static str, Value)> {
+        None
+    }
+}
+
+/// What was said in a session, and the candidates of its answers.
+struct Session {
+    ids: Vec<u32>,
+    candidates: Vec<u32>,
+}
+
+/// A trained network and its sessions. A decision has its own query in front, so that nothing can be kept between two.
+pub struct DptDecider {
+    dpt: Dpt,
+    parameters: Vec<f32>,
+    sessions: BTreeMap<u64, Session>,
+    next: u64,
+    pool: rayon::ThreadPool,
+}
+
+impl DptDecider {
+    /// All work runs on `pool`.
+    pub fn new(dpt: Dpt, parameters: Vec<f32>, pool: rayon::ThreadPool) -> Self {
+        Self { dpt, parameters, sessions: BTreeMap::new(), next: 0, pool }
+    }
+
+    /// Log-probabilities of the candidates among all actions, after each text.
+    fn decide(&self, what: &str, texts: &[(Vec<u32>, &[u32])]) -> std::result::Result<Vec<Vec<f32>>, Refusal> {
+        let row = |(i, (ids, candidates)): (usize, &(Vec<u32>, &[u32]))| {
+            let said = |why: &str| format!("`{what}[{i}]`: {why}");
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= self.dpt.vocabulary()) {
+                let vocabulary = self.dpt.vocabulary();
+                return refuse("BAD_TOKEN", said(&format!("holds {id}, outside the vocabulary of {vocabulary} ids")));
+            }
+            if ids.len() > CONTEXT {
+                return refuse("TOO_LONG", said(&format!("{} tokens exceed the context of {CONTEXT}", ids.len())));
+            }
+            let steps = self.dpt.steps(ids).or_else(|why| refuse("BAD_REQUEST", said(&why)))?;
+            let Some(at) = steps.len().checked_sub(1).filter(|&at| steps[at].action.is_none()) else {
+                return refuse("BAD_REQUEST", said("does not end where an action is to be chosen"));
+            };
+            let (mut decision, mut passed) = (Decisions::default(), Passed::default());
+            self.dpt.push(&steps, at, ids, &mut decision);
+            self.dpt.network.forward(&self.parameters, &decision.tokens, &decision.sequences, &mut passed);
+            let logits = &passed.logits[at * self.dpt.network.actions()..];
+            let total = log_sum_exp(logits);
+            Ok(candidates.iter().map(|&id| logits[id as usize] - total).collect())
+        };
+        self.pool.install(|| texts.par_iter().enumerate().map(row).collect())
+    }
+
+    fn check(&self, ids: &[u64]) -> std::result::Result<(), Refusal> {
+        let mut seen = std::collections::BTreeSet::new();
+        for id in ids {
+            if !self.sessions.contains_key(id) {
+                return refuse("UNKNOWN_SESSION", format!("session {id} is not open"));
+            }
+            if !seen.insert(id) {
+                return refuse("BAD_REQUEST", format!("session {id} stands twice in one request"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Decides for DptDecider {
+    fn open(
+        &mut self,
+        contexts: &[Vec<u32>],
+        candidates: &[u32],
+    ) -> std::result::Result<(Vec<u64>, Vec<Vec<f32>>), Refusal> {
+        if candidates.is_empty() {
+            return refuse("BAD_REQUEST", "`candidates` must name at least one token id".into());
+        }
+        let actions = self.dpt.network.actions();
+        if let Some(id) = candidates.iter().find(|&&id| id as usize >= actions) {
+            return refuse("BAD_TOKEN", format!("`candidates` holds {id}, which is none of the {actions} actions"));
+        }
+        let texts: Vec<_> = contexts.iter().map(|ids| (ids.clone(), candidates)).collect();
+        let rows = self.decide("contexts", &texts)?;
+        let numbers: Vec<u64> = (self.next..).take(contexts.len()).collect();
+        self.next += contexts.len() as u64;
+        let session = |ids: &Vec<u32>| Session { ids: ids.clone(), candidates: candidates.to_vec() };
+        self.sessions.extend(numbers.iter().copied().zip(contexts.iter().map(session)));
+        Ok((numbers, rows))
+    }
+
+    fn extend(&mut self, ids: &[u64], tokens: &[Vec<u32>]) -> std::result::Result<Vec<Vec<f32>>, Refusal> {
+        if ids.len() != tokens.len() {
+            let (a, b) = (ids.len(), tokens.len());
+            return refuse("BAD_REQUEST", format!("{a} `sessions` but {b} lists of `tokens`; they must be as many"));
+        }
+        self.check(ids)?;
+        let longer = |(id, tokens): (&u64, &Vec<u32>)| {
+            let session = &self.sessions[id];
+            ([&session.ids[..], tokens].concat(), session.candidates.as_slice())
+        };
+        let texts: Vec<_> = ids.iter().zip(tokens).map(longer).collect();
+        let rows = self.decide("tokens", &texts)?;
+        for (id, tokens) in ids.iter().zip(tokens) {
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.ids.extend_from_slice(tokens);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn close(&mut self, ids: &[u64]) -> std::result::Result<usize, Refusal> {
+        self.check(ids)?;
+        ids.iter().for_each(|id| drop(self.sessions.remove(id)));
+        Ok(ids.len())
+    }
+}

@@ -63,16 +63,16 @@ pub struct Known<'a> {
 pub struct Prior {
     /// The family.
     pub family: Box<dyn Family>,
-    /// Names the split, regime, horizon and cloud; its `seed` and `index` are to be replaced by the method's own.
+    /// Names the split, seed, regime, horizon and cloud; its `index` is to be replaced by the method's own.
     pub request: TaskRequest,
 }
 
 impl Prior {
-    /// Draw `index` from the split, from a stream that no study's own tasks come from.
+    /// Draw `index` (below 2^63) from the split, another than any of a study's own: those have indices below 2^53. What hangs on the
+    /// study's seed beyond the draw itself, such as known features, is as in the study.
     pub fn draw(&self, index: u64) -> Result<Task, AgentError> {
-        // A study's seed is below 2^53, so these are other tasks than any study's.
-        let seed = self.request.seed ^ (1 << 63);
-        Ok(self.family.task(&TaskRequest { index, seed, ..self.request.clone() })?)
+        let index = index | 1 << 63;
+        Ok(self.family.task(&TaskRequest { index, ..self.request.clone() })?)
     }
 }
 

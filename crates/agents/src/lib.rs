@@ -13,6 +13,7 @@ mod draws;
 mod error;
 mod informed;
 mod methods;
+mod particles;
 mod plan;
 mod planned;
 pub mod registry;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tiresias_model::family::Regime;
 
 use crate::methods::{
-    bc_prompt, cql, empirical, fib, fqi, mixture, nominal, pessimistic, posterior_sampling, qmdp, robust, ucb,
+    bayes, bc_prompt, cql, empirical, fib, fqi, mixture, nominal, pessimistic, posterior_sampling, qmdp, robust, ucb,
 };
 use crate::{AgentError, Method, Prior, Shape};
 
@@ -99,6 +99,7 @@ pub(crate) const ALL: &[Regime] = &[Regime::Mdp, Regime::Pomdp, Regime::Apomdp];
 /// All methods, in the order of reports.
 pub fn entries() -> Vec<Entry> {
     vec![
+        bayes::ENTRY,
         qmdp::ENTRY,
         fib::ENTRY,
         robust::ENTRY,

@@ -1,5 +1,6 @@
 //! One file a method.
 
+pub(crate) mod bayes;
 pub(crate) mod bc_prompt;
 pub(crate) mod cql;
 pub(crate) mod empirical;

@@ -5,6 +5,7 @@ import { isModule, type Experiment, type MethodSetting } from '../experiment.js'
 import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
 import { agents } from './agents.js';
+import { dpt } from './dpt.js';
 import { icl } from './icl.js';
 import type { Method, MethodUse, Training } from './method.js';
 import { oracle } from './oracle.js';
@@ -21,7 +22,7 @@ let known: readonly Method[] | undefined;
 
 /** All methods that Tiresias brings, in the order of reports. */
 export function methods(): readonly Method[] {
-  known ??= [oracle, sft, icl, randomBase, scratch, ...agents(), random];
+  known ??= [oracle, sft, icl, randomBase, dpt, scratch, ...agents(), random];
   return known;
 }
 

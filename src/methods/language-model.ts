@@ -3,7 +3,7 @@ import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
 import { sha256File } from '../files.js';
 import { seedrandom } from '../lazy.js';
-import { Prompts, Tokenizer, compactTokenizer, defaultTemplate, type Episodes, type Ragged } from '../library.js';
+import { Prompts, Tokenizer, compactTokenizer, defaultTemplate, type Episodes, type Ragged, type WholeTemplate } from '../library.js';
 import { trainerPath } from '../train/binary.js';
 import type { DecideConfig } from '../train/contract.js';
 import { Decider } from '../train/decider.js';
@@ -107,9 +107,12 @@ export function trainedFor({ trained, setting }: MethodUse): string {
   return trained;
 }
 
-/** The native vocabulary of an experiment: one id a symbol of its regimes' templates. */
-export const experimentTokenizer = ({ family, regimes, templates }: Pick<Experiment, 'family' | 'regimes' | 'templates'>): Tokenizer =>
-  compactTokenizer(regimes.map((regime) => ({ ...defaultTemplate(family, regime), ...templates[regime] })));
+/** The templates of an experiment, regime by regime. */
+export const experimentTemplates = ({ family, regimes, templates }: Experiment): WholeTemplate[] =>
+  regimes.map((regime) => ({ ...defaultTemplate(family, regime), ...templates[regime] }) as WholeTemplate);
+
+/** The native vocabulary of an experiment: one id a symbol of its templates. */
+export const experimentTokenizer = (experiment: Experiment): Tokenizer => compactTokenizer(experimentTemplates(experiment));
 
 function rowsOf({ ids, offsets }: Ragged): Uint32Array[] {
   return Array.from({ length: offsets.length - 1 }, (_, row) => ids.subarray(offsets[row], offsets[row + 1]));

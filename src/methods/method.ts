@@ -47,8 +47,8 @@ export interface MethodUse {
 export interface Training {
   /** Whose ids the dataset is written in: the base model's tokenizer, or the compact one of the experiment's templates. */
   vocabulary: 'base' | 'compact';
-  /** The trainer's configuration, from the experiment's own; `vocabularySize` is the number of the tokenizer's ids. */
-  config(own: TrainConfig, vocabularySize: number): TrainConfig;
+  /** The trainer's configuration, from what the experiment says for all; `vocabularySize` is the number of the tokenizer's ids. */
+  config(own: TrainConfig, experiment: Experiment, vocabularySize: number): TrainConfig;
 }
 
 /** What a method needs made before it can act. */

@@ -39,8 +39,9 @@ export const scratch: Method = {
       base: false,
       training: {
         vocabulary: 'compact',
-        config: ({ base: _, lora: __, ...own }, vocabulary) => ({
-          ...own, steps: steps ?? own.steps, optimizer: { ...own.optimizer, lr }, architecture: { kind: 'llama', vocabulary, ...architecture },
+        config: (own, _, vocabulary) => ({
+          ...own, base: undefined, lora: undefined, steps: steps ?? own.steps, optimizer: { ...own.optimizer, lr },
+          architecture: { kind: 'llama', vocabulary, ...architecture },
         }),
       },
     };

@@ -127,7 +127,7 @@ export async function trainStage(
   const output = join(context.folder, folder);
   const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
   const trainer = await sha256File(trainerPath(), context.signal);
-  const config = training.config(trainConfig(experiment, base, shards, output, context.threads), vocabularySize);
+  const config = training.config(trainConfig(experiment, base, shards, output, context.threads), experiment, vocabularySize);
   // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
   const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
   const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
@@ -155,7 +155,7 @@ export async function trainStage(
 
 /** The folder of what a training left, in the run's. */
 export const trainedFolder = (context: Context, name: string, training: Training): string => {
-  const { architecture } = training.config(trainConfig(context.experiment, undefined, [], '', 1), 1);
+  const { architecture } = training.config(trainConfig(context.experiment, undefined, [], '', 1), context.experiment, 1);
   return join(context.folder, 'train', name, architecture ? 'model' : 'adapter');
 };
 

@@ -24,7 +24,7 @@ pub struct SplitInfo {
 #[napi(object)]
 pub struct FamilyInfo {
     /// What requests call it.
-    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear'")]
+    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'")]
     pub name: String,
     /// What its tasks are like.
     pub description: String,

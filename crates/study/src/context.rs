@@ -11,6 +11,7 @@ use tiresias_model::{Model, Policy, Space, memory};
 use tiresias_sim::{Batch, Behaviour, Level, Record, RolloutSpec, Simulator, Stop};
 use tiresias_solve::{Limits, Solution, auto};
 
+use crate::noise::Noise;
 use crate::spec::Resolved;
 use crate::{Spec, StudyError};
 
@@ -22,6 +23,7 @@ pub struct SolvedTask {
     pub task: Task,
     /// Its oracle.
     pub solution: Solution,
+    noise: Option<Noise>,
 }
 
 impl SolvedTask {
@@ -46,7 +48,8 @@ impl SolvedTask {
         if cancelled() {
             return Err(StudyError::Cancelled);
         }
-        Ok(Self { index, task, solution })
+        let noise = Noise::new(task.reward_noise, names.family.as_ref());
+        Ok(Self { index, task, solution, noise })
     }
 
     /// Bytes that the task and its oracle take.
@@ -101,6 +104,7 @@ impl SolvedTask {
         (first_episode, episodes): (u64, usize),
         cancelled: Stop<'_>,
     ) -> Result<Batch, StudyError> {
+        let study = spec;
         let spec = RolloutSpec {
             model: self.model(),
             policy: Some(self.policy()),
@@ -119,7 +123,32 @@ impl SolvedTask {
             return Err(StudyError::Cancelled);
         }
         run?;
+        if self.noise.is_some() {
+            self.make_noisy(study, purpose, first_episode, &mut batch);
+        }
         Ok(batch)
+    }
+
+    /// Draws the rewards of a batch whose rewards are expected ones, and adds them up again.
+    fn make_noisy(&self, spec: &Spec, purpose: &str, first_episode: u64, batch: &mut Batch) {
+        let episodes = batch.rewards.chunks_exact_mut(batch.horizon).zip(&mut batch.returns);
+        for (episode, (rewards, total)) in (first_episode..).zip(episodes) {
+            let mut weight = 1.0;
+            *total = 0.0;
+            for (stage, reward) in rewards.iter_mut().enumerate() {
+                *reward = self.earned(spec, purpose, (episode, stage), *reward);
+                *total += weight * *reward;
+                weight *= self.model().discount();
+            }
+        }
+    }
+
+    /// What a decision earns in the stream of a purpose, that is expected to earn `reward`.
+    pub(crate) fn earned(&self, spec: &Spec, purpose: &str, (episode, stage): (u64, usize), reward: f64) -> f64 {
+        match &self.noise {
+            Some(noise) => noise.on(self.key(spec, &format!("noise/{purpose}")), episode, stage, reward),
+            None => reward,
+        }
     }
 }
 

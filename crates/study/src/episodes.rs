@@ -394,9 +394,9 @@ impl Row {
             belief: belief.to_vec(),
         };
         let step = self.episode.step(&world, usize::from(action))?;
-        decision.reward = step.reward;
+        decision.reward = task.earned(spec, "query", (self.index, stage), step.reward);
         self.told = Some(step.model);
-        self.total += self.weight * step.reward;
+        self.total += self.weight * decision.reward;
         self.weight *= task.model().discount();
         self.record.push(decision);
         Ok(())

@@ -266,7 +266,7 @@ impl Generator {
                 executed.actions.push(action as u8);
                 queries.labels.push(label as u8);
                 queries.regret_bounds.push(assessment.regret_bound(label));
-                let reward = episode.step(&world, action)?.reward;
+                let reward = task.earned(spec, "query", (index, stage), episode.step(&world, action)?.reward);
                 executed.rewards.push(reward);
                 total += weight * reward;
                 weight *= task.model().discount();

@@ -9,6 +9,7 @@ mod context;
 mod episodes;
 mod error;
 mod examples;
+mod noise;
 mod prompts;
 mod scan;
 mod shard;

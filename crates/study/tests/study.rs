@@ -365,3 +365,32 @@ fn a_fixed_model_of_a_cloud_gives_returns_but_no_regrets() {
         assert!((m - value).abs() < 5.0 * error);
     }
 }
+
+/// The bandit's rewards are noisy in support and query alike, the same however tasks are cut; regrets go by the means.
+#[test]
+fn a_noisy_family_s_rewards_are_drawn_by_the_world() {
+    let text = |first: u64, tasks: u64| {
+        format!(
+            r#"{{"family":"bandit","split":"test","seed":3,"regime":"mdp","horizon":40,"support":{{"trajectories":2,"behaviour":"random"}},
+                "tasks":{tasks},"firstTask":{first},"episodesPerTask":50}}"#
+        )
+    };
+    let make = |first, tasks| Episodes::create(&Spec::from_json(&text(first, tasks)).unwrap(), &quiet).unwrap();
+    let mut all = make(0, 4);
+    let out = play(&mut all, Episodes::oracle_actions);
+    assert!(out.regrets.iter().all(|r| r.abs() < 1e-12));
+    let distinct: HashSet<u64> = out.rewards.iter().map(|r| r.to_bits()).collect();
+    assert!(distinct.len() > 50, "{} rewards", distinct.len());
+    for task in 0..4 {
+        let rewards = &out.rewards[task * 2000..][..2000];
+        // A pull of the best arm, 2,000 times: its mean, which is the value over 40 pulls.
+        assert!((mean(rewards) - out.optimal[task] / 40.0).abs() < 5.0 * 0.3 / 2000f64.sqrt());
+    }
+    let mut some = make(2, 1);
+    let alone = play(&mut some, Episodes::oracle_actions);
+    assert_eq!(alone.rewards, out.rewards[4000..6000]);
+    assert_eq!(some.support(7).rewards, all.support(107).rewards);
+    assert!(
+        some.support(0).rewards.iter().any(|r| r.fract() != 0.0) && some.support(0).rewards != some.support(1).rewards
+    );
+}

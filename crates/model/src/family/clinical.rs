@@ -81,7 +81,7 @@ impl Family for Clinical {
             (vec![nominal.clone()], 0)
         };
         let model = build(request, horizon, &nominal, &cloud)?;
-        Ok(Task { model, true_model, parameters })
+        Ok(Task { model, true_model, parameters, reward_noise: 0.0 })
     }
 }
 

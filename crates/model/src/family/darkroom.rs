@@ -56,7 +56,7 @@ impl Family for Darkroom {
         let goals = if request.split == "train" { &goals[..TRAIN] } else { &goals[TRAIN..] };
         let goal = goals[(request.index % goals.len() as u64) as usize];
         let parameters = vec![("goal_x".into(), (goal / SIDE) as f64), ("goal_y".into(), (goal % SIDE) as f64)];
-        Ok(Task { model: model(request, goal)?, true_model: 0, parameters })
+        Ok(Task { model: model(request, goal)?, true_model: 0, parameters, reward_noise: 0.0 })
     }
 }
 

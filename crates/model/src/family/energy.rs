@@ -93,7 +93,7 @@ impl Family for Energy {
             (vec![nominal], 0)
         };
         let model = build(request, horizon, &nominal, &cloud)?;
-        Ok(Task { model, true_model, parameters })
+        Ok(Task { model, true_model, parameters, reward_noise: 0.0 })
     }
 }
 

@@ -119,6 +119,6 @@ impl Family for Linear {
             ambiguity: None,
         }
         .build()?;
-        Ok(Task { model, true_model: 0, parameters })
+        Ok(Task { model, true_model: 0, parameters, reward_noise: 0.0 })
     }
 }

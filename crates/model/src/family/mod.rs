@@ -1,5 +1,6 @@
 //! Task families: distributions over models. A task is a draw, reproducible from (family, split, index, seed).
 
+mod bandit;
 mod clinical;
 mod darkroom;
 mod energy;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Model, ModelError, memory};
 
+pub use bandit::Bandit;
 pub use clinical::Clinical;
 pub use darkroom::Darkroom;
 pub use energy::Energy;
@@ -88,6 +90,9 @@ pub struct Task {
     pub true_model: usize,
     /// The numbers drawn, by name, nominal first, then per model of the cloud.
     pub parameters: Vec<(String, f64)>,
+    /// Standard deviation of the Gaussian noise on each realised step reward, in reward units; 0 where rewards are the model's own. The
+    /// model has the expected rewards, by which policies are solved and measured; the world adds the noise to what is seen.
+    pub reward_noise: f64,
 }
 
 /// A distribution over models.
@@ -125,7 +130,7 @@ pub struct RewardGrid {
 
 /// All families, by name.
 pub fn families() -> Vec<Box<dyn Family>> {
-    vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear)]
+    vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear), Box::new(Bandit)]
 }
 
 /// The family called `name`; the error lists those that exist.

@@ -30,6 +30,8 @@ export interface MethodResult {
   label: string;
   /** What it belongs to: `reference`, `language`, `network`, `imitation`, `model`, `value` or `own`. */
   group: string;
+  /** The name that several trainings of one method share, which differ in their seeds only. */
+  seedOf?: string | undefined;
   /** Mean over tasks of the gap, in reward. */
   gapAbs: number;
   /** Interval of `gapAbs`. */
@@ -160,10 +162,10 @@ export interface TrainingResult {
   seconds: number;
   /** Tokens a second. */
   tokensPerSecond: number;
-  /** What the machine's matrix product was measured to do. */
-  matmulPeakGflops: number;
+  /** What the machine's matrix product was measured to do, where that was measured. */
+  matmulPeakGflops?: number | undefined;
   /** The share of that which training reached. */
-  matmulShare: number;
+  matmulShare?: number | undefined;
   /** Largest resident memory of the trainer. */
   peakRssBytes: number;
   /** Every step. */
@@ -256,6 +258,7 @@ const schemaOf = lazy(() => {
     method: z.string(),
     label: z.string(),
     group: z.string(),
+    seedOf: z.string().optional(),
     gapAbs: z.number(),
     gapAbsCi95: interval,
     gapRel: z.number(),
@@ -304,8 +307,8 @@ const schemaOf = lazy(() => {
     tokens: z.number().int(),
     seconds: z.number(),
     tokensPerSecond: z.number(),
-    matmulPeakGflops: z.number(),
-    matmulShare: z.number(),
+    matmulPeakGflops: z.number().optional(),
+    matmulShare: z.number().optional(),
     peakRssBytes: z.number(),
     curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
   });

@@ -1,6 +1,7 @@
 // A valid Results object of any shape, with made-up numbers that hang together. Test code only.
 import seedrandom from 'seedrandom';
-import { parseResults, type MethodResult, type RegimeResult, type Results } from '../src/results.js';
+import { holm } from '../src/evaluate/comparisons.js';
+import { parseResults, type ComparisonResult, type MethodResult, type RegimeResult, type Results } from '../src/results.js';
 
 export interface FixtureOptions {
   methods?: readonly string[];
@@ -16,11 +17,19 @@ export interface FixtureOptions {
 }
 
 const GAPS = new Map([['oracle', 0], ['sft', 0.22], ['icl', 0.81], ['random', 1]]);
-const LABELS = new Map([['oracle', 'Oracle'], ['sft', 'Fine-tuned'], ['icl', 'In-context only'], ['random', 'Random']]);
-const GROUPS = new Map([
-  ['oracle', 'reference'], ['random', 'reference'], ['bayes', 'reference'], ['qmdp', 'reference'], ['sft', 'language'], ['icl', 'language'], ['dpt', 'network'], ['scratch', 'network'], ['ps', 'model'],
-  ['bc', 'imitation'], ['em', 'model'], ['vi', 'value'], ['fqi', 'value'], ['cql', 'value'],
-]);
+
+/** Made-up methods of every family: name, label, family. */
+const KNOWN: readonly (readonly [name: string, label: string, group: string])[] = [
+  ['oracle', 'Oracle', 'reference'], ['random', 'Random', 'reference'], ['bayes', 'Bayes', 'reference'], ['qmdp', 'QMDP', 'reference'], ['robust', 'Robust', 'reference'],
+  ['sft', 'Fine-tuned', 'language'], ['icl', 'In-context only', 'language'], ['random-base', 'Random base', 'language'], ['scratch', 'From scratch', 'language'],
+  ['dpt', 'DPT', 'network'], ['ad', 'Algorithm Distillation', 'network'],
+  ['bc-prompt', 'Behaviour cloning', 'imitation'], ['nearest', 'Nearest neighbour', 'imitation'],
+  ['empirical', 'Empirical model', 'model'], ['posterior-sampling', 'Posterior sampling', 'model'], ['pessimistic', 'Pessimistic', 'model'], ['mixture', 'Mixture', 'model'],
+  ['fqi', 'FQI', 'value'], ['cql', 'CQL', 'value'],
+  ['always', 'Always perform', 'own'],
+];
+/** Twenty of them. */
+export const TWENTY = KNOWN.map(([name]) => name);
 const OPTIMAL = new Map([['mdp', 11.2], ['pomdp', 10.1]]);
 
 export function fixture(options: FixtureOptions = {}): Results {
@@ -38,16 +47,16 @@ export function fixture(options: FixtureOptions = {}): Results {
     const width = key === 'oracle' ? 0 : 0.05 + 0.03 * random();
     const interval = (x: number, scale: number): [number, number] => (width === 0 ? [x, x] : around(x, width * scale));
     const value = optimal - abs;
+    const known = KNOWN.find(([name]) => name === key);
+    const seedOf = /^(.*):seed-\d+$/.exec(key)?.[1];
     return {
-      method: key, label: LABELS.get(key) ?? key, group: GROUPS.get(key) ?? 'own', gapAbs: abs, gapAbsCi95: interval(abs, 9.4), gapRel: abs / optimal, gapRelCi95: interval(abs / optimal, 9.4 / optimal),
+      method: seedOf ?? key, label: known?.[1] ?? (seedOf === undefined ? key : KNOWN.find(([name]) => name === seedOf)?.[1] ?? seedOf), group: known?.[2] ?? (seedOf === undefined ? 'own' : 'language'), seedOf,
+      gapAbs: abs, gapAbsCi95: interval(abs, 9.4), gapRel: abs / optimal, gapRelCi95: interval(abs / optimal, 9.4 / optimal),
       gapNorm: norm, gapNormCi95: interval(norm, 1), value, valueCi95: around(value, 0.6),
       agreement: 1 - norm * 0.6, agreementCi95: interval(1 - norm * 0.6, 0.4),
       regretByStep: Array.from({ length: horizon }, (_, t) => (abs / horizon) * (1.3 - (0.6 * t) / horizon) * (0.9 + 0.2 * random())),
       tasks: 60, episodes: 60, exact,
-      ...(regime === 'apomdp' && { cloud: {
-        perModel: [value + 0.4, value + 0.1, value + 1.1], perModelCi95: [0.4, 0.1, 1.1].map((more) => around(value + more, 0.5)),
-        worst: value - 0.3, worstCi95: around(value - 0.3, 0.5), average: value + 0.5, averageCi95: around(value + 0.5, 0.5),
-      } }),
+      ...(regime === 'apomdp' && { cloud: { perModel: [value + 0.4, value + 0.1, value + 1.1], perModelCi95: [around(value + 0.4, 0.5), around(value + 0.1, 0.5), around(value + 1.1, 0.5)], worst: value - 0.3, worstCi95: around(value - 0.3, 0.5), average: value + 0.5, averageCi95: around(value + 0.5, 0.5) } }),
     };
   };
 
@@ -70,18 +79,28 @@ export function fixture(options: FixtureOptions = {}): Results {
     };
   };
 
+  const compare = (found: Readonly<Record<string, MethodResult>>): ComparisonResult[] => {
+    const reference = Object.hasOwn(found, 'sft') ? 'sft' : Object.keys(found).find((key) => found[key]!.group !== 'reference');
+    const ours = reference === undefined ? undefined : found[reference]!;
+    if (!ours) return [];
+    const compared = Object.entries(found).filter(([versus]) => versus !== reference).map(([versus, theirs]) => {
+      const difference = ours.gapNorm - theirs.gapNorm;
+      const valueDifference = ours.value - theirs.value;
+      return {
+        method: reference!, versus, gapNorm: difference, gapNormCi95: around(difference, 0.05), gapAbs: -valueDifference, gapAbsCi95: around(-valueDifference, 0.5),
+        p: Math.max(1e-4, Math.min(1, Math.exp(-(Math.abs(difference) / 0.02)))),
+      };
+    });
+    const corrected = holm(compared.map(({ p }) => p));
+    return compared.map((comparison, i) => ({ ...comparison, pHolm: corrected[i]! }));
+  };
+
   const regime = (key: string): RegimeResult => {
     const optimal = OPTIMAL.get(key) ?? 8.7;
-    const all = Object.fromEntries(methods.map((m) => [m, method(m, key, optimal)]));
-    const reference = methods.includes('sft') ? 'sft' : methods.find((m) => m !== 'oracle' && m !== 'random') ?? methods[0];
-    const comparisons = methods.filter((m) => m !== reference).map((versus) => {
-      const gapNorm = all[reference!]!.gapNorm - all[versus]!.gapNorm;
-      const p = Math.abs(gapNorm) > 0.15 ? 0.0004 : 0.4;
-      return { method: reference!, versus, gapNorm, gapNormCi95: around(gapNorm, 0.08), gapAbs: 9.4 * gapNorm, gapAbsCi95: around(9.4 * gapNorm, 0.7), p, pHolm: Math.min(1, p * methods.length) };
-    });
+    const measured = Object.fromEntries(methods.map((m) => [m, method(m, key, optimal)]));
     return {
       horizon, optimal, lower: optimal - (key === 'mdp' ? 0 : 0.004), upper: optimal + (key === 'mdp' ? 0 : 0.006),
-      methods: all, comparisons,
+      methods: measured, comparisons: compare(measured),
       traces: traced.filter((m) => methods.includes(m)).map((m) => trace(m, key !== 'mdp')),
     };
   };

@@ -5,12 +5,13 @@ import fc from 'fast-check';
 import { defaultTreeAdapter, parse, type DefaultTreeAdapterTypes, type ParserError } from 'parse5';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { answer, question, relation } from '../src/report/findings.js';
-import { inRegretFigures } from '../src/report/figures.js';
-import { markdownTable, writeReport } from '../src/report/index.js';
+import { comparisonTable, markdownTable, tables, writeReport } from '../src/report/index.js';
 import { methodsOf } from '../src/report/names.js';
+import { oklch } from '../src/report/palette.js';
+import { STYLE } from '../src/report/style.js';
 import { bytes, clean, count, decimal, duration, list, percent } from '../src/report/text.js';
-import type { Results } from '../src/results.js';
-import { fixture } from './report-fixture.js';
+import { parseResults, type Results } from '../src/results.js';
+import { fixture, TWENTY } from './report-fixture.js';
 
 type Element = DefaultTreeAdapterTypes.Element;
 
@@ -58,7 +59,7 @@ function sound({ html, elements, errors }: { html: string; elements: Element[]; 
   const ids = elements.map((element) => attribute(element, 'id')).filter((id) => id !== undefined);
   expect(new Set(ids).size).toBe(ids.length);
   for (const svg of all(elements, 'svg')) expect(attribute(svg, 'aria-label') || attribute(svg, 'aria-hidden')).toBeTruthy();
-  for (const th of all(elements, 'th')) expect(attribute(th, 'scope')).toMatch(/^(col|row)$/);
+  for (const th of all(elements, 'th')) expect(attribute(th, 'scope')).toMatch(/^(col|row|rowgroup)$/);
   expect(attribute(all(elements, 'html')[0]!, 'lang')).toBe('en');
   expect(text(all(elements, 'title')[0]!)).not.toBe('');
 }
@@ -72,7 +73,7 @@ describe('the page', () => {
       'Optimality gap', 'Differences', 'Regret by decision', 'Under every model of the cloud', 'One episode, step by step', 'Training',
       'Oracle certificate', 'Training data', 'Time and machine', 'How to reproduce', 'Definitions',
     ]);
-    // Three panels of the gap, of differences and of the regret, one cloud, six traces, loss and accuracy.
+    // Three panels of the gap, the differences and the regret, one cloud, six traces, loss and accuracy.
     expect(drawings(report.elements)).toHaveLength(3 + 3 + 3 + 1 + 6 + 2);
     expect(report.html).toContain('npx tiresias run --config experiment.json');
     expect(report.html).toContain('20260509');
@@ -102,6 +103,7 @@ describe('the page', () => {
     ['no training', { training: [] }],
     ['no datasets and stages', { datasets: [], stages: [] }],
     ['no action names', { actions: [] }],
+    ['no base model', { baseModel: undefined }],
     ['a regime without methods', { regimes: { mdp: { horizon: 1, optimal: 0, lower: 0, upper: 0, methods: {}, comparisons: [], traces: [] } } }],
   ])('stands with %s', async (_name, change) => sound(await render({ ...fixture({ adapters: ['a', 'b'] }), ...change })));
 
@@ -118,7 +120,7 @@ describe('the page', () => {
     const methods = ['oracle', 'sft', 'icl', 'random', 'dpt', 'bc', 'fqi', 'cql', 'vi', 'bayes', 'qmdp', 'em'];
     const report = await render(fixture({ methods, horizon: 60, states: 40, adapters: ['one', 'two', 'three'] }));
     sound(report);
-    for (const method of methods.slice(4)) expect(report.html).toContain(`>${method}<`);
+    for (const { label } of methodsOf(fixture({ methods }))) expect(report.html).toContain(`>${label}<`);
   });
 });
 
@@ -128,26 +130,29 @@ describe('hostile names', () => {
   it('are shown, not run', async () => {
     const results = fixture({ methods: ['oracle', 'sft', evil], traced: [evil], regimes: ['mdp', evil], adapters: [evil], name: evil });
     results.actions = [evil, evil, 'perform'];
-    results.version = results.baseModel!.name = results.baseModel!.sha256 = results.machine.cpu = results.stages[0]!.name = evil;
+    results.baseModel = { name: evil, sha256: evil };
+    for (const method of Object.values(results.regimes.mdp!.methods)) method.label = method.group = method.seedOf = evil;
+    results.version = results.machine.cpu = results.stages[0]!.name = evil;
     results.experiment = { [evil]: evil, deep: [{ '</code></pre><script>': '</style>' }] };
     const report = await render(results);
     sound(report);
     expect(report.elements.map(text).join('')).toContain('<script>alert(1)</script>');
     expect(report.markdown.split('```')[0]).not.toContain('<script');
-    for (const line of markdownTable(results).split('\n')) expect(line.replaceAll('\\|', '').match(/\|/g)).toHaveLength(11);
-    for (const character of ['\u001B', '\u202E', '\u0000']) expect(markdownTable(results)).not.toContain(character);
+    for (const line of markdownTable(results).split('\n')) expect(line.replaceAll('\\|', '').match(/\|/g)).toHaveLength(12);
+    for (const line of comparisonTable(results).split('\n')) expect(line.replaceAll('\\|', '').match(/\|/g)).toHaveLength(10);
+    for (const character of ['\u001B', '\u202E', '\u0000']) expect(tables(results)).not.toContain(character);
   });
 
   it('that look alike stay apart', () => {
     const methods = methodsOf(fixture({ methods: ['Oracle', 'oracle', ' ', '\t', '__proto', 'constructor'], regimes: ['mdp'] }));
     expect(new Set(methods.map(({ label }) => label)).size).toBe(6);
     expect(new Set(methods.map(({ short }) => short)).size).toBe(6);
-    expect(methods[0]).toMatchObject({ key: 'oracle', label: 'Oracle' });
+    expect(methods[0]).toMatchObject({ key: 'oracle', label: 'Oracle', yardstick: true });
   });
 });
 
 describe('any subset of methods and regimes', () => {
-  const name = fc.oneof(fc.constantFrom('oracle', 'sft', 'icl', 'random', 'dpt', 'bc'), fc.string({ unit: 'grapheme', maxLength: 30 }))
+  const name = fc.oneof(fc.constantFrom(...TWENTY, 'sft:seed-0', 'sft:seed-1'), fc.string({ unit: 'grapheme', maxLength: 30 }))
     .filter((key) => key !== '__proto__');
 
   it('makes a sound page and one row each', async () => {
@@ -158,27 +163,30 @@ describe('any subset of methods and regimes', () => {
         const results = fixture({ methods, regimes, horizon, states, steps, seed, traced: methods.slice(0, 2) });
         const report = await render(results);
         sound(report);
-        expect(markdownTable(results).split('\n')).toHaveLength(2 + methods.length * regimes.length);
+        const seeds = methods.filter((key) => /^sft:seed-[01]$/.test(key)).length === 2 ? 1 : 0;
+        expect(markdownTable(results).split('\n')).toHaveLength(2 + (methods.length + seeds) * regimes.length);
         const traced = Math.min(2, methods.length) * regimes.length;
         const clouds = methods.length > 0 && regimes.includes('apomdp') ? 1 : 0;
-        const panels = methods.length > 0 ? (methods.length > 2 ? 3 : 2) * regimes.length : 0;
-        expect(drawings(report.elements)).toHaveLength(panels + clouds + traced + (steps > 0 ? 2 : 0));
+        const { comparisons, methods: found } = Object.values(results.regimes)[0] ?? { comparisons: [], methods: {} };
+        const families = new Set(Object.entries(found).filter(([key]) => !['oracle', 'random'].includes(key)).map(([, { group }]) => group)).size;
+        const panels = methods.length > 0 ? 1 + Math.min(1, comparisons.length) + Math.max(1, families) : 0;
+        expect(drawings(report.elements)).toHaveLength(panels * regimes.length + clouds + traced + (steps > 0 ? 2 : 0));
       },
     ), { numRuns: 15 });
   });
 });
 
 describe('Markdown', () => {
-  it('has one row for each method and regime, oracle first and random last, rounded', () => {
+  it('has one row for each method and regime, family by family and the best first, rounded', () => {
     const lines = markdownTable(fixture()).split('\n');
     expect(lines).toHaveLength(2 + 4 * 3);
     expect(new Set(lines.map((line) => line.length)).size).toBe(1);
     const cells = (line: string): string[] => line.split(' | ').map((cell) => cell.replace(/^\| |\|$/g, '').trim());
-    expect(lines.slice(2).map((line) => cells(line).slice(0, 2).join(' '))).toEqual(
-      ['MDP', 'POMDP', 'APOMDP'].flatMap((regime) => ['Oracle', 'Fine-tuned', 'In-context only', 'Random'].map((method) => `${regime} ${method}`)),
+    expect(lines.slice(2).map((line) => cells(line).slice(0, 3).join(', '))).toEqual(
+      ['MDP', 'POMDP', 'APOMDP'].flatMap((regime) => ['References, Oracle', 'References, Random', 'Language models, Fine-tuned', 'Language models, In-context only'].map((method) => `${regime}, ${method}`)),
     );
-    expect(cells(lines[2]!)).toEqual(['MDP', 'Oracle', '0.000', '0.000', '0.0%', expect.stringMatching(/^11\.200 \[/), '100.0%', '60', '60', 'exact']);
-    expect(cells(lines[3]!)[2]).toMatch(/^0\.220 \[0\.\d{3}, 0\.\d{3}\]$/);
+    expect(cells(lines[2]!)).toEqual(['MDP', 'References', 'Oracle', '0.000', '0.000', '0.0%', expect.stringMatching(/^11\.200 \[/), '100.0%', '60', '60', 'exact']);
+    expect(cells(lines[4]!)[3]).toMatch(/^0\.220 \[0\.\d{3}, 0\.\d{3}\]$/);
   });
 
   it('says the same as the page', async () => {
@@ -187,75 +195,162 @@ describe('Markdown', () => {
     expect(markdown).toContain(`**${answer(results)}**`);
     expect(html).toContain(answer(results));
     expect(markdown).toContain(markdownTable(results));
+    expect(markdown).toContain(comparisonTable(results));
+    expect(tables(results)).toBe(`${markdownTable(results)}\n\n${comparisonTable(results)}`);
     expect(markdown).toContain('"seed": 20260509');
     expect(markdown).toContain('| APOMDP |');
   });
 });
 
 describe('the answer', () => {
-  /** Differences of the fine-tuned model from others, and how sure they are. */
-  const placed = (differences: Record<string, [gapNorm: number, pHolm: number]>): Results => {
-    const results = fixture({ methods: ['oracle', 'sft', ...Object.keys(differences)], regimes: ['mdp'] });
-    for (const comparison of results.regimes.mdp!.comparisons) {
-      const [gapNorm, pHolm] = differences[comparison.versus] ?? [0.2, 0.001];
-      Object.assign(comparison, { gapNorm, pHolm });
-    }
+  /** One regime in which the fine-tuned model differs so from each other method: the difference and its corrected p-value. */
+  const placed = (found: Readonly<Record<string, readonly [difference: number, pHolm: number]>>): Results => {
+    const results = fixture({ methods: ['sft', ...Object.keys(found)], regimes: ['mdp'] });
+    results.regimes.mdp!.comparisons = Object.entries(found).map(([versus, [difference, pHolm]]) => ({
+      method: 'sft', versus, gapNorm: difference, gapNormCi95: [difference - 0.1, difference + 0.1], gapAbs: difference, gapAbsCi95: [difference, difference], p: pHolm / 2, pHolm,
+    }));
     return results;
   };
 
   it('claims no more than the corrected comparisons show', () => {
-    expect(answer(placed({ icl: [-0.5, 0.001], random: [-0.9, 0.049] }))).toBe(
-      'In the MDP regime the fine-tuned model’s normalised gap lies below both in-context only and random (paired over tasks, Holm-corrected at 5%).');
-    expect(answer(placed({ icl: [-0.5, 0.05], random: [-0.9, 0.001] }))).toBe(
-      'In the MDP regime the fine-tuned model’s normalised gap lies below random and is not told apart from in-context only (paired over tasks, Holm-corrected at 5%).');
-    expect(answer(placed({ icl: [0.4, 0.001], random: [0.1, 0.001] }))).toContain('lies above both in-context only and random');
-    expect(answer(placed({}))).toContain('stands alone');
-    expect(answer(fixture({ methods: ['oracle', 'random'] }))).toBe('In the MDP, POMDP and APOMDP regimes no method was evaluated besides oracle and chance.');
+    expect(answer(placed({ icl: [-0.5, 0.01], random: [-0.8, 0.01] }))).toBe(
+      'In the MDP regime the normalised gap of the fine-tuned model lies below that of random actions and the language model in context only.');
+    expect(answer(placed({ icl: [-0.5, 0.06], random: [-0.8, 0.01], dpt: [0.1, 0.02] }))).toBe(
+      'In the MDP regime the normalised gap of the fine-tuned model lies below that of random actions, lies above that of DPT and is not told apart from that of the language model in context only.');
+    expect(answer(placed({}))).toBe('In the MDP regime no methods were compared.');
     expect(answer({ ...fixture(), regimes: {} })).toBe('No regime was evaluated.');
   });
 
-  it('counts many methods, and speaks of another reference where there is no language model', () => {
-    const many = placed(Object.fromEntries(['icl', 'random', 'dpt', 'bc', 'fqi', 'cql', 'vi'].map((name, i) => [name, i < 6 ? [-0.3, 0.001] : [0.1, 0.6]])));
-    expect(answer(many)).toBe('In the MDP regime the fine-tuned model’s normalised gap lies below 6 of 7 other methods and is not told apart from vi (paired over tasks, Holm-corrected at 5%).');
-    const { baseModel: _, ...plain } = fixture({ methods: ['oracle', 'bc', 'fqi', 'random'], regimes: ['mdp'] });
-    expect(question(plain)).toBe('How far from optimal does each method act from a few demonstrations?');
-    expect(answer(plain)).toMatch(/^In the MDP regime the normalised gap of bc .*\(paired over tasks/);
+  it('counts names where there are many, and leaves out who knows more and other seeds of its own', () => {
+    const many = { 'bc-prompt': [-0.5, 0.01], empirical: [-0.4, 0.01], fqi: [-0.4, 0.01], cql: [-0.3, 0.01], dpt: [0.2, 0.5] } as const;
+    expect(answer(placed(many))).toBe(
+      'In the MDP regime the normalised gap of the fine-tuned model lies below that of 4 of the 5 others and is not told apart from that of DPT.');
+    expect(answer(placed({ oracle: [0.2, 0.001], bayes: [0.2, 0.001], 'sft:seed-1': [0.1, 0.01] }))).toContain('stands alone');
   });
 
-  it('tells apart only below five percent', () => {
-    const comparison = fixture({ regimes: ['mdp'] }).regimes.mdp!.comparisons[0]!;
-    expect([[-1, 0.049], [1, 0.049], [-1, 0.05], [1, 1]].map(([gapNorm, pHolm]) => relation({ ...comparison, gapNorm: gapNorm!, pHolm: pHolm! }))).toEqual(
-      ['below', 'above', 'not told apart', 'not told apart']);
+  it('takes 0.05 itself for no difference', () => {
+    const results = placed({ icl: [-0.5, 0.05] });
+    expect(relation({ method: methodsOf(results)[0]!, comparison: results.regimes.mdp!.comparisons[0]! })).toBe('unclear');
+    expect(answer(results)).toContain('not told apart');
+  });
+
+  it('needs no language model', () => {
+    const results = { ...fixture({ methods: ['oracle', 'random', 'empirical', 'fqi'], regimes: ['mdp'] }), baseModel: undefined };
+    expect(question(results)).toMatch(/^How far from optimal do methods act that learn a task from a few demonstrations/);
+    expect(answer(results)).toMatch(/^In the MDP regime the normalised gap of Empirical model /);
+    expect(answer(fixture({ methods: ['oracle', 'random'] }))).toBe('In the MDP, POMDP and APOMDP regimes no methods were compared.');
   });
 });
 
 describe('twenty methods', () => {
-  const methods = ['oracle', 'bayes', 'qmdp', 'sft', 'icl', 'dpt', 'scratch', 'bc', 'em', 'ps', 'fqi', 'cql', 'vi', 'mine', 'random'];
+  const results = fixture({ methods: TWENTY, traced: ['sft', 'oracle'] });
 
-  it('stand family by family, the closest to optimal first in each, with hues of their family', async () => {
-    const results = fixture({ methods });
-    const ordered = methodsOf(results);
-    expect([ordered[0]!.key, ordered.at(-1)!.key]).toEqual(['oracle', 'random']);
-    const families = ordered.map(({ group }) => group);
-    expect(new Set(families.filter((family, i) => family !== families[i - 1])).size).toBe(new Set(families).size);
-    const gap = (key: string) => Object.values(results.regimes).reduce((sum, regime) => sum + regime.methods[key]!.gapNorm, 0);
-    for (const [i, method] of ordered.slice(1, -1).entries()) {
-      const before = ordered[i]!;
-      if (i > 0 && before.group === method.group) expect(gap(before.key)).toBeLessThanOrEqual(gap(method.key));
-    }
-    expect(new Set(ordered.map(({ colour }) => colour)).size).toBe(ordered.length);
+  it('stand family by family, the best of each first, in table and drawing', async () => {
     const report = await render(results);
     sound(report);
-    const headings = all(report.elements, 'tr').filter((row) => attribute(row, 'class') === 'family').map(text);
-    expect(headings.slice(0, headings.length / 3)).toContain('Value functions of the support');
+    const { elements } = report;
+    const body = (label: string): string[] => {
+      const rows: string[] = [];
+      const walk = (node: DefaultTreeAdapterTypes.ParentNode): void => node.childNodes.forEach((child) => {
+        if (!defaultTreeAdapter.isElementNode(child)) return;
+        if (child.tagName === 'th' && attribute(child, 'scope') !== 'col') rows.push(text(child));
+        else walk(child);
+      });
+      walk(elements.find((element) => attribute(element, 'aria-label') === label)!);
+      return rows;
+    };
+    const headings = ['References', 'Language models', 'Networks trained on the same examples', 'Imitation of the support', 'A model learnt from the support', 'Values learnt from the support', 'Methods of one’s own'];
+    const rows = body('Results, POMDP');
+    expect(rows.filter((row) => headings.includes(row))).toEqual(headings);
+    expect(rows).toHaveLength(headings.length + 20);
+    const { methods } = results.regimes.pomdp!;
+    const gapOf = new Map(Object.values(methods).map(({ label, gapNorm }) => [label, gapNorm]));
+    for (const [i, row] of rows.entries()) {
+      const [ours, next] = [gapOf.get(row), gapOf.get(rows[i + 1] ?? '')];
+      if (ours !== undefined && next !== undefined) expect(next).toBeGreaterThanOrEqual(ours);
+    }
+    const drawing = drawings(elements).find((svg) => attribute(svg, 'aria-label')!.startsWith('Normalised gap, POMDP'))!;
+    for (const { label } of Object.values(methods)) expect(text(drawing)).toContain(label.slice(0, 12));
+    expect(body('Differences, POMDP')).toHaveLength(headings.length + 19);
   });
 
-  it('have the regrets drawn of a few: the oracle, chance, and the best of each family', () => {
-    const results = fixture({ methods, regimes: ['mdp'] });
-    const drawn = inRegretFigures(methodsOf(results), results.regimes.mdp!);
-    expect(drawn.map(({ key }) => key)).toEqual(expect.arrayContaining(['oracle', 'random', 'mine']));
-    expect(drawn.filter(({ group }) => group === 'Value functions of the support')).toHaveLength(1);
-    expect(inRegretFigures(methodsOf(fixture()), fixture().regimes.mdp!)).toHaveLength(4);
+  it('have one hue a family, and no two of one family the same shade and dash', () => {
+    const methods = methodsOf(results).filter(({ yardstick }) => !yardstick);
+    const hues = new Map<string, Set<string>>();
+    for (const { group, colour } of methods) hues.set(group.key, (hues.get(group.key) ?? new Set()).add(/--h(\d)/.exec(colour)![1]!));
+    for (const of of hues.values()) expect(of.size).toBe(1);
+    expect(new Set([...hues.values()].flatMap((of) => [...of])).size).toBe(hues.size);
+    expect(new Set(methods.map(({ colour, dash }) => `${colour} ${dash.join(' ')}`)).size).toBe(methods.length);
+  });
+
+  it('show their regret in one row of panels a family, with the oracle and chance in each', async () => {
+    const { elements } = await render(results);
+    const panels = drawings(elements).map((svg) => attribute(svg, 'aria-label')!).filter((label) => label.startsWith('Mean regret by decision'));
+    expect(panels).toHaveLength(7 * 3);
+    for (const label of panels) expect(label).toMatch(/Oracle: .*Random: /);
+    expect(panels.filter((label) => label.includes('CQL:'))).toHaveLength(3);
+  });
+});
+
+describe('several seeds of one method', () => {
+  it('have a row of their spread in every table', async () => {
+    const results = fixture({ methods: ['oracle', 'random', 'sft:seed-0', 'sft:seed-1', 'sft:seed-2'], regimes: ['mdp'] });
+    for (const [i, gap] of [0.2, 0.3, 0.4].entries()) results.regimes.mdp!.methods[`sft:seed-${i}`]!.gapNorm = gap;
+    const line = markdownTable(results).split('\n').at(-1)!;
+    expect(line).toContain('| Fine-tuned: spread of 3 seeds |');
+    // The standard deviation of 0.2, 0.3 and 0.4 is 0.1.
+    expect(line).toContain('0.300 0.200 to 0.400, sd 0.100');
+    const { html } = await render(results);
+    expect(html).toContain('Fine-tuned: spread of 3 seeds');
+    expect(methodsOf(results).map(({ label }) => label)).toEqual(['Oracle', 'Random', 'Fine-tuned · seed-0', 'Fine-tuned · seed-1', 'Fine-tuned · seed-2']);
+  });
+});
+
+describe('colours', () => {
+  it('stand out from the page by 3 : 1 in both schemes', () => {
+    // WCAG 2.2, relative luminance and contrast ratio.
+    const luminance = (hex: string): number => {
+      const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)) as [number, number, number];
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const contrast = (a: string, b: string): number => {
+      const [dark, light] = [luminance(a), luminance(b)].toSorted((x, y) => x - y) as [number, number];
+      return (light + 0.05) / (dark + 0.05);
+    };
+    for (const scheme of STYLE.split('@media screen and (prefers-color-scheme: dark)')) {
+      const page = /--page: (#\w{6})/.exec(scheme)![1]!;
+      const colours = [...scheme.split('body {')[0]!.matchAll(/--(?:h\d-\d|y\d|oracle|accent|seen|belief): (#\w{6})/g)].map((match) => match[1]!);
+      // Eight hues of four shades, two greys and the oracle at the least.
+      expect(colours.length).toBeGreaterThanOrEqual(8 * 4 + 3);
+      for (const colour of colours) expect(contrast(colour, page)).toBeGreaterThanOrEqual(3);
+    }
+  });
+
+  it('are OKLCH’s', () => {
+    // Ottosson's matrices take white to lightness 1 and pure red to (0.628, 0.258, 29.2°).
+    expect(oklch(1, 0, 0)).toBe('#ffffff');
+    expect(oklch(0, 0, 0)).toBe('#000000');
+    expect(oklch(0.62796, 0.2576, 29.234)).toMatch(/^#f[ef]0[0-9]0[0-9]$/);
+  });
+});
+
+describe('results', () => {
+  it('of an older version are refused with what to do', () => {
+    for (const schema of ['tiresias.results/1', 'tiresias.results/2']) {
+      expect(() => parseResults({ ...fixture(), schema }, 'old.json')).toThrow(/^old\.json was written by an older Tiresias \(tiresias\.results\/\d\).*run the experiment again/);
+    }
+    expect(() => parseResults({ schema: 'something' })).toThrow(/is not what an experiment leaves/);
+    expect(() => parseResults(null)).toThrow(/is not what an experiment leaves/);
+  });
+
+  it('need neither a base model nor a training, and without a measured matrix product say nothing of it', async () => {
+    const { baseModel: _, ...rest } = fixture();
+    expect(parseResults({ ...rest, training: [] }).baseModel).toBeUndefined();
+    const [{ matmulShare: _share, matmulPeakGflops: _peak, ...run }] = rest.training as [Results['training'][number]];
+    const report = await render(parseResults({ ...rest, training: [run] }));
+    sound(report);
+    expect(report.html).not.toContain('GFLOP/s');
+    expect(report.markdown).not.toContain('GFLOP/s');
   });
 });
 

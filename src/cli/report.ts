@@ -14,9 +14,9 @@ export function reportCommand(): Command {
       invoke(options, async ({ print }) => {
         const file = (await stat(path).catch(() => undefined))?.isDirectory() ? join(path, 'results.json') : path;
         const results = parseResults(unseal(await readText(file), file, 'INVALID_RESULTS', 'run `tiresias run` again: it redoes only what is damaged'), file);
-        const { writeReport, markdownTable } = await import('../report/index.js');
+        const { writeReport, tables } = await import('../report/index.js');
         const paths = await writeReport(results, options.out ?? join(dirname(file), 'report'));
-        print(paths, `${markdownTable(results)}\n\nreport  ${paths.html}`);
+        print(paths, `${tables(results)}\n\nreport  ${paths.html}`);
       }),
     );
 }

@@ -15,7 +15,7 @@ export function runCommand(): Command {
     .action((options: RunCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const experiment = await chosenExperiment(options);
-        const [{ runExperiment }, { markdownTable }] = await Promise.all([import('../run/index.js'), import('../report/index.js')]);
+        const [{ runExperiment }, { tables }] = await Promise.all([import('../run/index.js'), import('../report/index.js')]);
         const { results, folder, report } = await runExperiment(experiment, {
           signal,
           threads: options.threads,
@@ -23,7 +23,7 @@ export function runCommand(): Command {
           ...(options.out !== undefined && { folder: options.out }),
         });
         progress.close();
-        print(results, `\n${markdownTable(results)}\n\nresults  ${relative('.', folder)}/results.json\nreport   ${relative('.', report.html)}`);
+        print(results, `\n${tables(results)}\n\nresults  ${relative('.', folder)}/results.json\nreport   ${relative('.', report.html)}`);
       }),
     );
 }

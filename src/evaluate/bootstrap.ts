@@ -19,7 +19,7 @@ export interface BootstrapOptions {
   seed: string | number;
   /** Default 10 000. */
   resamples?: number | undefined;
-  /** Coverage, in (0, 1). Default 0.95. */
+  /** Coverage of the interval, in (0, 1). Default 0.95. */
   level?: number | undefined;
 }
 
@@ -52,26 +52,23 @@ export const ratioOfMeans = (numerator = 0, denominator = 1): Statistic => (unit
  * - An estimate outside all resamples counts as half a resample inside, which keeps the bias correction finite.
  */
 export function bcaInterval(units: Units, statistic: Statistic, options: BootstrapOptions): Interval {
-  return bca(units.length, options, over(units, statistic)).interval;
+  return bootstrap(units.length, options, over(units, statistic)).interval(options.level);
 }
 
-/** The interval of `statistic`, and how sure it is that it is not zero. */
+/** The interval of a statistic, and how sure it is that it is not zero. */
 export interface BootstrapTest {
   /** The statistic of the units themselves. */
   estimate: number;
   /** As {@link bcaInterval}. */
   interval: Interval;
-  /**
-   * The interval inverted: the smallest two-sided level at which it would not hold zero (Efron and Tibshirani, "An Introduction to the
-   * Bootstrap", 1993). Where no resample lies beyond zero half a one is taken to, and never is it below 1 / resamples, as so many draws
-   * cannot tell smaller ones apart; 1 for a single unit.
-   */
+  /** Two-sided, of the truth being 0: below any α just where the interval of coverage 1 - α leaves out 0. See {@link Bootstrap.pValue}. */
   p: number;
 }
 
 /** Tests whether `statistic` differs from zero over units. */
 export function bcaTest(units: Units, statistic: Statistic, options: BootstrapOptions): BootstrapTest {
-  return bca(units.length, options, over(units, statistic));
+  const found = bootstrap(units.length, options, over(units, statistic));
+  return { estimate: found.estimate, interval: found.interval(options.level), p: found.pValue() };
 }
 
 /** A statistic as a function of a multiset of unit indices. */
@@ -92,6 +89,8 @@ export interface PairedDifference {
   /** `statistic(first) - statistic(second)` on the common tasks. */
   difference: number;
   interval: Interval;
+  /** Two-sided, of no difference: below any α just where the interval of coverage 1 - α leaves out 0. See {@link Bootstrap.pValue}. */
+  p: number;
   /** How many tasks both methods have. */
   tasks: number;
 }
@@ -110,27 +109,85 @@ export function pairedDifference(first: UnitsByTask, second: UnitsByTask, statis
     }
     return statistic(left) - statistic(right);
   };
-  const { interval } = bca(common.length, options, difference);
-  return { difference: difference(Uint32Array.from(common.keys())), interval, tasks: common.length };
+  const found = bootstrap(common.length, options, difference);
+  return { difference: found.estimate, interval: found.interval(options.level), p: found.pValue(), tasks: common.length };
 }
 
-/** BCa for a statistic of a multiset of unit indices. */
-function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: BootstrapOptions, evaluate: (indices: Uint32Array) => number): BootstrapTest {
+/** The bootstrap distribution of a statistic with BCa's two corrections, from which intervals of any coverage and p-values are read. */
+class Bootstrap {
+  constructor(
+    readonly estimate: number,
+    /** Ascending; empty for a single unit. */
+    private readonly draws: Float64Array,
+    private readonly bias: number,
+    private readonly acceleration: number,
+  ) {}
+
+  /** Whether no resample changes the estimate. */
+  get #constant(): boolean {
+    return this.draws.length === 0 || (this.draws[0] === this.estimate && this.draws.at(-1) === this.estimate);
+  }
+
+  interval(level = 0.95): Interval {
+    if (!(level > 0 && level < 1)) throw new RangeError(`level must lie strictly between 0 and 1, not ${level}`);
+    if (this.#constant) return [this.estimate, this.estimate];
+    const tail = (1 - level) / 2;
+    return [quantile(this.draws, this.#share(tail)), quantile(this.draws, this.#share(1 - tail))];
+  }
+
+  /**
+   * The two-sided p-value of the hypothesis that the truth is 0: the least α at which the interval of coverage 1 - α leaves out 0, so
+   * that test and interval agree at every level (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 15).
+   *
+   * - Never below 1 / resamples: so many cannot tell a smaller one.
+   * - A single unit says nothing of how units vary, and an estimate of 0 that no resample changes nothing against 0: 1.
+   */
+  pValue(): number {
+    const { draws } = this;
+    const least = 1 / draws.length;
+    if (draws.length === 0) return 1;
+    if (this.#constant) return this.estimate === 0 ? 1 : least;
+    // The tails from which on the lower end lies above 0, and the upper end below it.
+    const above = draws[0]! > 0 ? 0 : this.#tail(shareUpToZero(draws));
+    const below = draws.at(-1)! < 0 ? 0 : 1 - this.#tail(1 - shareUpToZero(draws.map((value) => -value).reverse()));
+    return Math.max(least, Math.min(1, 2 * Math.min(above, below)));
+  }
+
+  /** The share of the draws below the end of an interval that leaves out `tail` on its left. */
+  #share(tail: number): number {
+    const { cumulativeNormal, quantileNormal } = vegaStatistics();
+    const shifted = this.bias + quantileNormal(tail);
+    const stretch = 1 - this.acceleration * shifted;
+    // Past its pole the correction has no meaning: take the outermost resample on that side.
+    return stretch > 0 ? cumulativeNormal(this.bias + shifted / stretch) : shifted > 0 ? 1 : 0;
+  }
+
+  /** The inverse of {@link Bootstrap.#share}: the tail whose end has that share of the draws below it. */
+  #tail(share: number): number {
+    const { cumulativeNormal, quantileNormal } = vegaStatistics();
+    if (share <= 0 || share >= 1) return share <= 0 ? 0 : 1;
+    const moved = quantileNormal(share) - this.bias;
+    const stretch = 1 + this.acceleration * moved;
+    // No tail, however small or large, has an end so far out.
+    if (stretch <= 0) return moved > 0 ? 1 : 0;
+    return cumulativeNormal(moved / stretch - this.bias);
+  }
+}
+
+/** Resamples a statistic of a multiset of unit indices. */
+function bootstrap(count: number, { seed, resamples = 10_000 }: BootstrapOptions, evaluate: (indices: Uint32Array) => number): Bootstrap {
   if (count < 1) throw new RangeError('a bootstrap interval needs at least one unit');
   if (!Number.isSafeInteger(resamples) || resamples < 1) throw new RangeError(`resamples must be a positive integer, not ${resamples}`);
-  if (!(level > 0 && level < 1)) throw new RangeError(`level must lie strictly between 0 and 1, not ${level}`);
 
   const everything = Uint32Array.from({ length: count }, (_, i) => i);
   const estimate = evaluate(everything);
   if (!Number.isFinite(estimate)) throw undefinedStatistic(`the statistic of all ${count} units is ${estimate}`);
-  if (count === 1) return { estimate, interval: [estimate, estimate], p: 1 };
+  if (count === 1) return new Bootstrap(estimate, new Float64Array(0), 0, 0);
 
   const draws = bootstrapDistribution(count, resamples, seed, evaluate);
   if (draws.length < 0.95 * resamples) {
     throw undefinedStatistic(`the statistic is not finite on ${resamples - draws.length} of ${resamples} resamples`);
   }
-  if (draws[0] === estimate && draws.at(-1) === estimate) return { estimate, interval: [estimate, estimate], p: estimate === 0 ? 1 : 1 / draws.length };
-
   // Ties count half on each side, as for a continuous statistic rounded to a grid.
   let below = 0;
   let tied = 0;
@@ -138,35 +195,9 @@ function bca(count: number, { seed, resamples = 10_000, level = 0.95 }: Bootstra
     if (draw < estimate) below++;
     else if (draw === estimate) tied++;
   }
-  const { cumulativeNormal, quantileNormal } = vegaStatistics();
   const half = 0.5 / draws.length;
-  const bias = quantileNormal(Math.min(1 - half, Math.max(half, (below + tied / 2) / draws.length)));
-  const acceleration = jackknifeAcceleration(everything, evaluate);
-  const end = (probability: number): number => {
-    const shifted = bias + quantileNormal(probability);
-    const stretch = 1 - acceleration * shifted;
-    // Past its pole the correction has no meaning: take the outermost resample on that side.
-    return quantile(draws, stretch > 0 ? cumulativeNormal(bias + shifted / stretch) : shifted > 0 ? 1 : 0);
-  };
-  const tail = (1 - level) / 2;
-  // Zero is the end of the interval whose tail is this: the corrections of `end`, solved for the probability.
-  const place = quantileNormal(Math.min(1 - half, Math.max(half, placeOf(draws, 0)))) - bias;
-  const stretch = 1 + acceleration * place;
-  const below0 = stretch > 0 ? cumulativeNormal(place / stretch - bias) : place > 0 ? 1 : 0;
-  const p = Math.min(1, Math.max(1 / draws.length, 2 * Math.min(below0, 1 - below0)));
-  return { estimate, interval: [end(tail), end(1 - tail)], p };
-}
-
-/** The p whose quantile is `value`: {@link quantile} inverted. In the middle of values that equal it. */
-function placeOf(ascending: Float64Array, value: number): number {
-  const first = ascending.findIndex((draw) => draw >= value);
-  if (first === -1) return 1;
-  const last = ascending.findLastIndex((draw) => draw <= value);
-  if (last === -1) return 0;
-  const steps = ascending.length - 1;
-  if (first <= last) return (first + last) / 2 / steps;
-  const [low, high] = [ascending[last]!, ascending[first]!];
-  return (last + (value - low) / (high - low)) / steps;
+  const bias = vegaStatistics().quantileNormal(Math.min(1 - half, Math.max(half, (below + tied / 2) / draws.length)));
+  return new Bootstrap(estimate, draws, bias, jackknifeAcceleration(everything, evaluate));
 }
 
 /** The finite values of the statistic on `resamples` draws of `count` units with replacement, ascending. */
@@ -211,6 +242,14 @@ function quantile(ascending: Float64Array, p: number): number {
   const low = ascending[floor]!;
   const high = ascending[Math.min(floor + 1, ascending.length - 1)]!;
   return low + (high - low) * (position - floor);
+}
+
+/** The greatest p whose quantile is at most 0; the first of the ascending values is. */
+function shareUpToZero(ascending: Float64Array): number {
+  const above = ascending.findIndex((value) => value > 0);
+  if (above === -1) return 1;
+  const [low, high] = [ascending[above - 1]!, ascending[above]!];
+  return (above - 1 - low / (high - low)) / (ascending.length - 1);
 }
 
 const undefinedStatistic = (message: string): TiresiasError => new TiresiasError('STATISTIC_UNDEFINED', message, { exitCode: EXIT.numerical });

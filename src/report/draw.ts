@@ -32,11 +32,6 @@ export function nameAxis(names: readonly string[], fontSize = 12): { title: null
   return { title: null, labelColor: INK, labelFontSize: fontSize, labelLimit: 0, minExtent: room, maxExtent: room };
 }
 
-/** The outer size of a drawing whose rows are named: again reckoned here and not by Vega's estimate of the text. */
-export const namedRows = (axis: { minExtent: number }, width: number, height: number) => ({
-  autosize: 'none', width: width - axis.minExtent - 12, height, padding: { left: axis.minExtent, right: 12, top: 6, bottom: 44 },
-} as const);
-
 /** A drawing with its text alternative. Titles belong to the page, not to the drawing. */
 export async function draw(spec: TopLevelSpec, alternative: string): Promise<Markup> {
   const view = new View(parse(compile({ ...spec, config: CONFIG }).spec), { renderer: 'none', logLevel: ErrorLevel });

@@ -54,8 +54,20 @@ export const GLOSSARY: readonly Term[] = [
   },
   {
     term: 'Difference',
-    meaning: 'The normalised gap of one method less that of another, over the same tasks, supports and random numbers. Its interval resamples tasks, both methods together; p is the smallest level at which the interval would not hold 0, corrected for the number of comparisons in a regime by Holm’s method.',
-    source: 'Efron and Tibshirani, An Introduction to the Bootstrap (1993); Holm, Scandinavian Journal of Statistics 6 (1979)',
+    meaning: 'Of the normalised (or absolute) gaps of two methods, the first less the second, pooled over the tasks that both have played. Its interval resamples tasks with both methods’ results together, so that what is common to both cancels.',
+  },
+  {
+    term: 'p, and p (Holm)',
+    meaning: 'p is the least level at which the BCa interval of a difference leaves out 0, and so below 0.05 just where the 95% interval does; it is never below one over the number of resamples. Among twenty true hypotheses one is expected below 0.05; Holm’s correction bounds by 5% the chance that any comparison of a regime is called told apart wrongly. With few tasks (below some ten) both intervals and p-values are too sure.',
+    source: 'Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 15; Holm, Scandinavian Journal of Statistics 6 (1979)',
+  },
+  {
+    term: 'Spread of seeds',
+    meaning: 'Of several trainings of one method that differ in their seeds only: the mean, the least and the greatest, and the standard deviation (sd) between seeds, which no interval over tasks covers.',
+  },
+  {
+    term: 'Families of methods',
+    meaning: 'References know the task, its family or nothing at all, and are no rivals. Language models read the support as text. Networks are trained from scratch on the same examples. The others learn from the support of the task alone: by imitating it, by a model of the world, or by values of actions.',
   },
   {
     term: 'Oracle certificate',
@@ -63,7 +75,7 @@ export const GLOSSARY: readonly Term[] = [
   },
   {
     term: 'Worst and average over the cloud',
-    meaning: 'An ambiguous POMDP holds several models of the world and the agent does not know which one is true. The plot fixes nature at each model in turn; “worst” is the least mean return a task, averaged over tasks (with few episodes a task the least of several noisy means lies below the true worst), and “average” the mean over the models.',
+    meaning: 'An ambiguous POMDP holds several models of the world and the agent does not know which one is true. The plot fixes nature at each model in turn; “worst” is the least mean return of a task over the models, averaged over tasks (with few episodes a task the least of several noisy means lies below the true worst), and “average” the mean over the models.',
     source: 'Saghafian, Journal of Economic Theory (2018), for the ambiguous POMDP',
   },
   {

@@ -4,7 +4,7 @@ import { writeAtomic } from '../files.js';
 import type { Results } from '../results.js';
 import { markdown } from './markdown.js';
 
-export { markdownTable } from './markdown.js';
+export { comparisonTable, markdownTable, tables } from './markdown.js';
 
 /** Where a report is. */
 export interface ReportPaths {

@@ -2,21 +2,34 @@
 import type { Results } from '../results.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
-import { COMMAND, certificateTable, comparisonTable, comparisonTitle, datasetTable, stageTable, type TextTable } from './records.js';
-import { COLUMNS, summaries } from './summary.js';
-import { regimeLabel, regimesOf } from './names.js';
-import { bytes, clean, count, duration, list, percent, printable } from './text.js';
+import { COMMAND, certificateTable, datasetTable, peak, stageTable, type TextTable } from './records.js';
+import { clouds, COLUMNS, DIFFERENCE_COLUMNS, differences, summaries, type Cell, type Summary } from './summary.js';
+import { shortLabel } from './groups.js';
+import { regimeLabel } from './names.js';
+import { bytes, clean, count, duration, list, printable } from './text.js';
 
 /** One row for each method and regime, columns padded so that the source reads as a table too. */
-export function markdownTable(results: Results): string {
-  const rows = summaries(results).flatMap(({ regime, rows: methods }) => methods.map(({ method, cells }) => [
-    regime, method.label, ...cells.map(({ value, interval }) => (interval === undefined ? value : `${value} ${interval}`)),
-  ]));
-  return grid([['Regime', 'Method', ...COLUMNS], rows], 2);
+export const markdownTable = (results: Results): string => grid([['Regime', 'Family', 'Method', ...COLUMNS], rowsOf(summaries(results))], 3);
+
+/** One row for each method that another is compared with, in each regime; empty where none is. */
+export function comparisonTable(results: Results): string {
+  const found = differences(results);
+  if (found.length === 0) return '';
+  const rows = found.flatMap((summary) => rowsOf([summary]).map(([regime, family, ...rest]) => [regime!, summary.subject, family!, ...rest]));
+  return grid([['Regime', 'Method', 'Family', 'less', ...DIFFERENCE_COLUMNS], rows], 4);
 }
+
+/** Both tables, as for a terminal. */
+export const tables = (results: Results): string => [markdownTable(results), comparisonTable(results)].filter((table) => table !== '').join('\n\n');
+
+const rowsOf = (found: readonly Summary[]): string[][] => found.flatMap(({ regime, groups }) =>
+  groups.flatMap(({ group, rows }) => rows.map(({ label, cells }) => [regime, shortLabel(group), label, ...cells.map(written)])));
+
+const written = ({ value, interval }: Cell): string => (interval === undefined ? value : `${value} ${interval}`);
 
 export function markdown(results: Results): string {
   const { machine, baseModel: base } = results;
+  const comparisons = comparisonTable(results);
   const sections = [
     `# Tiresias: ${inline(results.name) || 'report'}`,
     inline(question(results)),
@@ -24,14 +37,14 @@ export function markdown(results: Results): string {
     inline(footing(results)),
     '## Optimality gap\n\nEstimates with 95% bootstrap intervals over tasks; a lower gap is better.',
     markdownTable(results),
-    ...regimesOf(results).filter(([, { comparisons }]) => comparisons.length > 1)
-      .flatMap(([key, regime]) => section(`${inline(comparisonTitle(regime))} less the others, ${inline(regimeLabel(key))}`, comparisonTable(regime))),
+    ...(comparisons === '' ? [] : ['## Differences\n\nOf the first method less the other, on the same tasks in pairs, with 95% intervals; a difference of gaps below 0 favours the first.', comparisons]),
+    ...clouds(results).flatMap((summary) => [`## Under every model of the cloud, ${inline(summary.regime)}\n\nMean return with nature held at each model; higher is better.`, grid([['Regime', 'Family', 'Method', ...summary.columns], rowsOf([summary])], 3)]),
     ...results.training.flatMap((run) => [
       `## Training: ${inline(run.name)}`,
       [
         run.regimes.length > 0 && `- Regimes: ${inline(list(run.regimes.map(regimeLabel)))}`,
         `- ${count(run.parameters)} parameters, ${count(run.trainable)} trained; ${count(run.examples)} examples, ${count(run.steps)} steps`,
-        `- ${count(run.tokens)} tokens in ${duration(run.seconds)}: ${count(run.tokensPerSecond)} tokens/s, ${percent(run.matmulShare)} of the measured ${count(run.matmulPeakGflops)} GFLOP/s`,
+        `- ${count(run.tokens)} tokens in ${duration(run.seconds)}: ${list([`${count(run.tokensPerSecond)} tokens/s`, ...peak(run)])}`,
         `- peak memory ${bytes(run.peakRssBytes)}`,
       ].filter(Boolean).join('\n'),
     ]),

@@ -1,21 +1,21 @@
 // The whole page, section by section, in the order a reader asks: what came out, how, from what, and how to do it again.
 import type { RegimeResult, Results, TrainingResult } from '../results.js';
-import { cloudFigures, differenceFigures, gapFigures, inRegretFigures, regretFigures, trainingFigures } from './figures.js';
+import { cloudFigures, differenceFigures, gapFigures, regretFigures, trainingFigures } from './figures.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
-import { html, Markup, type Fragment } from './html.js';
+import { html, Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
-import { bar, CLOUD_LEGEND, dot, facts, figure, lineLegend, table, TRACE_LEGEND, wideFigure } from './parts.js';
-import { certificateTable, COMMAND, comparisonTable, comparisonTitle, datasetTable, stageTable } from './records.js';
+import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, lineLegend, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
+import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
 import { STYLE } from './style.js';
-import { COLUMNS, summaries, type Row } from './summary.js';
-import { bytes, clean, count, duration, list, percent, printable } from './text.js';
+import { clouds, differences, summaries, type Summary } from './summary.js';
+import { bytes, clean, count, duration, list, printable } from './text.js';
 import { traceFigure } from './trace.js';
 
 export async function page(results: Results): Promise<string> {
   const title = `Tiresias: ${clean(results.name) || 'report'}`;
   const body = await Promise.all([
-    headline(results), gaps(results), differences(results), regret(results), cloud(results), traces(results), training(results),
+    headline(results), gaps(results), compared(results), regret(results), cloud(results), traces(results), training(results),
     certificates(results), data(results), cost(results), reproduction(results), definitions(),
   ]);
   return html`<!DOCTYPE html>
@@ -53,47 +53,45 @@ async function gaps(results: Results): Promise<Markup> {
   const figures = await gapFigures(results);
   return html`
 <section><h2>Optimality gap</h2>
-<p class="note">Points with 95% bootstrap intervals over tasks; left is better. All panels share one scale.</p>
+<p class="note">Points with 95% bootstrap intervals over tasks; left is better. Methods stand family by family, the best of each first. All panels share one scale.</p>
 <div class="grid">${figures.map(figure)}</div>
-${summaries(results).map(({ regime, horizon, rows }) => html`
-<h3>${regime}, horizon ${horizon}</h3>
-${rows.length === 0 ? html`<p>No method was evaluated in this regime.</p>` : table(`Results, ${regime}`, ['Method', ...COLUMNS], inFamilies(rows), 'summary')}`)}
+${summaries(results).map((summary) => html`
+<h3>${summary.regime}, horizon ${summary.horizon}</h3>
+${summary.groups.length === 0 ? html`<p>No method was evaluated in this regime.</p>` : summaryTable(`Results, ${summary.regime}`, 'Method', summary, 'summary')}`)}
 </section>`;
 }
 
-/** The rows of a regime, under the names of their families where there are several. */
-function inFamilies(rows: readonly Row[]): Fragment[][] {
-  const several = new Set(rows.map(({ method }) => method.group)).size > 3;
-  return rows.flatMap(({ method, cells }, i) => [
-    ...(several && method.group !== rows[i - 1]?.method.group ? [[method.group]] : []),
-    [dot(method), ...cells.map(({ value, interval }) => (interval === undefined ? value : html`${value}<small>${interval}</small>`))],
-  ]);
-}
+/** A table whose rows are methods, family by family. */
+const summaryTable = (label: string, first: string, { columns, groups }: Summary, kind = ''): Markup => sectionedTable(label, [first, ...columns], groups.map(({ group, rows }) => ({
+  heading: group.label,
+  rows: rows.map(({ label: name, method, cells }) => [
+    method ? dot(method) : html`<em>${name}</em>`, ...cells.map(({ value, interval }) => (interval === undefined ? value : html`${value}<small>${interval}</small>`)),
+  ]),
+})), kind);
 
-/** What the reference method gives away beside every other, task by task. */
-async function differences(results: Results): Promise<Markup | undefined> {
-  const regimes = regimesOf(results).filter(([, { comparisons }]) => comparisons.length > 1);
-  if (regimes.length === 0) return undefined;
-  return html`
+async function compared(results: Results): Promise<Markup | undefined> {
+  const figures = await differenceFigures(results);
+  return figures.length === 0 ? undefined : html`
 <section><h2>Differences</h2>
-<p class="note">The first method less each other, over the same tasks with the same random numbers: left of 0 the first is closer to optimal. 95% intervals over tasks; p is corrected for the number of comparisons in a regime (Holm).</p>
-<div class="grid">${(await differenceFigures(results)).map(figure)}</div>
-${regimes.map(([key, regime]) => html`
-<details><summary>${comparisonTitle(regime)} less the others, ${regimeLabel(key)}</summary>
-${table(`Differences, ${regimeLabel(key)}`, ...comparisonTable(regime))}</details>`)}
+<p class="note">The normalised gap of one method less that of each other, on the same tasks in pairs, with 95% intervals: left of 0 the one is better. What is easy or hard for both cancels, so that methods may be told apart whose own intervals overlap.</p>
+${DIFFERENCE_LEGEND}
+<div class="grid">${figures.map(figure)}</div>
+${differences(results).map((summary) => html`
+<h3>${summary.regime}: ${summary.subject} less each other method</h3>
+${summaryTable(`Differences, ${summary.regime}`, `${summary.subject} less`, summary)}`)}
 </section>`;
 }
 
 async function regret(results: Results): Promise<Markup | undefined> {
-  const figures = await regretFigures(results);
-  if (figures.length === 0) return undefined;
-  const all = methodsOf(results);
-  const shown = all.filter(({ key }) => Object.values(results.regimes).some((regime) => inRegretFigures(all, regime).some((method) => method.key === key)));
+  const families = await regretFigures(results);
+  if (families.length === 0) return undefined;
   return html`
 <section><h2>Regret by decision</h2>
-<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes.${shown.length < all.length && ' Of each family the method that is closest to optimal.'}</p>
-${lineLegend(all, shown)}
-<div class="grid">${figures.map(figure)}</div>
+<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes. One row of panels a family, on one scale; the grey lines are the same in all.</p>
+${families.map(({ group, methods, figures }) => html`
+<h3>${group.label}</h3>
+${lineLegend(methods)}
+<div class="grid">${figures.map(figure)}</div>`)}
 </section>`;
 }
 
@@ -104,6 +102,9 @@ async function cloud(results: Results): Promise<Markup | undefined> {
 <p class="note">The agent does not know which model of the world is true. Here nature is fixed at each model in turn; right is better.</p>
 ${CLOUD_LEGEND}
 <div class="flow">${figures.map(wideFigure)}</div>
+${clouds(results).map((summary) => html`
+<h3>${summary.regime}: mean return with 95% intervals</h3>
+${summaryTable(`Under every model of the cloud, ${summary.regime}`, 'Method', summary)}`)}
 </section>`;
 }
 
@@ -151,7 +152,7 @@ const trainingFacts = (run: TrainingResult): Markup => facts([
   ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
   ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
   ['Throughput', `${count(run.tokensPerSecond)} tokens/s`],
-  ['Share of matrix-product peak', `${percent(run.matmulShare)} of ${count(run.matmulPeakGflops)} GFLOP/s measured`],
+  ...peak(run).map((share) => ['Share of matrix-product peak', share] as const),
   ['Peak memory', bytes(run.peakRssBytes)],
 ]);
 
@@ -177,11 +178,11 @@ ${facts([['Processor', clean(cpu)], ['Cores', count(cores)], ['Memory', bytes(me
 </section>`;
 }
 
-const reproduction = (results: Results): Markup => html`
+const reproduction = ({ baseModel: base, ...results }: Results): Markup => html`
 <section><h2>How to reproduce</h2>
 <p>Save the experiment below as <code>experiment.json</code> and run:</p>
 <pre><code>${COMMAND}</code></pre>
-<p>Tiresias ${clean(results.version)}${results.baseModel && html`; base model ${clean(results.baseModel.name)} with SHA-256 <code>${clean(results.baseModel.sha256)}</code>`}.</p>
+<p>Tiresias ${clean(results.version)}${base && html`; base model ${clean(base.name)} with SHA-256 <code>${clean(base.sha256)}</code>`}.</p>
 <details><summary>The experiment, defaults filled in</summary>
 <pre><code>${printable(JSON.stringify(results.experiment, null, 2))}</code></pre>
 </details>

@@ -1,16 +1,25 @@
 // The building blocks of the page: tables that scroll by themselves, figures, legends, facts.
-import { dashOf, type Figure } from './figures.js';
+import type { Figure } from './figures.js';
 import { html, type Fragment, type Markup } from './html.js';
 import type { Method } from './names.js';
 
-/** The first column heads its rows; a row of one cell heads those below it. On a narrow screen the table scrolls, not the page; the box takes the focus for that. */
-export const table = (label: string, headings: readonly Fragment[], rows: readonly (readonly Fragment[])[], kind = ''): Markup => html`
+/** Rows of a table that belong together, under a heading of their own. */
+export interface Section {
+  heading?: string;
+  rows: readonly (readonly Fragment[])[];
+}
+
+/** The first column heads its rows. On a narrow screen the table scrolls, not the page; the box takes the focus for that. */
+export const sectionedTable = (label: string, headings: readonly Fragment[], sections: readonly Section[], kind = ''): Markup => html`
 <div class="scroll ${kind}" role="region" aria-label="${label}" tabindex="0"><table>
 <thead><tr>${headings.map((heading) => html`<th scope="col">${heading}</th>`)}</tr></thead>
-<tbody>${rows.map(([head, ...cells]) => (cells.length === 0 && headings.length > 1 ? html`
-<tr class="family"><th scope="row" colspan="${headings.length}">${head}</th></tr>` : html`
-<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`))}
-</tbody></table></div>`;
+${sections.map(({ heading, rows }) => html`<tbody>${heading !== undefined && html`
+<tr class="group"><th scope="rowgroup" colspan="${headings.length}">${heading}</th></tr>`}${rows.map(([head, ...cells]) => html`
+<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}
+</tbody>`)}</table></div>`;
+
+export const table = (label: string, headings: readonly Fragment[], rows: readonly (readonly Fragment[])[], kind = ''): Markup =>
+  sectionedTable(label, headings, [{ rows }], kind);
 
 export const figure = ({ title, svg }: Figure): Markup => html`
 <figure><figcaption>${title}</figcaption>${svg}</figure>`;
@@ -23,21 +32,25 @@ export const dot = ({ colour, label }: Method): Markup => html`<span class="dot"
 
 const key = (drawing: Markup, words: Fragment): Markup => html`<li><svg width="28" height="14" viewBox="0 0 28 14" aria-hidden="true">${drawing}</svg>${words}</li>`;
 
-/** Which line is whose; `all` sets the dashes, `shown` the entries. */
-export const lineLegend = (all: readonly Method[], shown: readonly Method[]): Markup => html`<ul class="legend">${shown.map((method) => key(
-  html`<path d="M1 7H27" stroke="${method.colour}" stroke-width="2" stroke-dasharray="${dashOf(all.indexOf(method)).join(' ')}"/><circle cx="14" cy="7" r="3" fill="${method.colour}"/>`,
+/** Which line is whose. */
+export const lineLegend = (methods: readonly Method[]): Markup => html`<ul class="legend">${methods.map((method) => key(
+  html`<path d="M1 7H27" stroke="${method.colour}" stroke-width="2" stroke-dasharray="${method.dash.join(' ')}"/><circle cx="14" cy="7" r="3" fill="${method.colour}"/>`,
   method.label,
 ))}</ul>`;
 
 export const CLOUD_LEGEND = html`<ul class="legend">
 ${key(html`<path d="M14 1V13" stroke="var(--muted)" stroke-width="2"/>`, 'nature held at one model')}
-${key(html`<path d="M9 3H19L14 12Z" fill="var(--muted)"/>`, 'worst model of each task')}
+${key(html`<path d="M2 7H26" stroke="var(--muted)" stroke-width="2"/><path d="M9 3H19L14 12Z" fill="var(--muted)"/>`, 'worst model of each task, with its 95% interval')}
 ${key(html`<circle cx="14" cy="7" r="5" fill="var(--muted)"/>`, 'average over the models')}</ul>`;
+
+export const DIFFERENCE_LEGEND = html`<ul class="legend">
+${key(html`<path d="M1 7H27" stroke="var(--muted)" stroke-width="2"/><circle cx="14" cy="7" r="4.5" fill="var(--muted)"/>`, 'told apart (Holm-corrected p below 0.05)')}
+${key(html`<path d="M1 7H27" stroke="var(--muted)" stroke-width="2"/><circle cx="14" cy="7" r="4" fill="var(--page)" stroke="var(--muted)" stroke-width="2"/>`, 'not told apart')}</ul>`;
 
 export const TRACE_LEGEND = html`<ul class="legend">
 ${key(html`<circle cx="14" cy="7" r="3.5" fill="var(--ink)"/>`, 'true state; action taken')}
 ${key(html`<circle cx="14" cy="7" r="5.5" fill="none" stroke="var(--seen)" stroke-width="2"/>`, 'observation')}
-${key(html`<circle cx="14" cy="7" r="5.5" fill="none" stroke="var(--m0)" stroke-width="2"/>`, 'the oracle’s action')}
+${key(html`<circle cx="14" cy="7" r="5.5" fill="none" stroke="var(--oracle)" stroke-width="2"/>`, 'the oracle’s action')}
 ${key(html`${[0.15, 0.4, 0.7, 1].map((p, i) => html`<rect x="${i * 7}" y="1" width="7" height="12" fill="var(--belief)" opacity="${p}"/>`)}`, 'the oracle’s belief, stronger is likelier')}</ul>`;
 
 /** A share of a whole as a bar, for a table cell; the number stands beside it. */

@@ -1,11 +1,15 @@
 // The plain records of a run as rows of text, for HTML and Markdown alike.
-import type { RegimeResult, Results } from '../results.js';
+import type { Results, TrainingResult } from '../results.js';
 import { regimeLabel, regimesOf } from './names.js';
-import { bytes, clean, count, decimal, duration } from './text.js';
+import { bytes, clean, count, decimal, duration, percent } from './text.js';
 
 export type TextTable = [headings: string[], rows: string[][]];
 
 export const COMMAND = 'npx tiresias run --config experiment.json';
+
+/** What share of the machine's matrix product a training reached, where both were measured. */
+export const peak = ({ matmulShare: share, matmulPeakGflops: gflops }: TrainingResult): string[] =>
+  share === undefined || gflops === undefined ? [] : [`${percent(share)} of ${count(gflops)} GFLOP/s measured`];
 
 export const certificateTable = (results: Results): TextTable => [
   ['Regime', 'Horizon', 'Lower bound', 'V*', 'Upper bound', 'Width'],
@@ -28,18 +32,3 @@ export function stageTable({ stages }: Results): TextTable {
   if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), '']);
   return [['Stage', 'Wall time', 'Peak memory'], rows];
 }
-
-/** The reference method less every other, regime by regime. */
-export const comparisonTable = ({ methods, comparisons }: RegimeResult): TextTable => [
-  ['Versus', 'Normalised gap', 'Gap in reward', 'p', 'p (Holm)'],
-  comparisons.map(({ versus, gapNorm, gapNormCi95, gapAbs, gapAbsCi95, p, pHolm }) => [
-    clean(methods[versus]?.label ?? versus), signed(gapNorm, gapNormCi95), signed(gapAbs, gapAbsCi95), probability(p), probability(pHolm),
-  ]),
-];
-
-/** What a comparison table is of. */
-export const comparisonTitle = ({ methods, comparisons }: RegimeResult): string => clean(methods[comparisons[0]!.method]?.label ?? comparisons[0]!.method);
-
-const signed = (value: number, [low, high]: readonly [number, number]): string => `${decimal(value)} [${decimal(low)}, ${decimal(high)}]`;
-
-const probability = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));

@@ -1,17 +1,21 @@
-// The page's only style sheet. The palette is Okabe and Ito's (2008), safe for colour-blind readers, darkened for thin
-// lines on white and lightened for the dark scheme.
+// The page's only style sheet. Colours of methods are made in palette.ts; the others are Okabe and Ito's (2008), safe for colour-blind
+// readers, darkened for thin lines on white and lightened for the dark scheme.
+import { shades } from './palette.js';
+
 export const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #fdfdfc; --panel: #f5f5f2; --ink: #1c1e21; --muted: #62666d; --line: #dcdcd6; --accent: #0072b2;
   --belief: #0072b2; --seen: #d55e00;
-  --m0: #00845f; --m1: #0072b2; --m2: #c85200; --m3: #767676; --m4: #b3568b; --m5: #8f6a00; --m6: #2a8fc4; --m7: #6f55b5; --m8: #4f7d1f; --m9: #a03d3d;
+  --oracle: #00845f; --y0: #4d5258; --y1: #85898f;
+  ${shades(0.42, 0.64)}
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #15171a; --panel: #1d2024; --ink: #e8e8e4; --muted: #a0a4aa; --line: #33373d; --accent: #6db8ec;
     --belief: #56b4e9; --seen: #ff9150;
-    --m0: #2fc79b; --m1: #56b4e9; --m2: #ff9150; --m3: #a3a3a3; --m4: #e79fc6; --m5: #e6c04a; --m6: #9ad4f5; --m7: #b8a3f5; --m8: #a3cf6b; --m9: #ec8f8f;
+    --oracle: #2fc79b; --y0: #c9ccd0; --y1: #888d94;
+  ${shades(0.86, 0.62)}
   }
 }
 * { box-sizing: border-box; }
@@ -43,15 +47,18 @@ figure svg { display: block; overflow: visible; max-width: 100%; height: auto; f
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; min-width: min(100%, 640px); }
 th, td { padding: 7px 26px 7px 0; text-align: right; vertical-align: baseline; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
+tbody .group th { font-weight: 500; color: var(--muted); padding-top: 18px; font-size: 13px; }
+tbody:first-of-type .group th { padding-top: 10px; }
+tr.spread :is(th, td) { font-style: italic; font-weight: 400; }
 thead th { font-weight: 500; color: var(--muted); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 tbody th { font-weight: 600; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
 td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.3; }
+.summary tbody th { max-width: none; white-space: normal; }
 .summary table { table-layout: fixed; width: 100%; min-width: 1010px; }
 .summary th:first-child { width: 176px; }
 .summary :is(th, td):is(:nth-child(7), :nth-child(8)) { width: 88px; }
 .summary :is(th, td):nth-child(9) { width: 76px; }
-tr.family th { color: var(--muted); font-weight: 500; font-size: 12px; padding-top: 16px; max-width: none; }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 9px; }
 .track { display: inline-block; width: 190px; max-width: 30vw; height: 9px; border-radius: 2px; background: var(--panel); vertical-align: middle; }
 .track i { display: block; height: 100%; min-width: 1px; border-radius: 2px; background: var(--accent); }
@@ -82,7 +89,8 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
   .flow > figure { max-width: 31%; }
   .scroll { overflow: visible; }
   .scroll svg { max-width: 100%; }
-  table, .summary table { min-width: 0; width: 100%; font-size: 9.5px; }
+  table, .summary tbody th { max-width: none; white-space: normal; }
+.summary table { min-width: 0; width: 100%; font-size: 9.5px; }
   .summary th, .summary td { width: auto !important; }
   th, td { padding: 4px 8px 4px 0; white-space: normal; }
   tbody th { white-space: nowrap; }

@@ -21,6 +21,9 @@ export function decimal(x: number): string {
   return minus(x.toFixed(size < 100 ? 3 : size < 1000 ? 2 : 1));
 }
 
+/** A probability to three decimals, and to one digit where that would be 0. */
+export const probability = (p: number): string => (p >= 0.0005 ? p.toFixed(3) : String(Number(p.toPrecision(1))));
+
 export const percent = (x: number): string => minus(`${(Math.abs(x) < 5e-4 ? 0 : 100 * x).toFixed(1)}%`);
 
 export const count = (n: number): string => minus(n.toLocaleString('en-US', { maximumFractionDigits: 0 }));

@@ -67,7 +67,7 @@ export async function traceFigure(trace: Trace, results: Results, title: string)
       {
         width, height: 20 * names.length,
         layer: [
-          { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.oracleAction] })) }, mark: { type: 'point', filled: false, stroke: 'var(--m0)', strokeWidth: 2, size: mark * 3, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
+          { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.oracleAction] })) }, mark: { type: 'point', filled: false, stroke: 'var(--oracle)', strokeWidth: 2, size: mark * 3, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
           { data: { values: steps.map((s, i) => ({ decision: decisions[i], action: names[s.action] })) }, mark: { type: 'point', filled: true, color: 'var(--ink)', size: mark, opacity: 1 }, encoding: { x: hidden, y: lane('action') } },
         ],
       },

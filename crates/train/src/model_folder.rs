@@ -91,7 +91,7 @@ pub fn load(folder: &Path) -> Result<Loaded> {
     let of_tensors = |message: String| Error::Adapter { path: tensors.clone(), message };
     match kind.as_str() {
         Some("llama") => {
-            let network = llama(serde_json::from_value(settings).map_err(malformed)?).map_err(fail)?;
+            let network = llama(&serde_json::from_value(settings).map_err(malformed)?).map_err(fail)?;
             let parameters = network.layout().parse(&bytes).map_err(of_tensors)?;
             Ok(Loaded::Llama(network.base(&parameters, files::sha256(&bytes))))
         }
@@ -113,7 +113,7 @@ fn refuse_faults(faults: &[Fault]) -> std::result::Result<(), String> {
     }
 }
 
-fn llama(settings: Settings) -> std::result::Result<Network, String> {
+fn llama(settings: &Settings) -> std::result::Result<Network, String> {
     let unsupported = [
         (!settings.tie_word_embeddings, "tie_word_embeddings"),
         (settings.attention_bias, "attention_bias"),

@@ -26,7 +26,7 @@ struct Reference {
     gradients: BTreeMap<String, Vec<f32>>,
 }
 
-/// Logits, loss and gradients of the setting of `tests/data/dpt.py`; PyTorch computed it in f64.
+/// Logits, loss and gradients of the setting of `tests/data/dpt.py`; `PyTorch` computed it in f64.
 #[test]
 fn the_network_is_gpt_2() {
     let reference: Reference = serde_json::from_str(include_str!("../data/dpt.json")).unwrap();
@@ -238,7 +238,7 @@ fn it_learns_in_context_and_decides_in_sessions() {
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
     };
-    let answers = lines(&ask(&decider, asked.iter().map(|line| format!("{line}\n")).collect()));
+    let answers = lines(&ask(&decider, asked.map(|line| line.to_string()).join("\n")));
     assert_eq!(answers[0]["event"], "ready");
     let rows = |answer: &Value| -> Vec<Vec<f64>> { serde_json::from_value(answer["logprobs"].clone()).unwrap() };
     // The support may miss the best action, with (2/3)⁶ = 0.09; then two are left.

@@ -1,4 +1,4 @@
-//! A network trained from nothing: against Hugging Face and PyTorch, against finite differences, and as a process.
+//! A network trained from nothing: against Hugging Face and `PyTorch`, against finite differences, and as a process.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -62,7 +62,7 @@ fn loss(trainer: &Trainer<Network>, parameters: &[f32], batch: &[Example]) -> (f
     (loss.sum / loss.labels as f64, gradient)
 }
 
-/// PyTorch computed in f64, this program in f32: they agree to its rounding.
+/// `PyTorch` computed in f64, this program in f32: they agree to its rounding.
 #[test]
 fn loss_and_every_gradient_are_pytorch_s() {
     let reference = reference();

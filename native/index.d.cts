@@ -685,7 +685,7 @@ export declare function families(): Array<FamilyInfo>
 /** A family of tasks. */
 export interface FamilyInfo {
   /** What requests call it. */
-  name: 'energy' | 'clinical' | 'darkroom' | 'linear'
+  name: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'
   /** What its tasks are like. */
   description: string
   /** Its splits: `train`, `test` and those out of distribution. */
@@ -964,7 +964,7 @@ export interface ShardExample {
   /** The text of the query's steps. */
   completion: string
   /** The family of its task. */
-  family: 'energy' | 'clinical' | 'darkroom' | 'linear'
+  family: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'
   /** The split of its task. */
   split: 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
   /** The index of its task in the split. */

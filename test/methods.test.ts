@@ -108,6 +108,7 @@ describe('a method of one’s own', () => {
     expect(oracle!.gapNorm).toBe(0);
     expect(random!.gapNorm).toBe(1);
     expect(always!.gapNorm).toBeGreaterThan(0);
+    expect(always).toMatchObject({ method: 'always.mjs', label: 'Always perform', group: 'own' });
     expect(results.regimes['mdp']!.traces.find(({ method }) => method === 'always')!.steps.map(({ action }) => action)).toEqual([2, 2, 2]);
     expect(results.stages.map(({ name }) => name)).toEqual(['evaluate-mdp']);
     expect([results.datasets, results.training, results.baseModel]).toEqual([[], [], undefined]);

@@ -1,7 +1,7 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { DetailedProgress } from '../base-model.js';
-import type { Experiment, MethodSetting, Regime } from '../experiment.js';
+import { isModule, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
@@ -93,7 +93,8 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
     const { label, group } = await methodOf(setting);
     const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, ...how });
     const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature)), how) } : {};
-    results.push([name, { method, label: name === method ? label : `${label} (${name})`, group, ...measured, ...cloud }]);
+    // A module by its name: where it lies on a disk is nobody's business.
+    results.push([name, { method: isModule(method) ? basename(method) : method, label: name === method || group === 'own' ? label : `${label} (${name})`, group, ...measured, ...cloud }]);
   }
   const gaps = settings.map(({ method, name }) => ({ name, gaps: gapsByTask(method, of(name, natures[0]), regime).gaps }));
   const reference = referenceOf(experiment, settings);

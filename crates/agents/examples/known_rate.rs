@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tiresias_agents::{Context, Known, Knows, Method, Percept, Prior, Shape, Trajectories, registry};
-use tiresias_model::family::{Energy, Family, Regime, Task, TaskRequest};
+use tiresias_model::family::{Energy, Family, Task, TaskRequest};
 use tiresias_model::random::{Key, Sequence};
 use tiresias_model::{Kernel, Model};
 

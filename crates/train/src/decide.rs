@@ -35,6 +35,20 @@ pub(crate) fn refuse<T>(code: &'static str, message: String) -> Result<T, Refusa
     Err(Refusal { code, message })
 }
 
+/// Refuses sessions that are not open, or that stand twice.
+pub(crate) fn check_sessions(ids: &[u64], is_open: impl Fn(u64) -> bool) -> Result<(), Refusal> {
+    let mut seen = std::collections::BTreeSet::new();
+    for &id in ids {
+        if !is_open(id) {
+            return refuse("UNKNOWN_SESSION", format!("session {id} is not open"));
+        }
+        if !seen.insert(id) {
+            return refuse("BAD_REQUEST", format!("session {id} stands twice in one request"));
+        }
+    }
+    Ok(())
+}
+
 /// A base whose linear maps were made dense, adapters included.
 struct Dense {
     base: Base,
@@ -140,7 +154,7 @@ impl Decider {
             let (a, b) = (ids.len(), tokens.len());
             return refuse("BAD_REQUEST", format!("{a} `sessions` but {b} lists of `tokens`; they must be as many"));
         }
-        self.check_sessions(ids)?;
+        check_sessions(ids, |id| self.sessions.contains_key(&id))?;
         for (i, (id, tokens)) in ids.iter().zip(tokens).enumerate() {
             self.check_tokens(&format!("tokens[{i}]"), tokens, self.sessions[id].length)?;
         }
@@ -154,22 +168,9 @@ impl Decider {
 
     /// Forgets sessions; returns how many.
     pub fn close(&mut self, ids: &[u64]) -> Result<usize, Refusal> {
-        self.check_sessions(ids)?;
+        check_sessions(ids, |id| self.sessions.contains_key(&id))?;
         ids.iter().for_each(|id| drop(self.sessions.remove(id)));
         Ok(ids.len())
-    }
-
-    fn check_sessions(&self, ids: &[u64]) -> Result<(), Refusal> {
-        let mut seen = std::collections::BTreeSet::new();
-        for id in ids {
-            if !self.sessions.contains_key(id) {
-                return refuse("UNKNOWN_SESSION", format!("session {id} is not open"));
-            }
-            if !seen.insert(id) {
-                return refuse("BAD_REQUEST", format!("session {id} stands twice in one request"));
-            }
-        }
-        Ok(())
     }
 
     fn check_ids(&self, what: &str, ids: &[u32]) -> Result<(), Refusal> {

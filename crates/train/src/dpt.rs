@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::config::{Architecture, DptConfig};
-use crate::decide::{Refusal, refuse};
+use crate::decide::{Refusal, check_sessions, refuse};
 use crate::dpt_network::{DptNetwork, Passed};
 use crate::error::Result;
 use crate::gradient::Example;
@@ -283,19 +283,6 @@ impl DptDecider {
         };
         self.pool.install(|| texts.par_iter().enumerate().map(row).collect())
     }
-
-    fn check(&self, ids: &[u64]) -> std::result::Result<(), Refusal> {
-        let mut seen = std::collections::BTreeSet::new();
-        for id in ids {
-            if !self.sessions.contains_key(id) {
-                return refuse("UNKNOWN_SESSION", format!("session {id} is not open"));
-            }
-            if !seen.insert(id) {
-                return refuse("BAD_REQUEST", format!("session {id} stands twice in one request"));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Decides for DptDecider {
@@ -325,7 +312,7 @@ impl Decides for DptDecider {
             let (a, b) = (ids.len(), tokens.len());
             return refuse("BAD_REQUEST", format!("{a} `sessions` but {b} lists of `tokens`; they must be as many"));
         }
-        self.check(ids)?;
+        check_sessions(ids, |id| self.sessions.contains_key(&id))?;
         let longer = |(id, tokens): (&u64, &Vec<u32>)| {
             let session = &self.sessions[id];
             ([&session.ids[..], tokens].concat(), session.candidates.as_slice())
@@ -341,7 +328,7 @@ impl Decides for DptDecider {
     }
 
     fn close(&mut self, ids: &[u64]) -> std::result::Result<usize, Refusal> {
-        self.check(ids)?;
+        check_sessions(ids, |id| self.sessions.contains_key(&id))?;
         ids.iter().for_each(|id| drop(self.sessions.remove(id)));
         Ok(ids.len())
     }

@@ -282,7 +282,7 @@ impl Pool {
         let Scratch { now, next, dense } = scratch;
         let last = stage + 1 == self.horizon;
         // A reward of a state and action is checked once, others at every outcome.
-        let early = model.reward().is_state_action() && !(last && !model.final_reward().is_empty());
+        let early = model.reward().is_state_action() && (!last || model.final_reward().is_empty());
         let fits = |state, to, o| {
             reward.is_none_or(|reward| (earned(model, last, state, action, to, o) - reward).abs() <= SAME_REWARD)
         };

@@ -35,7 +35,7 @@ impl Family for Few {
 
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError> {
         let model = self.0[(request.index % self.0.len() as u64) as usize].clone();
-        Ok(Task { model, true_model: 0, parameters: Vec::new() })
+        Ok(Task { model, true_model: 0, parameters: Vec::new(), reward_noise: 0.0 })
     }
 
     fn reward_grid(&self) -> RewardGrid {
@@ -194,8 +194,8 @@ fn tasks(seed: u64, count: usize, horizon: usize) -> Vec<Model> {
     let found = (0..).map(|i| random_mdp(1_000 * seed + i)).filter(fits).take(count);
     let shaped = found.enumerate().map(|(i, model)| {
         let mut parts = model.to_builder();
-        (parts.horizon, parts.discount) = (Some(horizon), if seed % 2 == 0 { 1.0 } else { 0.9 });
-        if seed % 3 == 0 {
+        (parts.horizon, parts.discount) = (Some(horizon), if seed.is_multiple_of(2) { 1.0 } else { 0.9 });
+        if seed.is_multiple_of(3) {
             parts.final_reward = vec![0.5 * i as f64, 1.0];
         }
         if let Reward::StateAction(rewards) = &mut parts.reward {
@@ -210,7 +210,7 @@ fn tasks(seed: u64, count: usize, horizon: usize) -> Vec<Model> {
 fn hidden_tasks(seed: u64, count: usize, horizon: usize) -> Vec<Model> {
     let size = Size { states: 2, actions: 2, observations: 2, models: 1, horizon };
     // Seeds of one kind of reward, discount and final reward.
-    (0..count as u64).map(|i| random_hidden(seed + 30 * i, size, seed % 4 == 0, 1.0)).collect()
+    (0..count as u64).map(|i| random_hidden(seed + 30 * i, size, seed.is_multiple_of(4), 1.0)).collect()
 }
 
 fn even(count: usize) -> Vec<f64> {

@@ -156,6 +156,7 @@ impl Episodes {
     }
 
     /// The same episodes at their start, whatever happened in these; they share tasks and support.
+    #[must_use]
     pub fn fresh(&self) -> Self {
         self.sharing(self.spec.clone())
     }

@@ -43,9 +43,9 @@ impl Default for Options {
 /// Where no task of the pool explains what was seen, rewards are left out for the rest of the episode; where none does even so, the
 /// first of the pool stand for the prior.
 ///
-/// An episode costs one pass over the pool's reward tables (some 360 in the energy family), a walk through the K·H recorded decisions for
-/// each task that is left (some 50 to 200 of 20,000 once the rewards are known; times M in a cloud) at 6 to 20 multiply-adds a decision,
-/// and survivors · A · 6 multiply-adds a decision of its own. A task's values are made once, in H · entries of its kernels.
+/// An episode costs one pass over the pool's distinct reward tables, a walk through the K·H recorded decisions for each task that is left
+/// once the rewards are known (times M in a cloud) at a few multiply-adds a decision, and some survivors · A of them for each decision of
+/// its own. A task's values are made once, in H · entries of its kernels.
 pub(crate) const ENTRY: Entry = Entry {
     name: "bayes",
     label: "Bayes",

@@ -55,10 +55,14 @@ pub fn random_hidden(seed: u64, size: Size, zeros: bool, alpha: f64) -> Model {
         observations: Some(Space::unnamed("observations", o).unwrap()),
         reward,
         start: start.row(0).1.to_vec(),
-        discount: if seed % 3 == 0 { 0.8 } else { 1.0 },
+        discount: if seed.is_multiple_of(3) { 0.8 } else { 1.0 },
         horizon: Some(horizon),
         terminal: Vec::new(),
-        final_reward: if seed % 5 == 0 { (0..s).map(|_| draw.between(-2.0, 2.0)).collect() } else { Vec::new() },
+        final_reward: if seed.is_multiple_of(5) {
+            (0..s).map(|_| draw.between(-2.0, 2.0)).collect()
+        } else {
+            Vec::new()
+        },
         dynamics,
         alpha,
         ambiguity: None,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
+use tiresias_model::family::Task;
 use tiresias_model::{Kernel, Model, ModelError, memory};
 
 use crate::{AgentError, Percept, Prior, Shape, Trajectories};
@@ -121,12 +122,14 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Draws `count` tasks; those that are the same become one. What is kept of a posterior is its `cap` likeliest hypotheses.
+    /// [`AgentError::Unfit`] where rewards are noisy: they would rule every task out.
     pub fn draw(prior: &Prior, shape: &Shape, count: u64, cap: usize) -> Result<Self, AgentError> {
         let (mut particles, mut groups): (Vec<Particle>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
         let (mut by_hash, mut by_reward): (HashMap<u64, Vec<u32>>, HashMap<u64, usize>) = Default::default();
         let mut bytes = 0;
         for index in 0..count {
-            let model = prior.draw(index)?.model;
+            let Task { model, reward_noise, .. } = prior.draw(index)?;
+            check_noise(reward_noise)?;
             check_shape(&model, shape, &particles)?;
             let alike = by_hash.entry(hash(&model)).or_default();
             if let Some(&i) = alike.iter().find(|&&i| same(&particles[i as usize].model, &model)) {
@@ -402,6 +405,18 @@ impl Pool {
         }
         (mean, groups)
     }
+}
+
+/// Refuses tasks that add noise to their rewards: a likelihood of 0 or 1 a reward fits none that are noisy.
+fn check_noise(noise: f64) -> Result<(), AgentError> {
+    if noise == 0.0 {
+        return Ok(());
+    }
+    Err(AgentError::Unfit {
+        name: "bayes".into(),
+        problem: format!("it holds rewards to be certain, and those of this family have noise of deviation {noise}"),
+        remedy: "leave it out, or use posterior-sampling, which weighs noise".into(),
+    })
 }
 
 /// Adds to the mass of `to` in the hypothesis `of`, the last of `group` or a new one.

@@ -32,7 +32,8 @@ impl Default for Options {
 }
 
 /// A posterior over tasks (and over the models of a cloud, each as likely, of which one moves the world for ever) by importance: draws
-/// from the prior, weighed by the likelihood of support and history. A reward that a task cannot pay rules it out.
+/// from the prior, weighed by the likelihood of support and history. A reward that a task cannot pay rules it out; a family whose rewards
+/// are noisy ([`Task::reward_noise`](tiresias_model::family::Task)) is refused.
 ///
 /// With `lookahead` 0 the action is the best by the belief-averaged value `Σ_tasks w Σ_s b(s) Q*(s, a)`: QMDP over tasks and states. It
 /// never acts to learn, and can be beaten. With `lookahead` at the number of decisions left it is the Bayes-adaptive optimum of the pool,

@@ -55,7 +55,7 @@ export interface Training {
 export interface MethodNeeds {
   /** The pretrained model. */
   base: boolean;
-  /** What has to be trained for it, if anything. Methods for which the same would be trained share it. */
+  /** What has to be trained for it, if anything. */
   training?: Training | undefined;
 }
 

@@ -1,6 +1,7 @@
 //! The queue of long calls, and the threads of our own that work it off.
 //!
 //! libuv's pool is not used: it has four threads that files, names and compression need too, and Node waits for them when it exits.
+//! They give way, as the system puts it, so that the event loop answers while every core computes: a process that solves still serves.
 //! As many calls run at once as there are workers; the others wait their turn. A call that is cancelled while it waits ends at once,
 //! and all calls of an environment (Node's main thread, or a worker thread) are cancelled when it goes.
 
@@ -13,6 +14,7 @@ use tiresias_guard::napi;
 
 use crate::background::CancelToken;
 use crate::errors::{Result, cancelled, coded, whole};
+use crate::pools;
 
 /// A call in the queue.
 pub struct Job {
@@ -225,6 +227,7 @@ fn thread(name: &str, run: fn()) -> Result<()> {
 
 /// Runs calls until there are none for a while, or there are more threads than workers.
 fn run_jobs() {
+    pools::give_way();
     let mut state = state();
     while state.threads <= state.workers {
         if let Some(job) = state.hurried.pop_front().or_else(|| state.waiting.pop_front()) {
@@ -244,6 +247,7 @@ fn run_jobs() {
 
 /// Runs the hurried calls, then ends.
 fn run_hurried() {
+    pools::give_way();
     let mut state = state();
     while let Some(job) = state.hurried.pop_front() {
         state = run(state, job);

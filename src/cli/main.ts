@@ -29,6 +29,10 @@ for (const command of [
   program.addCommand(command);
 }
 
+// The threads that compute stand back behind the event loop so that a service still answers; a command serves nobody, and takes its
+// share of a busy machine.
+process.env['TIRESIAS_NICE'] ??= '0';
+
 /** Commander would exit with 1 on a wrong command line; here that is a usage error. */
 function throwOnExit(command: Command): void {
   command.exitOverride();

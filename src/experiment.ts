@@ -53,7 +53,18 @@ export interface MethodSetting {
   options: Record<string, unknown>;
   /** The regimes that it acts in; all of the experiment's when left out. */
   regimes?: Regime[] | undefined;
+  /** Where something is trained for it: how many times, with a seed each; as often as `training.seeds` says when left out. */
+  seeds?: number | undefined;
 }
+
+/** One training of a method that is trained with several seeds; the run makes these of {@link MethodSetting.seeds}. */
+export interface SeededSetting extends MethodSetting {
+  /** Seed of this training. */
+  seed: number;
+  /** The name that all its trainings share. */
+  seedOf: string;
+}
+
 /** How the learning rate goes after its warm-up. */
 export type LearningSchedule = 'constant' | 'linear' | 'cosine';
 
@@ -121,6 +132,8 @@ export interface TrainingSettings {
   lora: LoraSettings;
   /** AdamW's settings. */
   optimizer: OptimizerSettings;
+  /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
+  seeds: number;
   /** Optimiser steps. */
   steps: number;
   /** Examples a step. */
@@ -206,8 +219,8 @@ type WrittenMethod = Pick<MethodSetting, 'method'> & { [K in Exclude<keyof Metho
 
 /** A method's setting with what was left out: its name is the method's, or its module's without folder and ending. */
 function namedMethod(written: string | WrittenMethod): MethodSetting {
-  const { method, name, options = {}, regimes }: WrittenMethod = typeof written === 'string' ? { method: written } : written;
-  return { method, name: name ?? basename(method).replace(/\.[cm]?[jt]s$/, ''), options, ...(regimes && { regimes }) };
+  const { method, name, options = {}, regimes, seeds }: WrittenMethod = typeof written === 'string' ? { method: written } : written;
+  return { method, name: name ?? basename(method).replace(/\.[cm]?[jt]s$/, ''), options, ...(regimes && { regimes }), ...(seeds && { seeds }) };
 }
 
 /** The words that a field of the addon's specification may be. */
@@ -277,6 +290,7 @@ const schemaOf = lazy(() => {
         name: methodName.optional(),
         options: z.record(z.string(), z.unknown()).default({}),
         regimes: z.array(words('regime')).min(1).optional(),
+        seeds: count.max(100).optional(),
       }),
     ], { error: 'expected the name of a method, or {"method": "empirical", "name": "…", "options": {…}}' })
     .transform(namedMethod);
@@ -344,6 +358,8 @@ const schemaOf = lazy(() => {
               maxGradNorm: z.number().positive().default(1),
             })
             .prefault({}),
+          /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
+          seeds: count.max(100).default(1),
           steps: count.default(100),
           batchSize: count.default(8),
           checkpointEvery: count.default(25),

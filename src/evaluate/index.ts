@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { DetailedProgress } from '../base-model.js';
 import { isModule, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
-import { methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
+import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
 import { identity } from './identity.js';
@@ -91,12 +91,17 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
   for (const setting of settings) {
     const { method, name } = setting;
     const { label, group } = await methodOf(setting);
+    const kind = kindOf(setting);
     const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, ...how });
     const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature)), how) } : {};
     // A module by its name: where it lies on a disk is nobody's business.
-    results.push([name, { method: isModule(method) ? basename(method) : method, label: name === method || group === 'own' ? label : `${label} (${name})`, group, ...measured, ...cloud }]);
+    results.push([name, { method: isModule(method) ? basename(method) : method, label: kind === method || group === 'own' ? label : `${label} (${kind})`, group, ...(kind !== name && { seedOf: kind }), ...measured, ...cloud }]);
   }
-  const gaps = settings.map(({ method, name }) => ({ name, gaps: gapsByTask(method, of(name, natures[0]), regime).gaps }));
+  // Trainings of one method are compared by their mean: what is asked is what such a training comes to, not what one of them did.
+  const gaps = [...new Set(settings.map(kindOf))].map((kind) => {
+    const seeds = settings.filter((setting) => kindOf(setting) === kind);
+    return { name: kind, gaps: meanOf(seeds.map(({ method, name }) => gapsByTask(method, of(name, natures[0]), regime).gaps)) };
+  });
   const reference = referenceOf(experiment, settings);
   const rows = of(random, natures[0]);
   const average = (pick: (row: EpisodeRow) => number) => rows.reduce((sum, row) => sum + pick(row), 0) / rows.length;
@@ -114,11 +119,14 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
 /** The method that all others are compared with: the one that the experiment names, else the first fine-tuned one, else the first that is no yardstick. */
 function referenceOf(experiment: Experiment, settings: readonly MethodSetting[]): string {
   const { reference } = experiment.evaluation;
-  const found = settings.find(({ name }) => name === reference)
+  const found = settings.find((setting) => kindOf(setting) === reference)
     ?? settings.find(({ method }) => method === 'sft')
     ?? settings.find(({ method }) => method !== 'oracle' && method !== 'random');
-  return (found ?? settings[0]!).name;
+  return kindOf(found ?? settings[0]!);
 }
+
+/** The mean of several lists, place by place. */
+const meanOf = (lists: readonly (readonly number[])[]): number[] => lists[0]!.map((_, i) => lists.reduce((sum, list) => sum + list[i]!, 0) / lists.length);
 
 function fixedNatures(models: number): Nature[] {
   return Array.from({ length: models }, (_, m) => `fixed:${m}` as const);

@@ -1,7 +1,7 @@
 // The registry: every method there is. Experiments, the command line, results and pages go by it; a new method is a file and a line here.
 import { TiresiasError } from '../errors.js';
 import { closest } from '../arguments.js';
-import { isModule, type Experiment, type MethodSetting } from '../experiment.js';
+import { isModule, type Experiment, type MethodSetting, type SeededSetting } from '../experiment.js';
 import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
 import { agents } from './agents.js';
@@ -42,6 +42,29 @@ export const methodsIn = (experiment: Experiment, regime: Regime): MethodSetting
   experiment.evaluation.methods.filter(({ regimes }) => regimes?.includes(regime) ?? true);
 
 /**
+ * The experiment with every training a method of its own: of one that is trained three times, `sft:seed-0`, `sft:seed-1` and `sft:seed-2`.
+ * Throws INVALID_EXPERIMENT where such a name is taken.
+ */
+export async function withSeeds(experiment: Experiment): Promise<Experiment> {
+  const methods: (MethodSetting | SeededSetting)[] = [];
+  for (const setting of experiment.evaluation.methods) {
+    const seeds = (await methodOf(setting)).needs(setting).training ? (setting.seeds ?? experiment.training.seeds) : 1;
+    if (seeds === 1) methods.push(setting);
+    else for (let k = 0; k < seeds; k++) methods.push({ ...setting, name: `${setting.name}:seed-${k}`, seed: experiment.seed + k, seedOf: setting.name });
+  }
+  const names = methods.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new TiresiasError('INVALID_EXPERIMENT', `method ${twice}: the name is taken by a training of another; give it a "name" of its own`);
+  return { ...experiment, evaluation: { ...experiment.evaluation, methods } };
+}
+
+/** The seed of what is trained for a method. */
+export const trainingSeed = (setting: MethodSetting | SeededSetting, experiment: Experiment): number => ('seed' in setting ? setting.seed : experiment.seed);
+
+/** The name that a method goes by in comparisons: the one that all its trainings share. */
+export const kindOf = (setting: MethodSetting | SeededSetting): string => ('seedOf' in setting ? setting.seedOf : setting.name);
+
+/**
  * Checks every method of an experiment in every regime, before anything is computed. Throws a TiresiasError that names the method
  * and what to do.
  */
@@ -76,12 +99,12 @@ export async function needBase(settings: readonly MethodSetting[]): Promise<bool
   return false;
 }
 
-/** What has to be trained for some methods: for each name what, in the order of the methods. */
-export async function trainingsOf(settings: readonly MethodSetting[]): Promise<Map<string, Training>> {
-  const trainings = new Map<string, Training>();
+/** What has to be trained for some methods, in their order. */
+export async function trainingsOf(settings: readonly MethodSetting[]): Promise<[setting: MethodSetting, training: Training][]> {
+  const trainings: [MethodSetting, Training][] = [];
   for (const setting of settings) {
     const { training } = (await methodOf(setting)).needs(setting);
-    if (training) trainings.set(setting.name, training);
+    if (training) trainings.push([setting, training]);
   }
   return trainings;
 }

@@ -7,7 +7,7 @@ import type { Experiment, Regime } from '../experiment.js';
 import { io, writeJson } from '../files.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
-import { checkMethods, needBase, trainingsOf, type Training } from '../methods/index.js';
+import { checkMethods, needBase, trainingSeed, trainingsOf, withSeeds, type Training } from '../methods/index.js';
 import { experimentTokenizer } from '../methods/language-model.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeReport, type ReportPaths } from '../report/index.js';
@@ -48,8 +48,8 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   const release = await takeLock(join(folder, 'run.lock'));
   try {
     await writeJson(join(folder, 'experiment.json'), experiment);
-    const results = await allStages({
-      experiment, folder,
+    const results = await allStages(experiment, {
+      experiment: await withSeeds(experiment), folder,
       threads: options.threads ?? experiment.threads ?? availableParallelism(),
       signal: options.signal,
       report: (stage, event) => options.onProgress?.({ stage, ...event }),
@@ -66,25 +66,26 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   }
 }
 
-async function allStages(context: Context): Promise<Results> {
+/** `written` is the experiment as it stands in the file; the context's has a method for every training. */
+async function allStages(written: Experiment, context: Context): Promise<Results> {
   const { experiment } = context;
   const { methods } = experiment.evaluation;
   // Only what a method acts by is made: a language model is not fetched for an experiment without one.
   const base = (await needBase(methods)) ? await baseModelStage(context) : undefined;
   const needed = await trainingsOf(methods);
   const tokenizers = new Map<Training['vocabulary'], Tokenizer>();
-  for (const { vocabulary } of needed.values()) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromGguf(base!.result.path) : experimentTokenizer(experiment));
+  for (const [, { vocabulary }] of needed) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromGguf(base!.result.path) : experimentTokenizer(experiment));
   const datasets: MadeDataset[] = [];
   for (const [vocabulary, tokenizer] of tokenizers) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, vocabulary, tokenizer));
 
   const trainings: StageOutcome<TrainingResult>[] = [];
   const trained = new Map<Regime, Record<string, string>>(experiment.regimes.map((regime) => [regime, {}]));
-  for (const [method, training] of needed) {
+  for (const [setting, training] of needed) {
     for (const regimes of trainedTogether(experiment)) {
-      const name = trainingName(experiment, method, regimes);
+      const name = trainingName(experiment, setting.name, regimes);
       const own = datasets.filter(({ regime, vocabulary }) => vocabulary === training.vocabulary && regimes.includes(regime));
-      trainings.push(await trainStage(context, name, training, base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, own));
-      for (const regime of regimes) trained.get(regime)![method] = trainedFolder(context, name, training);
+      trainings.push(await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, own));
+      for (const regime of regimes) trained.get(regime)![setting.name] = trainedFolder(context, name, training);
     }
   }
   const regimes = await inOrder(experiment.regimes, (regime) => evaluateStage(context, regime, base?.result, trained.get(regime)!));
@@ -100,7 +101,7 @@ async function allStages(context: Context): Promise<Results> {
     name: experiment.name,
     version,
     machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memoryBytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },
-    experiment: { ...experiment },
+    experiment: { ...written },
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
     datasets: datasets.map(({ regime, vocabulary, result, seconds }) => ({ regime, vocabulary, ...result.totals, seconds })),

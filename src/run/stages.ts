@@ -113,11 +113,12 @@ export function trainConfig(experiment: Experiment, base: BaseModel | undefined,
   };
 }
 
-/** Trains what a method needs on some datasets. */
+/** Trains what a method needs on some datasets; `seed` names the draws of its training. */
 export async function trainStage(
   context: Context,
   name: string,
   training: Training,
+  seed: number,
   base: BaseModel | undefined,
   vocabularySize: number,
   datasets: readonly MadeDataset[],
@@ -127,7 +128,7 @@ export async function trainStage(
   const output = join(context.folder, folder);
   const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
   const trainer = await sha256File(trainerPath(), context.signal);
-  const config = training.config(trainConfig(experiment, base, shards, output, context.threads), experiment, vocabularySize);
+  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads), seed }, experiment, vocabularySize);
   // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
   const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
   const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };

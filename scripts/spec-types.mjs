@@ -8,6 +8,7 @@ const schema = JSON.parse(specSchema());
 /** A schema with what it refers to in its place, and every field written: defaults are for those who write specifications by hand. */
 function whole({ $ref, ...object }) {
   const { properties, ...rest } = { ...($ref && schema.$defs[$ref.split('/').at(-1)]), ...object };
+  if (rest.anyOf) return { ...rest, anyOf: rest.anyOf.map(whole) };
   if (!properties) return rest;
   return { ...rest, properties: Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, whole(one)])), required: Object.keys(properties) };
 }

@@ -134,6 +134,8 @@ export interface TrainingSettings {
   optimizer: OptimizerSettings;
   /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
   seeds: number;
+  /** Shards on disk, seen again and again; or a stream of examples that are made as training goes on, each seen once. */
+  data: 'dataset' | 'stream';
   /** Optimiser steps. */
   steps: number;
   /** Examples a step. */
@@ -360,6 +362,8 @@ const schemaOf = lazy(() => {
             .prefault({}),
           /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
           seeds: count.max(100).default(1),
+          /** Shards on disk, seen again and again; or a stream of examples that are made as training goes on, each seen once. */
+          data: z.enum(['dataset', 'stream']).default('dataset'),
           steps: count.default(100),
           batchSize: count.default(8),
           checkpointEvery: count.default(25),

@@ -21,7 +21,7 @@ export {
   type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {
-  Behaviour, EpisodesSpec, FamilyName, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
+  Behaviour, EpisodesSpec, FamilyName, Histories, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
 } from './spec.js';
 export { makeDataset, type MakeOptions } from './dataset/make.js';
 export { readManifest, type DatasetConfig, type Manifest, type Shard, type ShardTotals, type Summary, type TokenizerIdentity } from './dataset/manifest.js';

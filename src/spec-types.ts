@@ -34,6 +34,23 @@ export interface Spec {
    */
   format: 'parquet' | 'jsonl' | 'safetensors';
   /**
+   * Shards: examples from the learning histories of an algorithm instead, whoever acts in `support` and `query`; null for none.
+   */
+  histories: {
+    /**
+     * Episodes that the learner has; more than the support's trajectories.
+     */
+    episodes: number;
+    /**
+     * Random actions at the end.
+     */
+    leastEpsilon: number;
+    /**
+     * Its learning rate.
+     */
+    rate: number;
+  } | null;
+  /**
    * Decisions an episode; a split may lengthen it.
    */
   horizon: number;

@@ -19,6 +19,8 @@ export type Nature = `fixed:${number}` | 'resampled' | 'adversarial';
 export type SupportNature = Spec['nature'];
 /** Who picks the model of a cloud in evaluation: the oracle's own nature, or always model `M`. */
 export type QueryNature = 'oracle' | `fixed:${number}`;
+/** Examples from the learning histories of tabular Q-learning; see the specification. */
+export type Histories = NonNullable<Spec['histories']>;
 /** What a shard is written as. */
 export type ShardFormat = Spec['format'];
 
@@ -57,7 +59,10 @@ export type WholeTemplate = { [K in keyof Template]-?: NonNullable<Template[K]> 
 export type TaskSpec = Pick<Spec, 'family' | 'split' | 'seed' | 'regime' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver' | 'template'>;
 
 /** A dataset's shard: tasks `firstTask` to `firstTask + tasks`, each with `examplesPerTask` examples. */
-export type ShardSpec = TaskSpec & Pick<Spec, 'query' | 'firstTask' | 'tasks' | 'examplesPerTask' | 'format' | 'threads'>;
+export type ShardSpec = TaskSpec & Pick<Spec, 'query' | 'firstTask' | 'tasks' | 'examplesPerTask' | 'format' | 'threads'> & {
+  /** Examples from learning histories instead of the oracle's. */
+  histories?: Histories | undefined;
+};
 
 /** Evaluation episodes of tasks `firstTask` to `firstTask + tasks`. */
 export type EpisodesSpec = TaskSpec & Pick<Spec, 'firstTask' | 'tasks' | 'episodesPerTask' | 'epsilon' | 'threads'> & {

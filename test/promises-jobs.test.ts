@@ -136,7 +136,7 @@ describe('the queue', () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const running = solve(tag, { gap: 1e-9, threads: 1, stop: first.signal });
     const waiting = solve(tag, { gap: 1e-9, threads: 1, stop: second.signal });
-    while (jobs().queued < 1) await sleep(5);
+    while (jobs().running < 1 || jobs().queued !== 1) await sleep(5);
     second.abort();
     const solution = await waiting;
     expect(solution.stopped).toBe('cancelled');

@@ -4,6 +4,7 @@ import { closest } from '../arguments.js';
 import { isModule, type Experiment, type MethodSetting, type SeededSetting } from '../experiment.js';
 import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
+import { ad } from './ad.js';
 import { agents } from './agents.js';
 import { dpt } from './dpt.js';
 import { icl } from './icl.js';
@@ -22,7 +23,7 @@ let known: readonly Method[] | undefined;
 
 /** All methods that Tiresias brings, in the order of reports. */
 export function methods(): readonly Method[] {
-  known ??= [oracle, sft, icl, randomBase, dpt, scratch, ...agents(), random];
+  known ??= [oracle, sft, icl, randomBase, dpt, ad, scratch, ...agents(), random];
   return known;
 }
 

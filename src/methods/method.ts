@@ -2,7 +2,7 @@
 import type { BaseFile, TrainConfig } from '../train/contract.js';
 import type { Experiment, MethodSetting } from '../experiment.js';
 import type { Episodes } from '../library.js';
-import type { Regime } from '../spec.js';
+import type { Histories, Regime } from '../spec.js';
 
 /** Methods that belong together in a report. */
 export type MethodGroup = 'reference' | 'language' | 'network' | 'imitation' | 'model' | 'value' | 'own';
@@ -47,6 +47,8 @@ export interface MethodUse {
 export interface Training {
   /** Whose ids the dataset is written in: the base model's tokenizer, or the compact one of the experiment's templates. */
   vocabulary: 'base' | 'compact';
+  /** Where it learns from an algorithm's learning histories instead of the oracle. */
+  histories?: Histories | undefined;
   /** The trainer's configuration, from what the experiment says for all; `vocabularySize` is the number of the tokenizer's ids. */
   config(own: TrainConfig, experiment: Experiment, vocabularySize: number): TrainConfig;
 }

@@ -15,7 +15,7 @@ import { parseResults, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import type { StageOutcome } from './stage.js';
-import { baseModelStage, datasetStage, evaluateStage, trainStage, trainedFolder, type Context, type MadeDataset } from './stages.js';
+import { baseModelStage, datasetStage, evaluateStage, kindName, trainStage, trainedFolder, type Context, type MadeDataset } from './stages.js';
 
 /** How {@link runExperiment} runs. */
 export interface RunOptions {
@@ -76,15 +76,18 @@ async function allStages(written: Experiment, context: Context): Promise<Results
   const tokenizers = new Map<Training['vocabulary'], Tokenizer>();
   for (const [, { vocabulary }] of needed) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromGguf(base!.result.path) : experimentTokenizer(experiment));
   const datasets: MadeDataset[] = [];
-  for (const [vocabulary, tokenizer] of tokenizers) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, vocabulary, tokenizer));
+  const kinds = new Map(needed.map(([, { vocabulary, histories }]) => [kindName({ vocabulary, histories }), { vocabulary, histories }]));
+  if (experiment.training.data === 'dataset') {
+    for (const kind of kinds.values()) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, kind, tokenizers.get(kind.vocabulary)!));
+  }
 
   const trainings: StageOutcome<TrainingResult>[] = [];
   const trained = new Map<Regime, Record<string, string>>(experiment.regimes.map((regime) => [regime, {}]));
   for (const [setting, training] of needed) {
     for (const regimes of trainedTogether(experiment)) {
       const name = trainingName(experiment, setting.name, regimes);
-      const own = datasets.filter(({ regime, vocabulary }) => vocabulary === training.vocabulary && regimes.includes(regime));
-      trainings.push(await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, own));
+      const own = datasets.filter(({ regime, of }) => kindName(of) === kindName(training) && regimes.includes(regime));
+      trainings.push(await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, regimes, own));
       for (const regime of regimes) trained.get(regime)![setting.name] = trainedFolder(context, name, training);
     }
   }
@@ -104,7 +107,7 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     experiment: { ...written },
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
-    datasets: datasets.map(({ regime, vocabulary, result, seconds }) => ({ regime, vocabulary, ...result.totals, seconds })),
+    datasets: datasets.map(({ regime, of, result, seconds }) => ({ regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...result.totals, seconds })),
     training: trainings.map((outcome) => outcome.result),
     stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peakRssBytes: outcome.peakBytes })),
     regimes: Object.fromEntries([...regimes].map(([regime, outcome]) => [regime, outcome.result])),

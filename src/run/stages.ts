@@ -8,12 +8,14 @@ import { TiresiasError } from '../errors.js';
 import { identity } from '../evaluate/identity.js';
 import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { sha256File } from '../files.js';
+import { sha256, sha256File } from '../files.js';
+import { canonicalJson } from '../json.js';
 import { readExample, type Tokenizer } from '../library.js';
 import { methodsIn, type Training } from '../methods/index.js';
+import { experimentTemplates } from '../methods/language-model.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
-import type { TrainConfig } from '../train/contract.js';
+import type { StreamConfig, TrainConfig } from '../train/contract.js';
 import { trainerPath } from '../train/binary.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
@@ -66,12 +68,21 @@ export interface MadeDataset extends StageOutcome<Manifest> {
   regime: Regime;
   /** Relative to the run's. */
   folder: string;
-  vocabulary: Training['vocabulary'];
+  of: DataKind;
 }
 
-export async function datasetStage(context: Context, regime: Regime, vocabulary: Training['vocabulary'], tokenizer: Tokenizer): Promise<MadeDataset> {
-  const config = datasetConfig(context.experiment, regime);
-  const name = vocabulary === 'base' ? regime : `${vocabulary}-${regime}`;
+/** What tells an experiment's datasets of one regime apart. */
+export type DataKind = Pick<Training, 'vocabulary' | 'histories'>;
+
+/** A name of a kind of dataset. */
+export function kindName({ vocabulary, histories }: DataKind): string {
+  return histories ? `${vocabulary}-histories-${sha256(canonicalJson(histories)).slice(0, 8)}` : vocabulary;
+}
+
+export async function datasetStage(context: Context, regime: Regime, of: DataKind, tokenizer: Tokenizer): Promise<MadeDataset> {
+  const config = { ...datasetConfig(context.experiment, regime), ...(of.histories && { histories: of.histories }) };
+  const kind = kindName(of);
+  const name = kind === 'base' ? regime : `${kind}-${regime}`;
   const folder = join('dataset', name);
   const outcome = await staged(context, (report) => ({
     name: `dataset-${name}`,
@@ -82,7 +93,7 @@ export async function datasetStage(context: Context, regime: Regime, vocabulary:
     mends: true,
     work: () => makeDataset(config, join(context.folder, folder), { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
   }));
-  return { ...outcome, regime, folder, vocabulary };
+  return { ...outcome, regime, folder, of };
 }
 
 /** The trainer's configuration for an experiment's settings. */
@@ -113,7 +124,16 @@ export function trainConfig(experiment: Experiment, base: BaseModel | undefined,
   };
 }
 
-/** Trains what a method needs on some datasets; `seed` names the draws of its training. */
+/** What a training learns from when nothing is written down first. */
+function streamOf(experiment: Experiment, { vocabulary, histories }: Training, regimes: readonly Regime[]): StreamConfig {
+  const specs = regimes.map((regime) => {
+    const { examples: _, shardExamples: __, ...spec } = datasetConfig(experiment, regime);
+    return { ...spec, firstTask: 0, tasks: 1, threads: 0, ...(histories && { histories }) };
+  });
+  return { specs, ...(vocabulary === 'compact' && { templates: experimentTemplates(experiment) }) };
+}
+
+/** Trains what a method needs for some regimes, on their datasets where there are any; `seed` names the draws of its training. */
 export async function trainStage(
   context: Context,
   name: string,
@@ -121,6 +141,7 @@ export async function trainStage(
   seed: number,
   base: BaseModel | undefined,
   vocabularySize: number,
+  regimes: readonly Regime[],
   datasets: readonly MadeDataset[],
 ): Promise<StageOutcome<TrainingResult>> {
   const { experiment } = context;
@@ -128,7 +149,8 @@ export async function trainStage(
   const output = join(context.folder, folder);
   const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
   const trainer = await sha256File(trainerPath(), context.signal);
-  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads), seed }, experiment, vocabularySize);
+  const stream = experiment.training.data === 'stream' ? streamOf(experiment, training, regimes) : undefined;
+  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads), seed, ...(stream && { stream }) }, experiment, vocabularySize);
   // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
   const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
   const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
@@ -149,7 +171,7 @@ export async function trainStage(
           report({ done: event.step, total: config.steps, detail });
         },
       });
-      return trainingResult(name, datasets.map(({ regime }) => regime), output);
+      return trainingResult(name, regimes, output);
     },
   }));
 }

@@ -5,7 +5,7 @@ import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
 import type { LearningSchedule, LoraSettings } from '../experiment.js';
 import { lazy, zod } from '../lazy.js';
-import type { Template } from '../spec.js';
+import { specJson, type ShardSpec, type Template } from '../spec.js';
 
 /** Version of the contract. */
 export const CONTRACT = 1;
@@ -98,6 +98,14 @@ export interface DptArchitecture {
 /** A network that is trained from nothing. */
 export type Architecture = LlamaArchitecture | DptArchitecture;
 
+/** Examples that are made as training goes on: none lies on a disk, and none is seen twice. */
+export interface StreamConfig {
+  /** What is drawn, of each in turn; `firstTask` and what follows it, without end. */
+  specs: ShardSpec[];
+  /** Templates of the compact vocabulary; the ids are the base's without them. */
+  templates?: Template[] | undefined;
+}
+
 /** What a training is told. */
 export interface TrainConfig {
   /** The program that trains. */
@@ -106,8 +114,10 @@ export interface TrainConfig {
   base?: BaseFile | undefined;
   /** The network whose every weight is trained, instead of `base` and `lora`. */
   architecture?: Architecture | undefined;
-  /** The shards to learn from. */
+  /** The shards to learn from; none with a `stream`. */
   data: DataFile[];
+  /** What makes examples as training goes on, instead of `data`. */
+  stream?: StreamConfig | undefined;
   /** Folder of the adapter or the network, the checkpoints and the metrics. */
   output: string;
   /** LoRA's settings, for a `base`. */
@@ -242,7 +252,11 @@ function baseFields({ path, sha256, randomWeights }: BaseFile): BaseFile {
 
 /** The document that `train --config` and `decide --config` read. */
 export function configDocument(config: TrainConfig | DecideConfig): Record<string, unknown> {
-  return snakeKeys({ contract: CONTRACT, ...config, ...(config.base && { base: baseFields(config.base) }) });
+  const { stream, data, ...rest } = config as TrainConfig;
+  const document = snakeKeys({ contract: CONTRACT, ...rest, ...(data && !stream && { data }), ...(config.base && { base: baseFields(config.base) }) });
+  // Specifications are the addon's, which are camelCase everywhere.
+  const specs = stream?.specs.map((spec) => JSON.parse(specJson(spec)) as unknown);
+  return stream ? { ...document, stream: { ...snakeKeys({ ...stream, specs: undefined }), specs } } : document;
 }
 
 const schemas = lazy(() => {

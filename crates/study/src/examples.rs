@@ -8,6 +8,7 @@ use tiresias_encode::{Dims, Encoder, ExampleText, LossOn, Tokenizer};
 use tiresias_sim::{Batch, Episode, World};
 
 use crate::context::{dims, shape, trajectories, trajectory};
+use crate::histories::histories;
 use crate::spec::Resolved;
 use crate::{Hook, Progress, SolvedTask, Spec, StudyError};
 
@@ -18,7 +19,8 @@ pub struct ExampleBatch {
     pub tasks: Vec<u64>,
     /// Token ids of all rows, one row after the other.
     pub ids: Vec<u32>,
-    /// As many labels: the oracle's action ids at the query's action positions, -100 elsewhere.
+    /// As many labels: the ids of the oracle's actions (of a learner's own, from histories) at the query's action positions, -100
+    /// elsewhere.
     pub labels: Vec<i32>,
     /// Where each row of `ids` ends.
     pub ends: Vec<usize>,
@@ -28,6 +30,8 @@ pub struct ExampleBatch {
     pub text_ends: Vec<(usize, usize)>,
     /// Decisions of a query.
     pub horizon: usize,
+    /// The action that every query decision is labelled with, rows × horizon: the oracle's, or from histories the learner's own.
+    pub taught_actions: Vec<u8>,
     /// The oracle's action at every query decision, rows × horizon.
     pub oracle_actions: Vec<u8>,
     /// Bounds on what these actions give away in reward, rows × horizon.
@@ -81,6 +85,7 @@ impl ExampleBatch {
         self.ends.extend(other.ends.iter().map(|end| ids + end));
         self.text.push_str(&other.text);
         self.text_ends.extend(other.text_ends.iter().map(|(middle, end)| (text + middle, text + end)));
+        self.taught_actions.append(&mut other.taught_actions);
         self.oracle_actions.append(&mut other.oracle_actions);
         self.regret_bounds.append(&mut other.regret_bounds);
         self.support_returns.append(&mut other.support_returns);
@@ -100,10 +105,10 @@ pub struct Generator {
 
 /// The queries of one task, flat: executed trajectories, and the oracle's opinion of every decision.
 #[derive(Default)]
-struct Queries {
-    executed: Batch,
-    labels: Vec<u8>,
-    regret_bounds: Vec<f64>,
+pub(crate) struct Queries {
+    pub executed: Batch,
+    pub labels: Vec<u8>,
+    pub regret_bounds: Vec<f64>,
 }
 
 impl Generator {
@@ -199,14 +204,20 @@ impl Generator {
             return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
         }
         batch.horizon = horizon;
-        let support = task.support(spec, names, (0, examples), &|| progress.cancelled())?;
-        let queries = self.queries(task, progress)?;
+        let (support, queries) = match spec.histories {
+            Some(of) => histories(task, spec, of, progress)?,
+            None => {
+                (task.support(spec, names, (0, examples), &|| progress.cancelled())?, self.queries(task, progress)?)
+            }
+        };
+        // What is imitated: the oracle, or whoever learned.
+        let taught = if spec.histories.is_some() { &queries.executed.actions } else { &queries.labels };
         let support_rows = trajectories(&support);
         for e in 0..examples {
             progress.check()?;
             let support = &support_rows[e * k..(e + 1) * k];
             let executed = trajectory(&queries.executed, e);
-            let labels = &queries.labels[e * horizon..(e + 1) * horizon];
+            let labels = &taught[e * horizon..(e + 1) * horizon];
             encoder.push_example(support, &executed, labels, LossOn::Query, &mut batch.ids, &mut batch.labels)?;
             batch.ends.push(batch.ids.len());
             if self.with_text {
@@ -218,6 +229,7 @@ impl Generator {
             }
             batch.tasks.push(task.index);
         }
+        batch.taught_actions.extend_from_slice(taught);
         batch.oracle_actions.extend_from_slice(&queries.labels);
         batch.regret_bounds.extend_from_slice(&queries.regret_bounds);
         batch.support_returns.extend_from_slice(&support.returns);

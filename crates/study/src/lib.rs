@@ -9,6 +9,7 @@ mod context;
 mod episodes;
 mod error;
 mod examples;
+mod histories;
 mod noise;
 mod prompts;
 mod scan;
@@ -24,7 +25,7 @@ pub use examples::{ExampleBatch, Generator};
 pub use prompts::{Prompts, Ragged};
 pub use scan::{Scan, scan};
 pub use shard::{ShardReport, make_shard};
-pub use spec::{Format, QueryNature, Spec, default_template};
+pub use spec::{Format, Histories, QueryNature, Spec, default_template};
 pub use summary::Summary;
 
 use std::ops::ControlFlow;

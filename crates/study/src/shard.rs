@@ -112,7 +112,7 @@ impl<'a> Output<'a> {
                 task: TaskRef { family: &spec.family, split: &spec.split, index: part.tasks[i], seed: spec.seed },
                 regime: spec.regime.name(),
                 horizon: part.horizon as u32,
-                behaviour: &spec.support.behaviour,
+                behaviour: if spec.histories.is_some() { "q-learning" } else { &spec.support.behaviour },
                 oracle_actions,
                 regret_bounds,
                 tokenizer_sha: &report.tokenizer_sha,
@@ -122,7 +122,7 @@ impl<'a> Output<'a> {
         report.examples += part.len();
         report.tokens += part.ids.len();
         report.labels += part.oracle_actions.len();
-        part.oracle_actions.iter().for_each(|&action| report.label_counts[usize::from(action)] += 1);
+        part.taught_actions.iter().for_each(|&action| report.label_counts[usize::from(action)] += 1);
         report.regret_bounds.extend(&part.regret_bounds);
         report.support_returns.extend(&part.support_returns);
         report.query_returns.extend(&part.query_returns);

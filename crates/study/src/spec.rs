@@ -48,6 +48,9 @@ pub struct Spec {
     /// The query of an example.
     #[serde(default)]
     pub query: Query,
+    /// Shards: examples from the learning histories of an algorithm instead, whoever acts in `support` and `query`; null for none.
+    #[serde(default)]
+    pub histories: Option<Histories>,
     /// When the oracle may stop.
     #[serde(default)]
     pub solver: SolverSpec,
@@ -159,6 +162,33 @@ pub struct Query {
 impl Default for Query {
     fn default() -> Self {
         Self { behaviour: oracle() }
+    }
+}
+
+/// Where examples come from that are no oracle's: the learning histories of tabular Q-learning, as Algorithm Distillation learns from.
+///
+/// Each example has a history of its own. Its query is a drawn episode of it, its support are as many earlier ones as there are
+/// trajectories, evenly spaced from the first on, so that what the learner gains from one to the next is seen; labels are the actions
+/// that the learner took. Actions are random with a probability that falls from 1 at the first episode to `leastEpsilon` in the middle
+/// of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Histories {
+    /// Episodes that the learner has; more than the support's trajectories.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub episodes: usize,
+    /// Its learning rate.
+    #[schemars(range(min = 0, max = 1))]
+    pub rate: f64,
+    /// Random actions at the end.
+    #[schemars(range(min = 0, max = 1))]
+    pub least_epsilon: f64,
+}
+
+impl Default for Histories {
+    fn default() -> Self {
+        Self { episodes: 100, rate: 0.1, least_epsilon: 0.05 }
     }
 }
 
@@ -294,6 +324,19 @@ impl Spec {
         ];
         if let Some((_, message)) = checks.iter().find(|(ok, _)| !ok) {
             return Err(StudyError::Spec((*message).into()));
+        }
+        if let Some(Histories { episodes, rate, least_epsilon }) = self.histories {
+            let k = self.support.trajectories;
+            if episodes <= k || episodes > 100_000 {
+                let message = format!("histories.episodes: must be above the support's {k} trajectories, up to 100000");
+                return Err(StudyError::Spec(message));
+            }
+            if !(rate > 0.0 && rate <= 1.0) {
+                return Err(StudyError::Spec("histories.rate: must be above 0, up to 1".into()));
+            }
+            if !(0.0..=1.0).contains(&least_epsilon) {
+                return Err(StudyError::Spec("histories.leastEpsilon: must lie in [0, 1]".into()));
+            }
         }
         if let (QueryNature::Fixed(m), Regime::Apomdp) = (self.query_nature, self.regime)
             && m >= self.models

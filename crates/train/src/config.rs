@@ -9,6 +9,7 @@ use tiresias_text::Unmarked;
 
 use crate::base::Module;
 use crate::error::{Error, Result};
+use crate::stream::StreamConfig;
 
 /// The version of `docs/contracts.md` that this crate keeps.
 pub const CONTRACT: u32 = 1;
@@ -237,8 +238,12 @@ pub struct TrainConfig {
     /// … the network that is trained from nothing: one of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
-    /// Files of examples, in order.
+    /// Files of examples, in order, or …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<DataConfig>,
+    /// … what makes them as training goes on: one of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamConfig>,
     /// Everything is written under this folder.
     pub output: PathBuf,
     /// The base model's adapters.
@@ -320,7 +325,16 @@ impl TrainConfig {
             self.data.iter().filter_map(|d| d.sha256.as_deref()).find(|hash| !is_hash(hash)).unwrap_or_default();
         faults.extend([
             (!wrong.is_empty(), "data.sha256", format!("must be 64 hexadecimal digits, not `{wrong}`")),
-            (self.data.is_empty(), "data", "must name at least one file".to_owned()),
+            (
+                self.data.is_empty() != self.stream.is_some(),
+                "data",
+                "must name at least one file, or `stream` what makes examples, and not both".to_owned(),
+            ),
+            (
+                self.stream.as_ref().is_some_and(|stream| stream.specs.is_empty()),
+                "stream.specs",
+                "must name at least one specification".to_owned(),
+            ),
             (self.output.as_os_str().is_empty(), "output", "must name a folder".to_owned()),
             (!positive(o.lr), "optimizer.lr", format!("must be positive, not {}", o.lr)),
             (!fraction(o.beta1), "optimizer.beta1", format!("must be in [0, 1), not {}", o.beta1)),

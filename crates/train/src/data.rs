@@ -74,7 +74,8 @@ fn fingerprint(examples: &[Example]) -> String {
 
 type Row = (Vec<i64>, Vec<i64>);
 
-fn example(ids: &[i64], labels: &[i64], limits: Limits) -> std::result::Result<Example, String> {
+/// An example from its ids and labels, or what is wrong with them.
+pub fn example(ids: &[i64], labels: &[i64], limits: Limits) -> std::result::Result<Example, String> {
     if ids.len() != labels.len() {
         return Err(format!("{} `input_ids` but {} `labels`; they must be as many", ids.len(), labels.len()));
     }

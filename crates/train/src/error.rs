@@ -51,6 +51,9 @@ pub enum Error {
         /// The row, what is wrong and what to do.
         message: String,
     },
+    /// Examples cannot be made.
+    #[error("stream: {0}")]
+    Stream(String),
     /// The operating system refused.
     #[error("{path}: cannot {action}: {source}", path = path.display())]
     Io {
@@ -84,7 +87,7 @@ impl Error {
     /// The process's exit code.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Config { .. } | Self::OtherRun { .. } => 2,
+            Self::Usage(_) | Self::Config { .. } | Self::OtherRun { .. } | Self::Stream(_) => 2,
             Self::Base { .. } => 3,
             Self::Adapter { .. } | Self::Data { .. } | Self::Io { .. } => 4,
             Self::NotFinite { .. } => 5,
@@ -102,6 +105,7 @@ impl Error {
             Self::Base { .. } => "BASE_MODEL",
             Self::Adapter { .. } => "ADAPTER",
             Self::Data { .. } => "DATA",
+            Self::Stream(_) => "STREAM",
             Self::Io { .. } => "IO",
             Self::NotFinite { .. } => "NOT_FINITE",
             Self::Stopped { .. } => "STOPPED",

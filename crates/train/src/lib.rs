@@ -35,6 +35,8 @@ pub mod qlora;
 pub mod quantized;
 pub mod rng;
 pub mod serve;
+pub mod source;
+pub mod stream;
 pub mod train;
 pub mod transitions;
 pub mod work;

@@ -12,16 +12,17 @@ use crate::about::{ABOUT, about};
 use crate::base::Base;
 use crate::checkpoint::{self, Progress, State};
 use crate::config::{Architecture, CONTRACT, TrainConfig};
-use crate::data::{self, Dataset, Limits};
+use crate::data::Limits;
 use crate::dpt::{self, Dpt};
 use crate::error::{Error, Result};
 use crate::events::{self, Event, Mark, Metrics};
-use crate::gradient::{Example, Model as _, Trainer};
+use crate::gradient::{Model as _, Trainer};
 use crate::learner::Learner;
 use crate::lora::Lora;
 use crate::network::Network;
 use crate::optimizer::{self, AdamW};
 use crate::qlora::{Adapters, Qlora};
+use crate::source::Source;
 use crate::{files, work};
 
 const RUN: &str = "run.json";
@@ -34,39 +35,35 @@ pub fn run(config: &TrainConfig) -> Result<()> {
     match (&config.base, &config.lora, &config.architecture) {
         (Some(file), Some(settings), None) => {
             let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
-            let dataset = Dataset::load(&config.data, base.shape.limits())?;
+            let source = Source::open(config, Some(&file.path), base.shape.limits())?;
             let lora = Lora::new(&base.shape, base.layers.len(), settings.r, settings.alpha, &settings.targets);
             let model = Qlora { base: &base, lora: &lora };
-            let trainer = Trainer::new(model, dataset.longest(), config.gradient_checkpointing);
+            let trainer = Trainer::new(model, source.longest(), config.gradient_checkpointing);
             let base_name =
                 file.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned());
-            learn(config, &Adapters { trainer, alpha: settings.alpha, base_name }, &dataset, &stop)
+            learn(config, &Adapters { trainer, alpha: settings.alpha, base_name }, &source, &stop)
         }
         (None, None, Some(Architecture::Llama(shape))) => {
             let network = Network::new(shape);
-            let dataset = Dataset::load(&config.data, network.shape().limits())?;
-            let trainer = Trainer::new(network, dataset.longest(), config.gradient_checkpointing);
-            learn(config, &trainer, &dataset, &stop)
+            let source = Source::open(config, None, network.shape().limits())?;
+            let trainer = Trainer::new(network, source.longest(), config.gradient_checkpointing);
+            learn(config, &trainer, &source, &stop)
         }
         (None, None, Some(Architecture::Dpt(shape))) => {
             let dpt = Dpt::new(shape).map_err(|e| Error::Internal(format!("a template that was checked: {e}")))?;
             let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
-            let dataset = Dataset::load(&config.data, limits)?;
-            learn(config, &dpt, &dataset, &stop)
+            let source = Source::open(config, None, limits)?;
+            learn(config, &dpt, &source, &stop)
         }
         _ => Err(Error::Internal("neither adapters nor a network were configured".into())),
     }
 }
 
 /// Resumes or begins the training of whatever it is that learns.
-fn learn(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset, stop: &AtomicBool) -> Result<()> {
-    for (i, example) in dataset.examples.iter().enumerate() {
-        let why = |e| format!("row {i}, counted over all files: {e}; generate it with the configured templates");
-        let path = config.data.first().map(|file| file.path.clone()).unwrap_or_default();
-        learner.check(example).map_err(|e| Error::Data { path, message: why(e) })?;
-    }
+fn learn(config: &TrainConfig, learner: &dyn Learner, source: &Source, stop: &AtomicBool) -> Result<()> {
+    source.check(config, learner)?;
     files::create_folder(&config.output)?;
-    claim(config, learner, dataset)?;
+    claim(config, learner, source)?;
     let mut metrics = Metrics::open(&config.output.join(METRICS))?;
     match finished(&config.output, learner, &metrics)? {
         Finished::Yes(line) => return events::print(&line),
@@ -75,7 +72,7 @@ fn learn(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset, stop: &
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
-    let result = pool.install(|| train(config, learner, dataset, &mut metrics, stop));
+    let result = pool.install(|| train(config, learner, source, &mut metrics, stop));
     if let Err(error) = &result {
         metrics.record(&Event::error(error))?;
     }
@@ -86,7 +83,7 @@ fn learn(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset, stop: &
 fn train(
     config: &TrainConfig,
     learner: &dyn Learner,
-    dataset: &Dataset,
+    source: &Source,
     metrics: &mut Metrics,
     stop: &AtomicBool,
 ) -> Result<()> {
@@ -102,7 +99,7 @@ fn train(
         contract: CONTRACT,
         parameters: learner.weights(),
         trainable: learner.parameters(),
-        examples: dataset.examples.len(),
+        examples: source.examples(config) as usize,
         resumed_from: saved_at,
         steps: config.steps,
         threads: config.threads,
@@ -110,6 +107,7 @@ fn train(
     })?;
 
     let mut gradient = Vec::new();
+    let mut made = source.make(config, learner, state.progress.step)?;
     while state.progress.step < config.steps {
         if stop.load(Ordering::Relaxed) {
             if saved_at != state.progress.step {
@@ -119,12 +117,13 @@ fn train(
         }
         let started = Instant::now();
         let step = state.progress.step + 1;
-        let batch: Vec<&Example> = data::batch(dataset.examples.len(), config.batch_size, config.seed, step - 1)
-            .into_iter()
-            .map(|i| &dataset.examples[i])
-            .collect();
+        let batch = source.batch(config, &made, step - 1);
 
-        let loss = learner.loss_and_gradient(&state.parameters, &batch, &mut gradient);
+        // The next step's examples are made meanwhile.
+        let (loss, next) = rayon::join(
+            || learner.loss_and_gradient(&state.parameters, &batch, &mut gradient),
+            || source.make(config, learner, step),
+        );
         let mean = loss.sum / loss.labels as f64;
         let norm = optimizer::norm(&gradient);
         finite(step, "loss", mean)?;
@@ -152,12 +151,13 @@ fn train(
             seconds,
             tokens_per_second: tokens as f64 / seconds,
         })?;
+        made = next?;
         if step % config.checkpoint_every == 0 {
             save_checkpoint(config, learner, &state, metrics)?;
             saved_at = step;
         }
     }
-    finish(config, learner, dataset, &state, peak, metrics)
+    finish(config, learner, source, &state, peak, metrics)
 }
 
 fn finite(step: u64, what: &'static str, value: f64) -> Result<()> {
@@ -177,7 +177,7 @@ fn save_checkpoint(config: &TrainConfig, learner: &dyn Learner, state: &State, m
 fn finish(
     config: &TrainConfig,
     learner: &dyn Learner,
-    dataset: &Dataset,
+    source: &Source,
     state: &State,
     peak: f64,
     metrics: &mut Metrics,
@@ -187,7 +187,7 @@ fn finish(
         "contract": CONTRACT,
         "backend": "candle",
         "versions": { "tiresias-train": env!("CARGO_PKG_VERSION") },
-        "data": { "sha256": dataset.sha256, "examples": dataset.examples.len() },
+        "data": { "sha256": source.sha256(), "examples": source.examples(config) },
         "steps": state.progress.step,
         "seed": config.seed,
     });
@@ -253,12 +253,15 @@ fn finished(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<F
 
 /// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the outcome is:
 /// contents of files rather than their paths, and not the threads or how often checkpoints are written.
-fn claim(config: &TrainConfig, learner: &dyn Learner, dataset: &Dataset) -> Result<()> {
+fn claim(config: &TrainConfig, learner: &dyn Learner, source: &Source) -> Result<()> {
     let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(fields) = identity.as_object_mut() {
         fields.retain(|name, _| !["output", "threads", "checkpoint_every"].contains(&name.as_str()));
         fields.extend(learner.identity().map(|(name, value)| (name.to_owned(), value)));
-        fields.insert("data".into(), json!({ "sha256": dataset.sha256 }));
+        // A stream's specifications are in the configuration.
+        if config.stream.is_none() {
+            fields.insert("data".into(), json!({ "sha256": source.sha256() }));
+        }
     }
     let path = config.output.join(RUN);
     let Some(bytes) = files::read_if_present(&path)? else {

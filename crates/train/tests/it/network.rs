@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tiresias_encode::Tokenizer as _;
 use tiresias_train::config::LlamaConfig;
 use tiresias_train::decide::Decider;
 use tiresias_train::gradient::{Example, Trainer};
@@ -293,4 +294,98 @@ fn a_decider_refuses_a_changed_network() {
     let mut adapter = decider;
     adapter["adapter"] = json!("anything");
     refused(&decide(&toy, &adapter, ""), 2, "CONFIG", &["adapter", "base"]);
+}
+
+/// As `config`, but with examples made as training goes on, of two specifications in turn.
+fn streaming(toy: &Toy, output: &str) -> Value {
+    let mut config = config(toy, output);
+    let spec = |regime: &str, change: Value| {
+        let mut spec = json!({
+            "family": "energy", "split": "train", "seed": 4, "regime": regime, "horizon": 3, "support": { "trajectories": 1 },
+            "solver": { "gap": 1.0 }, "tasks": 1,
+        });
+        spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        spec
+    };
+    let family = tiresias_model::family::family("energy").unwrap();
+    let templates =
+        ["mdp", "pomdp"].map(|regime| tiresias_study::default_template(family.as_ref(), regime.parse().unwrap()));
+    let specs =
+        [spec("mdp", json!({ "examplesPerTask": 3 })), spec("pomdp", json!({ "histories": { "episodes": 5 } }))];
+    let fields = config.as_object_mut().unwrap();
+    fields.remove("data");
+    fields.insert("stream".into(), json!({ "specs": specs, "templates": templates }));
+    config["architecture"]["vocabulary"] =
+        json!(tiresias_encode::CompactTokenizer::new(&templates).unwrap().vocabulary_size());
+    config["steps"] = json!(30);
+    config["batch_size"] = json!(5);
+    config
+}
+
+/// The n-th example of a stream is the n-th of its specifications' shards in turn, whatever the batches.
+#[test]
+fn a_stream_s_examples_are_the_shards_in_turn() {
+    let toy = Toy::new();
+    let settings = streaming(&toy, "out");
+    let config: tiresias_train::stream::StreamConfig = serde_json::from_value(settings["stream"].clone()).unwrap();
+    let limits = tiresias_train::data::Limits { vocabulary: 100, context: 4096 };
+    let stream = tiresias_train::stream::Stream::new(&config, None, limits).unwrap();
+    let tokenizer = tiresias_encode::CompactTokenizer::new(config.templates.as_ref().unwrap()).unwrap();
+    let whole: Vec<_> = config
+        .specs
+        .iter()
+        .map(|spec| {
+            let spec = tiresias_study::Spec::from_json(&spec.to_string()).unwrap();
+            let generator = tiresias_study::Generator::new(&spec, &tokenizer, false).unwrap();
+            generator.batch(0..20, &|_| std::ops::ControlFlow::Continue(())).unwrap()
+        })
+        .collect();
+    for range in [0..1, 1..2, 0..7, 3..8, 9..10, 8..40, 5..5] {
+        let examples = stream.examples(range.clone()).unwrap();
+        assert_eq!(examples.len() as u64, range.end - range.start);
+        for (n, example) in range.zip(&examples) {
+            let (ids, labels) = whole[(n % 2) as usize].row((n / 2) as usize);
+            assert_eq!(example.ids, ids, "example {n}");
+            let known: Vec<_> = labels.iter().map(|&label| u32::try_from(label).ok()).collect();
+            assert_eq!(example.labels, known, "example {n}");
+            assert!(example.ids.len() <= stream.longest);
+        }
+    }
+}
+
+#[test]
+fn a_killed_training_on_a_stream_ends_with_the_same_bytes() {
+    let toy = Toy::new();
+    let said = lines(&toy.train(&streaming(&toy, "whole")));
+    assert_eq!(said[0]["examples"], json!(150), "{}", said[0]);
+    let settings = streaming(&toy, "cut");
+    let mut child = run_until(toy.command("train", &settings), "step", 8);
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    let mut rest = settings;
+    rest["threads"] = json!(1);
+    assert!(lines(&toy.train(&rest))[0]["resumed_from"].as_u64().unwrap() >= 4);
+    assert_eq!(model(&toy, "cut"), model(&toy, "whole"));
+    rest["stream"]["specs"][0]["seed"] = json!(5);
+    toy.refuses(&rest, 2, "OTHER_RUN", &["stream"]);
+}
+
+#[test]
+fn what_is_no_stream_is_refused() {
+    let toy = Toy::new();
+    let change = |change: fn(&mut Value)| {
+        let mut config = streaming(&toy, "out");
+        change(&mut config);
+        config
+    };
+    toy.refuses(&change(|c| c["stream"]["specs"] = json!([])), 2, "CONFIG", &["stream.specs"]);
+    toy.refuses(&change(|c| c["data"] = json!([{ "path": "data.jsonl" }])), 2, "CONFIG", &["data", "stream"]);
+    toy.refuses(&change(|c| c["stream"]["specs"][0]["family"] = json!("enrgy")), 2, "STREAM", &["enrgy"]);
+    toy.refuses(
+        &change(|c| drop(c["stream"].as_object_mut().unwrap().remove("templates"))),
+        2,
+        "STREAM",
+        &["templates"],
+    );
+    toy.refuses(&change(|c| c["architecture"]["vocabulary"] = json!(5)), 2, "STREAM", &["vocabulary"]);
 }

@@ -3,7 +3,7 @@
 //! The state `s` is hidden. Action `a` moves it by `P(s'|s,a)`, `s'` shows the symbol `o` with `Q(o|s',a)`, and the decision earns a
 //! reward around `r(s,a)`: what a POMDP of this project does, so that a fit is a [`Model`] to plan in. The iterations are those of Baum
 //! and Welch (Rabiner, "A tutorial on hidden Markov models", Proceedings of the IEEE, 1989) with the action as an input (Bengio and
-//! Frasconi, "An input output HMM architecture", NeurIPS 1995).
+//! Frasconi, "An input output HMM architecture", Advances in Neural Information Processing Systems 7, 1995).
 
 use std::f64::consts::TAU;
 

@@ -57,7 +57,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "Plans in the mean model of the posterior that a Dirichlet prior and the support give; where states are hidden, in a hidden \
               Markov model fitted to the support.",
     source: "Martin, Bayesian Decision Problems and Markov Chains, 1967; certainty equivalence: Mania, Tu, Recht, NeurIPS 2019; \
-             hidden states: Rabiner, Proceedings of the IEEE, 1989, and Bengio, Frasconi, \"An input output HMM architecture\", NeurIPS 1995",
+             hidden states: Rabiner, Proceedings of the IEEE, 1989, and Bengio, Frasconi, \"An input output HMM architecture\", NIPS 7, 1995",
     options: || schema_for!(Options),
     make: |options, study| {
         let options: Options = read_options(options)?;

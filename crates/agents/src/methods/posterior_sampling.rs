@@ -86,7 +86,7 @@ pub(crate) const ENTRY: Entry = Entry {
               be if they had been seen as a hidden Markov model infers them.",
     source: "Osband, Russo, Van Roy, \"(More) efficient reinforcement learning via posterior sampling\", NeurIPS 2013; \
              on a bandit: Thompson, Biometrika 1933; hidden states: Rabiner, Proceedings of the IEEE, 1989, and \
-             Bengio, Frasconi, \"An input output HMM architecture\", NeurIPS 1995",
+             Bengio, Frasconi, \"An input output HMM architecture\", NIPS 7, 1995",
     options: || schema_for!(Options),
     make: |options, study| {
         let options: Options = read_options(options)?;

@@ -157,6 +157,7 @@ impl Hmm {
             log_likelihood += self.forward(nodes, room);
             self.backward(nodes, room, expected);
         }
+        expected.moved.iter_mut().zip(&self.transition).for_each(|(moved, p)| *moved *= p);
         log_likelihood
     }
 
@@ -215,7 +216,8 @@ impl Hmm {
         scale
     }
 
-    /// Adds the expected counts of a trajectory whose filter was filled.
+    /// Adds the expected counts of a trajectory whose filter was filled; those of moves are yet to be multiplied by the probability of the
+    /// move, which is the same for all.
     fn backward(&self, nodes: &[Node], room: &mut Room, expected: &mut Expected) {
         let Size { states, symbols, .. } = self.size;
         let Room { filtered, weighed, later, from } = room;
@@ -249,7 +251,7 @@ impl Hmm {
             let sources = filtered[past * states..].iter().zip(&mut *later);
             for (((&mass, later), row), moved) in sources.zip(rows).zip(moved) {
                 *later = row.iter().zip(&*from).map(|(p, f)| p * f).sum();
-                moved.iter_mut().zip(row).zip(&*from).for_each(|((moved, p), f)| *moved += mass * p * f);
+                moved.iter_mut().zip(&*from).for_each(|(moved, f)| *moved += mass * f);
             }
         }
     }

@@ -48,11 +48,11 @@ impl Counts {
         }
     }
 
-    /// The counts of a support. O(S·A) room, O(decisions · successors of a row) time.
+    /// The counts of a support; a reward that is no finite number counts as hidden. O(S·A) room, O(decisions · successors of a row) time.
     pub fn of(windows: Windows, context: &Context<'_>) -> Result<Self, AgentError> {
         let mut counts = Self::new(windows.count(), windows.actions());
         windows.visit(context.support, |Decision { window, action, reward, next }| {
-            counts.record(window, action, Some(reward), next);
+            counts.record(window, action, Some(reward).filter(|reward| reward.is_finite()), next);
         })?;
         Ok(counts)
     }

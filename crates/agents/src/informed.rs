@@ -107,6 +107,13 @@ impl InformedValues {
         self.assess(stage, belief).into_iter().map(|(value, _)| value).fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// An agent that is greedy for these values in a world that may be another than their model: what the model rules out is passed over,
+    /// and which model nature was seen to choose says nothing.
+    pub(crate) fn doubted(self) -> Box<dyn Agent> {
+        let tracker = Tracker::lenient(Arc::clone(&self.model), self.horizon);
+        Box::new(GreedyAgent { values: Arc::new(self), tracker, heeds_nature: false })
+    }
+
     /// The greedy action, the first of several, and nature's answer to it.
     fn decide(&self, stage: usize, belief: &[f64]) -> (usize, Nature) {
         let assessed = self.assess(stage, belief);
@@ -175,18 +182,21 @@ impl Method for Greedy {
 
     fn begin(&self, _: &Context<'_>) -> Result<Box<dyn Agent>, AgentError> {
         let tracker = Tracker::new(Arc::clone(&self.0.model), self.0.horizon);
-        Ok(Box::new(GreedyAgent { values: Arc::clone(&self.0), tracker }))
+        Ok(Box::new(GreedyAgent { values: Arc::clone(&self.0), tracker, heeds_nature: true }))
     }
 }
 
 struct GreedyAgent {
     values: Arc<InformedValues>,
     tracker: Tracker,
+    /// Whether which model nature was seen to choose is one of the values' own.
+    heeds_nature: bool,
 }
 
 impl Agent for GreedyAgent {
     fn act(&mut self, percept: Percept) -> Result<usize, AgentError> {
-        let (stage, belief) = self.tracker.observe(percept)?;
+        let told = percept.told.filter(|_| self.heeds_nature);
+        let (stage, belief) = self.tracker.observe(Percept { told, ..percept })?;
         let (action, nature) = self.values.decide(stage, belief);
         Ok(self.tracker.take(action, nature))
     }

@@ -11,6 +11,8 @@ mod agent;
 mod counts;
 mod draws;
 mod error;
+mod hidden;
+mod hmm;
 mod informed;
 mod methods;
 mod particles;

@@ -2,14 +2,14 @@
 
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
-use tiresias_model::family::Regime;
 use tiresias_model::random::Key;
 
 use crate::acting::{Learner, Mind, Settled};
 use crate::counts::Counts;
 use crate::draws::{Draws, EPISODE};
+use crate::hidden::{STARTS, Search, follow};
 use crate::plan::{Choice, Estimate, Planner, first_best};
-use crate::registry::{above, at_least, read_options};
+use crate::registry::{ALL, above, at_least, read_options};
 use crate::window::Windows;
 use crate::{Agent, AgentError, Context, Entry, Group, Knows, Method};
 
@@ -27,7 +27,8 @@ pub(crate) enum Every {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Options {
-    /// Transitions that the prior counts for in every state and action, spread evenly over the next states. Above 0.
+    /// Transitions that the prior counts for in every state and action, spread evenly over the next states; where states are hidden, as
+    /// many observations too. Above 0.
     #[schemars(extend("exclusiveMinimum" = 0))]
     prior_weight: f64,
     /// The prior's mean reward; left out, the least of the support's rewards (0 without a support).
@@ -37,13 +38,20 @@ pub(crate) struct Options {
     #[schemars(extend("exclusiveMinimum" = 0))]
     reward_spread: Option<f64>,
     /// Standard deviation of a reward around its mean; left out, that of the support's rewards within a state and action, or
-    /// `rewardSpread` where no state and action was met twice.
+    /// `rewardSpread` where no state and action was met twice. Where states are hidden, the last observation with its action is the state
+    /// in this.
     #[schemars(range(min = 0.0))]
     reward_noise: Option<f64>,
-    /// Whether a model is drawn once an episode, or anew at every decision.
+    /// Whether a model is drawn once an episode, or anew at every decision; this only where states are seen.
     every: Every,
     /// Whether counting goes on within the episode; with `every` at `decision`.
     online: bool,
+    /// Where states are hidden: how many there are taken to be; left out, as many as observations.
+    #[schemars(range(min = 1, max = 512))]
+    states: Option<usize>,
+    /// Where states are hidden: how many places the search for a model begins at.
+    #[schemars(range(min = 1, max = 1000))]
+    starts: u32,
 }
 
 impl Default for Options {
@@ -55,7 +63,15 @@ impl Default for Options {
             reward_noise: None,
             every: Every::Episode,
             online: false,
+            states: None,
+            starts: STARTS,
         }
+    }
+}
+
+impl Options {
+    fn search(&self) -> Search {
+        Search { states: self.states, starts: self.starts, weight: self.prior_weight }
     }
 }
 
@@ -64,17 +80,25 @@ pub(crate) const ENTRY: Entry = Entry {
     label: "Posterior sampling",
     group: Group::Model,
     knows: Knows::Nothing,
-    regimes: &[Regime::Mdp],
+    regimes: ALL,
     needs_support: false,
-    summary: "Plans in a model drawn from the posterior, once an episode or at every decision.",
+    summary: "Plans in a model drawn from the posterior, once an episode or at every decision; where states are hidden, from what it would \
+              be if they had been seen as a hidden Markov model infers them.",
     source: "Osband, Russo, Van Roy, \"(More) efficient reinforcement learning via posterior sampling\", NeurIPS 2013; \
-             on a bandit: Thompson, Biometrika 1933",
+             on a bandit: Thompson, Biometrika 1933; hidden states: Rabiner, Proceedings of the IEEE, 1989, and \
+             Bengio, Frasconi, \"An input output HMM architecture\", NIPS 7, 1995",
     options: || schema_for!(Options),
-    make: |options, _| {
+    make: |options, study| {
         let options: Options = read_options(options)?;
         above("priorWeight", options.prior_weight, 0.0)?;
         options.reward_spread.map_or(Ok(()), |spread| above("rewardSpread", spread, 0.0))?;
         options.reward_noise.map_or(Ok(()), |noise| at_least("rewardNoise", noise, 0.0))?;
+        options.search().check()?;
+        if options.every == Every::Decision && !study.shape.observed() {
+            let problem = "every is \"decision\" where states are hidden and a belief follows the one model of an episode; \
+                           set every to \"episode\" or leave it out";
+            return Err(AgentError::Method(problem.into()));
+        }
         if options.online && options.every == Every::Episode {
             let problem = "online has no use while every is \"episode\", as the one model is drawn before anything is learned; \
                            set every to \"decision\" or leave online out";
@@ -88,8 +112,16 @@ pub(crate) const ENTRY: Entry = Entry {
 /// if both are true. With `every` at `decision` and `online` this is Thompson sampling on a bandit.
 ///
 /// A draw costs S·A·(S + 1) variables of some 60 ns, its plan H · S·A·(S + 2) multiply-adds; `every` at `decision` costs both as often.
+///
+/// Where states are hidden, the posterior is approximated: the counts are those that the likeliest hidden Markov model expects
+/// ([`Search`]), and are taken for counts of states that were seen. So the draw knows how few the data are, but not that the hidden
+/// states may have been others, nor that another fit may be as likely: it is too sure. The plan is that of QMDP, and the belief follows
+/// the episode ([`follow`]).
 impl Method for Options {
     fn begin(&self, context: &Context<'_>) -> Result<Box<dyn Agent>, AgentError> {
+        if !context.shape.observed() {
+            return self.begin_hidden(context);
+        }
         let horizon = context.shape.horizon;
         let counts = Counts::of(Windows::of(context.shape), context)?;
         let mut mind = Sampler {
@@ -115,6 +147,20 @@ impl Method for Options {
     }
 }
 
+impl Options {
+    fn begin_hidden(&self, context: &Context<'_>) -> Result<Box<dyn Agent>, AgentError> {
+        let expected = self.search().fit(context)?;
+        let counts = Counts::of(Windows::of(context.shape), context)?;
+        let rewards = RewardPrior::new(self, &counts, context.support.rewards);
+        let mut draws = Draws::new(context.key, context.episode, EPISODE);
+        let drawn = expected.draw(self.prior_weight, &mut draws, |draws, known| {
+            let (mean, deviation) = rewards.posterior(known);
+            mean + deviation * draws.normal()
+        });
+        follow(context, &drawn)
+    }
+}
+
 /// Independent normal priors of mean rewards.
 #[derive(Debug, Clone, Copy)]
 struct RewardPrior {
@@ -126,9 +172,10 @@ struct RewardPrior {
 impl RewardPrior {
     /// What the options leave open is taken from the support.
     fn new(options: &Options, counts: &Counts, rewards: &[f64]) -> Self {
-        let n = rewards.len() as f64;
         let centre = counts.mean_of_all();
-        let squares: f64 = rewards.iter().map(|r| (r - centre) * (r - centre)).sum();
+        let known = || rewards.iter().filter(|reward| reward.is_finite());
+        let n = known().count() as f64;
+        let squares: f64 = known().map(|r| (r - centre) * (r - centre)).sum();
         let spread = options.reward_spread.unwrap_or(if squares > 0.0 { (squares / n).sqrt() } else { 1.0 });
         // Within rows: all squares less those of the rows' means.
         let met = (0..counts.rows()).filter(|&row| counts.rewards(row).0 > 0.0);

@@ -12,7 +12,7 @@ const meanOf = (values: readonly number[]): number => values.reduce((sum, value)
 const errorOf = (values: readonly number[]): number => Math.sqrt(values.reduce((sum, value) => sum + (value - meanOf(values)) ** 2, 0) / (values.length - 1) / values.length);
 
 /** Mean regret of a method on each task. */
-async function regrets(world: EpisodesSpec, method: string, options: object = {}): Promise<number[]> {
+async function regrets(world: EpisodesSpec, method: string, options: Record<string, unknown> = {}): Promise<number[]> {
   const episodes = await createEpisodes(world);
   const ended = await played(episodes, await createAgents(world, method, options));
   const { regrets: each } = ended.outcome();

@@ -26,7 +26,7 @@ export interface Jobs {
 /**
  * Changes settings of the whole process. Asynchronous calls run on threads of their own, not on Node's pool, so that files and names
  * never wait for a solve; on Linux these threads also stand back (`nice` 19, or what `TIRESIAS_NICE` says, 0 to 19) behind the event loop,
- * which answers though every core computes; what exceeds `workers` waits its turn, and is gone at once when it is aborted.
+ * which answers though every core computes, and get what other busy processes leave; what exceeds `workers` waits its turn, and is gone at once when it is aborted.
  */
 export function configure(settings: Settings): void {
   checkOptions('configure', settings, { workers: 'number' });

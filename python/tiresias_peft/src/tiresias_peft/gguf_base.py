@@ -104,7 +104,7 @@ class GgufBase:
         if found != shape:
             raise ValueError(f"tensor `{name}` is {found}, but the header says {shape}; fetch it again")
         try:
-            return np.ascontiguousarray(dequantize(tensor.data, kind), dtype=np.float32).reshape(shape)
+            return np.asarray(dequantize(tensor.data, kind), dtype=np.float32).reshape(shape)
         except NotImplementedError:
             raise ValueError(f"tensor `{name}`: unsupported quantisation {kind.name}; name another model") from None
 
@@ -134,7 +134,7 @@ class GgufBase:
                 rows = unpermuted(rows, config.num_attention_heads)
             elif name.endswith("k_proj.weight"):
                 rows = unpermuted(rows, config.num_key_value_heads)
-            state[name] = torch.from_numpy(np.ascontiguousarray(rows)).to(dtype)
+            state[name] = torch.from_numpy(np.array(rows, order="C")).to(dtype)
         if config.tie_word_embeddings:
             state["lm_head.weight"] = state["model.embed_tokens.weight"]
         model.load_state_dict(state, assign=True, strict=True)
@@ -142,6 +142,6 @@ class GgufBase:
         # The rotary tables are no weights, so that they are still without values.
         rotary = type(model.model.rotary_emb)(config)
         if "rope_freqs.weight" in self._tensors:
-            rotary.inv_freq /= torch.from_numpy(self._dense("rope_freqs.weight", (config.head_dim // 2,)))
+            rotary.inv_freq /= torch.tensor(self._dense("rope_freqs.weight", (config.head_dim // 2,)))
         model.model.rotary_emb = rotary
         return model

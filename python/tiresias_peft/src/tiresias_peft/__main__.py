@@ -46,14 +46,15 @@ def _parser() -> _Parser:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    # Before torch is loaded, which takes seconds in which a signal may come.
     from .config import load_train
+    from .signals import stop_flag
 
     config = load_train(arguments.config)
-    from . import hardware, train
-    from .team import Team
+    with stop_flag() as stopped:
+        # Loading torch takes seconds, in which a signal may come.
+        from . import hardware, train
+        from .team import Team
 
-    with train.stop_flag() as stopped:
         processes = hardware.processes()
         device = hardware.device(processes.local_rank)
         if processes.rank == 0:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from .config import Arithmetic, TrainConfig
 from .data import Dataset, Example
 from .errors import BackendError, at
 from .events import Metrics, say
+from .rng import Rng
 from .team import Team
 
 RUN, DONE, METRICS, FOLDER = "run.json", "done.json", "metrics.jsonl", "adapter"
@@ -58,18 +57,6 @@ def check_budget(config: TrainConfig, dataset: Dataset) -> None:
     """Refuses a budget that some row alone exceeds."""
     if config.token_budget is not None and config.token_budget < dataset.longest():
         raise BackendError("CONFIG", f"`token_budget` must be at least the longest row's {dataset.longest()} tokens, not {config.token_budget}")
-
-
-@contextmanager
-def stop_flag() -> Iterator[Callable[[], bool]]:
-    """A flag that SIGTERM and SIGINT set, instead of what they do otherwise."""
-    got: list[int] = []
-    before = {s: signal.signal(s, lambda number, _: got.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(got)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def loss_and_gradient(
@@ -228,7 +215,7 @@ class _Training:
         started = time.monotonic()
         step = progress.step + 1
         # Whatever a base may draw (dropout) is named by seed, step and process.
-        torch.manual_seed(hash((config.seed, step, team.rank)) & (2**63 - 1))
+        torch.manual_seed(int(Rng([config.seed, 4, step, team.rank]).draws(1)[0]))
         order = data.batch(len(self.dataset.examples), config.batch_size, config.seed, step - 1)
         batch = [self.dataset.examples[i] for i in order]
         labels = sum(len(example.targets()) for example in batch)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 WORTH = 8
 """A shared beginning of fewer tokens is computed for each, which is cheaper than one more pass."""
+WAVES = 16
+"""Passes one after the other at most, however contexts branch."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def pieces(contexts: Sequence[Sequence[int]]) -> list[Piece]:
             first = contexts[members[at]]
             # As many neighbours as share a worthwhile beginning with this one.
             stop, shared = at + 1, len(first) - 1
-            while stop < len(members):
+            while stop < len(members) and wave + 1 < WAVES:
                 common = min(shared, _common(first, contexts[members[stop]]))
                 if common - start < WORTH:
                     break

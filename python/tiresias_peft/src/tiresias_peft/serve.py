@@ -53,9 +53,10 @@ def answer(decider: Decider, line: bytes) -> Event:
     try:
         try:
             request = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refusal("BAD_REQUEST", f"not JSON: {error}") from None
-        return {"id": request["id"], **_serve(decider, _checked(request))}
+        checked = _checked(request)
+        return {"id": checked["id"], **_serve(decider, checked)}
     except Refusal as refusal:
         id_ = request.get("id") if isinstance(request, dict) else None
         return {"id": id_, "error": {"code": refusal.code, "message": str(refusal)}}

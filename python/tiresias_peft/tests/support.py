@@ -114,7 +114,7 @@ def write_rows(path: Path, values: list[dict[str, list[int]]]) -> Path:
     return path
 
 
-def config(base: Path, data: Path, output: Path, **changes: Any) -> dict[str, Any]:
+def config(base: Path, data: Path, output: Path, /, **changes: Any) -> dict[str, Any]:
     """A configuration of `train` that both backends take."""
     return {
         "contract": 2,

@@ -11,10 +11,12 @@ import pytest
 import support
 import torch
 
-from tiresias_peft import bases, data, optimizer, packing, train
+from tiresias_peft import bases, data, hardware, optimizer, packing, train
+from tiresias_peft import data as reading
 from tiresias_peft.config import BaseConfig, DataConfig, OptimizerConfig, load_train
 from tiresias_peft.gguf_base import permuted, unpermuted
 from tiresias_peft.rng import Rng
+from tiresias_peft.team import Team
 
 
 def load(path: Path) -> torch.nn.Module:
@@ -98,11 +100,9 @@ def test_split_batches_give_the_gradient_of_whole_ones(folder: Path, data: Path,
     for changes in ({}, {"token_budget": 45}, {"accumulate": 3}, {"gradient_checkpointing": True}):
         path = support.write_json(tmp_path / "c.json", support.config(folder, data, tmp_path / "out", **changes))
         config = load_train(path)
-        about, dataset = bases.about(config.base), None
-        from tiresias_peft import data as reading
-
+        about = bases.about(config.base)
         dataset = reading.load(config.data, about.vocabulary, about.context)
-        training = train._Training(config, about, dataset, "f32", support.CPU, train.Team(train.hardware.processes(), support.CPU), None)
+        training = train._Training(config, about, dataset, "f32", support.CPU, Team(hardware.processes(), support.CPU))
         training.adapters.initialise(3)
         with torch.no_grad():
             for weight in training.weights:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -36,21 +35,25 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
     about = bases.about(config.base)
     dataset = data.load(config.data, about.vocabulary, about.context)
     check_budget(config, dataset)
-    metrics = team.lead(lambda: _claim(config, about, dataset, arithmetic))
-    if isinstance(metrics, str):
+    identity = _identity(config, about, dataset, arithmetic)
+    if (word := team.lead(lambda: _done_before(config.output, identity))) is not None:
         if team.leads:
-            events.emit_line(metrics)
+            events.emit_line(word)
         return
-    log = Metrics(config.output / METRICS) if team.leads else None
+    training = _Training(config, about, dataset, arithmetic, device, team)
+    # Only now, so that what cannot be trained leaves nothing behind.
+    team.lead(lambda: _claim(config.output, identity))
+    if team.leads:
+        training.log = Metrics(config.output / METRICS)
     try:
-        _Training(config, about, dataset, arithmetic, device, team, log).run(stopped)
+        training.run(stopped)
     except BackendError as error:
-        if log:
-            log.record(events.error_event(error))
+        if training.log:
+            training.log.record(events.error_event(error))
         raise
     finally:
-        if log:
-            log.sync()
+        if training.log:
+            training.log.sync()
 
 
 def check_budget(config: TrainConfig, dataset: Dataset) -> None:
@@ -92,32 +95,35 @@ def _identity(config: TrainConfig, about: bases.About, dataset: Dataset, arithme
     """Whatever can change the outcome: contents of files rather than their paths, and not the threads or how often checkpoints are
     written."""
     kept = {name: value for name, value in config.raw.items() if name not in ("output", "threads", "checkpoint_every")}
-    return kept | {"arithmetic": arithmetic, "base": {"sha256": about.sha256}, "data": {"sha256": dataset.sha256}}
+    found = {"arithmetic": arithmetic, "base": {"sha256": about.sha256}, "data": {"sha256": dataset.sha256}}
+    return {name: value for name, value in (kept | found).items() if value is not None}
 
 
-def _claim(config: TrainConfig, about: bases.About, dataset: Dataset, arithmetic: Arithmetic) -> str | None:
-    """Makes the output folder this run's, or refuses if it is another's. Gives the `done` line if an earlier start came to the end."""
-    output = config.output
-    files.create_folder(output)
-    identity = json.loads(json.dumps(_identity(config, about, dataset, arithmetic)))
-    path = output / RUN
-    stored = files.read_if_present(path)
+def _done_before(output: Path, identity: dict[str, Any]) -> str | None:
+    """Refuses an output folder that is another run's. Gives the `done` line if an earlier start of this run came to the end."""
+    stored = files.read_if_present(output / RUN)
     if stored is None:
-        files.write(path, files.seal(identity))
-    else:
-        try:
-            earlier = files.unseal(stored)
-        except ValueError:
-            # A damaged one is nobody's, so that the first field differs.
-            earlier = {}
-        for field in sorted(identity.keys() | earlier.keys()):
-            if identity.get(field) != earlier.get(field):
-                raise at(
-                    "OTHER_RUN",
-                    output,
-                    f"holds a run with another `{field}`; choose another `output`, or remove this folder to start again",
-                )
+        return None
+    try:
+        earlier = files.unseal(stored)
+    except ValueError:
+        # A damaged one is nobody's, so that the first field differs.
+        earlier = {}
+    for field in sorted(identity.keys() | earlier.keys()):
+        if identity.get(field) != earlier.get(field):
+            raise at(
+                "OTHER_RUN",
+                output,
+                f"holds a run with another `{field}`; choose another `output`, or remove this folder to start again",
+            )
     return _finished(output)
+
+
+def _claim(output: Path, identity: dict[str, Any]) -> None:
+    """Makes the output folder this run's."""
+    files.create_folder(output)
+    if not (output / RUN).exists():
+        files.write(output / RUN, files.seal(identity))
 
 
 def _finished(output: Path) -> str | None:
@@ -147,10 +153,11 @@ class _Training:
         arithmetic: Arithmetic,
         device: torch.device,
         team: Team,
-        log: Metrics | None,
     ) -> None:
         self.config, self.about, self.dataset, self.arithmetic = config, about, dataset, arithmetic
-        self.device, self.team, self.log = device, team, log
+        self.device, self.team = device, team
+        self.log: Metrics | None = None
+        """Of the process that leads."""
         self.base_name = config.base.path.resolve().name
         _, model = bases.load(config.base, arithmetic, device)
         try:

@@ -20,7 +20,7 @@ from tiresias_peft.team import Team
 
 
 def load(path: Path) -> torch.nn.Module:
-    return bases.load(BaseConfig(path, None), "f32", support.CPU)[1]
+    return bases.load(bases.about(BaseConfig(path, None)), "f32", support.CPU)
 
 
 def test_order_is_candles() -> None:
@@ -133,7 +133,8 @@ def test_gguf_is_read_as_what_was_written(kind: str, tied: bool, tmp_path: Path)
     model = support.tiny(tied)
     format_ = gguf.GGMLQuantizationType[kind]
     path = support.write_gguf(tmp_path / "tiny.gguf", model, format_)
-    about, read = bases.load(BaseConfig(path, None), "f32", support.CPU)
+    about = bases.about(BaseConfig(path, None))
+    read = bases.load(about, "f32", support.CPU)
     assert (about.name, about.quantization, about.vocabulary, about.context) == ("tiny", kind, support.VOCABULARY, support.CONTEXT)
     assert about.parameters == sum(w.numel() for w in model.parameters())
     assert about.config.tie_word_embeddings == tied

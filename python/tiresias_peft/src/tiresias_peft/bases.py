@@ -33,6 +33,8 @@ class About:
     parameters: int
     config: Any
     """transformers' configuration."""
+    gguf: GgufBase | None = None
+    """The opened file, if it is one."""
 
     @property
     def vocabulary(self) -> int:
@@ -43,27 +45,22 @@ class About:
         return self.config.max_position_embeddings
 
 
-def about(base: BaseConfig) -> About:
-    """Reads and checks what comes before the weights, and their hash."""
-    return _open(base)[0]
-
-
-def load(base: BaseConfig, arithmetic: Arithmetic, device: torch.device) -> tuple[About, Any]:
-    """The base and its model, frozen, on the device. Linear maps are NF4 if wanted; everything else of the model then is bf16."""
-    found, gguf = _open(base)
+def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
+    """The base's model, frozen, on the device. Linear maps are NF4 if wanted; everything else of the model then is bf16."""
     dtype = torch.float32 if arithmetic == "f32" else torch.bfloat16
     try:
-        model = gguf.load(dtype) if gguf else _load_folder(base.path, found.config, dtype)
+        model = about.gguf.load(dtype) if about.gguf else _load_folder(about.path, about.config, dtype)
     except ValueError as error:
-        raise at("BASE_MODEL", base.path, str(error)) from error
+        raise at("BASE_MODEL", about.path, str(error)) from error
     model.requires_grad_(False)
     model.set_attn_implementation(attention.NAME)
     if arithmetic == "nf4":
         _to_nf4(model)
-    return found, model.to(device)
+    return model.to(device)
 
 
-def _open(base: BaseConfig) -> tuple[About, GgufBase | None]:
+def about(base: BaseConfig) -> About:
+    """Reads and checks what comes before the weights, and the hash of all."""
     path = base.path
     try:
         found = folder_sha256(path) if path.is_dir() else sha256_file(path)
@@ -73,11 +70,11 @@ def _open(base: BaseConfig) -> tuple[About, GgufBase | None]:
         raise at("BASE_MODEL", path, f"has SHA-256 {found}, not the configured {base.sha256}; fetch it again or mend `base.sha256`")
     try:
         if path.is_dir():
-            return _about_folder(path, found), None
+            return _about_folder(path, found)
         gguf = GgufBase(path)
     except ValueError as error:
         raise at("BASE_MODEL", path, str(error)) from error
-    return About(path, found, gguf.name, gguf.quantization, gguf.parameters, gguf.config), gguf
+    return About(path, found, gguf.name, gguf.quantization, gguf.parameters, gguf.config, gguf)
 
 
 def folder_sha256(path: Path) -> str:
@@ -133,6 +130,8 @@ def _load_folder(path: Path, config: Any, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            # Not to be ignored, but to be told which below.
+            ignore_mismatched_sizes=True,
         )
     except Exception as error:  # a hostile file may raise anything
         raise ValueError(f"the weights cannot be read: {error}; fetch the folder again") from error

@@ -19,7 +19,8 @@ from .gguf_base import MODULES, permuted, unpermuted
 def merge(base: Path, adapter: Path, output: Path, dtype: str) -> None:
     """Writes base and adapter as one folder that transformers loads; the tokenizer's files come along if the base has them."""
     _must_be_new(output)
-    about, model = bases.load(BaseConfig(base, None), "f32", torch.device("cpu"))
+    about = bases.about(BaseConfig(base, None))
+    model = bases.load(about, "f32", torch.device("cpu"))
     merged = adapters.load(adapter, about, model).model.merge_and_unload()
     merged.to(torch.float32 if dtype == "f32" else torch.bfloat16)
     temporary = output.with_name(f".{output.name}.tmp")
@@ -38,10 +39,10 @@ def merge(base: Path, adapter: Path, output: Path, dtype: str) -> None:
 def export_gguf(base: Path, adapter: Path, output: Path) -> None:
     """Writes an adapter of a llama as GGUF, in f32, for llama.cpp's `--lora`. The adapter must belong to the base."""
     _must_be_new(output)
-    about, model = bases.load(BaseConfig(base, None), "f32", torch.device("cpu"))
+    about = bases.about(BaseConfig(base, None))
     if about.config.model_type != "llama":
         raise at("BASE_MODEL", base, f"is a {about.config.model_type}; only adapters of a llama can be written as GGUF")
-    loaded = adapters.load(adapter, about, model)
+    loaded = adapters.load(adapter, about, bases.load(about, "f32", torch.device("cpu")))
     temporary = output.with_name(f".{output.name}.tmp")
     try:
         writer = gguf.GGUFWriter(temporary, "llama")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, GGUFReader
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
 from gguf.quants import dequantize
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -33,6 +34,28 @@ def unpermuted(rows: np.ndarray, heads: int) -> np.ndarray:
     return rows.reshape(heads, -1, 2, rows.shape[-1]).swapaxes(1, 2).reshape(rows.shape)
 
 
+class _Reader(GGUFReader):
+    """The library's reader, but a tokenizer's lists are passed over: it makes several objects of each of their hundred thousand
+    texts, which takes seconds, and nobody here asks for them."""
+
+    def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+        if raw_type != GGUFValueType.ARRAY:
+            return super()._get_field_parts(orig_offs, raw_type)
+        kind, count = GGUFValueType(int(self._get(orig_offs, np.uint32)[0])), int(self._get(orig_offs + 4, np.uint64)[0])
+        at = orig_offs + 12
+        if count < 1000 or kind == GGUFValueType.ARRAY or self.byte_order != "I":
+            return super()._get_field_parts(orig_offs, raw_type)
+        if kind == GGUFValueType.STRING:
+            view, size = memoryview(self.data), len(self.data)
+            for _ in range(count):
+                at += 8 + int.from_bytes(view[at : at + 8], sys.byteorder)
+                if at > size:
+                    raise ValueError("a list of texts goes past the end of the file")
+        else:
+            at += count * np.dtype(self.gguf_scalar_to_np[kind]).itemsize
+        return at - orig_offs, [self.data[orig_offs:at]], [], [GGUFValueType.ARRAY, kind]
+
+
 class GgufBase:
     """The file, opened. Raises ValueError for whatever is not computed here."""
 
@@ -41,7 +64,7 @@ class GgufBase:
             if file.read(4) != b"GGUF":
                 raise ValueError("not a readable GGUF file: it does not begin with GGUF; fetch it again")
         try:
-            reader = GGUFReader(path)
+            reader = _Reader(path)
         except Exception as error:  # the reader has no error of its own: a hostile file may raise anything
             raise ValueError(f"not a readable GGUF file: {error}; fetch it again") from error
         self._fields = {name: field for name, field in reader.fields.items() if not name.startswith("tokenizer.")}
@@ -104,7 +127,7 @@ class GgufBase:
         if found != shape:
             raise ValueError(f"tensor `{name}` is {found}, but the header says {shape}; fetch it again")
         try:
-            return np.asarray(dequantize(tensor.data, kind), dtype=np.float32).reshape(shape)
+            return np.asarray(dequantize(tensor.data.view(np.ndarray), kind), dtype=np.float32).reshape(shape)
         except NotImplementedError:
             raise ValueError(f"tensor `{name}`: unsupported quantisation {kind.name}; name another model") from None
 

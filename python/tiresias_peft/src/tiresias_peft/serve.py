@@ -21,7 +21,8 @@ def decider(config: DecideConfig, device: torch.device) -> Decider:
     """The model that a configuration names, with its adapter."""
     torch.set_num_threads(config.threads)
     arithmetic = hardware.arithmetic(config.arithmetic, device)
-    about, model = bases.load(config.base, arithmetic, device)
+    about = bases.about(config.base)
+    model = bases.load(about, arithmetic, device)
     if config.adapter is not None:
         model = adapters.load(config.adapter, about, model).model
         # Merged, a decision costs no more than the base's. 4-bit weights would lose the adapter to rounding, and bf16 a part of it.

@@ -159,7 +159,7 @@ class _Training:
         self.log: Metrics | None = None
         """Of the process that leads."""
         self.base_name = config.base.path.resolve().name
-        _, model = bases.load(config.base, arithmetic, device)
+        model = bases.load(about, arithmetic, device)
         try:
             self.adapters = Adapters(model, config.lora)
         except ValueError as error:

@@ -18,8 +18,8 @@ TOLERANCE = 1e-3
 """Of log-probabilities, in both directions. Both compute in f32 and differ in the order of their sums."""
 
 
-def peft_logprobs(base: Path, adapter: Path | None, contexts: list[list[int]], candidates: list[int], threads: int = 1) -> torch.Tensor:
-    decider = serve.decider(DecideConfig(BaseConfig(base, None), adapter, threads, "f32"), support.CPU)
+def peft_logprobs(base: Path, adapter: Path | None, contexts: list[list[int]], candidates: list[int]) -> torch.Tensor:
+    decider = serve.decider(DecideConfig(BaseConfig(base, None), adapter, 1, "f32"), support.CPU)
     return torch.tensor(decider.open(contexts, candidates)[1], dtype=torch.float64)
 
 
@@ -79,20 +79,18 @@ def test_adapters_go_both_ways(run: str, gguf_file: Path, data: Path, tmp_path: 
 def test_smollm2_adapters_go_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = support.smollm2()
     data = support.write_rows(tmp_path / "rows.parquet", support.rows(4, vocabulary=200, low=20, high=30))
-    changes: dict[str, Any] = {"steps": 2, "batch_size": 2, "lora": {"r": 4, "alpha": 8, "targets": list(MODULES)}, "threads": 2}
+    changes: dict[str, Any] = {"steps": 2, "batch_size": 2, "lora": {"r": 4, "alpha": 8, "targets": list(MODULES)}}
     ours, theirs = both_train(base, data, tmp_path, capsys, **changes)
-    torch.set_num_threads(1)
     for a, b in zip(steps(ours), steps(theirs), strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-3) and a["grad_norm"] == pytest.approx(b["grad_norm"], rel=5e-3)
     contexts, candidates = [[37, 28, 33, 28, 34, 32, 198, 35, 28, 32], [1, 4093, 198, 19556, 28], list(range(30, 190))], list(range(32, 42))
     bare = support.candle_logprobs(base, None, contexts, candidates, tmp_path)
     for run in ("ours", "theirs"):
         adapter = tmp_path / run / "adapter"
-        mine = peft_logprobs(base, adapter, contexts, candidates, 2)
+        mine = peft_logprobs(base, adapter, contexts, candidates)
         other = support.candle_logprobs(base, adapter, contexts, candidates, tmp_path)
         assert (mine - other).abs().max() < TOLERANCE
         assert (mine - bare).abs().max() > 10 * TOLERANCE, "the adapter does nothing"
-    torch.set_num_threads(1)
 
 
 def test_merged_weights_decide_alike(gguf_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

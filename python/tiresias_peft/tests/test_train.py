@@ -360,3 +360,51 @@ def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp
     ours = adapters.read(tmp_path / "whole" / "adapter", None)[1]
     theirs = adapters.read(tmp_path / "two" / "adapter", None)[1]
     assert all((ours[k] - theirs[k]).abs().max() < 1e-4 for k in ours)
+
+
+def test_dry_runs_estimate_and_write_nothing(
+    folder: Path, data: Path, tmp_path: Path, main: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals = {}
+    for arithmetic in ("f32", "bf16", "nf4"):
+        for checkpointing in (False, True):
+            value = support.config(folder, data, tmp_path / "out", arithmetic=arithmetic, gradient_checkpointing=checkpointing)
+            code, lines = main("train", "--dry-run", "--config", support.write_json(tmp_path / "c.json", value))
+            assert code == 0 and [line["event"] for line in lines] == ["backend", "estimate"]
+            estimate, model = lines[1], support.tiny()
+            parts = estimate["memory_bytes"]
+            assert sum(parts.values()) == pytest.approx(2 * parts["total"], abs=10)
+            assert estimate["parameters"] == sum(w.numel() for w in model.parameters()) and estimate["trainable"] == 8192
+            assert parts["moments"] == 2 * parts["gradients"] == 8 * 8192
+            assert estimate["seconds"] == pytest.approx(6 * estimate["seconds_per_step"]) and estimate["tokens_per_second"] > 0
+            totals[arithmetic, checkpointing] = parts
+    assert not (tmp_path / "out").exists()
+    assert totals["f32", False]["weights"] > totals["bf16", False]["weights"] > totals["nf4", False]["weights"]
+    assert totals["f32", True]["activations"] < totals["f32", False]["activations"]
+
+
+def test_activations_are_estimated_as_they_are(folder: Path, data: Path, tmp_path: Path) -> None:
+    from tiresias_peft import bases, estimates, packing
+    from tiresias_peft import data as reading
+    from tiresias_peft.config import load_train
+
+    config = load_train(support.write_json(tmp_path / "c.json", support.config(folder, data, tmp_path / "out")))
+    about = bases.about(config.base)
+    examples = reading.load(config.data, about.vocabulary, about.context).examples
+    wrapped = adapters.Adapters(bases.load(about, "f32", support.CPU), config.lora)
+    pack = packing.pack(examples)
+    weights = {w.data_ptr() for w in wrapped.model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if tensor.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = torch.nn.functional.cross_entropy(train.packed_logits(wrapped.model, pack), pack.targets)
+    tokens = sum(pack.lengths)
+    parts = estimates.memory(estimates.shape(about), config, "f32", "cpu", tokens, len(pack.targets))
+    assert loss.requires_grad
+    assert sum(kept.values()) == pytest.approx(parts["activations"] + parts["logits"], rel=0.25)

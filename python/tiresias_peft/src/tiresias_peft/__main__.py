@@ -62,7 +62,7 @@ def _train(arguments: argparse.Namespace) -> None:
         if arguments.dry_run:
             from . import estimates
 
-            return estimates.run(config, device)
+            return estimates.run(config, device, processes.count)
         team = Team(processes, device)
         try:
             train.run(config, device, team, stopped)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .config import DataConfig
-from .errors import at, io_error
+from .errors import BackendError, at, io_error
 from .files import sha256_file
 from .rng import Rng
 
@@ -42,6 +42,11 @@ class Dataset:
 
     def longest(self) -> int:
         return max(len(example.ids) for example in self.examples)
+
+    def check_budget(self, token_budget: int | None) -> None:
+        """Refuses a budget of tokens that some row alone exceeds."""
+        if token_budget is not None and token_budget < self.longest():
+            raise BackendError("CONFIG", f"`token_budget` must be at least the longest row's {self.longest()} tokens, not {token_budget}")
 
 
 def load(files: tuple[DataConfig, ...], vocabulary: int, context: int) -> Dataset:

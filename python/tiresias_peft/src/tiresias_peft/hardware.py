@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,3 +50,14 @@ def arithmetic(wanted: Arithmetic | None, device: torch.device) -> Arithmetic:
     if wanted == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise BackendError("CONFIG", "`arithmetic`: this card has no bf16; set `arithmetic` to f32")
     return wanted
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that is free, if the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        rows = dict(row.split(":", 1) for row in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None

@@ -12,7 +12,7 @@ import peft
 import torch
 import transformers
 
-from . import CONTRACT, __version__, adapters, bases, checkpoints, data, events, files, hardware, optimizer, packing
+from . import CONTRACT, __version__, adapters, bases, checkpoints, data, estimates, events, files, hardware, optimizer, packing
 from .adapters import Adapters
 from .attention import Segment
 from .checkpoints import Progress
@@ -34,12 +34,13 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
     arithmetic = hardware.arithmetic(config.arithmetic, device)
     about = bases.about(config.base)
     dataset = data.load(config.data, about.vocabulary, about.context)
-    check_budget(config, dataset)
+    dataset.check_budget(config.token_budget)
     identity = _identity(config, about, dataset, arithmetic)
     if (word := team.lead(lambda: _done_before(config.output, identity))) is not None:
         if team.leads:
             events.emit_line(word)
         return
+    estimates.check_memory(config, about, device)
     training = _Training(config, about, dataset, arithmetic, device, team)
     # Only now, so that what cannot be trained leaves nothing behind.
     team.lead(lambda: _claim(config.output, identity))
@@ -54,12 +55,6 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
     finally:
         if training.log:
             training.log.sync()
-
-
-def check_budget(config: TrainConfig, dataset: Dataset) -> None:
-    """Refuses a budget that some row alone exceeds."""
-    if config.token_budget is not None and config.token_budget < dataset.longest():
-        raise BackendError("CONFIG", f"`token_budget` must be at least the longest row's {dataset.longest()} tokens, not {config.token_budget}")
 
 
 def loss_and_gradient(

@@ -107,7 +107,9 @@ def write_rows(path: Path, values: list[dict[str, list[int]]]) -> Path:
         import pyarrow
         import pyarrow.parquet
 
-        columns = {name: pyarrow.array([row[name] for row in values], pyarrow.list_(pyarrow.int32())) for name in ("input_ids", "labels")}
+        columns = {
+            name: pyarrow.array([row[name] for row in values], pyarrow.list_(pyarrow.int32())) for name in ("input_ids", "labels")
+        }
         pyarrow.parquet.write_table(pyarrow.table(columns), path)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in values))
@@ -176,7 +178,9 @@ def candle(mode: str, value: dict[str, Any], folder: Path, stdin: str = "") -> l
     return lines(finished.stdout)
 
 
-def candle_logprobs(base: Path, adapter: Path | None, contexts: list[list[int]], candidates: list[int], folder: Path) -> torch.Tensor:
+def candle_logprobs(
+    base: Path, adapter: Path | None, contexts: list[list[int]], candidates: list[int], folder: Path
+) -> torch.Tensor:
     value: dict[str, Any] = {"base": {"path": str(base)}, "threads": 1}
     if adapter:
         value["adapter"] = str(adapter)

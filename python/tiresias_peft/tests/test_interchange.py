@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tiresias_peft import __main__, adapters, bases, export, serve
-from tiresias_peft.config import BaseConfig, DecideConfig, MODULES
+from tiresias_peft.config import MODULES, BaseConfig, DecideConfig
 
 TOLERANCE = 1e-3
 """Of log-probabilities, in both directions. Both compute in f32 and differ in the order of their sums."""
@@ -83,7 +83,10 @@ def test_smollm2_adapters_go_both_ways(tmp_path: Path, capsys: pytest.CaptureFix
     ours, theirs = both_train(base, data, tmp_path, capsys, **changes)
     for a, b in zip(steps(ours), steps(theirs), strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-3) and a["grad_norm"] == pytest.approx(b["grad_norm"], rel=5e-3)
-    contexts, candidates = [[37, 28, 33, 28, 34, 32, 198, 35, 28, 32], [1, 4093, 198, 19556, 28], list(range(30, 190))], list(range(32, 42))
+    contexts, candidates = (
+        [[37, 28, 33, 28, 34, 32, 198, 35, 28, 32], [1, 4093, 198, 19556, 28], list(range(30, 190))],
+        list(range(32, 42)),
+    )
     bare = support.candle_logprobs(base, None, contexts, candidates, tmp_path)
     for run in ("ours", "theirs"):
         adapter = tmp_path / run / "adapter"

@@ -96,7 +96,12 @@ def test_the_contract_is_kept(started: Main, folder: Path, data: Path, tmp_path:
     assert code == 0 and again == [backend, done] and contents(out / "adapter") == before
     # Threads, output and checkpoints do not make another run; anything else does.
     assert started(threads=2, checkpoint_every=3)[1][1:] == [done]
-    for field, value in {"seed": 8, "batch_size": 6, "arithmetic": "bf16", "lora": {"r": 2, "alpha": 8, "targets": ["q_proj"]}}.items():
+    for field, value in {
+        "seed": 8,
+        "batch_size": 6,
+        "arithmetic": "bf16",
+        "lora": {"r": 2, "alpha": 8, "targets": ["q_proj"]},
+    }.items():
         code, lines = started(**{field: value})
         assert (code, lines[-1]["code"]) == (2, "OTHER_RUN") and f"`{field}`" in lines[-1]["message"]
 
@@ -139,7 +144,9 @@ def test_a_killed_process_resumes_exactly(started: Main, folder: Path, data: Pat
     value = support.config(folder, data, tmp_path / "out", steps=400, checkpoint_every=2)
     path = support.write_json(tmp_path / "long.json", value)
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75)):
-        process = subprocess.Popen(support.peft_command("train", "--config", path), stdout=subprocess.PIPE, text=True, env=support.environment())
+        process = subprocess.Popen(
+            support.peft_command("train", "--config", path), stdout=subprocess.PIPE, text=True, env=support.environment()
+        )
         assert process.stdout is not None
         seen = []
         for text in process.stdout:
@@ -311,7 +318,10 @@ def test_adapters_are_held_against_their_base(started: Main, folder: Path, gguf_
     keys = sorted(tensors)
     surplus = "base_model.model.model.layers.2.mlp.up_proj.lora_A.weight"
     for changed, word in (
-        ({k: v for k, v in tensors.items() if k not in keys[:2]}, f"lacks 2 tensors that the base and `adapter_config.json` call for: `{keys[0]}`, `{keys[1]}`"),
+        (
+            {k: v for k, v in tensors.items() if k not in keys[:2]},
+            f"lacks 2 tensors that the base and `adapter_config.json` call for: `{keys[0]}`, `{keys[1]}`",
+        ),
         ({**tensors, surplus: torch.zeros(4, 64)}, f"`{surplus}`"),
         ({**tensors, keys[0]: torch.zeros(4, 63)}, f"`{keys[0]}` is [4, 63]"),
     ):
@@ -348,7 +358,19 @@ def test_nf4_learns_too_where_bitsandbytes_is(started: Main) -> None:
 def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path) -> None:
     whole, _ = reference(started, tmp_path)
     path = support.write_json(tmp_path / "two.json", support.config(folder, data, tmp_path / "two"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tiresias_peft", "train", "--config", str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "tiresias_peft",
+        "train",
+        "--config",
+        str(path),
+    ]
     finished = subprocess.run(command, capture_output=True, text=True, env=support.environment())
     assert finished.returncode == 0, finished.stderr
     lines = support.lines(finished.stdout)

@@ -141,7 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         else:
             traceback.print_exc()
-            error = BackendError("INTERNAL", f"internal error: {type(caught).__name__}: {caught}; this is a bug in {PROGRAM}, please report it")
+            error = BackendError(
+                "INTERNAL", f"internal error: {type(caught).__name__}: {caught}; this is a bug in {PROGRAM}, please report it"
+            )
     say(f"{PROGRAM}: {error}")
     if int(os.environ.get("RANK", "0")) == 0:
         try:

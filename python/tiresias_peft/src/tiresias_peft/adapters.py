@@ -36,13 +36,16 @@ class Adapters:
             raise ValueError(f"the base model has no module {', '.join(missing)}; take it out of the adapter's targets")
         alpha: Any = settings.alpha
         lora = LoraConfig(
-            task_type="CAUSAL_LM", r=settings.r, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(settings.targets), bias="none"
+            task_type="CAUSAL_LM",
+            r=settings.r,
+            lora_alpha=alpha,
+            lora_dropout=0.0,
+            target_modules=list(settings.targets),
+            bias="none",
         )
         self.settings = settings
         self.model: PeftModel = get_peft_model(model, lora)
-        found = {
-            name.replace(".default.", "."): weight for name, weight in self.model.named_parameters() if weight.requires_grad
-        }
+        found = {name.replace(".default.", "."): weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         for name in found:
             if not _KEY.fullmatch(name):
                 raise ValueError(f"cannot adapt `{name}`; name another model")

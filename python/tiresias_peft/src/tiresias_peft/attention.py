@@ -73,12 +73,12 @@ class _Settings:
 def _sdpa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, settings: _Settings) -> torch.Tensor:
     new, total = query.shape[2], key.shape[2]
     mask = None
-    windowed = settings.window is not None and settings.window < total
-    if windowed or 1 < new < total:
+    window = total if settings.window is None else settings.window
+    if window < total or 1 < new < total:
         ahead = torch.arange(total - new, total, device=query.device)[:, None] - torch.arange(total, device=query.device)
         mask = ahead >= 0
-        if windowed:
-            mask &= ahead < settings.window
+        if window < total:
+            mask &= ahead < window
     return scaled_dot_product_attention(
         query,
         key,
@@ -91,7 +91,9 @@ def _sdpa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, settings:
     )
 
 
-def _in_runs(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: list[Segment], settings: _Settings) -> torch.Tensor:
+def _in_runs(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: list[Segment], settings: _Settings
+) -> torch.Tensor:
     """Neighbouring rows of one length are one batch."""
     out, start = [], 0
     for length, run in groupby(segments, key=lambda s: s.length):
@@ -143,7 +145,9 @@ def _with_caches(
     return out[None]
 
 
-def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: list[Segment], settings: _Settings) -> torch.Tensor:
+def _varlen(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: list[Segment], settings: _Settings
+) -> torch.Tensor:
     """All rows in one call of the kernel for rows of many lengths."""
     from torch.nn.attention.varlen import varlen_attn
 
@@ -152,9 +156,8 @@ def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segment
     q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
     window = (-1 if settings.window is None else settings.window - 1, 0)
     longest = max(lengths)
-    out = varlen_attn(
-        q, k, v, ends, ends, longest, longest, scale=settings.scale, window_size=window, enable_gqa=settings.grouped
-    )
+    out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=settings.scale, window_size=window, enable_gqa=settings.grouped)
+    assert isinstance(out, torch.Tensor)
     return out[None]
 
 

@@ -49,7 +49,7 @@ def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
     """The base's model, frozen, on the device. Linear maps are NF4 if wanted; everything else of the model then is bf16."""
     dtype = torch.float32 if arithmetic == "f32" else torch.bfloat16
     try:
-        model = about.gguf.load(dtype) if about.gguf else _load_folder(about.path, about.config, dtype)
+        model: Any = about.gguf.load(dtype) if about.gguf else _load_folder(about.path, about.config, dtype)
     except ValueError as error:
         raise at("BASE_MODEL", about.path, str(error)) from error
     model.requires_grad_(False)
@@ -65,7 +65,9 @@ def about(base: BaseConfig) -> About:
     try:
         found = folder_sha256(path) if path.is_dir() else sha256_file(path)
     except OSError as error:
-        raise at("BASE_MODEL", path, f"cannot read the base model: {error.strerror}; fetch it again, or mend `base.path`") from error
+        raise at(
+            "BASE_MODEL", path, f"cannot read the base model: {error.strerror}; fetch it again, or mend `base.path`"
+        ) from error
     if base.sha256 is not None and base.sha256 != found:
         raise at("BASE_MODEL", path, f"has SHA-256 {found}, not the configured {base.sha256}; fetch it again or mend `base.sha256`")
     try:
@@ -93,7 +95,9 @@ def _about_folder(path: Path, digest: str) -> About:
     except Exception as error:
         raise ValueError(f"`config.json` cannot be read: {error}; fetch the folder again") from error
     if config.model_type not in ARCHITECTURES:
-        raise ValueError(f"unsupported architecture `{config.model_type}` (supported: {', '.join(ARCHITECTURES)}); name another model")
+        raise ValueError(
+            f"unsupported architecture `{config.model_type}` (supported: {', '.join(ARCHITECTURES)}); name another model"
+        )
     if getattr(config, "quantization_config", None):
         raise ValueError("is quantised already; name the folder of the unquantised model, and set `arithmetic`")
     parameters, dtype = 0, "F32"
@@ -121,8 +125,10 @@ def _header(file: Path) -> dict[str, Any]:
 
 
 def _load_folder(path: Path, config: Any, dtype: torch.dtype) -> Any:
+    # With output_loading_info it gives a pair, which its type does not say.
+    loader: Any = AutoModelForCausalLM
     try:
-        model, told = AutoModelForCausalLM.from_pretrained(
+        model, told = loader.from_pretrained(
             path,
             config=config,
             dtype=dtype,
@@ -136,7 +142,11 @@ def _load_folder(path: Path, config: Any, dtype: torch.dtype) -> Any:
     except Exception as error:  # a hostile file may raise anything
         raise ValueError(f"the weights cannot be read: {error}; fetch the folder again") from error
     # transformers itself only warns of these, and fills what is missing with random numbers.
-    for key, what in (("missing_keys", "lacks"), ("unexpected_keys", "has, against its config.json,"), ("mismatched_keys", "has in another shape")):
+    for key, what in (
+        ("missing_keys", "lacks"),
+        ("unexpected_keys", "has, against its config.json,"),
+        ("mismatched_keys", "has in another shape"),
+    ):
         if names := sorted(str(name) for name in told.get(key) or ()):
             raise ValueError(f"{what} {len(names)} tensors: {', '.join(names[:8])}; fetch the folder again")
     return model
@@ -149,7 +159,8 @@ def _to_nf4(model: Any) -> None:
         import bitsandbytes
     except ImportError:
         raise BackendError(
-            "CONFIG", "`arithmetic` nf4 needs the package bitsandbytes; install requirements-cuda.txt, or set `arithmetic` to bf16 or f32"
+            "CONFIG",
+            "`arithmetic` nf4 needs the package bitsandbytes; install requirements-cuda.txt, or set `arithmetic` to bf16 or f32",
         ) from None
     for name, linear in list(model.named_modules()):
         if type(linear) is not torch.nn.Linear or linear is model.get_output_embeddings():

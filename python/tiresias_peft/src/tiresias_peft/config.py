@@ -256,5 +256,3 @@ def load_decide(path: Path) -> DecideConfig:
     except _Fault as fault:
         raise at("CONFIG", path, str(fault)) from None
     return config
-
-

@@ -46,7 +46,9 @@ class Dataset:
     def check_budget(self, token_budget: int | None) -> None:
         """Refuses a budget of tokens that some row alone exceeds."""
         if token_budget is not None and token_budget < self.longest():
-            raise BackendError("CONFIG", f"`token_budget` must be at least the longest row's {self.longest()} tokens, not {token_budget}")
+            raise BackendError(
+                "CONFIG", f"`token_budget` must be at least the longest row's {self.longest()} tokens, not {token_budget}"
+            )
 
 
 def load(files: tuple[DataConfig, ...], vocabulary: int, context: int) -> Dataset:

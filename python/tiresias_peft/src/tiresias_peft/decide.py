@@ -60,7 +60,9 @@ class Decider:
         for wave in range(max((piece.wave for piece in tree), default=-1) + 1):
             members = [i for i, piece in enumerate(tree) if piece.wave == wave]
             turns = [
-                _Turn(piece.tokens, 0, {}) if piece.parent is None else _Turn(piece.tokens, lengths[piece.parent], caches[piece.parent])
+                _Turn(piece.tokens, 0, {})
+                if piece.parent is None
+                else _Turn(piece.tokens, lengths[piece.parent], caches[piece.parent])
                 for piece in (tree[i] for i in members)
             ]
             wanted: list[Sequence[int]] = [() if tree[i].context is None else candidates for i in members]
@@ -152,5 +154,3 @@ def _chunks(turns: list[_Turn], limit: int) -> Iterator[range]:
         tokens += len(turn.tokens)
     if turns:
         yield range(start, len(turns))
-
-

@@ -81,7 +81,9 @@ def memory(shape: Shape, config: TrainConfig, arithmetic: Arithmetic, device: st
     others = shape.parameters - shape.linear
     trained = shape.trained(config.lora.r, config.lora.targets)
     norms = 0 if arithmetic == "f32" else 8 * shape.hidden
-    layer = e * (4 * shape.hidden + 3 * shape.q + 2 * shape.kv + 4 * shape.ffn + 2 * config.lora.r * len(config.lora.targets)) + norms
+    layer = (
+        e * (4 * shape.hidden + 3 * shape.q + 2 * shape.kv + 4 * shape.ffn + 2 * config.lora.r * len(config.lora.targets)) + norms
+    )
     kept = shape.layers * e * shape.hidden + layer if config.gradient_checkpointing else shape.layers * layer
     parts = {
         "weights": shape.linear * (0.5 + 1 / 64 + 4 / (64 * 256)) + others * 2 if arithmetic == "nf4" else shape.parameters * e,
@@ -111,10 +113,10 @@ def operations(shape: Shape, config: TrainConfig, examples: list[Example]) -> fl
 
 def rate(arithmetic: Arithmetic, device: torch.device) -> float:
     """Operations a second of a large matrix product here."""
-    n = 1024 if device.type == "cpu" else 8192
+    n = 512 if device.type == "cpu" else 8192
     a = torch.randn(n, n, device=device, dtype=torch.float32 if arithmetic == "f32" else torch.bfloat16)
-    best = float("inf")
-    for _ in range(4):
+    best, begun = float("inf"), time.perf_counter()
+    while best == float("inf") or time.perf_counter() - begun < 0.3:
         started = time.perf_counter()
         a @ a
         if device.type == "cuda":
@@ -159,7 +161,9 @@ def run(config: TrainConfig, device: torch.device, processes: int) -> None:
     dataset.check_budget(config.token_budget)
     found = estimate(config, about, dataset, device, processes)
     emit(found)
-    say(f"{about.parameters:,} weights in {found['arithmetic']}, {found['trainable']:,} trained; up to {found['pass_tokens']:,} tokens a pass")
+    say(
+        f"{about.parameters:,} weights in {found['arithmetic']}, {found['trainable']:,} trained; up to {found['pass_tokens']:,} tokens a pass"
+    )
     for name, value in found["memory_bytes"].items():
         say(f"  {name:<12}{value / 1e9:9.2f} GB")
     say(
@@ -182,5 +186,6 @@ def check_memory(config: TrainConfig, about: bases.About, device: torch.device) 
     parts = memory(shape(about), config, hardware.arithmetic(config.arithmetic, device), device.type, 0, 0)
     if free is not None and parts["total"] > free:
         raise BackendError(
-            "MEMORY", f"this training needs {parts['total'] / 1e9:.1f} GB before any token, but the card has {free / 1e9:.1f} GB free; {LOWER}"
+            "MEMORY",
+            f"this training needs {parts['total'] / 1e9:.1f} GB before any token, but the card has {free / 1e9:.1f} GB free; {LOWER}",
         )

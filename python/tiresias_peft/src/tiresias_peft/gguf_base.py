@@ -46,7 +46,7 @@ class _Reader(GGUFReader):
         if count < 1000 or kind == GGUFValueType.ARRAY or self.byte_order != "I":
             return super()._get_field_parts(orig_offs, raw_type)
         if kind == GGUFValueType.STRING:
-            view, size = memoryview(self.data), len(self.data)
+            view, size = memoryview(self.data.view(np.ndarray)), len(self.data)
             for _ in range(count):
                 at += 8 + int.from_bytes(view[at : at + 8], sys.byteorder)
                 if at > size:
@@ -133,7 +133,7 @@ class GgufBase:
 
     def load(self, dtype: torch.dtype) -> LlamaForCausalLM:
         """The model."""
-        config = self.config
+        config: Any = self.config
         names = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}
         if not config.tie_word_embeddings:
             names["lm_head.weight"] = "output.weight"

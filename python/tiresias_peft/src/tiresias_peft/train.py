@@ -12,7 +12,20 @@ import peft
 import torch
 import transformers
 
-from . import CONTRACT, __version__, adapters, bases, checkpoints, data, estimates, events, files, hardware, optimizer, packing
+from . import (
+    CONTRACT,
+    __version__,
+    adapters,
+    bases,
+    checkpoints,
+    data,
+    estimates,
+    events,
+    files,
+    hardware,
+    optimizer,
+    packing,
+)
 from .adapters import Adapters
 from .attention import Segment
 from .checkpoints import Progress
@@ -30,7 +43,9 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
     """Trains to the end, or until `stopped`, resuming what is there."""
     torch.set_num_threads(config.threads)
     if config.batch_size < team.count:
-        raise BackendError("CONFIG", f"`batch_size` {config.batch_size} is less than the {team.count} processes; each needs a row a step")
+        raise BackendError(
+            "CONFIG", f"`batch_size` {config.batch_size} is less than the {team.count} processes; each needs a row a step"
+        )
     arithmetic = hardware.arithmetic(config.arithmetic, device)
     about = bases.about(config.base)
     dataset = data.load(config.data, about.vocabulary, about.context)
@@ -186,7 +201,9 @@ class _Training:
             if self.team.sum([float(stopped())])[0] > 0:
                 if saved_at != progress.step:
                     self._save()
-                raise BackendError("STOPPED", f"stopped by a signal after step {progress.step}; run the same command again to go on from there")
+                raise BackendError(
+                    "STOPPED", f"stopped by a signal after step {progress.step}; run the same command again to go on from there"
+                )
             self._step()
             if progress.step % config.checkpoint_every == 0:
                 self._save()

@@ -46,7 +46,8 @@ class _Reader(GGUFReader):
         if count < 1000 or kind == GGUFValueType.ARRAY or self.byte_order != "I":
             return super()._get_field_parts(orig_offs, raw_type)
         if kind == GGUFValueType.STRING:
-            view, size = memoryview(self.data.view(np.ndarray)), len(self.data)
+            view: memoryview = self.data.data
+            size = len(self.data)
             for _ in range(count):
                 at += 8 + int.from_bytes(view[at : at + 8], sys.byteorder)
                 if at > size:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -124,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Nothing is ever fetched: a base is files that are there.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # What the pinned libraries will rename one day is nothing that a person who trains can mend.
+    warnings.simplefilter("ignore", FutureWarning)
     try:
         parsed = _parser().parse_args(arguments)
         MODES[parsed.mode](parsed)

@@ -310,7 +310,8 @@ impl TrainConfig {
         let o = &self.optimizer;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
-        let mut faults = common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads, self.arithmetic.as_deref());
+        let mut faults =
+            common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads, self.arithmetic.as_deref());
         faults.push((
             self.base.is_some() == self.architecture.is_some(),
             "base",

@@ -42,7 +42,7 @@ pub fn flops_of_all(shape: &Shape, layers: usize, examples: &[&Example]) -> f64 
 pub fn peak_gflops() -> f64 {
     const SIZE: usize = 512;
     const PRODUCTS: usize = 100;
-    const ENOUGH: Duration = Duration::from_millis(400);
+    const ENOUGH: Duration = Duration::from_millis(200);
     let began = Instant::now();
     let best = rayon::broadcast(|_| {
         let (a, b, mut c) = (vec![0.5; SIZE * SIZE], vec![0.25; SIZE * SIZE], vec![0.0; SIZE * SIZE]);

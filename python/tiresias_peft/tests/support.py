@@ -167,14 +167,9 @@ def candle(mode: str, value: dict[str, Any], folder: Path, stdin: str = "") -> l
     binary = Path(os.environ.get("TIRESIAS_TRAIN", REPOSITORY / "native" / "bin" / "tiresias-train"))
     if not binary.is_file():
         raise AssertionError(f"{binary} is missing; run `npm install` in {REPOSITORY}, which builds it")
-    finished = None
-    # The binary keeps this contract or the one before, which differs in nothing that is sent here.
-    for contract in (2, 1):
-        path = write_json(folder / "candle.json", {**value, "contract": contract, "backend": "candle"})
-        finished = subprocess.run([binary, mode, "--config", path], input=stdin, capture_output=True, text=True)
-        if finished.returncode != 2:
-            break
-    assert finished is not None and finished.returncode == 0, finished.stdout + finished.stderr
+    path = write_json(folder / "candle.json", {**value, "contract": 2, "backend": "candle"})
+    finished = subprocess.run([binary, mode, "--config", path], input=stdin, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
     return lines(finished.stdout)
 
 

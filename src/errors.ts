@@ -46,6 +46,8 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   DATASET_CORRUPT: EXIT.io,
   SOLVE_FAILED: EXIT.numerical,
   STATISTIC_UNDEFINED: EXIT.numerical,
+  BACKEND_UNABLE: EXIT.usage,
+  SETUP_FAILED: EXIT.missing,
   NATIVE_MISSING: EXIT.missing,
   NATIVE_CORRUPT: EXIT.missing,
   TRAINER_MISSING: EXIT.missing,

@@ -1,6 +1,7 @@
 // The experiment file: what one run draws, solves, writes, trains and measures. docs/experiment.schema.json is made from this.
 import { basename, dirname, resolve } from 'node:path';
 import type { z as Zod } from 'zod';
+import { ARITHMETICS, BACKEND_NAMES, type Arithmetic, type BackendName } from './backends/index.js';
 import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
@@ -124,8 +125,10 @@ export interface DatasetSettings {
 
 /** How the adapter is trained. */
 export interface TrainingSettings {
-  /** The program that trains. */
-  backend: 'candle';
+  /** The program that trains and decides; what it cannot do, such as to train whole networks, another does. */
+  backend: BackendName;
+  /** What it computes in; its own choice when left out. */
+  arithmetic?: Arithmetic | undefined;
   /** One adapter for all regimes, or one each. */
   adapter: 'joint' | 'per-regime';
   /** LoRA's settings. */
@@ -338,7 +341,9 @@ const schemaOf = lazy(() => {
       base: base.default({ name: 'smollm2-135m-instruct' }),
       training: z
         .strictObject({
-          backend: z.enum(['candle']).default('candle'),
+          backend: z.enum(BACKEND_NAMES).default('candle'),
+          /** What it computes in; its own choice when left out. */
+          arithmetic: z.enum(ARITHMETICS).optional(),
           /** One adapter for all regimes, or one each. */
           adapter: z.enum(['joint', 'per-regime']).default('joint'),
           lora: z

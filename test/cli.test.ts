@@ -6,7 +6,7 @@ import { Model, classicModel, drawTask, loadPolicy, solveSync } from '../src/ind
 import { digits } from '../src/cli/common.js';
 import { baseModel, root, scratch, tiresias } from './support.js';
 
-const COMMANDS = ['families', 'check', 'convert', 'solve', 'simulate', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor'];
+const COMMANDS = ['families', 'check', 'convert', 'solve', 'simulate', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor', 'setup peft'];
 
 describe('help', () => {
   it.each(COMMANDS)('of %s shows an example and the common options', async (command) => {
@@ -325,7 +325,7 @@ describe('doctor', () => {
   it('finds this machine well', async () => {
     const { code, stdout, stderr } = await tiresias(['doctor']);
     expect(code, stdout + stderr).toBe(0);
-    for (const what of ['Node', 'native addon', 'trainer', 'Python 3', 'base model', 'disk space', 'memory']) expect(stdout).toContain(what);
+    for (const what of ['Node', 'native addon', 'backend candle', 'backend peft', 'Python 3', 'base model', 'disk space', 'memory']) expect(stdout).toContain(what);
   });
 
   it('says what is missing and how to get it', async () => {
@@ -334,8 +334,8 @@ describe('doctor', () => {
     const env = { TIRESIAS_CACHE: cache, TIRESIAS_TRAIN: '/nonexistent/tiresias-train', TIRESIAS_PYTHON: '/nonexistent/python3' };
     const { code, stdout, stderr } = await tiresias(['doctor'], { env });
     expect(code).toBe(6);
-    expect(stderr).toBe('tiresias: missing: trainer, Python 3 with pip\n');
-    expect(stdout).toMatch(/MISSING +trainer[^]*npm run build:train[^]*MISSING +Python 3[^]*note +base model[^]*not in the cache/);
+    expect(stderr).toBe('tiresias: missing: backend candle, Python 3 with pip\n');
+    expect(stdout).toMatch(/MISSING +backend candle[^]*npm run build:train[^]*note +backend peft[^]*tiresias setup peft[^]*MISSING +Python 3[^]*note +base model[^]*not in the cache/);
     const json = await tiresias(['doctor', '--json'], { env });
     expect(json.code).toBe(6);
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false });

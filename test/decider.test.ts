@@ -5,7 +5,7 @@ import { fakeBackend, scratch, setEnv } from './support.js';
 
 /** A decider whose "log-probabilities" are -(sum of the session's tokens) - candidate: wrong rows cannot hide. */
 const ECHO = `
-say({ event: 'ready', contract: 1, vocabulary: 100, context: 50, adapter: config.adapter !== undefined });
+say({ event: 'ready', contract: 2, vocabulary: 100, context: 50, adapter: config.adapter !== undefined });
 const sessions = new Map();
 let next = 0;
 const row = ({ sum, candidates }) => candidates.map((c) => -sum - c);
@@ -61,7 +61,7 @@ describe('a decider', () => {
   });
 
   it('that dies in the middle of a request rejects it, and every later one', async () => {
-    const decider = await start(`say({ event: 'ready', contract: 1, vocabulary: 1, context: 1, adapter: false });
+    const decider = await start(`say({ event: 'ready', contract: 2, vocabulary: 1, context: 1, adapter: false });
       for await (const line of createInterface({ input: process.stdin })) process.stderr.write('ouch', () => process.kill(process.pid, 'SIGKILL'));`);
     const died = { code: 'DECIDER_DIED', exitCode: 75, message: expect.stringMatching(/SIGKILL[^]*ouch/) };
     await expect(Promise.all([decider.open([[1]], [0]), decider.open([[2]], [0])])).rejects.toMatchObject(died);
@@ -83,7 +83,7 @@ describe('a decider', () => {
     ['too few rows', '{ id: 1, sessions: [0], logprobs: [[0]] }'],
     ['an answer without numbers', '{ id: 1, sessions: [0, 1], logprobs: [["a"], [0]] }'],
   ])('that answers with %s breaks the contract', async (_, answer) => {
-    const decider = await start(`say({ event: 'ready', contract: 1, vocabulary: 1, context: 1, adapter: false });
+    const decider = await start(`say({ event: 'ready', contract: 2, vocabulary: 1, context: 1, adapter: false });
       for await (const line of createInterface({ input: process.stdin })) say(${answer});`);
     await expect(decider.open([[1], [2]], [0])).rejects.toMatchObject({ code: 'PROTOCOL' });
   });
@@ -91,7 +91,7 @@ describe('a decider', () => {
   it('ends at once when the caller gives up', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
-    const decider = await start(`say({ event: 'ready', contract: 1, vocabulary: 1, context: 1, adapter: false });
+    const decider = await start(`say({ event: 'ready', contract: 2, vocabulary: 1, context: 1, adapter: false });
       process.on('SIGTERM', () => {});
       setInterval(() => {}, 1000);`, { signal: controller.signal });
     const pending = decider.open([[1]], [0]);

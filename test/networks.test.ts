@@ -77,11 +77,11 @@ it('a Decision-Pretrained Transformer learns from the same rows and decides in t
 it('configurations of networks and of random bases reach the trainer in its own words', () => {
   const { output, ...rest } = { backend: 'candle' as const, data: [{ path: 'a.parquet' }], output: 'out', optimizer, steps: 1, batchSize: 1, seed: 0, threads: 1, checkpointEvery: 1, gradientCheckpointing: false };
   const network = configDocument({ ...rest, output, architecture: { kind: 'llama', vocabulary: 17, kvHeads: 2, ropeTheta: 500, initStd: 0.1 } });
-  expect(network).toMatchObject({ contract: 1, architecture: { kind: 'llama', vocabulary: 17, kv_heads: 2, rope_theta: 500, init_std: 0.1 } });
+  expect(network).toMatchObject({ contract: 2, architecture: { kind: 'llama', vocabulary: 17, kv_heads: 2, rope_theta: 500, init_std: 0.1 } });
   expect(network).not.toHaveProperty('base');
   const resolved = { path: 'm.gguf', name: 'more than the contract knows', randomWeights: 3 };
-  expect(configDocument({ backend: 'candle', base: resolved, threads: 1 })).toEqual({ contract: 1, backend: 'candle', base: { path: 'm.gguf', random_weights: 3 }, threads: 1 });
-  expect(configDocument({ backend: 'candle', model: 'm', threads: 1 })).toEqual({ contract: 1, backend: 'candle', model: 'm', threads: 1 });
+  expect(configDocument({ backend: 'candle', base: resolved, threads: 1 })).toEqual({ contract: 2, backend: 'candle', base: { path: 'm.gguf', random_weights: 3 }, threads: 1 });
+  expect(configDocument({ backend: 'candle', model: 'm', threads: 1 })).toEqual({ contract: 2, backend: 'candle', model: 'm', threads: 1 });
 });
 
 it('a network is not trained on the ids of several tokenizers', async () => {

@@ -151,13 +151,13 @@ if (mode === 'train') {
   mkdirSync(config.output + '/adapter', { recursive: true });
   writeFileSync(config.output + '/metrics.jsonl', '');
   const line = (event) => { appendFileSync(config.output + '/metrics.jsonl', JSON.stringify(event) + '\\n'); say(event); };
-  line({ event: 'start', contract: 1, parameters: 100, trainable: 10, examples: 8, resumed_from: 0, steps: config.steps, threads: 1, matmul_peak_gflops: 10 });
+  line({ event: 'start', parameters: 100, trainable: 10, examples: 8, resumed_from: 0, steps: config.steps, arithmetic: 'f32' });
   for (let step = 1; step <= config.steps; step++) line({ event: 'step', step, loss: 1 / step, accuracy: 0.5, grad_norm: 1, lr: 0.1, tokens: 100, labels: 10, seconds: 0.02, tokens_per_second: 5000 });
   const data = config.data.map(({ path }) => createHash('sha256').update(readFileSync(path)).digest('hex'));
   writeFileSync(config.output + '/adapter/adapter_model.safetensors', JSON.stringify([config.lora, config.optimizer, config.batch_size, config.seed, config.steps, data]));
   line({ event: 'done', step: config.steps, adapter: 'adapter', loss: 1 / config.steps, tokens: 200, seconds: 0.1, tokens_per_second: 2000, matmul_share: 0.3, peak_rss_bytes: 1000000 });
 } else {
-  say({ event: 'ready', contract: 1, vocabulary: 256, context: 8192, adapter: config.adapter !== undefined });
+  say({ event: 'ready', contract: 2, vocabulary: 256, context: 8192, adapter: config.adapter !== undefined });
   const adapter = config.adapter ? readFileSync(config.adapter + '/adapter_model.safetensors', 'latin1') : '';
   const read = [];
   const row = (s) => [0, 1, 2].map((a) => -hash(${JSON.stringify(salt)}, adapter, config.base.sha256, read[s], a));

@@ -13,7 +13,7 @@ if (mode === 'train') {
   const line = (event) => { appendFileSync(config.output + '/metrics.jsonl', JSON.stringify(event) + '\\n'); say(event); };
   let stop = false;
   process.on('SIGTERM', () => { stop = true; });
-  line({ event: 'start', contract: 1, parameters: 100, trainable: 10, examples: 8, resumed_from: 0, steps: config.steps, threads: config.threads, matmul_peak_gflops: 10 });
+  line({ event: 'start', parameters: 100, trainable: 10, examples: 8, resumed_from: 0, steps: config.steps, arithmetic: 'f32' });
   for (let step = 1; step <= config.steps; step++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     if (stop) process.exit(75);
@@ -23,7 +23,7 @@ if (mode === 'train') {
   writeFileSync(config.output + '/adapter/adapter_model.safetensors', JSON.stringify([config.lora, config.seed, config.steps]));
   line({ event: 'done', step: config.steps, adapter: 'adapter', loss: 1 / config.steps, tokens: 200, seconds: 0.1, tokens_per_second: 2000, matmul_share: 0.3, peak_rss_bytes: 1000000 });
 } else {
-  say({ event: 'ready', contract: 1, vocabulary: 49152, context: 8192, adapter: config.adapter !== undefined });
+  say({ event: 'ready', contract: 2, vocabulary: 49152, context: 8192, adapter: config.adapter !== undefined });
   if (config.adapter && !existsSync(config.adapter + '/adapter_model.safetensors')) process.exit(3);
   let next = 0;
   const lengths = new Map();

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { backendOf, type BackendName } from '../src/backends/index.js';
 import { cachedPath } from '../src/base-model.js';
 import { sha256 } from '../src/files.js';
 
@@ -103,18 +104,26 @@ with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as wheel:
   return path;
 }
 
-/** Writes a script that can be named by TIRESIAS_TRAIN. `body` sees `mode`, `config`, `say(object)` and node's `process`. */
-export function fakeBackend(body: string): string {
+/** What a backend on a CPU says first. */
+export const FIRST_LINE = (name: BackendName) => ({
+  event: 'backend', contract: 2, name, version: '0.0.0', can: backendOf(name).can, bases: backendOf(name).bases, hardware: { kind: 'cpu', threads: 1, matmul_peak_gflops: 10 },
+});
+
+/**
+ * Writes a script that stands in for a backend and says its first line. `body` sees `mode`, `config`, `say(object)` and node's `process`.
+ */
+export function fakeBackend(body: string, name: BackendName = 'candle'): string {
   const path = join(scratch(), 'fake-train.mjs');
   const head = `#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-const [mode, , file] = process.argv.slice(2);
+const [mode, , file] = process.argv.slice(-3);
 const config = JSON.parse(readFileSync(file, 'utf8'));
 const say = (value) => process.stdout.write((typeof value === 'string' ? value : JSON.stringify(value)) + '\\n');
+say(${JSON.stringify(FIRST_LINE(name))});
 `;
   writeFileSync(path, head + body, { mode: 0o755 });
-  setEnv('TIRESIAS_TRAIN', path);
+  setEnv(name === 'candle' ? 'TIRESIAS_TRAIN' : 'TIRESIAS_PEFT_PYTHON', path);
   return path;
 }
 

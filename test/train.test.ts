@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TrainConfig, TrainEvent } from '../src/train/contract.js';
 import { readMetrics, train } from '../src/train/process.js';
-import { fakeBackend, scratch, setEnv } from './support.js';
+import { FIRST_LINE, fakeBackend, scratch, setEnv } from './support.js';
 
-const START = { event: 'start', contract: 1, parameters: 10, trainable: 2, examples: 4, resumed_from: 0, steps: 2, threads: 1, matmul_peak_gflops: 1 };
+const START = { event: 'start', parameters: 10, trainable: 2, examples: 4, resumed_from: 0, steps: 2, arithmetic: 'f32' };
 const STEP = { event: 'step', step: 1, loss: 1, accuracy: 0.5, grad_norm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokens_per_second: 8 };
 const DONE = { event: 'done', step: 2, adapter: 'adapter', loss: 0.5, tokens: 16, seconds: 2, tokens_per_second: 8, matmul_share: 0.5, peak_rss_bytes: 1000 };
 /** The last as the library tells it. */
@@ -25,15 +25,16 @@ const config = (): TrainConfig => ({
 
 describe('a trainer', () => {
   it('gets its configuration and has its lines passed on', async () => {
-    fakeBackend(`if (mode !== 'train' || config.contract !== 1 || config.lora.r !== 1) process.exit(2);\n${all(START, STEP, { ...STEP, step: 2, new_field: true }, DONE)}`);
+    fakeBackend(`if (mode !== 'train' || config.contract !== 2 || config.lora.r !== 1) process.exit(2);\n${all(START, STEP, { ...STEP, step: 2, new_field: true }, DONE)}`);
     const events: TrainEvent[] = [];
     const settings = config();
     const done = await train(settings, { onEvent: (event) => events.push(event) });
     expect(done).toEqual(DONE_EVENT);
-    expect(events[1]).toEqual({ event: 'step', step: 1, loss: 1, accuracy: 0.5, gradNorm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokensPerSecond: 8 });
-    expect(events.map((event) => event.event)).toEqual(['start', 'step', 'step', 'done']);
+    expect(events[0]).toEqual({ event: 'backend', contract: 2, name: 'candle', version: '0.0.0', can: ['train', 'decide', 'full-parameter'], bases: ['gguf'], hardware: { kind: 'cpu', threads: 1, matmulPeakGflops: 10 } });
+    expect(events[2]).toEqual({ event: 'step', step: 1, loss: 1, accuracy: 0.5, gradNorm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokensPerSecond: 8 });
+    expect(events.map((event) => event.event)).toEqual(['backend', 'start', 'step', 'step', 'done']);
     expect(JSON.parse(readFileSync(join(settings.output, 'config.json'), 'utf8'))).toEqual({
-      contract: 1, backend: 'candle', base: { path: 'm.gguf' }, data: [{ path: 'a.parquet' }], output: settings.output, lora: { r: 1, alpha: 1, targets: ['q_proj'] },
+      contract: 2, backend: 'candle', base: { path: 'm.gguf' }, data: [{ path: 'a.parquet' }], output: settings.output, lora: { r: 1, alpha: 1, targets: ['q_proj'] },
       optimizer: { lr: 0.1, schedule: 'cosine', warmup_steps: 0, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0, max_grad_norm: 1 },
       steps: 2, batch_size: 1, seed: 0, threads: 1, checkpoint_every: 1, gradient_checkpointing: true,
     });
@@ -58,7 +59,7 @@ describe('a trainer', () => {
     ['an unknown event', '{"event":"coffee"}'],
     ['a missing field', '{"event":"step","step":1}'],
     ['a number as text', JSON.stringify({ ...STEP, loss: '1' })],
-    ['another contract', JSON.stringify({ ...START, contract: 2 })],
+    ['another contract', JSON.stringify({ ...FIRST_LINE('candle'), contract: 1 })],
   ])('that prints %s breaks the contract and is stopped', async (_, line) => {
     fakeBackend(`say(${JSON.stringify(line)});\nsetTimeout(() => {}, 60_000);`);
     const failure = (await train(config()).catch((error: unknown) => error)) as Error;

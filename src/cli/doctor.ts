@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { cacheFolder } from '../cache.js';
+import { BACKENDS, type Backend } from '../backends/index.js';
 import { NAMED_MODELS, cachedPath } from '../base-model.js';
 import { TiresiasError, messageOf } from '../errors.js';
 import { sha256File } from '../files.js';
 import { runCommand } from '../subprocess.js';
-import { trainerPath } from '../train/binary.js';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
 /** `missing` stops the main job; `note` does not. */
@@ -21,7 +21,7 @@ const GIB = 2 ** 30;
 const NEEDED_DISK = 1 * GIB;
 const NEEDED_MEMORY = 3 * GIB;
 
-const CHECKS: (() => Finding | Promise<Finding>)[] = [node, addon, trainer, python, baseModel, disk, memory];
+const CHECKS: (() => Finding | Promise<Finding>)[] = [node, addon, ...BACKENDS.map((one) => () => backend(one)), python, baseModel, disk, memory];
 
 export function doctorCommand(): Command {
   return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor']).action((options: CommonOptions) =>
@@ -58,12 +58,11 @@ async function addon(): Promise<Finding> {
   }
 }
 
-function trainer(): Finding {
-  try {
-    return { what: 'trainer', state: 'ok', found: trainerPath() };
-  } catch (error) {
-    return { what: 'trainer', state: 'missing', found: messageOf(error), remedy: 'npm run build:train' };
-  }
+/** The first backend is what an experiment goes to that names none; the others are for who wants them. */
+async function backend(one: Backend): Promise<Finding> {
+  const { ok, found } = await one.health();
+  const state = ok ? 'ok' : one === BACKENDS[0] ? 'missing' : 'note';
+  return { what: `backend ${one.name}`, state, found, remedy: `${one.remedy} (${one.summary})` };
 }
 
 async function python(): Promise<Finding> {

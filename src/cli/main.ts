@@ -13,6 +13,7 @@ import { familiesCommand } from './families.js';
 import { reportCommand } from './report.js';
 import { rolloutCommand } from './rollout.js';
 import { runCommand } from './run.js';
+import { setupCommand } from './setup.js';
 import { simulateCommand } from './simulate.js';
 import { solveCommand } from './solve.js';
 import { trainCommand } from './train.js';
@@ -24,7 +25,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(), setupCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -44,7 +44,7 @@ export function trainCommand(): Command {
           columns([
             ['adapter', adapter],
             ['steps', `${done.step}, loss ${done.loss.toFixed(4)}`],
-            ['speed', `${Math.round(done.tokensPerSecond)} tokens/s, ${(100 * done.matmulShare).toFixed(0)} % of the machine's matrix-product peak`],
+            ['speed', `${Math.round(done.tokensPerSecond)} tokens/s${done.matmulShare === undefined ? '' : `, ${(100 * done.matmulShare).toFixed(0)} % of the machine's matrix-product peak`}`],
           ]),
         );
       }),

@@ -31,7 +31,7 @@ export const ad: Method = {
   source: 'Laskin, Wang, Oh, Parisotto, Spencer, Steigerwald, Strouse, Hansen, Filos, Brooks, Gazeau, Sahni, Singh, Mnih, “In-context Reinforcement Learning with Algorithm Distillation”, ICLR 2023.',
   needs: ({ options }) => {
     const { episodes, rate, leastEpsilon, ...network } = options as Options;
-    return { base: false, training: { vocabulary: 'compact', histories: historiesOf({ episodes, rate, leastEpsilon } as Options), config: scratchConfig(network) } };
+    return { base: false, training: { vocabulary: 'compact', ability: 'full-parameter', histories: historiesOf({ episodes, rate, leastEpsilon } as Options), config: scratchConfig(network) } };
   },
   check: async ({ setting, experiment }) => {
     const { episodes } = historiesOf(setting.options as Options);
@@ -39,6 +39,6 @@ export const ad: Method = {
       throw new TiresiasError('INVALID_EXPERIMENT', `method ${setting.name}: option episodes is ${episodes}, but a history must be longer than the support’s ${experiment.support.trajectories} trajectories; raise it`);
     }
   },
-  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }),
-  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment)),
+  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }, 'full-parameter'),
+  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment), 'full-parameter'),
 };

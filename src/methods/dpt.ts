@@ -38,6 +38,7 @@ export const dpt: Method = {
       base: false,
       training: {
         vocabulary: 'compact',
+        ability: 'full-parameter',
         config: (own, experiment) => ({
           ...own, base: undefined, lora: undefined, steps: steps ?? own.steps, optimizer: { ...own.optimizer, lr },
           architecture: { kind: 'dpt', templates: experimentTemplates(experiment), ...symbols(experiment), ...size },
@@ -46,8 +47,8 @@ export const dpt: Method = {
     };
   },
   check: async ({ experiment }) => void symbols(experiment),
-  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }),
-  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment)),
+  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }, 'full-parameter'),
+  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment), 'full-parameter'),
 };
 
 /** How many things its tasks show and how many actions they have. Throws INVALID_EXPERIMENT where regimes differ in that. */

@@ -1,6 +1,7 @@
 // The registry: every method there is. Experiments, the command line, results and pages go by it; a new method is a file and a line here.
 import { TiresiasError } from '../errors.js';
 import { closest } from '../arguments.js';
+import { able, backendOf, checkAble } from '../backends/index.js';
 import { isModule, type Experiment, type MethodSetting, type SeededSetting } from '../experiment.js';
 import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
@@ -89,7 +90,18 @@ async function checkMethod(method: Method, use: MethodUse): Promise<void> {
     const takes = Object.keys((method.options as { properties?: object }).properties ?? {});
     fail(`options: ${zod().prettifyError(parsed.error).replaceAll('\n', ' ')}; it takes ${takes.length > 0 ? takes.join(', ') : 'no options'}`);
   }
+  checkBackend(method, use);
   await method.check?.(use);
+}
+
+/** Whether the backend that a method would go to is there and does what the experiment asks of it. */
+function checkBackend(method: Method, { setting, experiment }: MethodUse): void {
+  const { base, training } = method.needs(setting);
+  if (!base && !training) return;
+  const choice = able(experiment.training, training?.ability ?? 'decide');
+  const stream = training && experiment.training.data === 'stream' ? true : undefined;
+  checkAble({ ...choice, stream, ...(base && 'path' in experiment.base && { base: { path: experiment.base.path } }) });
+  backendOf(choice.backend).command();
 }
 
 /** Whether any of these methods needs the pretrained model. */

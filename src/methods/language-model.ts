@@ -1,10 +1,9 @@
 // A language model that reads the few-shot prompt and acts by the log-probabilities of the actions' tokens.
+import { able, backendOf, type Ability } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
-import { sha256File } from '../files.js';
 import { seedrandom } from '../lazy.js';
 import { Prompts, Tokenizer, compactTokenizer, defaultTemplate, type Episodes, type Ragged, type WholeTemplate } from '../library.js';
-import { trainerPath } from '../train/binary.js';
 import type { DecideConfig } from '../train/contract.js';
 import { Decider } from '../train/decider.js';
 import type { MethodUse, PlayOptions, Player } from './method.js';
@@ -77,19 +76,22 @@ export function drawn(logprobs: readonly number[], temperature: number, u: numbe
   return weights.findLastIndex((weight) => weight > 0);
 }
 
-/** Starts the decider on some model, whose prompts are in `tokenizer`'s ids. */
-export async function startDecider({ experiment, regime, setting, threads, signal }: MethodUse, model: Pick<DecideConfig, 'base' | 'adapter' | 'model'>, tokenizer: Tokenizer): Promise<Player> {
+/** Starts a decider that has an ability on some model, whose prompts are in `tokenizer`'s ids. */
+export async function startDecider(
+  { experiment, regime, setting, threads, signal }: MethodUse, model: Pick<DecideConfig, 'base' | 'adapter' | 'model'>, tokenizer: Tokenizer, need: Ability = 'decide',
+): Promise<Player> {
   const { decision, temperature } = experiment.evaluation;
-  const decider = await Decider.start({ backend: 'candle', ...model, threads }, { signal });
+  const decider = await Decider.start({ ...able(experiment.training, need), ...model, threads }, { signal });
   return new LanguageModel(decider, tokenizer, { decision, temperature, seed: `${experiment.seed}/decide/${regime}/${setting.name}` });
 }
 
 /** What decides a model's actions besides the prompt, with hashes of the model; reads the decider's program to hash it. */
-export async function modelIdentity({ experiment, setting, signal }: MethodUse, model: object): Promise<object> {
+export async function modelIdentity({ experiment, setting, signal }: MethodUse, model: object, need: Ability = 'decide'): Promise<object> {
   const { decision, temperature } = experiment.evaluation;
   const drawn = decision === 'sample' ? { temperature, drawnBy: setting.name } : {};
   // Another program may have another arithmetic, whatever version it says it is.
-  return { decision, ...drawn, decider: await sha256File(trainerPath(), signal), ...model };
+  const choice = able(experiment.training, need);
+  return { decision, ...drawn, ...choice, decider: await backendOf(choice.backend).identity(signal), ...model };
 }
 
 /** The pretrained model. Throws USAGE without one. */

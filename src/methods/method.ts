@@ -1,4 +1,5 @@
 // What a method is: who acts in evaluation episodes, what the project knows of it, and how it is started.
+import type { Ability } from '../backends/index.js';
 import type { BaseFile, TrainConfig } from '../train/contract.js';
 import type { Experiment, MethodSetting } from '../experiment.js';
 import type { Episodes } from '../library.js';
@@ -49,6 +50,8 @@ export interface Training {
   vocabulary: 'base' | 'compact';
   /** Where it learns from an algorithm's learning histories instead of the oracle. */
   histories?: Histories | undefined;
+  /** What its backend must be able to do, if more than to train adapters: one that cannot leaves it to another. */
+  ability?: Ability | undefined;
   /** The trainer's configuration, from what the experiment says for all; `vocabularySize` is the number of the tokenizer's ids. */
   config(own: TrainConfig, experiment: Experiment, vocabularySize: number): TrainConfig;
 }

@@ -44,7 +44,7 @@ export const scratch: Method = {
   },
   summary: 'A small transformer of the language model’s architecture, with one token a symbol, trained from random weights on the same data.',
   source: 'Touvron et al., “LLaMA”, arXiv 2302.13971, 2023, for the architecture; the comparison is this project’s own.',
-  needs: ({ options }) => ({ base: false, training: { vocabulary: 'compact', config: scratchConfig(options as ScratchOptions) } }),
-  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }),
-  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment)),
+  needs: ({ options }) => ({ base: false, training: { vocabulary: 'compact', ability: 'full-parameter', config: scratchConfig(options as ScratchOptions) } }),
+  identity: async (use) => modelIdentity(use, { tokenizer: experimentTokenizer(use.experiment).sha256, model: await folderHash(trainedFor(use), use.signal) }, 'full-parameter'),
+  start: async (use) => startDecider(use, { model: trainedFor(use) }, experimentTokenizer(use.experiment), 'full-parameter'),
 };

@@ -1,6 +1,7 @@
 // The stages of a run, each a function from what it needs to what the next ones need.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { able, backendOf, type Ability } from '../backends/index.js';
 import { resolveBaseModel, type BaseModel } from '../base-model.js';
 import { makeDataset } from '../dataset/make.js';
 import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
@@ -15,8 +16,7 @@ import { methodsIn, type Training } from '../methods/index.js';
 import { experimentTemplates } from '../methods/language-model.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
-import type { StreamConfig, TrainConfig } from '../train/contract.js';
-import { trainerPath } from '../train/binary.js';
+import type { BackendEvent, StreamConfig, TrainConfig } from '../train/contract.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
 import { runStage, type Stage, type StageOutcome } from './stage.js';
@@ -96,11 +96,11 @@ export async function datasetStage(context: Context, regime: Regime, of: DataKin
   return { ...outcome, regime, folder, of };
 }
 
-/** The trainer's configuration for an experiment's settings. */
-export function trainConfig(experiment: Experiment, base: BaseModel | undefined, data: TrainConfig['data'], output: string, threads: number): TrainConfig {
-  const { backend, lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
+/** The trainer's configuration for an experiment's settings, of a backend that has an ability. */
+export function trainConfig(experiment: Experiment, base: BaseModel | undefined, data: TrainConfig['data'], output: string, threads: number, ability: Ability = 'train'): TrainConfig {
+  const { lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
-    backend,
+    ...able(experiment.training, ability),
     base,
     data,
     output,
@@ -148,9 +148,9 @@ export async function trainStage(
   const folder = join('train', name);
   const output = join(context.folder, folder);
   const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
-  const trainer = await sha256File(trainerPath(), context.signal);
   const stream = experiment.training.data === 'stream' ? streamOf(experiment, training, regimes) : undefined;
-  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads), seed, ...(stream && { stream }) }, experiment, vocabularySize);
+  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads, training.ability), seed, ...(stream && { stream }) }, experiment, vocabularySize);
+  const trainer = await backendOf(config.backend).identity(context.signal);
   // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
   const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
   const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
@@ -163,15 +163,17 @@ export async function trainStage(
     work: async () => {
       checkLengths(shards.map(({ path }) => path), experiment.training.maxTokens);
       report({ done: 0, total: config.steps, detail: 'starting' });
+      let hardware: BackendEvent['hardware'] | undefined;
       await train(config, {
         signal: context.signal,
         onEvent: (event) => {
+          if (event.event === 'backend') ({ hardware } = event);
           if (event.event !== 'step') return;
           const detail = `loss ${event.loss.toFixed(3)}, accuracy ${event.accuracy.toFixed(2)}, ${Math.round(event.tokensPerSecond)} tokens/s`;
           report({ done: event.step, total: config.steps, detail });
         },
       });
-      return trainingResult(name, regimes, output);
+      return trainingResult(name, regimes, output, hardware);
     },
   }));
 }
@@ -194,7 +196,7 @@ function checkLengths(shards: readonly string[], maxTokens: number): void {
   }
 }
 
-async function trainingResult(name: string, regimes: readonly Regime[], output: string): Promise<TrainingResult> {
+async function trainingResult(name: string, regimes: readonly Regime[], output: string, hardware: BackendEvent['hardware'] | undefined): Promise<TrainingResult> {
   const { start, steps, done } = await readMetrics(output);
   return {
     name,
@@ -206,8 +208,8 @@ async function trainingResult(name: string, regimes: readonly Regime[], output: 
     tokens: done.tokens,
     seconds: done.seconds,
     tokensPerSecond: done.tokensPerSecond,
-    matmulPeakGflops: start.matmulPeakGflops,
-    matmulShare: done.matmulShare,
+    ...(hardware?.kind === 'cpu' && hardware.matmulPeakGflops !== undefined && { matmulPeakGflops: hardware.matmulPeakGflops }),
+    ...(done.matmulShare !== undefined && { matmulShare: done.matmulShare }),
     peakRssBytes: done.peakRssBytes,
     curve: steps.map(({ step, loss, accuracy, lr }) => ({ step, loss, accuracy, lr })),
   };

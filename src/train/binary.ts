@@ -1,28 +1,13 @@
-// Starting the trainer's binary, and what its death means.
+// Starting a backend's program, and what its death means.
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { backendOf, type BackendName } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { watchMemory } from '../memory.js';
 
-/** TIRESIAS_TRAIN, or the binary that `npm run build:train` puts into the package. */
-export function trainerPath(): string {
-  const own = process.env['TIRESIAS_TRAIN'];
-  const name = process.platform === 'win32' ? 'tiresias-train.exe' : 'tiresias-train';
-  const path = own ?? fileURLToPath(new URL(`../../native/bin/${name}`, import.meta.url));
-  if (!existsSync(path)) throw missing(path, own !== undefined);
-  return path;
-}
-
-function missing(path: string, named: boolean): TiresiasError {
-  const hint = named ? 'TIRESIAS_TRAIN names no file' : 'run `npm run build:train`';
-  return new TiresiasError('TRAINER_MISSING', `the trainer was not found at ${path}; ${hint}`, { details: { path } });
-}
-
 /** A running trainer or decider. */
-export interface Backend {
+export interface Running {
   /** Its standard input. */
   readonly stdin: Writable;
   /** Lines of standard output, in order; ends when the output does. */
@@ -45,17 +30,18 @@ export interface Ending {
 
 const KEPT_STDERR = 4000;
 
-/** Starts `tiresias-train MODE --config FILE`. */
-export function startBackend(mode: 'train' | 'decide', config: string): Backend {
-  const path = trainerPath();
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(path, [mode, '--config', config], { stdio: ['pipe', 'pipe', 'pipe'] });
+/** Starts a backend's program with `MODE --config FILE`. Throws TRAINER_MISSING where it is not installed. */
+export function startBackend(name: BackendName, mode: 'train' | 'decide', config: string): Running {
+  const backend = backendOf(name);
+  const { program, args, env } = backend.command();
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(program, [...args, mode, '--config', config], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-KEPT_STDERR)));
   // A write after the process died fails here; the exit tells the story.
   child.stdin.on('error', () => undefined);
   const exit = new Promise<Ending>((resolve, reject) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'ENOENT' ? missing(path, false) : new TiresiasError('TRAINER_MISSING', `the trainer could not be started: ${error.message}`, { cause: error })),
+    child.once('error', (cause) =>
+      reject(new TiresiasError('TRAINER_MISSING', `the backend ${name} could not be started as ${program}: ${cause.message}; run \`${backend.remedy}\``, { cause, details: { path: program, backend: name } })),
     );
     child.once('close', (code, signal) => resolve({ code, signal, said: said.trim() }));
   });

@@ -1,6 +1,7 @@
 // The trainer and decider processes as docs/contracts.md describes them: configurations, and every line they may print. Between
 // processes and on disk the names are snake_case; here, as everywhere in the library, they are camelCase.
 import type { z as Zod } from 'zod';
+import { ARITHMETICS, BACKEND_NAMES, type Ability, type Arithmetic, type BackendName } from '../backends/index.js';
 import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
 import type { LearningSchedule, LoraSettings } from '../experiment.js';
@@ -8,11 +9,11 @@ import { lazy, zod } from '../lazy.js';
 import { specJson, type ShardSpec, type Template } from '../spec.js';
 
 /** Version of the contract. */
-export const CONTRACT = 1;
+export const CONTRACT = 2;
 
 /** A base model's file. */
 export interface BaseFile {
-  /** The GGUF file. */
+  /** A GGUF file or, where the backend reads such, a folder of safetensors. */
   path: string;
   /** SHA-256 that it must have. */
   sha256?: string | undefined;
@@ -109,7 +110,7 @@ export interface StreamConfig {
 /** What a training is told. */
 export interface TrainConfig {
   /** The program that trains. */
-  backend: 'candle';
+  backend: BackendName;
   /** The pretrained model that gets adapters, with `lora`; or an `architecture`. */
   base?: BaseFile | undefined;
   /** The network whose every weight is trained, instead of `base` and `lora`. */
@@ -136,12 +137,14 @@ export interface TrainConfig {
   checkpointEvery: number;
   /** Whether activations are computed again in the backward pass. */
   gradientCheckpointing: boolean;
+  /** What is computed in; the backend's own choice without it. */
+  arithmetic?: Arithmetic | undefined;
 }
 
 /** What a decider is told. */
 export interface DecideConfig {
   /** The program that decides. */
-  backend: 'candle';
+  backend: BackendName;
   /** The pretrained model; or a `model`. */
   base?: BaseFile | undefined;
   /** The folder of a network that was trained from nothing, instead of `base` and `adapter`. */
@@ -150,14 +153,54 @@ export interface DecideConfig {
   adapter?: string | undefined;
   /** Worker threads. */
   threads: number;
+  /** What is computed in; the backend's own choice without it. */
+  arithmetic?: Arithmetic | undefined;
+}
+
+/** The processor, as a backend sees it. */
+export interface CpuHardware {
+  /** What is computed on. */
+  kind: 'cpu';
+  /** Worker threads. */
+  threads: number;
+  /** What their matrix product was measured to do, where it was. */
+  matmulPeakGflops?: number | undefined;
+}
+
+/** Graphics cards, as a backend sees them. */
+export interface CudaHardware {
+  /** What is computed on. */
+  kind: 'cuda';
+  /** The card's. */
+  name: string;
+  /** How many are used. */
+  devices: number;
+  /** Memory of one. */
+  memoryBytes: number;
+}
+
+/** A process says what it is, before it loads anything. */
+export interface BackendEvent {
+  /** Which event it is. */
+  event: 'backend';
+  /** Version of the contract. */
+  contract: typeof CONTRACT;
+  /** The backend's. */
+  name: BackendName;
+  /** Of its program. */
+  version: string;
+  /** What it can do. */
+  can: Ability[];
+  /** File formats of bases that it reads. */
+  bases: ('gguf' | 'safetensors')[];
+  /** What it computes on. */
+  hardware: CpuHardware | CudaHardware;
 }
 
 /** A training begins, or goes on. */
 export interface StartEvent {
   /** Which event it is. */
   event: 'start';
-  /** Version of the contract. */
-  contract: typeof CONTRACT;
   /** Parameters of the base model, or of the network. */
   parameters: number;
   /** Parameters that are trained. */
@@ -168,10 +211,8 @@ export interface StartEvent {
   resumedFrom: number;
   /** Optimiser steps in all. */
   steps: number;
-  /** Worker threads. */
-  threads: number;
-  /** What the machine's matrix product was measured to do. */
-  matmulPeakGflops: number;
+  /** What is computed in. */
+  arithmetic: Arithmetic;
 }
 
 /** An optimiser step was made. */
@@ -224,10 +265,12 @@ export interface DoneEvent {
   seconds: number;
   /** Tokens a second. */
   tokensPerSecond: number;
-  /** The share of the machine's matrix product that training reached. */
-  matmulShare: number;
+  /** The share of the machine's matrix product that training reached, where that was measured. */
+  matmulShare?: number | undefined;
   /** Largest resident memory. */
   peakRssBytes: number;
+  /** The most memory of the card that was taken, where there is one. */
+  peakDeviceBytes?: number | undefined;
 }
 
 /** A process says why it ends. */
@@ -243,7 +286,7 @@ export interface ErrorEvent {
 }
 
 /** Every line of a trainer. Fields may be added to a line without a new contract; none may be missing. */
-export type TrainEvent = StartEvent | StepEvent | CheckpointEvent | DoneEvent | ErrorEvent;
+export type TrainEvent = BackendEvent | StartEvent | StepEvent | CheckpointEvent | DoneEvent | ErrorEvent;
 
 /** Only what the contract knows of a base model: a resolved one says more, and unknown fields are refused. */
 function baseFields({ path, sha256, randomWeights }: BaseFile): BaseFile {
@@ -262,17 +305,29 @@ export function configDocument(config: TrainConfig | DecideConfig): Record<strin
 const schemas = lazy(() => {
   const z = zod();
   const count = z.int().min(0);
+  const hardware = z.discriminatedUnion('kind', [
+    z.looseObject({ kind: z.literal('cpu'), threads: count, matmul_peak_gflops: z.number().optional() }),
+    z.looseObject({ kind: z.literal('cuda'), name: z.string(), devices: count, memory_bytes: count }),
+  ]);
+  const backendEvent = z.looseObject({
+    event: z.literal('backend'),
+    contract: z.literal(CONTRACT),
+    name: z.enum(BACKEND_NAMES),
+    version: z.string(),
+    // What a later program can do beside these is passed over.
+    can: z.array(z.string()) as unknown as Zod.ZodType<Ability[]>,
+    bases: z.array(z.string()) as unknown as Zod.ZodType<BackendEvent['bases']>,
+    hardware,
+  });
   const errorEvent = z.looseObject({ event: z.literal('error'), code: z.string(), message: z.string(), exit: z.int() });
   const startEvent = z.looseObject({
     event: z.literal('start'),
-    contract: z.literal(CONTRACT),
     parameters: count,
     trainable: count,
     examples: count,
     resumed_from: count,
     steps: count,
-    threads: count,
-    matmul_peak_gflops: z.number(),
+    arithmetic: z.enum(ARITHMETICS),
   });
   const stepEvent = z.looseObject({
     event: z.literal('step'),
@@ -295,15 +350,17 @@ const schemas = lazy(() => {
     tokens: count,
     seconds: z.number(),
     tokens_per_second: z.number(),
-    matmul_share: z.number(),
+    matmul_share: z.number().optional(),
     peak_rss_bytes: count,
+    peak_device_bytes: count.optional(),
   });
   const logprobs = z.array(z.array(z.number()));
   const id = z.int();
   return {
-    train: z.discriminatedUnion('event', [startEvent, stepEvent, checkpointEvent, doneEvent, errorEvent]),
+    train: z.discriminatedUnion('event', [backendEvent, startEvent, stepEvent, checkpointEvent, doneEvent, errorEvent]),
     decide: z.union([
       z.looseObject({ event: z.literal('ready'), contract: z.literal(CONTRACT), vocabulary: count, context: count, adapter: z.boolean() }),
+      backendEvent,
       errorEvent,
       z.looseObject({ id, error: z.looseObject({ code: z.string(), message: z.string() }) }),
       z.looseObject({ id, sessions: z.array(z.int()), logprobs }),
@@ -321,6 +378,22 @@ export const parseTrainLine = (line: string): TrainEvent => camelKeys(parseLine(
 
 /** Reads one line of a decider's standard output. Throws PROTOCOL when it is not what the contract allows. */
 export const parseDecideLine = (line: string): DecideLine => camelKeys(parseLine(schemas().decide, line));
+
+/**
+ * Holds the lines of one process against what the contract says of the first: it tells of the backend that was started, unless the process
+ * refuses its configuration. Throws PROTOCOL.
+ */
+export function firstLine(backend: BackendName): (line: object) => void {
+  let first = true;
+  return (line) => {
+    const { event, name } = line as { event?: string; name?: string };
+    if (!first || event === 'error') return;
+    first = false;
+    if (event === 'backend' && name === backend) return;
+    const wrong = event === 'backend' ? `says that it is ${JSON.stringify(name)}` : `begins with ${JSON.stringify(event ?? 'a reply')} instead of "backend"`;
+    throw new TiresiasError('PROTOCOL', `the process of the backend ${backend} ${wrong}; its program is of another version than this package`, { details: { backend } });
+  };
+}
 
 function parseLine<T>(schema: Zod.ZodType<T>, line: string): T {
   let value: unknown;

@@ -1,10 +1,11 @@
 // The decide client: few-shot contexts are opened once as sessions, then grown step by step while the model acts.
 import { join } from 'node:path';
+import { checkAble, type BackendName } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { withScratch, cacheFolder } from '../cache.js';
 import { writeJson } from '../files.js';
-import { diedError, startBackend, type Backend } from './binary.js';
-import { configDocument, parseDecideLine, type DecideConfig, type DecideLine } from './contract.js';
+import { diedError, startBackend, type Running } from './binary.js';
+import { configDocument, firstLine, parseDecideLine, type DecideConfig, type DecideLine } from './contract.js';
 
 type Reply = Extract<DecideLine, { id: number }>;
 
@@ -37,14 +38,16 @@ interface Waiting {
  * rejects them all. Call {@link Decider.end} when done.
  */
 export class Decider {
-  readonly #process: Backend;
+  readonly #backend: BackendName;
+  readonly #process: Running;
   readonly #batch: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #finished: Promise<void>;
   #nextId = 1;
   #failure: unknown;
 
-  private constructor(backend: Backend, batch: number, ready: () => void, failed: (error: unknown) => void, signal?: AbortSignal) {
+  private constructor(name: BackendName, backend: Running, batch: number, ready: () => void, failed: (error: unknown) => void, signal?: AbortSignal) {
+    this.#backend = name;
     this.#process = backend;
     this.#batch = batch;
     // A decider has nothing to save.
@@ -63,12 +66,13 @@ export class Decider {
   /** Starts the process and waits until the model is loaded. */
   static async start(config: DecideConfig, options: DeciderOptions = {}): Promise<Decider> {
     options.signal?.throwIfAborted();
+    checkAble(config);
     return withScratch(join(cacheFolder(), 'decide'), async (folder) => {
       const file = join(folder, 'config.json');
       await writeJson(file, configDocument(config));
-      const backend = startBackend('decide', file);
+      const backend = startBackend(config.backend, 'decide', file);
       return new Promise<Decider>((resolve, reject) => {
-        const decider: Decider = new Decider(backend, options.batch ?? 64, () => resolve(decider), reject, options.signal);
+        const decider: Decider = new Decider(config.backend, backend, options.batch ?? 64, () => resolve(decider), reject, options.signal);
       });
     });
   }
@@ -118,13 +122,15 @@ export class Decider {
   }
 
   async #read(ready: () => void): Promise<void> {
+    const check = firstLine(this.#backend);
     let lastWord: Extract<DecideLine, { event: 'error' }> | undefined;
     try {
       for await (const text of this.#process.lines) {
         const line = parseDecideLine(text);
+        check(line);
         if ('event' in line) {
           if (line.event === 'ready') ready();
-          else lastWord = line as typeof lastWord;
+          else if (line.event === 'error') lastWord = line as typeof lastWord;
         } else this.#settle(line as Reply);
       }
     } catch (error) {

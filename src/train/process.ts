@@ -1,12 +1,13 @@
 // Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkAble } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { recordsOf } from '../dataset/open.js';
 import { readText, writeJson } from '../files.js';
 import { Tokenizer } from '../library.js';
 import { diedError, startBackend } from './binary.js';
-import { configDocument, parseTrainLine, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
+import { configDocument, firstLine, parseTrainLine, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
 
 /** How {@link train} runs. */
 export interface TrainOptions {
@@ -23,11 +24,12 @@ const GRACE_MS = 120_000;
 export async function train(config: TrainConfig, options: TrainOptions = {}): Promise<DoneEvent> {
   const { signal, onEvent } = options;
   signal?.throwIfAborted();
+  checkAble(config);
   const data = withHashes(config);
   const file = join(config.output, 'config.json');
   await writeJson(file, configDocument({ ...config, data }));
 
-  const trainer = startBackend('train', file);
+  const trainer = startBackend(config.backend, 'train', file);
   trainer.stdin.end();
   let kill: NodeJS.Timeout | undefined;
   const stop = () => {
@@ -36,10 +38,12 @@ export async function train(config: TrainConfig, options: TrainOptions = {}): Pr
   };
   signal?.addEventListener('abort', stop, { once: true });
 
+  const check = firstLine(config.backend);
   let last: TrainEvent | undefined;
   try {
     for await (const line of trainer.lines) {
       last = parseTrainLine(line);
+      check(last);
       onEvent?.(last);
     }
   } catch (error) {

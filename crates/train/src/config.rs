@@ -12,7 +12,13 @@ use crate::error::{Error, Result};
 use crate::stream::StreamConfig;
 
 /// The version of `docs/contracts.md` that this crate keeps.
-pub const CONTRACT: u32 = 1;
+pub const CONTRACT: u32 = 2;
+
+/// The name of this backend.
+pub const BACKEND: &str = "candle";
+
+/// The one arithmetic that it has.
+pub const ARITHMETIC: &str = "f32";
 
 /// The base model's file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -263,6 +269,9 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Compute activations again on the way back instead of keeping them.
     pub gradient_checkpointing: bool,
+    /// Must be [`ARITHMETIC`] if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<String>,
 }
 
 /// The `decide` mode.
@@ -284,6 +293,9 @@ pub struct DecideConfig {
     pub adapter: Option<PathBuf>,
     /// Threads.
     pub threads: usize,
+    /// Must be [`ARITHMETIC`] if given.
+    #[serde(default)]
+    pub arithmetic: Option<String>,
 }
 
 impl TrainConfig {
@@ -298,7 +310,8 @@ impl TrainConfig {
         let o = &self.optimizer;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
-        let mut faults = common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads);
+        let mut faults =
+            common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads, self.arithmetic.as_deref());
         faults.push((
             self.base.is_some() == self.architecture.is_some(),
             "base",
@@ -362,7 +375,13 @@ impl DecideConfig {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self> {
         let config: Self = read(path)?;
-        let mut faults = common_faults(config.contract, &config.backend, config.base.as_ref(), config.threads);
+        let mut faults = common_faults(
+            config.contract,
+            &config.backend,
+            config.base.as_ref(),
+            config.threads,
+            config.arithmetic.as_deref(),
+        );
         faults.extend([
             (
                 config.base.is_some() == config.model.is_some(),
@@ -380,11 +399,23 @@ impl DecideConfig {
     }
 }
 
-fn common_faults(contract: u32, backend: &str, base: Option<&BaseConfig>, threads: usize) -> Vec<Fault> {
+fn common_faults(
+    contract: u32,
+    backend: &str,
+    base: Option<&BaseConfig>,
+    threads: usize,
+    arithmetic: Option<&str>,
+) -> Vec<Fault> {
+    let arithmetic = arithmetic.unwrap_or(ARITHMETIC);
     let hash = base.and_then(|base| base.sha256.as_deref()).unwrap_or(&"0".repeat(64)).to_owned();
     vec![
         (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
-        (backend != "candle", "backend", format!("must be `candle` for this program, not `{backend}`")),
+        (backend != BACKEND, "backend", format!("must be `{BACKEND}` for this program, not `{backend}`")),
+        (
+            arithmetic != ARITHMETIC,
+            "arithmetic",
+            format!("must be `{ARITHMETIC}` for the backend {BACKEND}, which has no other, not `{arithmetic}`"),
+        ),
         (!is_hash(&hash), "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
         (!(1..=1024).contains(&threads), "threads", format!("must be in 1..=1024, not {threads}")),
     ]

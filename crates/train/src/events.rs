@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::hex;
+use crate::config::{BACKEND, CONTRACT};
 use crate::error::{Error, Result};
 
 /// One line of either mode; see `docs/contracts.md`.
@@ -15,15 +16,21 @@ use crate::error::{Error, Result};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)] // the contract describes each field
 pub enum Event {
-    Start {
+    Backend {
         contract: u32,
+        name: &'static str,
+        version: &'static str,
+        can: &'static [&'static str],
+        bases: &'static [&'static str],
+        hardware: Hardware,
+    },
+    Start {
         parameters: usize,
         trainable: usize,
         examples: usize,
         resumed_from: u64,
         steps: u64,
-        threads: usize,
-        matmul_peak_gflops: f64,
+        arithmetic: &'static str,
     },
     Step {
         step: u64,
@@ -63,7 +70,33 @@ pub enum Event {
     },
 }
 
+/// What is computed on.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Hardware {
+    /// The processor.
+    Cpu {
+        /// Worker threads.
+        threads: usize,
+        /// The matrix-product rate of these threads, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        matmul_peak_gflops: Option<f64>,
+    },
+}
+
 impl Event {
+    /// The first line, by which a process of either mode says what it is.
+    pub fn backend(threads: usize, matmul_peak_gflops: Option<f64>) -> Self {
+        Self::Backend {
+            contract: CONTRACT,
+            name: BACKEND,
+            version: env!("CARGO_PKG_VERSION"),
+            can: &["train", "decide", "full-parameter"],
+            bases: &["gguf"],
+            hardware: Hardware::Cpu { threads, matmul_peak_gflops },
+        }
+    }
+
     /// The last line before a non-zero exit.
     pub fn error(error: &Error) -> Self {
         Self::Error { code: error.code(), message: error.to_string(), exit: error.exit() }

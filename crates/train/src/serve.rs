@@ -42,6 +42,7 @@ pub trait Decides {
 
 /// Serves requests until the input ends.
 pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
+    events::print(&Event::backend(config.threads, None).line())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
     let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
     let (mut decider, limits): (Box<dyn Decides>, Limits) = match (&config.base, &config.model) {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::about::{ABOUT, about};
 use crate::base::Base;
 use crate::checkpoint::{self, Progress, State};
-use crate::config::{Architecture, CONTRACT, TrainConfig};
+use crate::config::{ARITHMETIC, Architecture, BACKEND, CONTRACT, TrainConfig};
 use crate::data::Limits;
 use crate::dpt::{self, Dpt};
 use crate::error::{Error, Result};
@@ -29,9 +29,23 @@ const RUN: &str = "run.json";
 const DONE: &str = "done.json";
 const METRICS: &str = "metrics.jsonl";
 
+/// What a training runs on.
+struct Machine {
+    pool: rayon::ThreadPool,
+    /// The pool's matrix-product rate in GFLOP/s.
+    peak: f64,
+    /// Set by a signal.
+    stop: Arc<AtomicBool>,
+}
+
 /// Trains to the end, or until a signal, resuming what is there.
 pub fn run(config: &TrainConfig) -> Result<()> {
     let stop = stop_flag()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
+    let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
+    let peak = pool.install(work::peak_gflops);
+    events::print(&Event::backend(config.threads, Some(peak)).line())?;
+    let machine = Machine { pool, peak, stop };
     match (&config.base, &config.lora, &config.architecture) {
         (Some(file), Some(settings), None) => {
             let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
@@ -41,26 +55,26 @@ pub fn run(config: &TrainConfig) -> Result<()> {
             let trainer = Trainer::new(model, source.longest(), config.gradient_checkpointing);
             let base_name =
                 file.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned());
-            learn(config, &Adapters { trainer, alpha: settings.alpha, base_name }, &source, &stop)
+            learn(config, &Adapters { trainer, alpha: settings.alpha, base_name }, &source, &machine)
         }
         (None, None, Some(Architecture::Llama(shape))) => {
             let network = Network::new(shape);
             let source = Source::open(config, None, network.shape().limits())?;
             let trainer = Trainer::new(network, source.longest(), config.gradient_checkpointing);
-            learn(config, &trainer, &source, &stop)
+            learn(config, &trainer, &source, &machine)
         }
         (None, None, Some(Architecture::Dpt(shape))) => {
             let dpt = Dpt::new(shape).map_err(|e| Error::Internal(format!("a template that was checked: {e}")))?;
             let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
             let source = Source::open(config, None, limits)?;
-            learn(config, &dpt, &source, &stop)
+            learn(config, &dpt, &source, &machine)
         }
         _ => Err(Error::Internal("neither adapters nor a network were configured".into())),
     }
 }
 
 /// Resumes or begins the training of whatever it is that learns.
-fn learn(config: &TrainConfig, learner: &dyn Learner, source: &Source, stop: &AtomicBool) -> Result<()> {
+fn learn(config: &TrainConfig, learner: &dyn Learner, source: &Source, machine: &Machine) -> Result<()> {
     source.check(config, learner)?;
     files::create_folder(&config.output)?;
     claim(config, learner, source)?;
@@ -70,9 +84,7 @@ fn learn(config: &TrainConfig, learner: &dyn Learner, source: &Source, stop: &At
         Finished::Damaged(why) => eprintln!("{}: {why}; going on from a checkpoint", config.output.display()),
         Finished::No => {}
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build();
-    let pool = pool.map_err(|e| Error::Internal(format!("cannot start {} threads: {e}", config.threads)))?;
-    let result = pool.install(|| train(config, learner, source, &mut metrics, stop));
+    let result = machine.pool.install(|| train(config, learner, source, &mut metrics, machine));
     if let Err(error) = &result {
         metrics.record(&Event::error(error))?;
     }
@@ -85,7 +97,7 @@ fn train(
     learner: &dyn Learner,
     source: &Source,
     metrics: &mut Metrics,
-    stop: &AtomicBool,
+    machine: &Machine,
 ) -> Result<()> {
     let fresh = || {
         let (parameters, optimizer) = (learner.initial(config.seed), AdamW::new(learner.parameters()));
@@ -94,22 +106,19 @@ fn train(
     let (mut state, mark) = checkpoint::newest(&config.output, learner, metrics)?.unwrap_or_else(fresh);
     metrics.cut(&mark)?;
     let mut saved_at = state.progress.step;
-    let peak = work::peak_gflops();
     metrics.emit(&Event::Start {
-        contract: CONTRACT,
         parameters: learner.weights(),
         trainable: learner.parameters(),
         examples: source.examples(config) as usize,
         resumed_from: saved_at,
         steps: config.steps,
-        threads: config.threads,
-        matmul_peak_gflops: peak,
+        arithmetic: ARITHMETIC,
     })?;
 
     let mut gradient = Vec::new();
     let mut made = source.make(config, learner, state.progress.step)?;
     while state.progress.step < config.steps {
-        if stop.load(Ordering::Relaxed) {
+        if machine.stop.load(Ordering::Relaxed) {
             if saved_at != state.progress.step {
                 save_checkpoint(config, learner, &state, metrics)?;
             }
@@ -157,7 +166,7 @@ fn train(
             saved_at = step;
         }
     }
-    finish(config, learner, source, &state, peak, metrics)
+    finish(config, learner, source, &state, machine.peak, metrics)
 }
 
 fn finite(step: u64, what: &'static str, value: f64) -> Result<()> {
@@ -185,7 +194,7 @@ fn finish(
     let mut contents = learner.files(&state.parameters)?;
     let mut made_from = json!({
         "contract": CONTRACT,
-        "backend": "candle",
+        "backend": BACKEND,
         "versions": { "tiresias-train": env!("CARGO_PKG_VERSION") },
         "data": { "sha256": source.sha256(), "examples": source.examples(config) },
         "steps": state.progress.step,
@@ -252,11 +261,11 @@ fn finished(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<F
 }
 
 /// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the outcome is:
-/// contents of files rather than their paths, and not the threads or how often checkpoints are written.
+/// contents of files rather than their paths, and not the threads, how often checkpoints are written, or the name of the one arithmetic.
 fn claim(config: &TrainConfig, learner: &dyn Learner, source: &Source) -> Result<()> {
     let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(fields) = identity.as_object_mut() {
-        fields.retain(|name, _| !["output", "threads", "checkpoint_every"].contains(&name.as_str()));
+        fields.retain(|name, _| !["output", "threads", "checkpoint_every", "arithmetic"].contains(&name.as_str()));
         fields.extend(learner.identity().map(|(name, value)| (name.to_owned(), value)));
         // A stream's specifications are in the configuration.
         if config.stream.is_none() {

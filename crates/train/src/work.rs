@@ -1,6 +1,6 @@
 //! How much arithmetic a step needs, and how much this machine can do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::{Module, Shape};
 use crate::gradient::Example;
@@ -38,13 +38,15 @@ pub fn flops_of_all(shape: &Shape, layers: usize, examples: &[&Example]) -> f64 
 }
 
 /// The matrix-product rate of the current rayon pool in GFLOP/s: every thread multiplies cache-sized matrices on its own, as
-/// training does. Each thread's best product counts, so that other programs' turns on the processor hardly do.
+/// training does. Each thread's best product counts, so that other programs' turns on the processor hardly do. Nobody waits long for it.
 pub fn peak_gflops() -> f64 {
     const SIZE: usize = 512;
     const PRODUCTS: usize = 100;
+    const ENOUGH: Duration = Duration::from_millis(200);
+    let began = Instant::now();
     let best = rayon::broadcast(|_| {
         let (a, b, mut c) = (vec![0.5; SIZE * SIZE], vec![0.25; SIZE * SIZE], vec![0.0; SIZE * SIZE]);
-        let seconds = (0..PRODUCTS).map(|_| {
+        let seconds = (0..PRODUCTS).take_while(|&n| n == 0 || began.elapsed() < ENOUGH).map(|_| {
             let started = Instant::now();
             let (a, b) = (View::new(&a, SIZE, SIZE), View::new(&b, SIZE, SIZE));
             matmul(ViewMut::new(&mut c, SIZE, SIZE), Write::Set, 1.0, a, b, 1);

@@ -128,7 +128,7 @@ fn a_decider_refuses_a_changed_adapter_and_one_of_another_base() {
     let toy = Toy::new();
     assert!(toy.train(&toy.config("out")).status.success());
     let adapter = toy.path("out/adapter");
-    let config = json!({ "contract": 1, "backend": "candle", "base": { "path": toy.path("toy.gguf") }, "adapter": adapter, "threads": 1 });
+    let config = json!({ "contract": 2, "backend": "candle", "base": { "path": toy.path("toy.gguf") }, "adapter": adapter, "threads": 1 });
     // The input has ended when it starts, so that a decider that is content ends well.
     let decide = |config: &Value| toy.command("decide", config).stdin(std::process::Stdio::null()).output().unwrap();
     assert!(decide(&config).status.success());

@@ -37,11 +37,11 @@ assert ours == theirs, sorted(ours ^ theirs)[:8]
 adapted = logprobs(model)
 
 with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
-    json.dump({"contract": 1, "backend": "candle", "base": {"path": gguf}, "adapter": adapter, "threads": 2}, config)
+    json.dump({"contract": 2, "backend": "candle", "base": {"path": gguf}, "adapter": adapter, "threads": 2}, config)
     config.flush()
     request = {"id": 1, "op": "open", "contexts": [ids], "candidates": candidates}
     out = subprocess.run([binary, "decide", "--config", config.name], input=json.dumps(request), capture_output=True, text=True)
-decider = torch.tensor(json.loads(out.stdout.splitlines()[1])["logprobs"][0], dtype=torch.double)
+decider = torch.tensor(json.loads(out.stdout.splitlines()[-1])["logprobs"][0], dtype=torch.double)
 
 print(json.dumps({
     "peft": peft.__version__, "torch": torch.__version__, "tensors": len(ours),

@@ -171,7 +171,7 @@ fn the_process_serves_a_trained_adapter() {
         child.wait_with_output().unwrap()
     };
     let mut config =
-        json!({ "contract": 1, "backend": "candle", "base": { "path": toy.path("toy.gguf") }, "threads": 2 });
+        json!({ "contract": 2, "backend": "candle", "base": { "path": toy.path("toy.gguf") }, "threads": 2 });
     let requests = "{\"id\":1,\"op\":\"open\",\"contexts\":[[1,2,3]],\"candidates\":[4,5]}\n\nnonsense\n\
                     {\"id\":3,\"op\":\"close\",\"sessions\":[0]}";
     let plain = ask(&config, requests);
@@ -180,7 +180,7 @@ fn the_process_serves_a_trained_adapter() {
     for (output, has_adapter) in [(&plain, false), (&adapted, true)] {
         assert_eq!(output.status.code(), Some(0));
         let lines = lines(output);
-        let ready = json!({ "event": "ready", "contract": 1, "vocabulary": 48, "context": 96, "adapter": has_adapter });
+        let ready = json!({ "event": "ready", "contract": 2, "vocabulary": 48, "context": 96, "adapter": has_adapter });
         assert_eq!(lines[0], ready);
         assert_eq!(lines[2]["error"]["code"], "BAD_REQUEST");
         assert_eq!(lines[3], json!({ "id": 3, "closed": 1 }));

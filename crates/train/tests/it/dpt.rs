@@ -231,7 +231,7 @@ fn it_learns_in_context_and_decides_in_sessions() {
         json!({ "id": 6, "op": "open", "contexts": [[200]], "candidates": [0] }),
         json!({ "id": 7, "op": "close", "sessions": [0, 1] }),
     ];
-    let decider = json!({ "contract": 1, "backend": "candle", "model": toy.path("out/model"), "threads": 2 });
+    let decider = json!({ "contract": 2, "backend": "candle", "model": toy.path("out/model"), "threads": 2 });
     let ask = |decider: &Value, input: String| {
         let mut command = toy.command("decide", decider);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

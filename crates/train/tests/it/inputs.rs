@@ -20,9 +20,11 @@ use crate::support::{Toy, VOCABULARY, examples, gguf, read, refused, toy_metadat
 #[test]
 fn configurations_are_refused_by_field() {
     let toy = Toy::new();
-    let changes: [(&str, Value, &str); 16] = [
-        ("/contract", json!(2), "contract"),
+    let changes: [(&str, Value, &str); 18] = [
+        ("/contract", json!(1), "contract"),
         ("/backend", json!("peft"), "backend"),
+        ("/arithmetic", json!("bf16"), "candle"),
+        ("/token_budget", json!(4096), "token_budget"),
         ("/base/sha256", json!("abc"), "base.sha256"),
         ("/base/surplus", json!(1), "surplus"),
         ("/surplus", json!(1), "surplus"),
@@ -52,6 +54,28 @@ fn configurations_are_refused_by_field() {
     std::fs::write(toy.path("broken.json"), "{").unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tiresias-train"));
     refused(&command.args(["train", "--config"]).arg(toy.path("broken.json")).output().unwrap(), 2, "CONFIG", &["EOF"]);
+}
+
+#[test]
+fn the_first_line_says_what_the_program_is_before_it_loads_anything() {
+    let toy = Toy::new();
+    let mut config = toy.config("out");
+    config["base"]["path"] = json!("nowhere.gguf");
+    let about = |mode: &str, config: &Value| {
+        let output = toy.command(mode, config).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()
+    };
+    let mut training = about("train", &config);
+    let peak = training["hardware"].as_object_mut().unwrap().remove("matmul_peak_gflops").unwrap();
+    assert!(peak.as_f64().unwrap() > 0.0);
+    let decide = json!({ "contract": 2, "backend": "candle", "base": config["base"], "threads": 2 });
+    assert_eq!(training, about("decide", &decide));
+    let expected = json!({
+        "event": "backend", "contract": 2, "name": "candle", "version": env!("CARGO_PKG_VERSION"),
+        "can": ["train", "decide", "full-parameter"], "bases": ["gguf"], "hardware": { "kind": "cpu", "threads": 2 },
+    });
+    assert_eq!(training, expected);
 }
 
 #[test]

@@ -205,10 +205,10 @@ fn a_network_learns_and_decides_by_what_it_learned() {
     let settings: Value = serde_json::from_slice(&model(&toy, "out")[1]).unwrap();
     assert_eq!((&settings["model_type"], &settings["hidden_size"]), (&json!("llama"), &json!(32)));
 
-    let decider = json!({ "contract": 1, "backend": "candle", "model": toy.path("out/model"), "threads": 1 });
+    let decider = json!({ "contract": 2, "backend": "candle", "model": toy.path("out/model"), "threads": 1 });
     let ask = r#"{"id":1,"op":"open","contexts":[[3,7,8,6,9,6,10],[5,6,6,6,6,6,6,10]],"candidates":[0,1,2,3,4,5]}"#;
     let answers = lines(&decide(&toy, &decider, ask));
-    let ready = json!({ "event": "ready", "contract": 1, "vocabulary": 11, "context": 64, "adapter": false });
+    let ready = json!({ "event": "ready", "contract": 2, "vocabulary": 11, "context": 64, "adapter": false });
     assert_eq!(answers[0], ready);
     for (row, first) in [(0, 3), (1, 5)] {
         let row: Vec<f64> =
@@ -277,7 +277,7 @@ fn a_decider_refuses_a_changed_network() {
     let mut settings = config(&toy, "out");
     settings["steps"] = json!(1);
     assert!(toy.train(&settings).status.success());
-    let decider = json!({ "contract": 1, "backend": "candle", "model": toy.path("out/model"), "threads": 1 });
+    let decider = json!({ "contract": 2, "backend": "candle", "model": toy.path("out/model"), "threads": 1 });
     for name in ["model.safetensors", "config.json", "tiresias.json"] {
         let path = toy.path("out/model").join(name);
         let good = read(&path);

@@ -74,7 +74,7 @@ fn an_adapter_is_refused_on_a_base_with_other_weights() {
             base["random_weights"] = random;
         }
         let adapter = toy.path("out/adapter");
-        let config = json!({ "contract": 1, "backend": "candle", "base": base, "adapter": adapter, "threads": 1 });
+        let config = json!({ "contract": 2, "backend": "candle", "base": base, "adapter": adapter, "threads": 1 });
         toy.command("decide", &config).stdin(Stdio::null()).output().unwrap()
     };
     assert_eq!(lines(&decide(json!(7)))[0]["event"], "ready");

@@ -84,6 +84,7 @@ fn finished_work_is_not_done_again_and_another_configuration_is_refused() {
     let config = toy.config("out");
     let first = lines(&toy.train(&config));
     let events: Vec<&str> = first.iter().map(|l| l["event"].as_str().unwrap()).collect();
+    assert_eq!(first[0]["arithmetic"], "f32");
     assert_eq!(events.iter().filter(|e| **e == "step").count(), 12);
     assert_eq!(events.iter().filter(|e| **e == "checkpoint").count(), 3);
     assert_eq!((events[0], events[events.len() - 1]), ("start", "done"));

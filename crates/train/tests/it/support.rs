@@ -126,7 +126,7 @@ impl Toy {
     /// A training configuration, to be changed by the caller before it is written.
     pub fn config(&self, output: &str) -> serde_json::Value {
         json!({
-            "contract": 1, "backend": "candle",
+            "contract": 2, "backend": "candle",
             "base": { "path": self.path("toy.gguf") },
             "data": [{ "path": self.path("data.jsonl") }],
             "output": self.path(output),
@@ -177,10 +177,17 @@ pub fn refused(output: &Output, exit: i32, code: &str, words: &[&str]) {
     assert!(words.iter().all(|word| message.contains(word)), "{message:?} lacks one of {words:?}");
 }
 
-/// Standard output's lines, each of which must be JSON.
+/// Standard output's lines after the one by which a process says what it is, which a configuration that is refused does not see.
 pub fn lines(output: &Output) -> Vec<serde_json::Value> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let mut lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [first, ..] = &lines[..] else { return lines };
+    if ["CONFIG", "USAGE"].iter().any(|code| first["code"] == **code) {
+        return lines;
+    }
+    let backend = lines.remove(0);
+    assert_eq!((&backend["event"], &backend["contract"]), (&json!("backend"), &json!(2)), "{backend}");
+    lines
 }
 
 /// Ragged examples, a few of whose positions have labels that differ from the input.

@@ -1,0 +1,66 @@
+// The registry: every backend there is. Experiments, trainings, deciders and `doctor` go by it; a new backend is a file and a line here.
+import { statSync } from 'node:fs';
+import { TiresiasError } from '../errors.js';
+import type { Ability, Arithmetic, Backend, BackendName } from './backend.js';
+import { candle } from './candle.js';
+import { peft } from './peft.js';
+
+export type { Ability, Arithmetic, Backend, BackendName } from './backend.js';
+
+/** All backends; where a backend cannot do something, the first that can does it. */
+export const BACKENDS: readonly Backend[] = [candle, peft];
+
+/** Their names. */
+export const BACKEND_NAMES = BACKENDS.map(({ name }) => name);
+
+/** Every arithmetic that some backend has. */
+export const ARITHMETICS: readonly Arithmetic[] = [...new Set(BACKENDS.flatMap(({ arithmetic }) => arithmetic))];
+
+/** The backend of a name. Throws UNKNOWN_NAME. */
+export function backendOf(name: string): Backend {
+  const backend = BACKENDS.find((one) => one.name === name);
+  if (backend) return backend;
+  throw new TiresiasError('UNKNOWN_NAME', `backend ${JSON.stringify(name)} does not exist; expected one of ${BACKEND_NAMES.join(', ')}`);
+}
+
+/** A backend and how it computes. */
+export interface Choice {
+  backend: BackendName;
+  arithmetic?: Arithmetic | undefined;
+}
+
+/** The backend that was chosen or, where that cannot do what is needed, the first that can, in its own arithmetic. */
+export function able({ backend, arithmetic }: Choice, need: Ability): Choice {
+  const can = (one: Backend) => one.can.includes(need);
+  if (can(backendOf(backend))) return { backend, ...(arithmetic && { arithmetic }) };
+  return { backend: BACKENDS.find(can)!.name };
+}
+
+/** What is asked of a backend; a trainer's or decider's configuration is one. */
+export interface Asked extends Choice {
+  base?: { path: string; randomWeights?: number | undefined } | undefined;
+  architecture?: unknown;
+  model?: unknown;
+  stream?: unknown;
+}
+
+/** Throws BACKEND_UNABLE, which names backend and remedy, where a backend cannot do what is asked of it. */
+export function checkAble(asked: Asked): void {
+  const backend = backendOf(asked.backend);
+  const { name } = backend;
+  const fail = (problem: string, others: (one: Backend) => boolean, instead?: string): never => {
+    const able = BACKENDS.filter(others).map((one) => one.name);
+    const remedies = [...(instead ? [instead] : []), ...(able.length > 0 ? [`choose the backend ${able.join(' or ')}`] : [])];
+    throw new TiresiasError('BACKEND_UNABLE', `the backend ${name} ${problem}; ${remedies.join(', or ')}`, { details: { backend: name, able } });
+  };
+  const { arithmetic, stream, base } = asked;
+  const whole = [['architecture', asked.architecture], ['model', asked.model], ['base.random_weights', base?.randomWeights]].find(([, value]) => value !== undefined);
+  if (whole && !backend.can.includes('full-parameter')) fail(`computes only with adapters over a pretrained base, not with \`${whole[0] as string}\``, (one) => one.can.includes('full-parameter'));
+  if (stream !== undefined && !backend.streams) fail('learns from a dataset, not from a stream of examples', (one) => one.streams, 'set training.data to "dataset"');
+  if (arithmetic !== undefined && !backend.arithmetic.includes(arithmetic)) {
+    fail(`computes in ${backend.arithmetic.join(', ')}, not in ${arithmetic}`, (one) => one.arithmetic.includes(arithmetic), 'leave training.arithmetic out');
+  }
+  // A base that is not there is the program's to refuse.
+  const format = base && statSync(base.path, { throwIfNoEntry: false })?.isDirectory() ? 'safetensors' : 'gguf';
+  if (!backend.bases.includes(format)) fail(`reads ${backend.bases.join(' and ')}, not the folder ${base!.path}`, (one) => one.bases.includes(format), 'name a GGUF file');
+}

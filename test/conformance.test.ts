@@ -72,7 +72,7 @@ it('there is a backend to hold against the contract', () => {
   if (process.env['TIRESIAS_PEFT_PYTHON'] || process.env['TIRESIAS_TEST_PEFT']) expect(installed.map(({ name }) => name)).toContain('peft');
 });
 
-describe.each(installed)('$name', { timeout: 120_000 }, ({ name, can, bases, arithmetic }: Backend) => {
+describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, arithmetic }: Backend) => {
   it('says what it is, each step, and that it is done; done work is not done again', async () => {
     const output = join(scratch(), 'out');
     const events: TrainEvent[] = [];

@@ -81,7 +81,7 @@ async function health(): Promise<{ ok: boolean; found: string }> {
 
 export const peft: Backend = {
   name: 'peft', summary: 'Python, transformers and peft, on a CUDA card or the CPU',
-  can: ['train', 'decide'], bases: ['gguf', 'safetensors'], devices: ['cpu', 'cuda'], arithmetic: ['f32', 'bf16', 'nf4'], streams: false,
+  can: ['train', 'decide'], bases: ['safetensors', 'gguf'], devices: ['cpu', 'cuda'], arithmetic: ['f32', 'bf16', 'nf4'], streams: false,
   command: () => ({
     program: python(), args: ['-m', 'tiresias_peft'],
     // The package's folder may be another's, and what is beside the sources must not change.

@@ -331,7 +331,7 @@ describe('doctor', () => {
   it('says what is missing and how to get it', async () => {
     const cache = join(scratch(), 'cache');
     mkdirSync(cache);
-    const env = { TIRESIAS_CACHE: cache, TIRESIAS_TRAIN: '/nonexistent/tiresias-train', TIRESIAS_PYTHON: '/nonexistent/python3' };
+    const env = { TIRESIAS_CACHE: cache, TIRESIAS_TRAIN: '/nonexistent/tiresias-train', TIRESIAS_PEFT_PYTHON: '/nonexistent/python', TIRESIAS_PYTHON: '/nonexistent/python3' };
     const { code, stdout, stderr } = await tiresias(['doctor'], { env });
     expect(code).toBe(6);
     expect(stderr).toBe('tiresias: missing: backend candle, Python 3 with pip\n');

@@ -147,13 +147,13 @@ describe('the installed package', () => {
     expect([...others]).toEqual(['tiresias']);
   });
 
-  it('is there after less than 60 ms of the processor, which a loaded machine may double', async () => {
+  it('takes no more of the processor than three times what Node itself takes to start: some 50 ms where that takes 30', async () => {
     const spent = async (code: string) => Number((await node('--input-type=module', '-e', `${code}; const { user, system } = process.cpuUsage(); console.log(user + system)`)).stdout) / 1000;
     let [bare, whole] = [Infinity, Infinity];
     for (let i = 0; i < 10; i++) {
       bare = Math.min(bare, await spent(''));
       whole = Math.min(whole, await spent("await import('tiresias')"));
     }
-    expect(whole - bare).toBeLessThan(120);
+    expect(whole - bare).toBeLessThan(3 * bare);
   });
 });

@@ -28,14 +28,7 @@ def write(kind: str, path: Path) -> Any:
     torch.manual_seed(2)
     config = AutoConfig.for_model(
         kind,
-        vocab_size=support.VOCABULARY,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        max_position_embeddings=support.CONTEXT,
+        **support.SIZES,
         initializer_range=0.15,
         pad_token_id=0,
         **MORE.get(kind, {}),

@@ -13,6 +13,8 @@ use crate::{AgentError, Percept, Prior, Shape, Trajectories};
 const SAME_REWARD: f64 = 1e-6;
 /// A likelihood below this goes on as a logarithm.
 const TINY: f64 = 1e-100;
+/// Deviations of a reward beyond which lookahead does not reckon.
+const FAR: f64 = 3.0;
 /// Distinct tasks between two looks at the memory that is left.
 const BETWEEN_LOOKS: usize = 1 << 10;
 
@@ -61,6 +63,11 @@ impl Evidence {
         self.query().first = seen;
     }
 
+    /// Decisions in all.
+    pub fn decisions(&self) -> usize {
+        self.episodes.iter().map(|episode| episode.moves.len()).sum()
+    }
+
     /// The episode goes on.
     pub fn push(&mut self, step: Move) {
         self.query().moves.push(step);
@@ -89,6 +96,8 @@ struct Particle {
     model: Model,
     /// Its share of all draws.
     share: f64,
+    /// Standard deviation of its rewards around what the model pays.
+    noise: f64,
     /// By model of its cloud: values of who sees the state, `[stage][state]`, stages 0 to H; made when first needed.
     values: Box<[OnceLock<Box<[f64]>>]>,
 }
@@ -107,12 +116,16 @@ pub(crate) struct Selected {
     pub minds: Vec<Mind>,
     /// Whether they explain the rewards, too.
     pub rewards: bool,
+    /// Whether there were more than are kept.
+    pub cut: bool,
 }
 
 /// Tasks drawn from a family: an empirical prior.
 pub(crate) struct Pool {
     observed: bool,
     horizon: usize,
+    /// Whether rewards are noisy: in all tasks, or in none.
+    noisy: bool,
     particles: Vec<Particle>,
     /// Particles with the same rewards.
     groups: Vec<Vec<u32>>,
@@ -122,17 +135,18 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Draws `count` tasks; those that are the same become one. What is kept of a posterior is its `cap` likeliest hypotheses.
-    /// [`AgentError::Unfit`] where rewards are noisy: they would rule every task out.
+    /// [`AgentError::Unfit`] where the rewards of some are noisy and those of others are not: their likelihoods cannot be compared.
     pub fn draw(prior: &Prior, shape: &Shape, count: u64, cap: usize) -> Result<Self, AgentError> {
         let (mut particles, mut groups): (Vec<Particle>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
         let (mut by_hash, mut by_reward): (HashMap<u64, Vec<u32>>, HashMap<u64, usize>) = Default::default();
         let mut bytes = 0;
         for index in 0..count {
             let Task { model, reward_noise, .. } = prior.draw(index)?;
-            check_noise(reward_noise)?;
+            check_noise(reward_noise, &particles)?;
             check_shape(&model, shape, &particles)?;
             let alike = by_hash.entry(hash(&model)).or_default();
-            if let Some(&i) = alike.iter().find(|&&i| same(&particles[i as usize].model, &model)) {
+            let twin = |other: &Particle| other.noise == reward_noise && same(&other.model, &model);
+            if let Some(&i) = alike.iter().find(|&&i| twin(&particles[i as usize])) {
                 particles[i as usize].share += 1.0 / count as f64;
                 continue;
             }
@@ -157,9 +171,10 @@ impl Pool {
                     .map_err(ModelError::from)?;
             }
             let values = model.dynamics().iter().map(|_| OnceLock::new()).collect();
-            particles.push(Particle { model, share: 1.0 / count as f64, values });
+            particles.push(Particle { model, share: 1.0 / count as f64, noise: reward_noise, values });
         }
-        Ok(Self { observed: shape.observed(), horizon: shape.horizon, particles, groups, cap })
+        let noisy = particles.first().is_some_and(|first| first.noise > 0.0);
+        Ok(Self { observed: shape.observed(), horizon: shape.horizon, noisy, particles, groups, cap })
     }
 
     /// Bytes that it takes once all that may be planned is.
@@ -182,12 +197,13 @@ impl Pool {
         for rewards in [true, false] {
             let found = self.explaining(evidence, rewards, &mut scratch);
             if !found.is_empty() {
+                let cut = found.len() > self.cap;
                 let minds = self.keep(found, |particle, m| {
                     let query = &evidence.episodes[evidence.episodes.len() - 1..];
                     self.walk(particle, m, query, rewards, &mut scratch);
                     scratch.now.clone()
                 });
-                return Selected { minds, rewards };
+                return Selected { minds, rewards, cut };
             }
         }
         let all = (0..self.particles.len()).flat_map(|i| self.hypotheses(i as u32)).collect();
@@ -197,7 +213,7 @@ impl Pool {
             Some(state) => vec![(state as u32, 1.0)],
             None => positive(self.particles[particle as usize].model.start()),
         });
-        Selected { minds, rewards: false }
+        Selected { minds, rewards: false, cut: false }
     }
 
     /// The models of a task's cloud, each as likely, with the logarithms of their prior weights.
@@ -213,7 +229,7 @@ impl Pool {
         let claims = [false, true].map(|last| evidence.rewards(self.observed, self.horizon, last));
         for members in &self.groups {
             let model = &self.particles[members[0] as usize].model;
-            if rewards && !may_earn(model, &claims[usize::from(model.final_reward().is_empty())]) {
+            if rewards && !self.noisy && !may_earn(model, &claims[usize::from(model.final_reward().is_empty())]) {
                 continue;
             }
             for hypothesis in members.iter().flat_map(|&i| self.hypotheses(i)) {
@@ -246,7 +262,8 @@ impl Pool {
 
     /// The logarithm of the likelihood of `episodes`; leaves in `scratch.now` where the last of them may be.
     fn walk(&self, particle: u32, m: u32, episodes: &[Episode], rewards: bool, scratch: &mut Scratch) -> f64 {
-        let model = &self.particles[particle as usize].model;
+        let particle = &self.particles[particle as usize];
+        let model = &particle.model;
         let (mut logarithm, mut likelihood) = (0.0, 1.0);
         for Episode { first, moves } in episodes {
             scratch.now.clear();
@@ -257,7 +274,7 @@ impl Pool {
             let mut sum: f64 = scratch.now.iter().map(|(_, p)| p).sum();
             for (stage, step) in moves.iter().enumerate() {
                 let step = Move { reward: step.reward.filter(|_| rewards), ..*step };
-                sum = self.advance(model, m as usize, stage, step, scratch);
+                sum = self.advance(particle, m as usize, stage, step, scratch);
                 if sum < TINY {
                     if sum <= 0.0 {
                         return f64::NEG_INFINITY;
@@ -278,37 +295,40 @@ impl Pool {
 
     /// One decision: from `scratch.now` to where the world may be after it, there again. Returns the sum; what was not seen or not earned
     /// is not asked for.
-    fn advance(&self, model: &Model, m: usize, stage: usize, step: Move, scratch: &mut Scratch) -> f64 {
+    fn advance(&self, particle: &Particle, m: usize, stage: usize, step: Move, scratch: &mut Scratch) -> f64 {
         let Move { action, seen, reward } = step;
+        let Particle { model, noise, .. } = particle;
         let s = model.states().len();
         let dynamics = &model.dynamics()[m];
         let Scratch { now, next, dense } = scratch;
         let last = stage + 1 == self.horizon;
         // A reward of a state and action is checked once, others at every outcome.
         let early = model.reward().is_state_action() && (!last || model.final_reward().is_empty());
-        let fits = |state, to, o| {
-            reward.is_none_or(|reward| (earned(model, last, state, action, to, o) - reward).abs() <= SAME_REWARD)
+        let fit = |state, to, o| {
+            reward.map_or(1.0, |reward| likelihood(reward - earned(model, last, state, action, to, o), *noise))
         };
         next.clear();
         dense.resize(s, 0.0);
         for &(state, mass) in now.iter() {
             let state = state as usize;
-            if early && !fits(state, 0, 0) {
+            let once = if early { fit(state, 0, 0) } else { 1.0 };
+            if once == 0.0 {
                 continue;
             }
+            let (mass, fit) = (mass * once, |to, o| if early { 1.0 } else { fit(state, to, o) });
             let row = action * s + state;
             match (seen, &dynamics.observation) {
                 (Some(to), None) => {
                     let p = dynamics.transition.get(row, to);
-                    if p > 0.0 && (early || fits(state, to, to)) {
-                        dense[to] += mass * p;
+                    if p > 0.0 {
+                        dense[to] += mass * p * fit(to, to);
                     }
                 }
                 (Some(o), Some(kernel)) => {
                     for (to, p) in dynamics.transition.pairs(row) {
                         let q = kernel.get(action * s + to, o);
-                        if q > 0.0 && (early || fits(state, to, o)) {
-                            dense[to] += mass * p * q;
+                        if q > 0.0 {
+                            dense[to] += mass * p * q * fit(to, o);
                         }
                     }
                 }
@@ -316,9 +336,7 @@ impl Pool {
                 (None, readings) => {
                     for (to, p) in dynamics.transition.pairs(row) {
                         each_reading(readings.as_ref(), action * s + to, to, |o, q| {
-                            if fits(state, to, o) {
-                                dense[to] += mass * p * q;
-                            }
+                            dense[to] += mass * p * q * fit(to, o);
                         });
                     }
                 }
@@ -339,7 +357,8 @@ impl Pool {
         let mut scratch = Scratch::default();
         minds.retain_mut(|mind| {
             std::mem::swap(&mut scratch.now, &mut mind.mass);
-            let sum = self.advance(self.model(mind), mind.model as usize, stage, step, &mut scratch);
+            let particle = &self.particles[mind.particle as usize];
+            let sum = self.advance(particle, mind.model as usize, stage, step, &mut scratch);
             std::mem::swap(&mut scratch.now, &mut mind.mass);
             sum > 0.0
         });
@@ -377,14 +396,16 @@ impl Pool {
     }
 
     /// The expected reward of an action, and what may be seen after it with the hypotheses that explain it, where `rewards` says that
-    /// rewards are seen, too. Masses are not divided by the probability of what is seen.
+    /// rewards are seen, too: noisy ones as the interval of one deviation that they fall into, so that what this is worth is no more than
+    /// what seeing them is. Masses are not divided by the probability of what is seen.
     pub fn outcomes(&self, minds: &[Mind], stage: usize, action: usize, rewards: bool) -> (f64, Vec<Vec<Mind>>) {
         let last = stage + 1 == self.horizon;
         let mut outcomes: HashMap<(usize, i64), usize> = HashMap::new();
         let mut groups: Vec<Vec<Mind>> = Vec::new();
         let mut mean = 0.0;
         for mind in minds {
-            let (model, m) = (self.model(mind), mind.model as usize);
+            let Particle { model, noise, .. } = &self.particles[mind.particle as usize];
+            let m = mind.model as usize;
             let s = model.states().len();
             let dynamics = &model.dynamics()[m];
             for &(state, mass) in &mind.mass {
@@ -393,12 +414,13 @@ impl Pool {
                 for (to, p) in dynamics.transition.pairs(row) {
                     each_reading(dynamics.observation.as_ref(), action * s + to, to, |o, q| {
                         let reward = earned(model, last, state as usize, action, to, o);
-                        let key = (o, if rewards { (reward / SAME_REWARD).round() as i64 } else { 0 });
-                        let group = *outcomes.entry(key).or_insert_with(|| {
-                            groups.push(Vec::new());
-                            groups.len() - 1
+                        each_sight(reward, *noise, rewards, |sight, r| {
+                            let group = *outcomes.entry((o, sight)).or_insert_with(|| {
+                                groups.push(Vec::new());
+                                groups.len() - 1
+                            });
+                            add(&mut groups[group], mind, to as u32, mass * p * q * r);
                         });
-                        add(&mut groups[group], mind, to as u32, mass * p * q);
                     });
                 }
             }
@@ -407,16 +429,48 @@ impl Pool {
     }
 }
 
-/// Refuses tasks that add noise to their rewards: a likelihood of 0 or 1 a reward fits none that are noisy.
-fn check_noise(noise: f64) -> Result<(), AgentError> {
-    if noise == 0.0 {
+/// Refuses certain rewards beside noisy ones: a probability beside a density.
+fn check_noise(noise: f64, others: &[Particle]) -> Result<(), AgentError> {
+    if others.first().is_none_or(|other| (other.noise > 0.0) == (noise > 0.0)) {
         return Ok(());
     }
     Err(AgentError::Unfit {
         name: "bayes".into(),
-        problem: format!("it holds rewards to be certain, and those of this family have noise of deviation {noise}"),
-        remedy: "leave it out, or use posterior-sampling, which weighs noise".into(),
+        problem:
+            "some tasks of this family pay certain rewards and others noisy ones, whose likelihoods cannot be compared"
+                .into(),
+        remedy: "leave it out, or use posterior-sampling".into(),
     })
+}
+
+/// How likely a reward is that lies so far from what a task pays: whether it is that, or the density of Gaussian noise but for a factor
+/// that all share.
+fn likelihood(error: f64, noise: f64) -> f64 {
+    if noise == 0.0 {
+        return f64::from(u8::from(error.abs() <= SAME_REWARD));
+    }
+    (-0.5 * (error / noise).powi(2)).exp() / noise
+}
+
+/// Calls `each` with what may be seen of a reward and how likely it is: nothing, the reward itself, or the interval of one deviation
+/// that noise puts it into.
+fn each_sight(reward: f64, noise: f64, shown: bool, mut each: impl FnMut(i64, f64)) {
+    if !shown {
+        return each(0, 1.0);
+    }
+    if noise == 0.0 {
+        return each((reward / SAME_REWARD).round() as i64, 1.0);
+    }
+    let below = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+    let z = reward / noise;
+    let (first, last) = ((z - FAR).floor(), (z + FAR).floor());
+    let mut before = 0.0;
+    for interval in first as i64..=last as i64 {
+        // The outermost have what lies beyond them, so that they sum to 1.
+        let after = if interval == last as i64 { 1.0 } else { below((interval + 1) as f64 - z) };
+        each(interval, after - before);
+        before = after;
+    }
 }
 
 /// Adds to the mass of `to` in the hypothesis `of`, the last of `group` or a new one.

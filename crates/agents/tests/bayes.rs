@@ -4,17 +4,23 @@ mod common;
 #[path = "common/hidden.rs"]
 mod hidden;
 
-use common::{Support, random_mdp, shape_of};
+use common::{Support, begin, mdp, random_mdp, shape_of};
 use hidden::{Size, random_hidden, shape_of_hidden};
 use serde_json::{Value, json};
-use tiresias_agents::{Context, Method, Percept, Prior, Shape, registry};
+use tiresias_agents::{AgentError, Context, Method, Percept, Prior, Shape, registry};
 use tiresias_model::family::{Family, Regime, RewardGrid, Task, TaskRequest};
 use tiresias_model::random::Key;
 use tiresias_model::{Model, ModelError, Reward};
 
-/// As many tasks as models, each as likely.
+/// As many tasks as models, each as likely, with the noise of their rewards.
 #[derive(Clone)]
-struct Few(Vec<Model>);
+struct Few(Vec<Model>, Vec<f64>);
+
+impl Few {
+    fn certain(models: &[Model]) -> Self {
+        Self(models.to_vec(), vec![0.0; models.len()])
+    }
+}
 
 impl Family for Few {
     fn name(&self) -> &'static str {
@@ -34,8 +40,9 @@ impl Family for Few {
     }
 
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError> {
-        let model = self.0[(request.index % self.0.len() as u64) as usize].clone();
-        Ok(Task { model, true_model: 0, parameters: Vec::new(), reward_noise: 0.0 })
+        let index = (request.index % self.0.len() as u64) as usize;
+        let (model, reward_noise) = (self.0[index].clone(), self.1[index]);
+        Ok(Task { model, true_model: 0, parameters: Vec::new(), reward_noise })
     }
 
     fn reward_grid(&self) -> RewardGrid {
@@ -47,12 +54,16 @@ impl Family for Few {
     }
 }
 
-fn bayes(tasks: &[Model], shape: &Shape, mut options: Value) -> Box<dyn Method> {
-    options["particles"] = json!(6 * tasks.len());
+fn bayes(tasks: &[Model], shape: &Shape, options: Value) -> Box<dyn Method> {
+    bayes_of(Few::certain(tasks), shape, options).unwrap()
+}
+
+fn bayes_of(family: Few, shape: &Shape, mut options: Value) -> Result<Box<dyn Method>, AgentError> {
+    options["particles"] = json!(6 * family.0.len());
     let (split, regime) = ("train".into(), shape.regime);
     let request = TaskRequest { split, index: 0, seed: 1, regime, horizon: shape.horizon, models: 1, alpha: 1.0 };
-    let prior = Prior { family: Box::new(Few(tasks.to_vec())), request };
-    registry::entry("bayes").unwrap().make(options, 0, shape, &prior).unwrap()
+    let prior = Prior { family: Box::new(family), request };
+    registry::entry("bayes").unwrap().make(options, 0, shape, &prior)
 }
 
 /// One of several worlds: how likely, and where it may be; a world whose state is seen is in one.
@@ -467,13 +478,140 @@ fn where_all_that_were_kept_are_wrong_others_of_the_pool_are_looked_for() {
     }
 }
 
+/// Arms of these means.
+fn arms(means: &[f64], horizon: usize) -> Model {
+    let mut transition = tiresias_model::Kernel::new(1);
+    means.iter().for_each(|_| transition.push_row([(0, 1.0)]));
+    mdp(1, means.len(), horizon, 1.0, transition, means.to_vec())
+}
+
+#[test]
+fn noisy_rewards_weigh_tasks_by_their_density() {
+    // Bayes' rule on three tasks whose noise differs, after rewards of all sizes, in support and episode alike.
+    let (means, noise) = ([[0.0, 0.6], [0.5, 0.1], [1.0, 0.7]], [0.3, 0.5, 0.2]);
+    let worlds = means.map(|means| arms(&means, 6));
+    let shape = shape_of(&worlds[0]);
+    let family = Few(worlds.to_vec(), noise.to_vec());
+    let method = bayes_of(family, &shape, json!({ "lookahead": 0 })).unwrap();
+    for seed in 0..200 {
+        let mut draw = Key(seed).sequence();
+        let mut logs = [0.0f64; 3];
+        let mut learn = |arm: usize, reward: f64| {
+            for ((log, means), noise) in logs.iter_mut().zip(means).zip(noise) {
+                let z: f64 = (reward - means[arm]) / noise;
+                *log -= 0.5 * z * z + f64::ln(noise);
+            }
+            logs
+        };
+        let (mut support, mut after) = (Support::new(1), [0.0; 3]);
+        for _ in 0..seed % 3 {
+            let (arm, reward) = (usize::from(draw.uniform() < 0.5), draw.uniform() * 1.6 - 0.3);
+            support.push(Some(0), arm, reward);
+            after = learn(arm, reward);
+        }
+        let mut agent = begin(&*method, &shape, &support, 0, 0);
+        let mut reward = None;
+        for stage in 0..6 {
+            let arm = agent.act(Percept { seen: Some(0), reward, told: None }).unwrap();
+            let most = after.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let worth = |arm: usize| -> f64 { after.iter().zip(means).map(|(w, m)| (w - most).exp() * m[arm]).sum() };
+            assert!(worth(arm) >= worth(1 - arm) - 1e-9, "seed {seed}, stage {stage}");
+            let drawn = draw.uniform() * 1.6 - 0.3;
+            after = learn(arm, drawn);
+            reward = Some(drawn);
+        }
+    }
+}
+
+#[test]
+fn lookahead_tries_what_may_be_better() {
+    // A known arm of 0.5 beside one that is worth 1 in 9 of 20 tasks and 0 in the others: trying it costs 0.05 once and gains up to
+    // 0.45 · 0.5 a decision from then on. Who averages values never tries.
+    let worlds: Vec<Model> = (0..20).map(|i| arms(&[0.5, if i < 9 { 1.0 } else { 0.0 }], 8)).collect();
+    let shape = shape_of(&worlds[0]);
+    for (lookahead, first) in [(0, 0), (1, 1), (3, 1)] {
+        let family = Few(worlds.clone(), vec![0.2; 20]);
+        let method = bayes_of(family, &shape, json!({ "lookahead": lookahead })).unwrap();
+        let mut agent = begin(&*method, &shape, &Support::new(8), 0, 0);
+        assert_eq!(agent.act(common::seen(0)).unwrap(), first, "lookahead {lookahead}");
+        // What it learns it uses: a pull near 1 is followed by another, one near 0 is not.
+        if first == 1 {
+            for (paid, then) in [(0.9, 1), (0.1, 0)] {
+                let mut agent = begin(&*method, &shape, &Support::new(8), 0, 0);
+                agent.act(common::seen(0)).unwrap();
+                let percept = Percept { seen: Some(0), reward: Some(paid), told: None };
+                assert_eq!(agent.act(percept).unwrap(), then, "lookahead {lookahead} after {paid}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_noisy_rewards_teach_is_worth_no_more_than_seeing_them_and_hardly_less() {
+    // Two decisions; a sure arm, and one of 0.2 or 0.7 behind noise. Below some sure reward it pays to try the other first: by Simpson's
+    // rule over what may be earned, and by what the agent does.
+    const UNSURE: [f64; 2] = [0.2, 0.7];
+    for noise in [0.15, 0.3, 0.6] {
+        let density =
+            |x: f64, mean: f64| (-0.5 * ((x - mean) / noise).powi(2)).exp() / (noise * std::f64::consts::TAU.sqrt());
+        let best = |sure: f64, x: f64| {
+            let [a, b] = UNSURE.map(|mean| 0.5 * density(x, mean));
+            (sure * (a + b)).max(UNSURE[0] * a + UNSURE[1] * b)
+        };
+        let pays = |sure: f64| {
+            let (low, n) = (0.45 - 12.0 * noise, 4000);
+            let step = 24.0 * noise / f64::from(n);
+            let weight = |i: i32| if i == 0 || i == n { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
+            let after = (0..=n).map(|i| weight(i) * best(sure, low + f64::from(i) * step)).sum::<f64>() * step / 3.0;
+            0.45 + after > sure + sure.max(0.45)
+        };
+        let tries = |sure: f64| {
+            let worlds = UNSURE.map(|mean| arms(&[sure, mean], 2));
+            let shape = shape_of(&worlds[0]);
+            let method = bayes_of(Few(worlds.to_vec(), vec![noise; 2]), &shape, json!({ "lookahead": 2 })).unwrap();
+            begin(&*method, &shape, &Support::new(2), 0, 0).act(common::seen(0)).unwrap() == 1
+        };
+        let edge = |pays: &dyn Fn(f64) -> bool| {
+            let (mut low, mut high) = (0.4, 0.7);
+            for _ in 0..30 {
+                let middle = 0.5 * (low + high);
+                if pays(middle) { low = middle } else { high = middle }
+            }
+            low
+        };
+        let (exact, found) = (edge(&pays), edge(&tries));
+        assert!(found <= exact + 1e-6, "noise {noise}: {found} above {exact}");
+        assert!(found - 0.45 > 0.8 * (exact - 0.45), "noise {noise}: {found} far below {exact}");
+    }
+}
+
+#[test]
+fn as_evidence_grows_tasks_that_were_not_kept_come_back() {
+    // Ten tasks, of which two are kept while nothing is known; in each a different arm is good.
+    let worlds: Vec<Model> = (0..10)
+        .map(|good| arms(&std::array::from_fn::<f64, 10, _>(|arm| f64::from(u8::from(arm == good))), 60))
+        .collect();
+    let shape = shape_of(&worlds[0]);
+    let method = bayes_of(Few(worlds, vec![0.5; 10]), &shape, json!({ "survivors": 4, "lookahead": 0 })).unwrap();
+    for good in 0..10 {
+        let mut draw = Key(good as u64).sequence();
+        let mut agent = begin(&*method, &shape, &Support::new(60), 0, 0);
+        let (mut reward, mut last) = (None, 0);
+        for _ in 0..60 {
+            last = agent.act(Percept { seen: Some(0), reward, told: None }).unwrap();
+            reward = Some(f64::from(u8::from(last == good)) + draw.uniform() - 0.5);
+        }
+        assert_eq!(last, good);
+    }
+}
+
 #[test]
 fn what_it_cannot_do_is_said() {
     let worlds = tasks(0, 2, 3);
     let shape = shape_of(&worlds[0]);
     let (split, regime) = ("train".into(), Regime::Mdp);
     let request = TaskRequest { split, index: 0, seed: 1, regime, horizon: 3, models: 1, alpha: 1.0 };
-    let prior = Prior { family: Box::new(Few(worlds.clone())), request };
+    let prior = Prior { family: Box::new(Few::certain(&worlds)), request };
     let entry = registry::entry("bayes").unwrap();
     for (options, words) in [
         (json!({ "particles": 0 }), "particles is 0"),

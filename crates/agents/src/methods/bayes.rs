@@ -32,13 +32,13 @@ impl Default for Options {
 }
 
 /// A posterior over tasks (and over the models of a cloud, each as likely, of which one moves the world for ever) by importance: draws
-/// from the prior, weighed by the likelihood of support and history. A reward that a task cannot pay rules it out; a family whose rewards
-/// are noisy ([`Task::reward_noise`](tiresias_model::family::Task)) is refused.
+/// from the prior, weighed by the likelihood of support and history. A reward that a task cannot pay rules it out, or, where rewards are
+/// noisy ([`Task::reward_noise`](tiresias_model::family::Task)), weighs by the noise's density.
 ///
 /// With `lookahead` 0 the action is the best by the belief-averaged value `Σ_tasks w Σ_s b(s) Q*(s, a)`: QMDP over tasks and states. It
 /// never acts to learn, and can be beaten. With `lookahead` at the number of decisions left it is the Bayes-adaptive optimum of the pool,
 /// and **only that policy is beaten by none in expectation**, up to how well the pool stands for the family and the survivors for the
-/// posterior; anything between is an approximation. With lookahead it reckons with seeing rewards where the state is seen, and
+/// posterior, which are chosen anew whenever the evidence has doubled; anything between is an approximation. With lookahead it reckons with seeing rewards where the state is seen, and
 /// elsewhere once it was shown one.
 ///
 /// Where no task of the pool explains what was seen, rewards are left out for the rest of the episode; where none does even so, the
@@ -99,6 +99,7 @@ impl Method for Bayes {
             stage: 0,
             last: 0,
             minds: Vec::new(),
+            until: usize::MAX,
             heeds_rewards: true,
             sees_rewards: context.shape.observed(),
         }))
@@ -117,6 +118,8 @@ struct Posterior {
     stage: usize,
     last: usize,
     minds: Vec<Mind>,
+    /// Decisions of evidence from which on those that were not kept, when it was less, may say more.
+    until: usize,
     /// Whether the hypotheses explain the rewards that were seen.
     heeds_rewards: bool,
     /// Whether it reckons with seeing rewards.
@@ -135,9 +138,11 @@ impl Agent for Posterior {
             let heeded = Move { reward: step.reward.filter(|_| self.heeds_rewards), ..step };
             self.pool.update(&mut self.minds, self.stage - 1, heeded);
         }
-        if self.minds.is_empty() {
-            // At the start; and where those kept are all wrong, others of the pool may not be.
+        let decisions = self.evidence.decisions();
+        if self.minds.is_empty() || decisions >= self.until {
+            // At the start; and where those kept are wrong, others of the pool may not be: again whenever the evidence has doubled.
             let selected = self.pool.select(&self.evidence);
+            self.until = if selected.cut { 2 * decisions.max(1) } else { usize::MAX };
             (self.minds, self.heeds_rewards) = (selected.minds, selected.rewards);
         }
         self.last = self.best();

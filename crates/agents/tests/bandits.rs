@@ -4,8 +4,8 @@ mod common;
 
 use common::{Support, begin, make, shape};
 use serde_json::{Value, json};
-use tiresias_agents::{Agent, Percept, Shape};
-use tiresias_model::family::Regime;
+use tiresias_agents::{Agent, Percept, Prior, Shape, registry};
+use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_model::random::Key;
 
 const ARMS: usize = 5;
@@ -108,4 +108,46 @@ fn ucb_is_its_index() {
             (pulls[arm], sums[arm], t) = (pulls[arm] + 1.0, sums[arm] + reward, t + 1.0);
         });
     }
+}
+
+/// Where the posterior means of two arms differ clearly, `bayes` pulls the better. With uniform priors and normal noise an arm's
+/// posterior is a normal about its average, cut to [0, 1], whose mean has a closed form.
+#[test]
+fn bayes_pulls_the_arm_of_the_largest_posterior_mean() {
+    let density = |z: f64| (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+    let below = |z: f64| 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
+    let mean = |sum: f64, pulls: f64| {
+        if pulls == 0.0 {
+            return 0.5;
+        }
+        let (average, spread) = (sum / pulls, NOISE / pulls.sqrt());
+        let (low, high) = (-average / spread, (1.0 - average) / spread);
+        average + spread * (density(low) - density(high)) / (below(high) - below(low))
+    };
+    let steps = 40;
+    let shape = shape(Regime::Mdp, 1, ARMS, steps, 1.0);
+    let split = "train".into();
+    let request = TaskRequest { split, index: 0, seed: 3, regime: Regime::Mdp, horizon: steps, models: 1, alpha: 1.0 };
+    let prior = Prior { family: family("bandit").unwrap(), request };
+    let entry = registry::entry("bayes").unwrap();
+    let method = entry.make(json!({ "particles": 20_000, "survivors": 2000 }), 0, &shape, &prior).unwrap();
+    let (mut clear, mut agreed) = (0u32, 0u32);
+    for index in 0..40 {
+        let (means, noise) = environment(index);
+        let mut agent = begin(&*method, &shape, &Support::new(1), index, 0);
+        let (mut sums, mut pulls) = ([0.0; ARMS], [0.0; ARMS]);
+        play(&mut *agent, &means, &noise[..steps], |arm, reward| {
+            let worth: [f64; ARMS] = std::array::from_fn(|arm| mean(sums[arm], pulls[arm]));
+            let best = worth.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if worth.iter().filter(|x| **x > best - 0.1).count() == 1 {
+                clear += 1;
+                agreed += u32::from(worth[arm] == best);
+            }
+            sums[arm] += reward;
+            pulls[arm] += 1.0;
+        });
+    }
+    assert!(clear > 500, "{clear}");
+    // The pool is a sample, and its best draws are chosen anew only when the evidence has doubled.
+    assert!(f64::from(agreed) > 0.97 * f64::from(clear), "{agreed} of {clear}");
 }

@@ -622,6 +622,8 @@ fn what_it_cannot_do_is_said() {
         let problem = entry.make(options, 0, &shape, &prior).err().unwrap().to_string();
         assert!(problem.contains("bayes") && problem.contains(words), "{problem}");
     }
+    let mixed = bayes_of(Few(worlds.clone(), vec![0.0, 0.3]), &shape, json!({})).err().unwrap().to_string();
+    assert!(mixed.contains("certain rewards and others noisy ones"), "{mixed}");
     let other = Shape { actions: 3, ..shape.clone() };
     let problem = entry.make(json!({ "particles": 4 }), 0, &other, &prior).err().unwrap().to_string();
     assert!(problem.contains("differs in shape"), "{problem}");

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use common::{make, prior};
 use hidden::{Size, begin_bare, earned, optimal, random_hidden, shape_of_hidden, told};
 use serde_json::{Value, json};
-use tiresias_agents::{AgentError, InformedValues, Method, Percept, Prior, Shape, registry};
-use tiresias_model::family::{Regime, TaskRequest, family};
+use tiresias_agents::{AgentError, InformedValues, Method, Percept, registry};
+use tiresias_model::family::Regime;
 use tiresias_model::random::Key;
 use tiresias_model::{Dynamics, Kernel, Model, Nature};
 
@@ -344,19 +344,4 @@ fn options_of_plans_are_checked() {
         let unfit = registry::entry(name).unwrap().make(json!({}), 0, &pomdp, &prior()).err().unwrap();
         assert!(matches!(unfit, AgentError::Unfit { .. }), "{unfit}");
     }
-}
-
-/// A posterior that takes rewards for certain would forget all that noisy ones say.
-#[test]
-fn bayes_is_refused_where_rewards_are_noisy() {
-    let shape = Shape { regime: Regime::Mdp, symbols: 1, actions: 5, horizon: 20, discount: 1.0 };
-    let split = "train".into();
-    let request = TaskRequest { split, index: 0, seed: 3, regime: Regime::Mdp, horizon: 20, models: 1, alpha: 1.0 };
-    let prior = Prior { family: family("bandit").unwrap(), request };
-    let error = registry::entry("bayes").unwrap().make(json!({ "particles": 10 }), 0, &shape, &prior).err().unwrap();
-    let message = error.to_string();
-    assert!(
-        message.starts_with("method bayes: ") && message.contains("noise of deviation 0.3; leave it out"),
-        "{message}"
-    );
 }

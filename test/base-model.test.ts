@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { cachedPath, resolveBaseModel, type WheelSource } from '../src/base-model.js';
+import { cachedPath, resolveBaseModel, type WheelSource } from '../src/base/index.js';
 import { sha256 } from '../src/files.js';
 import { makeWheel, root, scratch, setEnv } from './support.js';
 
@@ -98,7 +98,7 @@ describe('a named base model', () => {
 
   it('fetched by a process that was killed leaves nothing for long', async () => {
     const { cache, named, path } = tinySource();
-    const script = `import { resolveBaseModel } from '${root}/dist/base-model.js';
+    const script = `import { resolveBaseModel } from '${root}/dist/base/index.js';
       await resolveBaseModel({ name: 'tiny' }, { cache: ${JSON.stringify(cache)}, named: ${JSON.stringify(named)}, onProgress: (e) => { if (e.detail.startsWith('unpacking')) process.kill(process.pid, 'SIGKILL'); } });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
     await new Promise((resolve) => child.once('close', resolve));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { backendOf, type BackendName } from '../src/backends/index.js';
-import { cachedPath } from '../src/base-model.js';
+import { cachedPath } from '../src/base/index.js';
 import { sha256 } from '../src/files.js';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));

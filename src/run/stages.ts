@@ -15,7 +15,7 @@ import { methodsIn, type Training } from '../methods/index.js';
 import { experimentTemplates } from '../methods/language-model.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
-import type { BackendEvent, StreamConfig, TrainConfig } from '../train/contract.js';
+import type { BackendEvent, BaseFile, StreamConfig, TrainConfig } from '../train/contract.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
 import { runStage, type Stage, type StageOutcome } from './stage.js';
@@ -94,7 +94,7 @@ export async function datasetStage(context: Context, regime: Regime, of: DataKin
 }
 
 /** The trainer's configuration for an experiment's settings, of a backend that has an ability. */
-export function trainConfig(experiment: Experiment, base: BaseModel | undefined, data: TrainConfig['data'], output: string, threads: number, ability: Ability = 'train'): TrainConfig {
+export function trainConfig(experiment: Experiment, base: BaseFile | undefined, data: TrainConfig['data'], output: string, threads: number, ability: Ability = 'train'): TrainConfig {
   const { lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     ...able(experiment.training, ability),

@@ -2,7 +2,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cachedPath, listBases, resolveBaseModel, type Wheel, type WheelSource } from '../src/base/index.js';
@@ -236,8 +236,17 @@ describe('a model on the hub', () => {
     await expect(resolveBaseModel(spec, { cache: scratch() })).rejects.toMatchObject({ code: 'BASE_MODEL_UNAVAILABLE', exitCode: 3 });
   });
 
-  /** A server that says versions and knows ranges, and may cut a file off after some bytes. */
-  const serve = (files: Record<string, string | Buffer>, asked: string[], cut: { name?: string; after?: number } = {}): RequestListener => (request, response) => {
+  /** Where a server cuts a file off: after some bytes, when so many of it have arrived under a folder. */
+  interface Cut {
+    name?: string;
+    after?: number;
+    folder?: string;
+  }
+  const arrived = (folder: string): number =>
+    Math.max(0, ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.part')).map((name) => statSync(join(folder, name)).size));
+
+  /** A server that says versions and knows ranges. */
+  const serve = (files: Record<string, string | Buffer>, asked: string[], cut: Cut = {}): RequestListener => (request, response) => {
     const name = basename(request.url!);
     asked.push(`${name}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`);
     const content = files[name];
@@ -247,14 +256,19 @@ describe('a model on the hub', () => {
     if (from >= bytes.length && from > 0) return void response.writeHead(416).end();
     const rest = bytes.subarray(from);
     response.writeHead(from > 0 ? 206 : 200, { etag: `"${sha256(bytes)}"`, 'content-length': String(rest.length) });
-    if (name === cut.name) response.write(rest.subarray(0, cut.after), () => response.destroy());
-    else response.end(rest);
+    if (name !== cut.name) return void response.end(rest);
+    const waiting = setInterval(() => {
+      if (arrived(cut.folder!) < from + cut.after!) return;
+      clearInterval(waiting);
+      response.destroy();
+    }, 5);
+    response.write(rest.subarray(0, cut.after));
   };
 
   it('goes on where a download stopped, unless the file is another one since', async () => {
     const cache = scratch();
     const asked: string[] = [];
-    const cut: { name?: string; after?: number } = { name: 'm.gguf', after: 1000 };
+    const cut: Cut = { name: 'm.gguf', after: 1000, folder: cache };
     const files = { 'm.gguf': CONTENT };
     await hub(serve(files, asked, cut));
     for (const _ of [1, 2]) await expect(resolveBaseModel(spec, { cache })).rejects.toMatchObject({ code: 'BASE_MODEL_UNAVAILABLE' });
@@ -302,7 +316,7 @@ describe('a model on the hub', () => {
       });
     const repository = (files: Record<string, string | Buffer>) => {
       const asked: string[] = [];
-      const cut: { name?: string; after?: number } = {};
+      const cut: Cut = {};
       const urls: string[] = [];
       const state = { files, commit: 'c0ffee', asked, urls, cut };
       return { state, listener: ((request, response) => {
@@ -347,7 +361,7 @@ describe('a model on the hub', () => {
       const cache = scratch();
       const { state, listener } = repository(folderFiles());
       await hub(listener);
-      Object.assign(state.cut, { name: 'model.safetensors', after: 5000 });
+      Object.assign(state.cut, { name: 'model.safetensors', after: 5000, folder: cache });
       await expect(resolveBaseModel(whole, { cache })).rejects.toMatchObject({ code: 'BASE_MODEL_UNAVAILABLE', message: expect.stringContaining('model.safetensors') as string });
       delete state.cut.name;
       await resolveBaseModel(whole, { cache });

@@ -86,6 +86,11 @@ export function baseModel(): string {
   return smollm2;
 }
 
+const gemma = process.env['TIRESIAS_GEMMA3'] || cachedPath('gemma-3-270m');
+
+/** Gemma 3, where it was fetched before. */
+export const gemma3 = (): string | undefined => (existsSync(gemma) ? gemma : undefined);
+
 /** A wheel that holds one file, as pip expects it. */
 export function makeWheel(folder: string, name: string, version: string, file: string, content: string): string {
   mkdirSync(folder, { recursive: true });

@@ -33,7 +33,7 @@ export interface FetchOptions {
   signal?: AbortSignal | undefined;
   /** Told how far it has come. */
   onProgress?: ((event: DetailedProgress) => void) | undefined;
-  /** Cache folder. */
+  /** Cache folder; the operating system's by default. */
   cache: string;
 }
 

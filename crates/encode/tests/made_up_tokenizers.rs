@@ -65,9 +65,7 @@ fn beginning() -> BpeTokenizer {
         let next = vocabulary.len();
         vocabulary.insert("<s>".into(), json!(next));
         vocabulary.insert("</s>".into(), json!(next + 1));
-        let special = |id: usize, content: &str| {
-            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
-        };
+        let special = |id: usize, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
         file["added_tokens"] = json!([special(next, "<s>"), special(next + 1, "</s>")]);
         let piece = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
         let one = |content: &str, id: usize| json!({"id": content, "ids": [id], "tokens": [content]});

@@ -18,7 +18,7 @@ if (!benchmark) {
 }
 const env = { ...process.env };
 if (name === 'train' && !env.TIRESIAS_SMOLLM2) {
-  const { resolveBaseModel } = await import('../dist/base-model.js');
+  const { resolveBaseModel } = await import('../dist/base/index.js');
   env.TIRESIAS_SMOLLM2 = (await resolveBaseModel({ name: 'smollm2-135m-instruct' })).path;
 }
 const [crate, example] = benchmark;

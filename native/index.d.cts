@@ -461,10 +461,12 @@ export declare class Tokenizer {
    */
   dispose(): void
   /**
-   * From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
-   * (Llama 2).
+   * From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3, Qwen) or `SentencePiece`
+   * BPE (Llama 2, Gemma).
    */
   static fromGguf(path: string): Tokenizer
+  /** The tokenizer of a base model: of a GGUF file by its own metadata, of a folder by the `tokenizer.json` in it. */
+  static fromBase(path: string): Tokenizer
   /** From a Hugging Face `tokenizer.json` whose model is BPE. */
   static fromJson(path: string): Tokenizer
   /** The ids of a text. */
@@ -473,6 +475,11 @@ export declare class Tokenizer {
   encodeBatch(texts: Array<string>): Ragged
   /** The text of ids. */
   decode(ids: Uint32Array): string
+  /**
+   * The ids that every context of the model begins with, before the text's own: the beginning-of-text token, or none.
+   * `encode` does not add them; encoders and prompts write them, once.
+   */
+  get beginningOfText(): Uint32Array
   /** A short name. */
   get name(): string
   /** SHA-256 of the data that define it. */

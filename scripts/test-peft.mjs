@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { resolveBaseModel } from '../dist/base-model.js';
+import { resolveBaseModel } from '../dist/base/index.js';
 import { backendOf } from '../dist/backends/index.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

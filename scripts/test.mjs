@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { resolveBaseModel } from '../dist/base-model.js';
+import { resolveBaseModel } from '../dist/base/index.js';
 
 const promises = process.argv.includes('--promises');
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -2,6 +2,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { z as Zod } from 'zod';
 import { ARITHMETICS, BACKEND_NAMES, type Arithmetic, type BackendName } from './backends/index.js';
+import { SOURCES } from './base/index.js';
+import type { ModelName } from './base/wheel.js';
 import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
@@ -12,32 +14,32 @@ import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitN
 
 export type { Regime } from './spec.js';
 
-/** Where the pretrained model comes from: a name, a file of one's own, or a file on the Hugging Face hub. */
+/** Where the pretrained model comes from: a name, a file or folder of one's own, or the Hugging Face hub. */
 export type BaseSpec = NamedBase | FileBase | HubBase;
 
 /** A model that Tiresias knows by name. */
 export interface NamedBase {
   /** Its name. */
-  name: 'smollm2-135m-instruct';
+  name: ModelName;
 }
 
-/** A GGUF file of one's own. */
+/** A model of one's own: a GGUF file, or a folder of safetensors with its `config.json` and `tokenizer.json`. */
 export interface FileBase {
-  /** The file; in an experiment file relative to that. */
+  /** The file or folder; in an experiment file relative to that. */
   path: string;
-  /** SHA-256 that the file must have. */
+  /** SHA-256 that the file must have, or the folder's as docs/contracts.md defines it. */
   sha256?: string | undefined;
 }
 
-/** A GGUF file on the Hugging Face hub. */
+/** A model on the Hugging Face hub. */
 export interface HubBase {
   /** `organisation/name`. */
   hub: string;
-  /** Name of the `.gguf` file. */
-  file: string;
+  /** Name of a `.gguf` file; without it the repository's safetensors are meant, with configuration and tokenizer. */
+  file?: string | undefined;
   /** Branch, tag or commit. */
   revision: string;
-  /** SHA-256 that the file must have. */
+  /** SHA-256 that the file must have, or the folder's as docs/contracts.md defines it. */
   sha256?: string | undefined;
 }
 
@@ -204,6 +206,9 @@ export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | '
 
 type Defaulted<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Defaulted<T[K]> | undefined } : T;
 
+/** Where the pretrained model comes from, as written by hand: of the hub, the branch `main` without another. */
+type WrittenBase = NamedBase | FileBase | (Omit<HubBase, 'revision'> & Partial<Pick<HubBase, 'revision'>>);
+
 /** An experiment as written by hand: all but `schema` and `name` may be left out. */
 export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
   Defaulted<Omit<Experiment, 'schema' | 'name' | 'base' | 'evaluation'>> & {
@@ -213,7 +218,7 @@ export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
       methods?: (string | WrittenMethod)[] | undefined;
     }) | undefined;
     /** The pretrained model. */
-    base?: NamedBase | FileBase | (Omit<HubBase, 'revision'> & Partial<Pick<HubBase, 'revision'>>) | undefined;
+    base?: WrittenBase | undefined;
   };
 
 /** Whether a method is a module, by the look of its name: `./always.mjs`. */
@@ -255,7 +260,6 @@ const schemaOf = lazy(() => {
 
   const words = <K extends 'regime' | 'nature' | 'format'>(field: K) => z.enum(wordsOf(field));
   const count = z.int().min(1);
-  const sha = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
   const template = z
     .strictObject({
@@ -272,19 +276,7 @@ const schemaOf = lazy(() => {
     })
     .partial();
 
-  const base = z.union(
-    [
-      z.strictObject({ name: z.enum(['smollm2-135m-instruct']) }),
-      z.strictObject({ path: z.string().min(1), sha256: sha.optional() }),
-      z.strictObject({
-        hub: z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'expected "organisation/name"'),
-        file: z.string().endsWith('.gguf', 'expected the name of a .gguf file'),
-        revision: z.string().default('main'),
-        sha256: sha.optional(),
-      }),
-    ],
-    { error: 'expected {"name": "smollm2-135m-instruct"}, {"path": "model.gguf"} or {"hub": "organisation/name", "file": "model.gguf"}' },
-  );
+  const base = z.union(SOURCES.map((source) => source.schema(z)) as [Zod.ZodType<BaseSpec, WrittenBase>], { error: `expected ${SOURCES.map(({ example }) => example).join(' or ')}` });
 
   const methodName = z.string().regex(/^[A-Za-z0-9][\w.:@-]*$/, 'expected letters, digits, ".", "_", ":", "@" and "-" only');
   const method = z

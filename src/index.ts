@@ -13,7 +13,7 @@ export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';
 export { TiresiasError, type ErrorOptions } from './errors.js';
 export { version } from './version.js';
-export { resolveBaseModel, type BaseModel, type DetailedProgress, type ResolveOptions, type WheelSource } from './base-model.js';
+export { resolveBaseModel, type BaseFormat, type BaseModel, type DetailedProgress, type FetchOptions, type ModelName, type ResolveOptions, type Wheel, type WheelSource } from './base/index.js';
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
   type BaseSpec, type DatasetSettings, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,

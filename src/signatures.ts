@@ -223,6 +223,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
   Tokenizer: {
     statics: {
       fromGguf: [["path", "string"]],
+      fromBase: [["path", "string"]],
       fromJson: [["path", "string"]],
     },
     methods: {

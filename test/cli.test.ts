@@ -134,7 +134,7 @@ describe('bad input', () => {
   it('of a missing or corrupt base model ends with 3', async () => {
     const folder = scratch();
     const missing = await withBase(join(folder, 'none.gguf'));
-    expect([missing.code, missing.stderr]).toEqual([3, expect.stringContaining('no model file at')]);
+    expect([missing.code, missing.stderr]).toEqual([3, expect.stringContaining('no base model at')]);
     writeFileSync(join(folder, 'text.gguf'), 'not a model');
     const text = await withBase(join(folder, 'text.gguf'));
     expect([text.code, text.stderr]).toEqual([3, expect.stringContaining('not a GGUF file')]);
@@ -325,7 +325,7 @@ describe('doctor', () => {
   it('finds this machine well', async () => {
     const { code, stdout, stderr } = await tiresias(['doctor']);
     expect(code, stdout + stderr).toBe(0);
-    for (const what of ['Node', 'native addon', 'backend candle', 'backend peft', 'Python 3', 'base model', 'disk space', 'memory']) expect(stdout).toContain(what);
+    for (const what of ['Node', 'native addon', 'backend candle', 'backend peft', 'Python 3', 'base smollm2-135m-instruct', 'base gemma-3-270m', 'disk space', 'memory']) expect(stdout).toContain(what);
   });
 
   it('says what is missing and how to get it', async () => {
@@ -335,7 +335,7 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await tiresias(['doctor'], { env });
     expect(code).toBe(6);
     expect(stderr).toBe('tiresias: missing: backend candle, Python 3 with pip\n');
-    expect(stdout).toMatch(/MISSING +backend candle[^]*npm run build:train[^]*note +backend peft[^]*tiresias setup peft[^]*MISSING +Python 3[^]*note +base model[^]*not in the cache/);
+    expect(stdout).toMatch(/MISSING +backend candle[^]*npm run build:train[^]*note +backend peft[^]*tiresias setup peft[^]*MISSING +Python 3[^]*note +base smollm2-135m-instruct +not in the cache[^]*note +base gemma-3-270m +not in the cache[^]*Gemma Terms/);
     const json = await tiresias(['doctor', '--json'], { env });
     expect(json.code).toBe(6);
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false });
@@ -347,6 +347,6 @@ describe('doctor', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'SmolLM2-135M-Instruct.Q4_1.gguf'), 'GGUF');
     const { stdout } = await tiresias(['doctor'], { env: { TIRESIAS_CACHE: cache } });
-    expect(stdout).toMatch(/note +base model .*is damaged/);
+    expect(stdout).toMatch(/note +base smollm2-135m-instruct .*is damaged/);
   });
 });

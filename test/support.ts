@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { backendOf, type BackendName } from '../src/backends/index.js';
-import { cachedPath } from '../src/base-model.js';
+import { cachedPath } from '../src/base/index.js';
 import { sha256 } from '../src/files.js';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -85,6 +85,11 @@ export function baseModel(): string {
   if (!existsSync(smollm2)) throw new Error('the base model is not in the cache: run `npm test`, which fetches it');
   return smollm2;
 }
+
+const gemma = process.env['TIRESIAS_GEMMA3'] || cachedPath('gemma-3-270m');
+
+/** Gemma 3, where it was fetched before. */
+export const gemma3 = (): string | undefined => (existsSync(gemma) ? gemma : undefined);
 
 /** A wheel that holds one file, as pip expects it. */
 export function makeWheel(folder: string, name: string, version: string, file: string, content: string): string {

@@ -8,7 +8,7 @@ export interface Vocabulary {
 }
 
 /** Byte-level BPE writes bytes that are no visible character as characters from U+0100 on. */
-const BYTE_CHARACTERS = (() => {
+export const BYTE_CHARACTERS = (() => {
   const visible = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(visible(byte) ? byte : next++));
@@ -45,7 +45,7 @@ export function tokenizerJson({ tokens, merges }: Vocabulary, parts: { model?: o
   });
 }
 
-type GgufValue = string | boolean | readonly string[] | { floats: readonly number[] } | { integers: readonly number[] };
+type GgufValue = string | number | boolean | readonly string[] | { floats: readonly number[] } | { integers: readonly number[] };
 
 /** A GGUF file (version 3) that holds metadata and no tensors. */
 export function gguf(metadata: Record<string, GgufValue>): Buffer {
@@ -63,6 +63,7 @@ export function gguf(metadata: Record<string, GgufValue>): Buffer {
   const array = (type: number, items: readonly Buffer[]) => Buffer.concat([u32(9), u32(type), u64(items.length), ...items]);
   const value = (entry: GgufValue): Buffer => {
     if (typeof entry === 'string') return Buffer.concat([u32(8), text(entry)]);
+    if (typeof entry === 'number') return Buffer.concat([u32(4), u32(entry)]);
     if (typeof entry === 'boolean') return Buffer.concat([u32(7), Buffer.from([Number(entry)])]);
     if ('floats' in entry) return array(6, [Buffer.from(Float32Array.from(entry.floats).buffer)].flatMap((all) => entry.floats.map((_, i) => all.subarray(4 * i, 4 * i + 4))));
     if ('integers' in entry) return array(5, entry.integers.map(u32));

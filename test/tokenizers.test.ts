@@ -88,7 +88,7 @@ function llama3Pair(): Pair {
     ours: load({
       'llama3.json': tokenizerJson(vocabulary, { model: { ignore_merges: true }, pre_tokenizer, decoder: byteLevel(true) }),
       'llama3.gguf': gguf({
-        'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'llama-bpe', 'tokenizer.ggml.tokens': vocabulary.tokens, 'tokenizer.ggml.merges': vocabulary.merges,
+        'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'llama-bpe', 'tokenizer.ggml.bos_token_id': 128_000, 'tokenizer.ggml.tokens': vocabulary.tokens, 'tokenizer.ggml.merges': vocabulary.merges,
         'tokenizer.ggml.token_type': { integers: vocabulary.tokens.map((_, id) => (id < 128_000 ? 1 : 3)) },
       }),
     }),

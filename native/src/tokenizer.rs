@@ -38,11 +38,17 @@ disposable!(Tokenizer);
 
 #[napi]
 impl Tokenizer {
-    /// From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3) or `SentencePiece` BPE
-    /// (Llama 2).
+    /// From the vocabulary inside a GGUF model file: byte-level BPE (`SmolLM2`, GPT-2, Llama 3, Qwen) or `SentencePiece`
+    /// BPE (Llama 2, Gemma).
     #[napi(factory)]
     pub fn from_gguf(path: String) -> Result<Self> {
         BpeTokenizer::from_gguf(Path::new(&path)).map(Self::new).map_err(from_encode)
+    }
+
+    /// The tokenizer of a base model: of a GGUF file by its own metadata, of a folder by the `tokenizer.json` in it.
+    #[napi(factory)]
+    pub fn from_base(path: String) -> Result<Self> {
+        BpeTokenizer::from_base(Path::new(&path)).map(Self::new).map_err(from_encode)
     }
 
     /// From a Hugging Face `tokenizer.json` whose model is BPE.
@@ -72,6 +78,13 @@ impl Tokenizer {
     #[napi]
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.0.decode(ids).map_err(from_encode)
+    }
+
+    /// The ids that every context of the model begins with, before the text's own: the beginning-of-text token, or none.
+    /// `encode` does not add them; encoders and prompts write them, once.
+    #[napi(getter)]
+    pub fn beginning_of_text(&self) -> Uint32Array {
+        Uint32Array::new(self.0.beginning_of_text().to_vec())
     }
 
     /// A short name.

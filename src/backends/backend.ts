@@ -1,5 +1,7 @@
 // What a backend is: a program that trains and decides under the contract of docs/contracts.md, and what may be asked of it.
 
+import type { BaseFormat } from '../base/source.js';
+
 /** The backends that there are. */
 export type BackendName = 'candle' | 'peft';
 
@@ -34,7 +36,7 @@ export interface Backend {
   readonly summary: string;
   readonly can: readonly Ability[];
   /** File formats of bases that it reads: a GGUF file, a folder of safetensors. */
-  readonly bases: readonly ('gguf' | 'safetensors')[];
+  readonly bases: readonly BaseFormat[];
   readonly devices: readonly ('cpu' | 'cuda')[];
   readonly arithmetic: readonly Arithmetic[];
   /** Whether it makes examples as training goes on. */

@@ -1,5 +1,6 @@
 // The registry: every backend there is. Experiments, trainings, deciders and `doctor` go by it; a new backend is a file and a line here.
-import { statSync } from 'node:fs';
+import { formatAt } from '../base/check.js';
+import type { BaseFormat } from '../base/source.js';
 import { TiresiasError } from '../errors.js';
 import type { Ability, Arithmetic, Backend, BackendName } from './backend.js';
 import { candle } from './candle.js';
@@ -38,7 +39,7 @@ export function able({ backend, arithmetic }: Choice, need: Ability): Choice {
 
 /** What is asked of a backend; a trainer's or decider's configuration is one. */
 export interface Asked extends Choice {
-  base?: { path: string; randomWeights?: number | undefined } | undefined;
+  base?: { path: string; format?: BaseFormat | undefined; randomWeights?: number | undefined } | undefined;
   architecture?: unknown;
   model?: unknown;
   stream?: unknown;
@@ -61,6 +62,9 @@ export function checkAble(asked: Asked): void {
     fail(`computes in ${backend.arithmetic.join(', ')}, not in ${arithmetic}`, (one) => one.arithmetic.includes(arithmetic), 'leave training.arithmetic out');
   }
   // A base that is not there is the program's to refuse.
-  const format = base && statSync(base.path, { throwIfNoEntry: false })?.isDirectory() ? 'safetensors' : 'gguf';
-  if (!backend.bases.includes(format)) fail(`reads ${backend.bases.join(' and ')}, not the folder ${base!.path}`, (one) => one.bases.includes(format), 'name a GGUF file');
+  const format = base && (base.format ?? formatAt(base.path));
+  if (format && !backend.bases.includes(format)) {
+    const [what, instead] = format === 'gguf' ? ['the GGUF file', 'name a folder of safetensors'] : ['the folder', 'name a GGUF file'];
+    fail(`reads ${backend.bases.join(' and ')}, not ${what} ${base.path}`, (one) => one.bases.includes(format), instead);
+  }
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
-import type { ResolveOptions } from '../base-model.js';
+import type { ResolveOptions } from '../base/index.js';
 import type { Tokenizer } from '../library.js';
 import type { FamilyName } from '../spec.js';
 import type { Summary } from '../dataset/manifest.js';
@@ -23,16 +23,16 @@ interface MakeCommandOptions extends ExperimentOptions {
   tokenizer?: string;
 }
 
-/** The base model's own, unless the command line names another: a GGUF file, a tokenizer.json, or `compact`. */
+/** The base model's own, unless the command line names another's: a GGUF file, a folder of safetensors, a tokenizer.json, or `compact`. */
 async function chosenTokenizer(name: string | undefined, experiment: Experiment, fetching: ResolveOptions): Promise<Tokenizer> {
   const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
   if (name === 'compact') {
     const templates = experiment.regimes.map((regime) => ({ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] }));
     return compactTokenizer(templates);
   }
-  if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromGguf(name);
-  const { resolveBaseModel } = await import('../base-model.js');
-  return Tokenizer.fromGguf((await resolveBaseModel(experiment.base, fetching)).path);
+  if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromBase(name);
+  const { resolveBaseModel } = await import('../base/index.js');
+  return Tokenizer.fromBase((await resolveBaseModel(experiment.base, fetching)).path);
 }
 
 /** The experiment with another family: in the regimes that it has, with its usual horizon. An unknown family is found when it is drawn from. */
@@ -73,7 +73,7 @@ function makeCommand(): Command {
     .option('--support <k>', 'trajectories before the query', integer(0))
     .option('--horizon <n>', 'number of decisions', integer(1))
     .option('--split <name>', 'of the family')
-    .option('--tokenizer <name>', 'a .gguf file, a tokenizer.json, or compact (one id a symbol); the base model\'s without it')
+    .option('--tokenizer <name>', 'a .gguf file, a folder of safetensors, a tokenizer.json, or compact (one id a symbol); the base model\'s without it')
     .option('--format <name>', 'parquet, jsonl or safetensors')
     .action((options: MakeCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {

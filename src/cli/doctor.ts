@@ -3,9 +3,8 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { cacheFolder } from '../cache.js';
 import { BACKENDS, type Backend } from '../backends/index.js';
-import { NAMED_MODELS, cachedPath } from '../base-model.js';
+import { listBases, type Listed } from '../base/index.js';
 import { TiresiasError, messageOf } from '../errors.js';
-import { sha256File } from '../files.js';
 import { runCommand } from '../subprocess.js';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
@@ -21,13 +20,13 @@ const GIB = 2 ** 30;
 const NEEDED_DISK = 1 * GIB;
 const NEEDED_MEMORY = 3 * GIB;
 
-const CHECKS: (() => Finding | Promise<Finding>)[] = [node, addon, ...BACKENDS.map((one) => () => backend(one)), python, baseModel, disk, memory];
+const CHECKS: (() => Finding | Promise<Finding | Finding[]>)[] = [node, addon, ...BACKENDS.map((one) => () => backend(one)), python, bases, disk, memory];
 
 export function doctorCommand(): Command {
   return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor']).action((options: CommonOptions) =>
     invoke(options, async ({ print }) => {
       const findings: Finding[] = [];
-      for (const check of CHECKS) findings.push(await check());
+      for (const check of CHECKS) findings.push(...[await check()].flat());
       const width = Math.max(...findings.map(({ what }) => what.length));
       const lines = findings.map(({ what, state, found, remedy }) => {
         const mark = { ok: 'ok     ', note: 'note   ', missing: 'MISSING' }[state];
@@ -68,8 +67,8 @@ async function backend(one: Backend): Promise<Finding> {
 async function python(): Promise<Finding> {
   const what = 'Python 3 with pip';
   const remedy = 'install Python 3 and pip; they fetch the base model, once';
-  // Without it a model that is in the cache, or a file of one's own, still works.
-  const state = (await baseModel()).state === 'ok' ? 'note' : 'missing';
+  // Without it a model that is in the cache, or one's own, still works; the first is what an experiment goes to that names none.
+  const state = (await bases())[0]!.state === 'ok' ? 'note' : 'missing';
   try {
     const { code, stdout, stderr } = await runCommand(process.env['TIRESIAS_PYTHON'] ?? 'python3', ['-m', 'pip', '--version']);
     if (code !== 0) return { what, state, found: stderr.trim().split('\n').at(-1) ?? '', remedy };
@@ -79,17 +78,14 @@ async function python(): Promise<Finding> {
   }
 }
 
-async function baseModel(): Promise<Finding> {
-  const [name, source] = Object.entries(NAMED_MODELS)[0]!;
-  const path = cachedPath(name);
-  const what = 'base model';
-  const remedy = '`tiresias run` fetches it when it is needed (about 90 MB)';
-  try {
-    const whole = (await sha256File(path)) === source.fileSha256;
-    return whole ? { what, state: 'ok', found: path } : { what, state: 'note', found: `${path} is damaged`, remedy };
-  } catch {
-    return { what, state: 'note', found: `${name} is not in the cache (${cacheFolder()})`, remedy };
-  }
+/** The bases that have a name and those that were downloaded; a folder of one's own lies where its experiment says. */
+async function bases(): Promise<Finding[]> {
+  return (await listBases()).map(base);
+}
+
+function base({ name, format, path, state, remedy }: Listed): Finding {
+  const found = { whole: `${format} in ${path}`, damaged: `${path} is damaged`, absent: `not in the cache (${path})` }[state];
+  return { what: `base ${name}`, state: state === 'whole' ? 'ok' : 'note', found, remedy };
 }
 
 async function disk(): Promise<Finding> {

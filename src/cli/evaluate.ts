@@ -24,7 +24,7 @@ export function evaluateCommand(): Command {
     .option('--regime <name...>', 'only these regimes')
     .action((options: EvaluateCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
-        const { resolveBaseModel } = await import('../base-model.js');
+        const { resolveBaseModel } = await import('../base/index.js');
         const { evaluateRegime } = await import('../evaluate/index.js');
         const { checkMethods, methodOf, needBase } = await import('../methods/index.js');
         const chosen = await chosenExperiment(options);

@@ -21,13 +21,13 @@ export function trainCommand(): Command {
     .action((options: TrainCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { able, checkAble } = await import('../backends/index.js');
-        const { resolveBaseModel } = await import('../base-model.js');
+        const { described, resolveBaseModel } = await import('../base/index.js');
         const { Dataset } = await import('../dataset/open.js');
         const { train } = await import('../train/process.js');
         const { trainConfig } = await import('../run/stages.js');
         const chosen = await chosenExperiment(options);
         const experiment = { ...chosen, training: { ...chosen.training, steps: options.steps ?? chosen.training.steps } };
-        checkAble(able(experiment.training, 'train'));
+        checkAble({ ...able(experiment.training, 'train'), base: described(experiment.base) });
         // The trainer checks the bytes of what it reads.
         const shards: { path: string; sha256: string }[] = [];
         for (const folder of options.data) shards.push(...(await Dataset.open(folder)).manifest.shards.map(({ path, sha256 }) => ({ path: resolve(folder, path), sha256 })));

@@ -1,7 +1,7 @@
 // Makes a dataset folder shard by shard. Whatever is whole stays, so a killed run goes on where it was, to the same bytes.
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DetailedProgress } from '../base-model.js';
+import type { DetailedProgress } from '../base/index.js';
 import { TiresiasError } from '../errors.js';
 import { io, readText, writeAtomic } from '../files.js';
 import { makeShard, type ShardReport, type Tokenizer } from '../library.js';

@@ -1,6 +1,6 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { basename, join } from 'node:path';
-import type { DetailedProgress } from '../base-model.js';
+import type { DetailedProgress } from '../base/index.js';
 import { isModule, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';

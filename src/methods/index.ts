@@ -2,6 +2,7 @@
 import { TiresiasError } from '../errors.js';
 import { closest } from '../arguments.js';
 import { able, backendOf, checkAble } from '../backends/index.js';
+import { described } from '../base/index.js';
 import { isModule, type Experiment, type MethodSetting, type SeededSetting } from '../experiment.js';
 import { zod } from '../lazy.js';
 import type { Regime } from '../spec.js';
@@ -100,7 +101,7 @@ function checkBackend(method: Method, { setting, experiment }: MethodUse): void 
   if (!base && !training) return;
   const choice = able(experiment.training, training?.ability ?? 'decide');
   const stream = training && experiment.training.data === 'stream' ? true : undefined;
-  checkAble({ ...choice, stream, ...(base && 'path' in experiment.base && { base: { path: experiment.base.path } }) });
+  checkAble({ ...choice, stream, ...(base && { base: described(experiment.base) }) });
   backendOf(choice.backend).command();
 }
 

@@ -101,7 +101,7 @@ export function baseOf({ base, setting }: MethodUse): NonNullable<MethodUse['bas
 }
 
 /** The pretrained model's tokenizer. */
-export const baseTokenizer = (use: MethodUse): Tokenizer => Tokenizer.fromGguf(baseOf(use).path);
+export const baseTokenizer = (use: MethodUse): Tokenizer => Tokenizer.fromBase(baseOf(use).path);
 
 /** What was trained for a method. Throws USAGE where nothing was. */
 export function trainedFor({ trained, setting }: MethodUse): string {

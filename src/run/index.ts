@@ -74,7 +74,7 @@ async function allStages(written: Experiment, context: Context): Promise<Results
   const base = (await needBase(methods)) ? await baseModelStage(context) : undefined;
   const needed = await trainingsOf(methods);
   const tokenizers = new Map<Training['vocabulary'], Tokenizer>();
-  for (const [, { vocabulary }] of needed) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromGguf(base!.result.path) : experimentTokenizer(experiment));
+  for (const [, { vocabulary }] of needed) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromBase(base!.result.path) : experimentTokenizer(experiment));
   const datasets: MadeDataset[] = [];
   const kinds = new Map(needed.map(([, { vocabulary, histories }]) => [kindName({ vocabulary, histories }), { vocabulary, histories }]));
   if (experiment.training.data === 'dataset') {

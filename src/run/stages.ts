@@ -1,22 +1,21 @@
 // The stages of a run, each a function from what it needs to what the next ones need.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { able, backendOf, type Ability } from '../backends/index.js';
-import { resolveBaseModel, type BaseModel } from '../base-model.js';
+import { hashIfWhole, resolveBaseModel, type BaseModel } from '../base/index.js';
 import { makeDataset } from '../dataset/make.js';
 import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
 import { identity } from '../evaluate/identity.js';
 import { evaluateRegime } from '../evaluate/index.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { sha256, sha256File } from '../files.js';
+import { sha256 } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { readExample, type Tokenizer } from '../library.js';
 import { methodsIn, type Training } from '../methods/index.js';
 import { experimentTemplates } from '../methods/language-model.js';
 import type { RegimeResult, TrainingResult } from '../results.js';
 import { taskSpec } from '../spec.js';
-import type { BackendEvent, StreamConfig, TrainConfig } from '../train/contract.js';
+import type { BackendEvent, BaseFile, StreamConfig, TrainConfig } from '../train/contract.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
 import { runStage, type Stage, type StageOutcome } from './stage.js';
@@ -45,15 +44,13 @@ async function staged<T>(context: Context, make: (report: Report) => Stage<T>): 
   return outcome;
 }
 
-const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
-
 export async function baseModelStage(context: Context): Promise<StageOutcome<BaseModel>> {
   const { base } = context.experiment;
   return staged(context, (report) => ({
     name: 'base-model',
     inputs: base,
     work: () => resolveBaseModel(base, { signal: context.signal, onProgress: report }),
-    isWhole: async (model) => (await isThere(model.path)) && (await sha256File(model.path, context.signal)) === model.sha256,
+    isWhole: async (model) => (await hashIfWhole(model.path, context.signal)) === model.sha256,
   }));
 }
 
@@ -97,7 +94,7 @@ export async function datasetStage(context: Context, regime: Regime, of: DataKin
 }
 
 /** The trainer's configuration for an experiment's settings, of a backend that has an ability. */
-export function trainConfig(experiment: Experiment, base: BaseModel | undefined, data: TrainConfig['data'], output: string, threads: number, ability: Ability = 'train'): TrainConfig {
+export function trainConfig(experiment: Experiment, base: BaseFile | undefined, data: TrainConfig['data'], output: string, threads: number, ability: Ability = 'train'): TrainConfig {
   const { lora, optimizer, steps, batchSize, checkpointEvery, gradientCheckpointing } = experiment.training;
   return {
     ...able(experiment.training, ability),

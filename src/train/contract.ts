@@ -2,6 +2,7 @@
 // processes and on disk the names are snake_case; here, as everywhere in the library, they are camelCase.
 import type { z as Zod } from 'zod';
 import { ARITHMETICS, BACKEND_NAMES, type Ability, type Arithmetic, type BackendName } from '../backends/index.js';
+import type { BaseFormat } from '../base/source.js';
 import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
 import type { LearningSchedule, LoraSettings } from '../experiment.js';
@@ -192,7 +193,7 @@ export interface BackendEvent {
   /** What it can do. */
   can: Ability[];
   /** File formats of bases that it reads. */
-  bases: ('gguf' | 'safetensors')[];
+  bases: BaseFormat[];
   /** What it computes on. */
   hardware: CpuHardware | CudaHardware;
 }

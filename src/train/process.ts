@@ -72,7 +72,7 @@ function withHashes({ data, base }: Pick<TrainConfig, 'data' | 'base'>): TrainCo
   const records = recordsOf(data.map(({ path }) => path));
   const first = records.find((record) => record !== undefined);
   // A base model that is not there is the trainer's to refuse.
-  const ofBase = (path: string) => (existsSync(path) ? Tokenizer.fromGguf(path) : undefined);
+  const ofBase = (path: string) => (existsSync(path) ? Tokenizer.fromBase(path) : undefined);
   const tokenizer = first && (base ? ofBase(base.path) : first.dataset.manifest.tokenizer);
   return data.map(({ path, sha256 }, i) => {
     const record = records[i];

@@ -7,7 +7,7 @@ use tiresias_text::Unmarked;
 use tokenizers::ModelWrapper;
 
 use crate::gguf::GgufMetadata;
-use crate::gguf_tokenizer;
+use crate::gguf_tokenizer::{self, Built};
 use crate::tokenizer::{Tokenizer, hex};
 use crate::{Error, Result};
 
@@ -16,21 +16,28 @@ pub struct BpeTokenizer {
     inner: tokenizers::Tokenizer,
     name: String,
     sha256: String,
+    beginning: Vec<u32>,
     whole_texts: Vec<String>,
 }
 
 impl BpeTokenizer {
-    /// The tokenizer in a GGUF file: byte-level BPE (`tokenizer.ggml.model` = `gpt2`) with the pre-tokenizers `smollm`,
-    /// `gpt-2` or `llama-bpe` (Llama 3), or `SentencePiece` BPE with byte fallback (`llama`: Llama 2 and its kin).
-    /// Any other is an [`Error::UnsupportedTokenizer`]; give such a model's `tokenizer.json` instead.
+    /// The tokenizer of a base model: of a GGUF file by its own metadata, of a folder by the `tokenizer.json` in it.
+    pub fn from_base(path: &Path) -> Result<Self> {
+        if path.is_dir() { Self::from_json(&path.join("tokenizer.json")) } else { Self::from_gguf(path) }
+    }
+
+    /// The tokenizer in a GGUF file: byte-level BPE (`tokenizer.ggml.model` = `gpt2`) with a pre-tokenizer whose
+    /// splits are known (`tokenizer.ggml.pre`: `smollm`, `gpt-2`, `llama-bpe`, `qwen2` and others), or `SentencePiece`
+    /// BPE with byte fallback (`llama`: Llama 2, Gemma). Any other is an [`Error::UnsupportedTokenizer`]; give such a
+    /// model's `tokenizer.json` instead.
     pub fn from_gguf(path: &Path) -> Result<Self> {
         Self::from_metadata(&GgufMetadata::open(path)?, path)
     }
 
     /// As [`BpeTokenizer::from_gguf`], from metadata already read; `path` is only for messages.
     pub fn from_metadata(metadata: &GgufMetadata, path: &Path) -> Result<Self> {
-        let (inner, sha256) = gguf_tokenizer::build(metadata, path)?;
-        Ok(Self::new(inner, metadata.text("general.name").unwrap_or("gguf"), sha256))
+        let Built { tokenizer, beginning, sha256 } = gguf_tokenizer::build(metadata, path)?;
+        Ok(Self::new(tokenizer, metadata.text("general.name").unwrap_or("gguf"), sha256, beginning))
     }
 
     /// The tokenizer in a Hugging Face `tokenizer.json` whose model is BPE without dropout. Padding and truncation that
@@ -61,12 +68,13 @@ impl BpeTokenizer {
         inner.with_padding(None);
         let mut digest = Sha256::new();
         digest.update(bytes);
-        Ok(Self::new(inner, name, hex(digest)))
+        let beginning = beginning(&inner).map_err(|e| refuse(e.to_string()))?;
+        Ok(Self::new(inner, name, hex(digest), beginning))
     }
 
-    fn new(inner: tokenizers::Tokenizer, name: &str, sha256: String) -> Self {
+    fn new(inner: tokenizers::Tokenizer, name: &str, sha256: String, beginning: Vec<u32>) -> Self {
         let whole_texts = whole_texts(&inner);
-        Self { inner, name: name.to_owned(), sha256, whole_texts }
+        Self { inner, name: name.to_owned(), sha256, beginning, whole_texts }
     }
 
     fn failed(&self, error: &tokenizers::Error) -> Error {
@@ -104,9 +112,22 @@ impl Tokenizer for BpeTokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    fn beginning_of_text(&self) -> &[u32] {
+        &self.beginning
+    }
+
     fn whole_texts(&self) -> &[String] {
         &self.whole_texts
     }
+}
+
+/// What the file's post-processor puts before a text.
+fn beginning(inner: &tokenizers::Tokenizer) -> tokenizers::Result<Vec<u32>> {
+    let [bare, whole] =
+        [inner.encode_fast("0", false)?, inner.encode_fast("0", true)?].map(|encoding| encoding.get_ids().to_vec());
+    // What it puts behind the text is not ours: a context goes on.
+    let before = (0..=whole.len().saturating_sub(bare.len())).find(|at| whole[*at..].starts_with(&bare)).unwrap_or(0);
+    Ok(whole[..before].to_vec())
 }
 
 /// The texts that come out as one token wherever they stand, and that hold a digit: added tokens and, where the model

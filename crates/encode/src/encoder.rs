@@ -90,7 +90,9 @@ impl Encoder {
     pub fn compile(template: &Template, tokenizer: &dyn Tokenizer, dims: Dims) -> Result<Self> {
         template.validate()?;
         template.fits(dims)?;
-        let encoder = Self::assemble(template, prove(template, tokenizer, dims)?, tokenizer, dims)?;
+        let mut pieces = prove(template, tokenizer, dims)?;
+        begin(&mut pieces, tokenizer)?;
+        let encoder = Self::assemble(template, pieces, tokenizer, dims)?;
         crate::sample::check(&encoder, tokenizer)?;
         Ok(encoder)
     }
@@ -416,4 +418,25 @@ impl Cursor<'_> {
         self.ids[self.at..self.at + ids.len()].copy_from_slice(ids);
         self.at += ids.len();
     }
+}
+
+/// Puts the model's beginning of text before the literals that begin a text: once, and nowhere else.
+fn begin(pieces: &mut Pieces, tokenizer: &dyn Tokenizer) -> Result<()> {
+    let beginning = tokenizer.beginning_of_text();
+    let written = pieces.leads.iter().flatten().chain(&pieces.ends).flatten().find(|id| beginning.contains(id));
+    if let Some(id) = written {
+        let reason = format!(
+            "the template's own text holds the token {id} ({:?}), which {} has at the beginning of every context and \
+             which is written there already; take it out of the header and the markers",
+            tokenizer.decode(&[*id]).unwrap_or_default(),
+            tokenizer.name()
+        );
+        return Err(Error::Template { field: "header", reason });
+    }
+    for lead in [Lead::StartSupport, Lead::StartQuery] {
+        for ids in &mut pieces.leads[lead as usize] {
+            ids.splice(..0, beginning.iter().copied());
+        }
+    }
+    Ok(())
 }

@@ -12,12 +12,11 @@ use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{Prepend, Replace, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, Tokenizer};
 
 use crate::gguf::GgufMetadata;
+use crate::pre_tokenizer;
 use crate::tokenizer::{feed, hex};
 use crate::{Error, Result};
 
@@ -32,12 +31,17 @@ mod kind {
 /// The mark that `SentencePiece` writes for a space.
 const MARK: &str = "\u{2581}";
 
-/// How Llama 3 splits a text before merging: groups of up to three digits, line ends behind punctuation.
-/// <https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp>, `LLAMA_VOCAB_PRE_TYPE_LLAMA3`.
-const LLAMA3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// What a file's metadata describe.
+pub(crate) struct Built {
+    pub(crate) tokenizer: Tokenizer,
+    /// The ids that stand at the beginning of a context.
+    pub(crate) beginning: Vec<u32>,
+    /// Of the data that it is made of.
+    pub(crate) sha256: String,
+}
 
-/// Builds the tokenizer that the metadata describe; also gives the SHA-256 of the data it is made of.
-pub(crate) fn build(metadata: &GgufMetadata, path: &Path) -> Result<(Tokenizer, String)> {
+/// Builds the tokenizer that the metadata describe.
+pub(crate) fn build(metadata: &GgufMetadata, path: &Path) -> Result<Built> {
     let source = Source { metadata, path };
     match source.text("tokenizer.ggml.model")? {
         "gpt2" => source.byte_level(),
@@ -72,28 +76,19 @@ impl<'a> Source<'a> {
     }
 
     /// Byte-level BPE with written merges.
-    fn byte_level(&self) -> Result<(Tokenizer, String)> {
+    fn byte_level(&self) -> Result<Built> {
         let name = self.text("tokenizer.ggml.pre")?;
-        let split: Vec<PreTokenizerWrapper> = match name {
-            // Every digit is split off before the usual rules.
-            "smollm" => vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()],
-            "gpt-2" => vec![ByteLevel::new(false, true, true).into()],
-            "llama-bpe" => {
-                let pattern = SplitPattern::Regex(LLAMA3_SPLIT.into());
-                let split =
-                    Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|e| self.failed(&e))?;
-                vec![split.into(), ByteLevel::new(false, true, false).into()]
-            }
-            other => {
-                return Err(self.refuse(format!(
-                    "tokenizer.ggml.pre is {other:?}, and only \"smollm\", \"gpt-2\" and \"llama-bpe\" are supported; \
-                     use the model's tokenizer.json"
-                )));
-            }
-        };
+        let pre = pre_tokenizer::named(name).ok_or_else(|| {
+            self.refuse(format!(
+                "tokenizer.ggml.pre is {name:?}, and how that splits a text is not known here; use the model's tokenizer.json"
+            ))
+        })?;
+        let split = pre.steps().map_err(|e| self.failed(&e))?;
         let tokens = self.texts("tokenizer.ggml.tokens")?;
         let merges = self.texts("tokenizer.ggml.merges")?;
-        let digest = digest(&format!("gguf gpt2 {name}"), &tokens, &merges);
+        let mut digest = digest(&format!("gguf gpt2 {name}"), &tokens, &merges);
+        let beginning = self.beginning(pre.beginning, None, &tokens)?;
+        feed_beginning(&mut digest, &beginning);
 
         let pairs: Option<Merges> =
             merges.iter().map(|merge| merge.split_once(' ').map(|(l, r)| (l.into(), r.into()))).collect();
@@ -101,19 +96,19 @@ impl<'a> Source<'a> {
         let model = BPE::builder()
             .vocab_and_merges(vocabulary(&tokens), pairs)
             // Llama 3's vocabulary holds whole words that its merges do not reach.
-            .ignore_merges(name == "llama-bpe")
+            .ignore_merges(pre.whole_words)
             .build()
             .map_err(|e| self.failed(&e))?;
         let mut tokenizer = Tokenizer::new(model);
         tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(split)));
         tokenizer.with_decoder(Some(ByteLevel::default()));
         self.add_whole_texts(&mut tokenizer, &tokens);
-        Ok((tokenizer, hex(digest)))
+        Ok(Built { tokenizer, beginning, sha256: hex(digest) })
     }
 
     /// `SentencePiece`'s BPE: the neighbours whose union has the highest score merge first; a character outside the
     /// vocabulary becomes its bytes; a mark stands before the text and for every space.
-    fn sentence_piece(&self) -> Result<(Tokenizer, String)> {
+    fn sentence_piece(&self) -> Result<Built> {
         for key in ["tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.remove_extra_whitespaces"] {
             let asked = match self.metadata.get(key) {
                 None => false,
@@ -139,6 +134,8 @@ impl<'a> Source<'a> {
         let mut digest = digest(&format!("gguf llama {prefix}"), &tokens, &[unknown]);
         scores.iter().for_each(|score| digest.update(score.to_le_bytes()));
         kinds.iter().for_each(|kind| digest.update(kind.to_le_bytes()));
+        let beginning = self.beginning(true, Some(1), &tokens)?;
+        feed_beginning(&mut digest, &beginning);
 
         let model = BPE::builder()
             .vocab_and_merges(vocabulary(&tokens), self.scored_merges(&tokens, &scores, &kinds)?)
@@ -160,7 +157,27 @@ impl<'a> Source<'a> {
         tokenizer.with_normalizer(Some(Normalizers::new(normalizers)));
         tokenizer.with_decoder(Some(Decoders::new(decoders)));
         self.add_whole_texts(&mut tokenizer, &tokens);
-        Ok((tokenizer, hex(digest)))
+        Ok(Built { tokenizer, beginning, sha256: hex(digest) })
+    }
+
+    /// The beginning-of-text token, if contexts begin with one: as the file says, else by `usual`, the habit of its kind.
+    fn beginning(&self, usual: bool, usual_id: Option<u64>, tokens: &[&str]) -> Result<Vec<u32>> {
+        if !self.metadata.flag("tokenizer.ggml.add_bos_token").unwrap_or(usual) {
+            return Ok(Vec::new());
+        }
+        let id = match self.metadata.get("tokenizer.ggml.bos_token_id") {
+            Some(crate::GgufValue::Unsigned(id)) => Some(*id),
+            _ => usual_id,
+        };
+        match id {
+            Some(id) if (id as usize) < tokens.len() => Ok(vec![id as u32]),
+            Some(id) => Err(self.refuse(format!("tokenizer.ggml.bos_token_id is {id}, which is no token"))),
+            None => Err(self.refuse(
+                "contexts are to begin with the beginning-of-text token, and tokenizer.ggml.bos_token_id is missing; \
+                 use the model's tokenizer.json"
+                    .into(),
+            )),
+        }
     }
 
     /// Every split of every piece into two others, best score first. Of equal scores `SentencePiece` merges the leftmost.
@@ -202,6 +219,13 @@ impl<'a> Source<'a> {
         let whole = tokens.iter().zip(&kinds).filter(|(_, k)| matches!(**k, kind::CONTROL | kind::USER_DEFINED));
         let added: Vec<AddedToken> = whole.map(|(token, _)| AddedToken::from(*token, true)).collect();
         tokenizer.add_special_tokens(&added);
+    }
+}
+
+/// A tokenizer whose contexts begin with nothing has the digest that it had before there were beginnings.
+fn feed_beginning(digest: &mut Sha256, beginning: &[u32]) {
+    if !beginning.is_empty() {
+        feed(digest, &format!("beginning {beginning:?}"));
     }
 }
 

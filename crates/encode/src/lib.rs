@@ -19,6 +19,7 @@ mod joints;
 mod list_column;
 mod parquet_read;
 mod parquet_write;
+mod pre_tokenizer;
 mod proof;
 mod row;
 mod safetensors;

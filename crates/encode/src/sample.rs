@@ -30,7 +30,7 @@ pub(crate) fn check(encoder: &Encoder, tokenizer: &dyn Tokenizer) -> Result<()> 
         let text = encoder.text(support, &query)?.whole();
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         encoder.push_example(support, &query, query.actions, LossOn::Query, &mut ids, &mut labels)?;
-        let wanted = tokenizer.encode(&text)?;
+        let wanted = [tokenizer.beginning_of_text(), &tokenizer.encode(&text)?].concat();
         if ids != wanted {
             let position = ids.iter().zip(&wanted).take_while(|(a, b)| a == b).count();
             return Err(Error::WholeText { tokenizer: tokenizer.name().into(), position, text });

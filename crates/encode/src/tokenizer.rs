@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use crate::Result;
 
-/// Turns text into ids and back. No implementation adds a beginning- or end-of-text token.
+/// Turns text into ids and back. No implementation adds a beginning- or end-of-text token to what it encodes; which ids a
+/// context of its model begins with it says, and the encoder writes them, once.
 pub trait Tokenizer: Send + Sync {
     /// The ids of `text`.
     fn encode(&self, text: &str) -> Result<Vec<u32>>;
@@ -23,6 +24,12 @@ pub trait Tokenizer: Send + Sync {
 
     /// Bytes that it takes, nearly.
     fn bytes(&self) -> usize;
+
+    /// The ids that stand at the beginning of every context of the model, before the text's own: the beginning-of-text
+    /// token, where the model was trained with one.
+    fn beginning_of_text(&self) -> &[u32] {
+        &[]
+    }
 
     /// Texts that hold a digit and become one id wherever they stand, before any merging. Such a text can reach over
     /// more than two neighbours of a template, which merging two by two does not show.

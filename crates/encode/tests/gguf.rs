@@ -106,7 +106,8 @@ fn unsupported_tokenizers_are_named() {
     };
     assert!(with("t5", "default").contains("\"t5\""));
     assert!(with("llama", "default").contains("tokenizer.ggml.tokens is missing"));
-    assert!(with("gpt2", "qwen2").contains("\"qwen2\""));
+    let unknown = with("gpt2", "kimi-k2");
+    assert!(unknown.contains("\"kimi-k2\"") && unknown.contains("use the model's tokenizer.json"), "{unknown}");
     assert!(with("gpt2", "smollm").contains("tokenizer.ggml.tokens is missing"));
 }
 
@@ -206,6 +207,37 @@ fn sentence_piece_files_that_would_be_read_wrongly_are_refused() {
     assert!(reason(&scored(), &[unknown]).contains("unknown token"));
 }
 
+/// Where a file does not say whether its contexts begin with a beginning-of-text token, its kind does, as in llama.cpp.
+#[test]
+fn a_file_says_what_its_contexts_begin_with() {
+    let adds = |adds: bool| entry("tokenizer.ggml.add_bos_token", 7, &[u8::from(adds)]);
+    let id = |id: u32| entry("tokenizer.ggml.bos_token_id", 4, &id.to_le_bytes());
+    let begins = |more: &[Vec<u8>]| sentence_piece(&scored(), more).unwrap();
+    assert_eq!(begins(&[]).beginning_of_text(), [1]);
+    assert_eq!(begins(&[adds(true), id(0)]).beginning_of_text(), [0]);
+    assert!(begins(&[adds(false), id(1)]).beginning_of_text().is_empty());
+    assert_ne!(begins(&[]).sha256(), begins(&[adds(false)]).sha256());
+    // What is encoded is the text alone.
+    assert_eq!(begins(&[]).encode("ab").unwrap(), [4, 8]);
+
+    let byte_level = |pre: &str, more: &[Vec<u8>]| {
+        let mut entries = vec![
+            entry("tokenizer.ggml.model", 8, &text("gpt2")),
+            entry("tokenizer.ggml.pre", 8, &text(pre)),
+            entry("tokenizer.ggml.tokens", 9, &texts(&["a", "1"])),
+            entry("tokenizer.ggml.merges", 9, &texts(&[])),
+        ];
+        entries.extend_from_slice(more);
+        BpeTokenizer::from_metadata(&read(&file(&entries)).unwrap(), Path::new("made-up.gguf"))
+    };
+    assert!(byte_level("qwen2", &[id(0)]).unwrap().beginning_of_text().is_empty());
+    assert_eq!(byte_level("llama-bpe", &[id(0)]).unwrap().beginning_of_text(), [0]);
+    assert_eq!(byte_level("qwen2", &[id(0), adds(true)]).unwrap().beginning_of_text(), [0]);
+    let refused = |more: &[Vec<u8>]| byte_level("llama-bpe", more).err().unwrap().to_string();
+    assert!(refused(&[]).contains("bos_token_id is missing"), "{}", refused(&[]));
+    assert!(refused(&[id(2)]).contains("bos_token_id is 2"), "{}", refused(&[id(2)]));
+}
+
 #[test]
 fn byte_level_files_are_split_as_their_models_do() {
     let ids = |pre: &str, text: &str| {
@@ -224,7 +256,9 @@ fn byte_level_files_are_split_as_their_models_do() {
     assert_eq!(ids("smollm", "a 1233#\n"), [1, 0, 2, 3, 4, 4, 9, 10]);
     assert_eq!(ids("gpt-2", "a 1233#\n"), [1, 8, 3, 4, 4, 9, 10]);
     assert_eq!(ids("gpt-2", "1233"), [7]);
-    assert_eq!(ids("llama-bpe", "a 1233#\n"), [1, 0, 6, 4, 11]);
+    assert_eq!(ids("dbrx", "a 1233#\n"), [1, 0, 6, 4, 11]);
+    // A digit on its own, line ends behind punctuation.
+    assert_eq!(ids("qwen2", "a 1233#\n"), [1, 0, 2, 3, 4, 4, 11]);
 }
 
 #[test]

@@ -53,8 +53,64 @@ fn assert_exact(encoder: &Encoder, tokenizer: &dyn Tokenizer, seeds: std::ops::R
         let (mut ids, mut labels) = (Vec::new(), Vec::new());
         encoder.push_example(&support, &query, &example.oracle, LossOn::Query, &mut ids, &mut labels).unwrap();
         let text = encoder.text(&support, &query).unwrap().whole();
-        assert_eq!(ids, tokenizer.encode(&text).unwrap(), "{text:?}");
+        assert_eq!(ids, [tokenizer.beginning_of_text(), &tokenizer.encode(&text).unwrap()].concat(), "{text:?}");
         assert_eq!(labels.iter().filter(|label| **label != -100).count(), example.oracle.len());
+    }
+}
+
+/// A model whose contexts begin with `<s>`, as its post-processor says; what it puts behind a text is passed over.
+fn beginning() -> BpeTokenizer {
+    bpe(&["# \n"], |file| {
+        let vocabulary = file["model"]["vocab"].as_object_mut().unwrap();
+        let next = vocabulary.len();
+        vocabulary.insert("<s>".into(), json!(next));
+        vocabulary.insert("</s>".into(), json!(next + 1));
+        let special = |id: usize, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+        file["added_tokens"] = json!([special(next, "<s>"), special(next + 1, "</s>")]);
+        let piece = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
+        let one = |content: &str, id: usize| json!({"id": content, "ids": [id], "tokens": [content]});
+        file["post_processor"] = json!({
+            "type": "TemplateProcessing",
+            "single": [piece("<s>"), {"Sequence": {"id": "A", "type_id": 0}}, piece("</s>")],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": one("<s>", next), "</s>": one("</s>", next + 1)},
+        });
+    })
+}
+
+#[test]
+fn a_context_begins_with_its_models_token_once() {
+    let tokenizer = beginning();
+    let &[id] = tokenizer.beginning_of_text() else { panic!("{:?}", tokenizer.beginning_of_text()) };
+    assert_eq!(tokenizer.decode(&[id]).unwrap(), "<s>");
+    assert!(!tokenizer.encode("5").unwrap().contains(&id), "a text has none of itself");
+    let encoder = compile(&tokenizer).unwrap();
+    assert_exact(&encoder, &tokenizer, 0..200);
+    let count = |ids: &[u32]| ids.iter().filter(|one| **one == id).count();
+    let steps = Trajectory { observations: &[5, -1], actions: &[1, 0], rewards: &[0.0, 0.0] };
+    for support in [&[][..], &[steps], &[steps, steps]] {
+        for first in [-1, 3] {
+            let mut ids = Vec::new();
+            encoder.push_prompt(support, first, &mut ids).unwrap();
+            assert_eq!((ids[0], count(&ids)), (id, 1));
+            encoder.push_step(1, 0.0, 4, &mut ids).unwrap();
+            assert_eq!(count(&ids), 1, "a step that follows begins no text");
+        }
+    }
+}
+
+#[test]
+fn a_template_that_writes_the_beginning_itself_is_refused() {
+    for (template, holds) in [
+        (Template { header: "<s>mdp\n".into(), ..Template::default() }, true),
+        (Template { query_marker: "?<s>\n".into(), ..Template::default() }, true),
+        (Template::default(), false),
+    ] {
+        let compiled = Encoder::compile(&template, &beginning(), DIMS);
+        assert_eq!(compiled.is_err(), holds);
+        let Err(error) = compiled else { continue };
+        let Error::Template { field: "header", reason } = error else { panic!("{error}") };
+        assert!(reason.contains("\"<s>\"") && reason.contains("take it out"), "{reason}");
     }
 }
 

@@ -47,6 +47,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   SOLVE_FAILED: EXIT.numerical,
   STATISTIC_UNDEFINED: EXIT.numerical,
   BACKEND_UNABLE: EXIT.usage,
+  RUN_FOLDER: EXIT.usage,
   SETUP_FAILED: EXIT.missing,
   NATIVE_MISSING: EXIT.missing,
   NATIVE_CORRUPT: EXIT.missing,

@@ -214,6 +214,8 @@ export interface DatasetResult {
 export interface StageResult {
   /** Its name. */
   name: string;
+  /** Under which the store has what it made: digits of a hash of all that did. */
+  key?: string | undefined;
   /** Wall time, summed over interrupted runs. */
   seconds: number;
   /** Largest resident memory. */
@@ -327,7 +329,7 @@ const schemaOf = lazy(() => {
       }),
     ),
     training: z.array(trainingResult),
-    stages: z.array(z.object({ name: z.string(), seconds: z.number(), peakRssBytes: z.number().optional() })),
+    stages: z.array(z.object({ name: z.string(), key: z.string().optional(), seconds: z.number(), peakRssBytes: z.number().optional() })),
     regimes: z.record(z.string(), regimeResult),
   }) satisfies Zod.ZodType<Results>;
 });

@@ -1,7 +1,7 @@
 // The registry of backends: who is there, who does what, and what is refused before anything is computed.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { BACKENDS, able, backendOf, checkAble, type BackendName } from '../src/backends/index.js';
 import { environmentFolder, environmentPython, requirementsPath, stampPath } from '../src/backends/peft.js';
 import { sha256FileSync, writeJson } from '../src/files.js';
@@ -174,6 +174,21 @@ if (mode === 'train') {
     const folder = join(scratch(), 'run');
     await expect(runExperiment(small(change), { folder, threads: 1 })).rejects.toMatchObject(error);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it('whose base is a folder that its backend does not read is refused before it is fetched', async () => {
+    const candle = backendOf('candle');
+    const { bases } = candle;
+    Object.defineProperty(candle, 'bases', { value: ['gguf'] });
+    onTestFinished(() => void Object.defineProperty(candle, 'bases', { value: bases }));
+    setEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
+    const folder = join(scratch(), 'run');
+    const refused = { code: 'BACKEND_UNABLE', message: expect.stringMatching(/backend candle reads gguf, not the folder org\/name; name a GGUF file, or choose the backend peft/) as string };
+    await expect(runExperiment(small({ base: { hub: 'org/name' } }), { folder, threads: 1 })).rejects.toMatchObject(refused);
+    expect(existsSync(folder)).toBe(false);
+    const unavailable = { code: 'BASE_MODEL_UNAVAILABLE' };
+    fakeBackend('process.exit(9);');
+    await expect(runExperiment(small({ base: { hub: 'org/name', file: 'm.gguf' } }), { folder, threads: 1 })).rejects.toMatchObject(unavailable);
   });
 
   it('names a backend of the registry', () => {

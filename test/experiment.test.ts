@@ -29,6 +29,12 @@ describe('the experiment file', () => {
     expect(problems({}).map(({ path }) => path)).toEqual(['$.schema', '$.name']);
   });
 
+  it('says where its base comes from in one of several ways', () => {
+    const base = (written: object) => parseExperiment({ ...minimal, base: written }).base;
+    for (const written of [{ name: 'gemma-3-270m' }, { path: 'folder', sha256: 'a'.repeat(64) }, { hub: 'org/name', file: 'm.gguf', revision: 'v1' }]) expect(base(written)).toEqual(written);
+    expect(base({ hub: 'meta-llama/Llama-2-7b-hf' })).toEqual({ hub: 'meta-llama/Llama-2-7b-hf', revision: 'main' });
+  });
+
   it('fills a partial section with the section’s defaults', () => {
     const { training } = parseExperiment({ ...minimal, training: { steps: 3, lora: { r: 4 } } });
     expect(training).toMatchObject({ steps: 3, batchSize: 8, lora: { r: 4, alpha: 32 } });
@@ -52,6 +58,8 @@ describe('the experiment file', () => {
     [{ dataset: { examples: 10, examplesPerTask: 3, shardExamples: 3 } }, '$.dataset.examples', /multiple/],
     [{ evaluation: { methods: ['sft'] } }, '$.evaluation.methods', /random/],
     [{ base: { hub: 'nobody' } }, '$.base', /"hub"/],
+    [{ base: { hub: 'org/name', file: 'model.bin' } }, '$.base', /"file": "model\.gguf"/],
+    [{ base: { name: 'smollm' } }, '$.base', /"smollm2-135m-instruct"/],
     [{ templates: { mdp: { rewardWidth: 9 } } }, '$.templates.mdp.rewardWidth', /<=5/],
     [{ trainning: {} }, '$.trainning', /not a known field/],
     [{ evaluation: { task: 3 } }, '$.evaluation.task', /not a known field/],

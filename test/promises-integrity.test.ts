@@ -86,7 +86,7 @@ describe('a dataset with a flipped bit', () => {
       }
       if (name === 'README.md') expect(await datasetStats(bad)).toEqual(stats);
       // The trainer itself is told the hashes; a manifest that does not hold gives none.
-      const config = trainConfig(experiment, { name: 'b', path: base, sha256: '' }, shards.map(({ path }) => ({ path: join(bad, path) })), join(folder, 'out'), 1);
+      const config = trainConfig(experiment, { path: base, sha256: '' }, shards.map(({ path }) => ({ path: join(bad, path) })), join(folder, 'out'), 1);
       await expect(train(config)).rejects.toMatchObject({ code: name === 'manifest.json' ? 'DATASET_CORRUPT' : 'TRAINER_DIED' });
       if (name !== 'manifest.json') expect((JSON.parse(readFileSync(join(folder, 'out', 'config.json'), 'utf8')) as { data: object[] }).data).toEqual(shards.map(({ path, sha256 }) => ({ path: join(bad, path), sha256 })));
       await make(bad);
@@ -137,7 +137,7 @@ describe('a dataset with a flipped bit', () => {
     const experiment = small();
     const tokenizer = compactTokenizer([defaultTemplate('energy', 'pomdp') as Template]);
     const { shards } = await makeDataset(datasetConfig(experiment, 'pomdp'), folder, { tokenizer, threads: 1 });
-    const config = trainConfig(experiment, { name: 'b', path: base, sha256: '' }, [{ path: join(folder, shards[0]!.path) }], join(folder, 'out'), 1);
+    const config = trainConfig(experiment, { path: base, sha256: '' }, [{ path: join(folder, shards[0]!.path) }], join(folder, 'out'), 1);
     await expect(train(config)).rejects.toMatchObject({ code: 'DATASET_DIFFERS', exitCode: 2, message: expect.stringMatching(/tokenizer/) });
   });
 });

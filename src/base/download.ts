@@ -85,9 +85,9 @@ async function receive({ url, path, signal, onBytes }: Download): Promise<string
 async function ask(url: string, from: number, signal: AbortSignal | undefined): Promise<Response> {
   const response = await request(url, signal, from > 0 ? { range: `bytes=${from}-` } : {});
   // Nothing is left to send, or the part is longer than the file: begin anew.
-  if (response.status !== 416) return refused(url, response);
+  if (response.status !== 416) return accepted(url, response);
   await response.body?.cancel();
-  return refused(url, await request(url, signal));
+  return accepted(url, await request(url, signal));
 }
 
 /** A request as the hub wants it, with the token of the environment. */
@@ -97,7 +97,7 @@ export async function request(url: string, signal: AbortSignal | undefined, head
 }
 
 /** The response, unless it tells of a failure. Throws BASE_MODEL_UNAVAILABLE. */
-export function refused(url: string, response: Response): Response {
+export function accepted(url: string, response: Response): Response {
   if (response.ok && response.body) return response;
   const hint = response.status === 401 || response.status === 403 ? ' (a gated model needs HF_TOKEN, and its licence accepted)' : '';
   throw unavailable(url, `the server answered ${response.status} ${response.statusText}${hint}`);

@@ -5,7 +5,7 @@ import { TiresiasError } from '../errors.js';
 import type { HubBase } from '../experiment.js';
 import { readJsonIfWhole, readText, writeJson } from '../files.js';
 import { checkFolder, checkGguf, corrupt, formatAt, hashIfWhole, hashOf, indexedFiles } from './check.js';
-import { download, downloadedHash, refused, request, unavailable } from './download.js';
+import { accepted, download, downloadedHash, request, unavailable } from './download.js';
 import type { BaseModel, BaseSource, FetchOptions, Listed } from './source.js';
 
 const INDEX = 'model.safetensors.index.json';
@@ -101,7 +101,7 @@ async function revisionOf({ hub: id, revision }: HubBase, signal: AbortSignal | 
   const url = `${endpoint()}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
   let answer: { sha?: unknown; siblings?: { rfilename: string; size?: number; lfs?: { sha256?: string; oid?: string } }[] };
   try {
-    answer = (await refused(url, await request(url, signal)).json()) as typeof answer;
+    answer = (await accepted(url, await request(url, signal)).json()) as typeof answer;
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof TiresiasError) throw error;

@@ -6,7 +6,7 @@ import { local } from './local.js';
 import type { BaseFormat, BaseModel, BaseSource, FetchOptions, Listed } from './source.js';
 import { wheel, wheelSource, type WheelSource } from './wheel.js';
 
-export type { BaseFormat, BaseModel, DetailedProgress, Listed } from './source.js';
+export type { BaseFormat, BaseModel, DetailedProgress, FetchOptions, Listed } from './source.js';
 export { formatAt, hashIfWhole } from './check.js';
 export { NAMED_MODELS, cachedPath, type ModelName, type Wheel, type WheelSource } from './wheel.js';
 

@@ -1,6 +1,6 @@
 // What a source of base models is: somewhere that a pretrained model is fetched from, or lies in.
 import type { z as Zod } from 'zod';
-import type { BaseSpec, FileBase, HubBase, NamedBase } from '../experiment.js';
+import type { BaseSpec } from '../experiment.js';
 
 /** What a base is on a disk: one GGUF file, or a folder as `transformers` writes it, with `config.json`, `*.safetensors` and `tokenizer.json`. */
 export type BaseFormat = 'gguf' | 'safetensors';
@@ -64,11 +64,4 @@ export interface BaseSource<S extends BaseSpec> {
   resolve(spec: S, options: FetchOptions): Promise<BaseModel>;
   /** What the cache holds of it, and what it knows by name. */
   list(cache: string): Promise<Listed[]>;
-}
-
-/** All sources' kinds of specification. */
-export interface SpecOf {
-  name: NamedBase;
-  path: FileBase;
-  hub: HubBase;
 }

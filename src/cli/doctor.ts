@@ -79,7 +79,9 @@ async function python(): Promise<Finding> {
 }
 
 /** The bases that have a name and those that were downloaded; a folder of one's own lies where its experiment says. */
-const bases = async (): Promise<Finding[]> => (await listBases()).map(base);
+async function bases(): Promise<Finding[]> {
+  return (await listBases()).map(base);
+}
 
 function base({ name, format, path, state, remedy }: Listed): Finding {
   const found = { whole: `${format} in ${path}`, damaged: `${path} is damaged`, absent: `not in the cache (${path})` }[state];

@@ -11,6 +11,7 @@ import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { familiesCommand } from './families.js';
 import { reportCommand } from './report.js';
+import { reproduceCommand } from './reproduce.js';
 import { rolloutCommand } from './rollout.js';
 import { runCommand } from './run.js';
 import { setupCommand } from './setup.js';
@@ -26,7 +27,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), storeCommand(), doctorCommand(), setupCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), storeCommand(), doctorCommand(), setupCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -71,7 +71,7 @@ const schemaOf = lazy(() => {
       path: z.string().min(1).optional(),
       values: z.array(z.union([scalar, z.strictObject({ name, set: fields })])).min(1),
     })
-    .refine((one) => one.path !== undefined || one.values.every((value) => typeof value === 'object'), 'expected a path, or {"name": …, "set": {…}} for every value')
+    .refine((one) => one.path !== undefined || one.values.every((value) => typeof value === 'object'), { error: 'expected a path, or {"name": …, "set": {…}} for every value', abort: true })
     .transform(({ name: of, label, path, values }): Axis => ({
       name: of,
       label: label ?? of,

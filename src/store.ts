@@ -18,6 +18,7 @@ export type Kind = (typeof KINDS)[number];
 
 /** A thing in the store. */
 export interface Entry {
+  /** What kind of stage made it. */
   kind: Kind;
   /** 32 hexadecimal digits of the SHA-256 of all that made it. */
   key: string;
@@ -25,6 +26,7 @@ export interface Entry {
 
 /** What a run names: a thing, by the name that the run has for it. */
 export interface Named extends Entry {
+  /** The stage's in the run. */
   name: string;
 }
 
@@ -48,8 +50,10 @@ export const keyOf = (madeFrom: unknown): string => sha256(canonicalJson(madeFro
 
 /** Where results lie by content. */
 export class Store {
+  /** Absolute. */
   readonly folder: string;
 
+  /** The store in a folder, which need not be there yet. */
   constructor(folder: string) {
     this.folder = resolve(folder);
   }
@@ -59,10 +63,12 @@ export class Store {
     return new Store(process.env['TIRESIAS_STORE'] ?? join(dirname(resolve(run)), 'store'));
   }
 
+  /** The folder of a thing. */
   place({ kind, key }: Entry): string {
     return join(this.folder, kind, key);
   }
 
+  /** The file of its stamp. */
   stampPath(entry: Entry): string {
     return `${this.place(entry)}.json`;
   }

@@ -5,6 +5,7 @@ import { regimesIn, type MachineInfo, type Results } from '../results.js';
 
 /** A finished cell. */
 export interface DoneCell {
+  /** `K=2,behaviour=oracle`. */
   name: string;
   /** Names of places by axis. */
   places: Record<string, string>;
@@ -16,7 +17,9 @@ export interface DoneCell {
 
 /** A cell that failed: a hole with its reason. */
 export interface FailedCell {
+  /** `K=2,behaviour=oracle`. */
   name: string;
+  /** Names of places by axis. */
   places: Record<string, string>;
   /** What went wrong. */
   failed: string;
@@ -28,24 +31,38 @@ export interface StudyResults {
   schema: 'tiresias.study-results/1';
   /** The study's name. */
   name: string;
+  /** Which of its budgets was run. */
   budget: string;
   /** Of tiresias. */
   version: string;
+  /** What it asks. */
   question: string;
+  /** Where the question comes from. */
   source: string;
   /** The axis from left to right. */
   x: string;
   /** Axes in order, with the names of their places. */
-  axes: { name: string; label: string; places: string[] }[];
+  axes: {
+    /** Its name. */
+    name: string;
+    /** For plots and tables. */
+    label: string;
+    /** Names of the places that some cell has. */
+    places: string[];
+  }[];
+  /** In the order of the axes, the last running fastest. */
   cells: (DoneCell | FailedCell)[];
 }
 
 /** The document of a cell in a study's folder: what came of it, and what it took and where. */
 export interface CellFile {
+  /** Format and version of the file. */
   schema: 'tiresias.study-cell/1';
+  /** What came of it. */
   cell: DoneCell;
   /** Wall time of the cell's stages, those that other cells share included. */
   seconds: number;
+  /** The machine that ran it. */
   machine: MachineInfo;
   /** When it was finished, in ISO 8601. */
   date: string;

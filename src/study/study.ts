@@ -12,15 +12,19 @@ import { lazy, zod } from '../lazy.js';
 
 /** A place on an axis: its name, and the fields of the experiment that it sets. */
 export interface Place {
+  /** As it stands in names of cells. */
   name: string;
+  /** Fields of the experiment. */
   set: Record<string, unknown>;
 }
 
 /** Something that varies. */
 export interface Axis {
+  /** As it stands in names of cells. */
   name: string;
   /** For plots and tables. */
   label: string;
+  /** Where an experiment may stand on it. */
   places: Place[];
 }
 
@@ -28,6 +32,7 @@ export interface Axis {
 export interface Budget {
   /** What it is for and costs, for people. */
   about: string;
+  /** Fields of the experiment. */
   set: Record<string, unknown>;
   /** Names of places by axis; all of them where an axis is left out. */
   places: Record<string, string[]>;
@@ -35,7 +40,9 @@ export interface Budget {
 
 /** A study file. */
 export interface Study {
+  /** Format and version of the file. */
   schema: 'tiresias.study/1';
+  /** Also of its folder of results. */
   name: string;
   /** What it asks, in one sentence. */
   question: string;
@@ -43,7 +50,9 @@ export interface Study {
   source: string;
   /** The fields of the experiment that all cells share. */
   experiment: Record<string, unknown>;
+  /** What varies. */
   axes: Axis[];
+  /** By name: `small`, `medium`, `full`. */
   budgets: Record<string, Budget>;
   /** The axis that runs from left to right in plots; the others make panels. */
   x: string;
@@ -55,6 +64,7 @@ export interface Cell {
   name: string;
   /** Names of places by axis. */
   places: Record<string, string>;
+  /** What it runs. */
   experiment: Experiment;
 }
 
@@ -124,8 +134,15 @@ export async function studyNames(): Promise<string[]> {
   return (await readdir(STUDIES).catch(() => [])).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []).sort();
 }
 
+/** A study that was read, and where. */
+export interface LoadedStudy {
+  study: Study;
+  /** The folder of its file, from which relative paths are taken. */
+  folder: string;
+}
+
 /** Reads a study: one of the package's by its name, or a file. Throws INVALID_STUDY naming every offending path. */
-export async function loadStudy(nameOrPath: string): Promise<{ study: Study; folder: string }> {
+export async function loadStudy(nameOrPath: string): Promise<LoadedStudy> {
   const own = join(STUDIES, `${nameOrPath}.json`);
   const path = /^[\w.-]+$/.test(nameOrPath) && existsSync(own) ? own : nameOrPath;
   if (path === nameOrPath && !existsSync(path)) {

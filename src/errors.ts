@@ -47,6 +47,8 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   SOLVE_FAILED: EXIT.numerical,
   STATISTIC_UNDEFINED: EXIT.numerical,
   BACKEND_UNABLE: EXIT.usage,
+  RUN_FOLDER: EXIT.usage,
+  INVALID_STUDY: EXIT.usage,
   SETUP_FAILED: EXIT.missing,
   NATIVE_MISSING: EXIT.missing,
   NATIVE_CORRUPT: EXIT.missing,
@@ -60,6 +62,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   DECIDER_DIED: EXIT.again,
   STOPPED: EXIT.again,
   RUN_LOCKED: EXIT.again,
+  CELLS_FAILED: EXIT.again,
 };
 
 /** Options of a {@link TiresiasError}. */

@@ -410,9 +410,13 @@ export function parseExperiment(value: unknown, file = 'experiment'): Experiment
 
 /** Reads and checks an experiment file; relative paths to a base model, modules and adapters are taken from the file's own folder. */
 export async function loadExperiment(path: string): Promise<Experiment> {
-  const experiment = parseExperiment(parseJson(await readText(path), path), path);
+  return placed(parseExperiment(parseJson(await readText(path), path), path), dirname(path));
+}
+
+/** An experiment whose relative paths are taken from a folder. */
+export function placed(experiment: Experiment, folder: string): Experiment {
   const { base, evaluation } = experiment;
-  const beside = (file: string): string => resolve(dirname(path), file);
+  const beside = (file: string): string => resolve(folder, file);
   const methods = evaluation.methods.map((setting) => {
     const { adapter } = setting.options;
     const options = typeof adapter === 'string' ? { ...setting.options, adapter: beside(adapter) } : setting.options;

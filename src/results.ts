@@ -214,6 +214,8 @@ export interface DatasetResult {
 export interface StageResult {
   /** Its name. */
   name: string;
+  /** Under which the store has what it made: digits of a hash of all that did. */
+  key?: string | undefined;
   /** Wall time, summed over interrupted runs. */
   seconds: number;
   /** Largest resident memory. */
@@ -312,7 +314,8 @@ const schemaOf = lazy(() => {
     peakRssBytes: z.number(),
     curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
   });
-  return z.object({
+  const regimes = z.record(z.string(), regimeResult) satisfies Zod.ZodType<Results['regimes']>;
+  const results = z.object({
     schema: z.literal('tiresias.results/3'),
     name: z.string(),
     version: z.string(),
@@ -327,14 +330,18 @@ const schemaOf = lazy(() => {
       }),
     ),
     training: z.array(trainingResult),
-    stages: z.array(z.object({ name: z.string(), seconds: z.number(), peakRssBytes: z.number().optional() })),
-    regimes: z.record(z.string(), regimeResult),
+    stages: z.array(z.object({ name: z.string(), key: z.string().optional(), seconds: z.number(), peakRssBytes: z.number().optional() })),
+    regimes,
   }) satisfies Zod.ZodType<Results>;
+  return { results, regimes };
 });
+
+/** What came of regimes, if a value is that; else undefined. */
+export const regimesIn = (value: unknown): Results['regimes'] | undefined => schemaOf().regimes.safeParse(value).data;
 
 /** Checks that a value is what `results.json` holds, and leaves out what it does not know. Throws INVALID_RESULTS naming what is wrong. */
 export function parseResults(value: unknown, file = 'results'): Results {
-  const parsed = schemaOf().safeParse(value);
+  const parsed = schemaOf().results.safeParse(value);
   if (parsed.success) return parsed.data;
   const { schema } = (value ?? {}) as { schema?: unknown };
   if (typeof schema === 'string' && /^tiresias\.results\/[12]$/.test(schema)) {

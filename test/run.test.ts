@@ -1,5 +1,5 @@
 // Whole experiments over the real addon, with a stand-in for the trainer that is quick and keeps the contract.
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseExperiment, parseResults, runExperiment, type Experiment, type ExperimentInput, type ProgressEvent } from '../src/index.js';
@@ -48,6 +48,13 @@ const small = (change: Partial<ExperimentInput> = {}): Experiment =>
   });
 
 const options = (folder: string) => ({ folder: join(folder, 'run'), threads: 2 });
+/** Whether two runs' datasets and rows are the same, byte for byte. */
+const same = (one: string, other: string): void => {
+  for (const part of ['dataset', 'evaluation']) {
+    expect(readdirSync(join(one, part)).length).toBeGreaterThan(0);
+    for (const name of readdirSync(join(one, part))) expect(contents(realpathSync(join(one, part, name)))).toEqual(contents(realpathSync(join(other, part, name))));
+  }
+};
 const starts = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
 
 describe('an experiment', () => {
@@ -131,8 +138,10 @@ describe('an experiment', () => {
     const results = readFileSync(join(folder, 'run', 'results.json'), 'utf8');
     rmSync(file);
     // As a killed run would have left it: no whole stamp, and one method's rows missing.
-    rmSync(join(folder, 'run', 'evaluation', 'mdp', 'mdp-icl.jsonl'));
-    const stamp = join(folder, 'run', 'stages', 'evaluate-mdp.json');
+    const evaluation = realpathSync(join(folder, 'run', 'evaluation', 'mdp'));
+    rmSync(join(evaluation, 'mdp-icl.jsonl'));
+    rmSync(join(folder, 'store', 'rows'), { recursive: true });
+    const stamp = `${evaluation}.json`;
     writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(readFileSync(stamp, 'utf8')) as object), done: false }));
     expect((await run()).code).toBe(0);
     expect(starts(file)).toEqual(['decide']);
@@ -170,8 +179,8 @@ describe('an experiment', () => {
       expect(existsSync(join(folder, 'run', 'run.lock'))).toBe(false);
     }
     await runExperiment(small({ regimes: ['mdp'] }), options(folder));
-    await runExperiment(small({ regimes: ['mdp'] }), { ...options(folder), folder: join(folder, 'straight') });
-    for (const part of ['dataset', 'evaluation']) expect(contents(join(folder, 'run', part))).toEqual(contents(join(folder, 'straight', part)));
+    await runExperiment(small({ regimes: ['mdp'] }), { ...options(folder), folder: join(folder, 'straight'), store: join(folder, 'other') });
+    same(join(folder, 'run'), join(folder, 'straight'));
   });
 });
 
@@ -225,9 +234,9 @@ describe('the command `run`', () => {
       if (existsSync(results)) parseResults(JSON.parse(readFileSync(results, 'utf8')));
     }
     expect(kills).toBeGreaterThan(1);
-    const straight = await tiresias(['run', '-c', 'e.json', '-o', 'straight'], { cwd: folder });
+    const straight = await tiresias(['run', '-c', 'e.json', '-o', 'straight', '--store', 'other'], { cwd: folder });
     expect(straight.code, straight.stderr).toBe(0);
-    for (const part of ['dataset', 'evaluation']) expect(contents(join(folder, 'runs', 'small', part))).toEqual(contents(join(folder, 'straight', part)));
+    same(join(folder, 'runs', 'small'), join(folder, 'straight'));
     expect(readdirSync(join(folder, 'runs', 'small')).filter((name) => /tmp|lock/.test(name))).toEqual([]);
   });
 
@@ -249,6 +258,6 @@ describe('the command `run`', () => {
     const full = await run({ shell: 'ulimit -f 256' });
     expect(full.code, full.stderr).toBe(4);
     expect(full.stderr).toMatch(/tiresias: .*(full|too large)/i);
-    expect(Object.keys(contents(join(folder, 'runs', 'small'))).filter((name) => /manifest\.json|results|jsonl$/.test(name))).toEqual([]);
+    expect(Object.keys(contents(join(folder, 'runs'))).filter((name) => /manifest\.json|results|jsonl$/.test(name))).toEqual([]);
   });
 });

@@ -1,86 +1,107 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lineProgress } from '../src/progress.js';
-import { runStage, type Stage } from '../src/run/stage.js';
+import { entryOf, runStage, type Stage } from '../src/run/stage.js';
+import { Store } from '../src/store.js';
 import { scratch } from './support.js';
 
 /** A stage that counts its runs in a file of its own folder. */
-function counting(run: string, change: Partial<Stage<number>> = {}): Stage<number> {
-  const file = join(run, 'work', 'count');
+function counting(change: Partial<Stage<number>> = {}): Stage<number> {
   return {
-    name: 'count', inputs: { x: 1 }, folder: 'work',
-    work: async () => {
+    kind: 'train', inputs: { x: 1 }, outputs: ['count'],
+    work: async (folder) => {
+      const file = join(folder, 'count');
       const before = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-      mkdirSync(join(run, 'work'), { recursive: true });
       writeFileSync(file, String(before + 1));
       return before + 1;
     },
-    outputs: ['work'],
     ...change,
   };
 }
 
 describe('a stage', () => {
-  it('is done once, and its result and time are remembered', async () => {
-    const run = scratch();
-    const first = await runStage(run, counting(run));
-    const second = await runStage(run, counting(run));
+  it('is done once, whoever asks, and its result and time are remembered', async () => {
+    const folder = scratch();
+    const first = await runStage(new Store(folder), counting());
+    const second = await runStage(new Store(folder), counting());
     expect([first.result, first.skipped, second.result, second.skipped]).toEqual([1, false, 1, true]);
     expect(second.seconds).toBe(first.seconds);
     expect(second.peakBytes).toBe(first.peakBytes);
     expect(first.peakBytes).toBeGreaterThan(1e7);
+    expect(readFileSync(join(second.folder, 'count'), 'utf8')).toBe('1');
   });
 
-  it('with other inputs starts from nothing', async () => {
-    const run = scratch();
-    const first = await runStage(run, counting(run));
-    const second = await runStage(run, counting(run, { inputs: { x: 2 } }));
-    expect([second.result, second.skipped]).toEqual([1, false]);
-    expect(first.skipped).toBe(false);
+  it('with other inputs, or of another kind, lies beside it, and what was there stays', async () => {
+    const store = new Store(scratch());
+    const made = [counting(), counting({ inputs: { x: 2 } }), counting({ kind: 'dataset' })];
+    for (const stage of made) expect(await runStage(store, stage)).toMatchObject({ result: 1, skipped: false });
+    for (const stage of made) expect(await runStage(store, stage)).toMatchObject({ result: 1, skipped: true });
   });
 
   it('whose inputs are the same in another order is the same', async () => {
-    const run = scratch();
-    await runStage(run, counting(run, { inputs: { a: 1, b: [2, { c: 3, d: 4 }] } }));
-    expect((await runStage(run, counting(run, { inputs: { b: [2, { d: 4, c: 3 }], a: 1 } }))).skipped).toBe(true);
+    const store = new Store(scratch());
+    await runStage(store, counting({ inputs: { a: 1, b: [2, { c: 3, d: 4 }] } }));
+    expect((await runStage(store, counting({ inputs: { b: [2, { d: 4, c: 3 }], a: 1 } }))).skipped).toBe(true);
   });
 
   it('that was interrupted goes on with what it left, and adds up its time', async () => {
-    const run = scratch();
-    const failing = counting(run, { work: async () => { await counting(run).work(); await new Promise((resolve) => setTimeout(resolve, 50)); throw new Error('stopped'); } });
-    await expect(runStage(run, failing)).rejects.toThrow('stopped');
-    const second = await runStage(run, counting(run));
+    const store = new Store(scratch());
+    const failing = counting({ work: async (folder) => { await counting().work(folder); await new Promise((resolve) => setTimeout(resolve, 50)); throw new Error('stopped'); } });
+    await expect(runStage(store, failing)).rejects.toThrow('stopped');
+    const second = await runStage(store, counting());
     expect([second.result, second.skipped]).toEqual([2, false]);
     expect(second.seconds).toBeGreaterThan(0.045);
   });
 
   it('whose output was deleted is done again', async () => {
-    const run = scratch();
-    await runStage(run, counting(run));
-    rmSync(join(run, 'work', 'count'));
-    expect((await runStage(run, counting(run))).skipped).toBe(false);
-    expect((await runStage(run, counting(run))).skipped).toBe(true);
-    expect((await runStage(run, counting(run, { isWhole: async () => false }))).skipped).toBe(false);
+    const store = new Store(scratch());
+    const { folder } = await runStage(store, counting());
+    rmSync(join(folder, 'count'));
+    expect((await runStage(store, counting())).skipped).toBe(false);
+    expect((await runStage(store, counting())).skipped).toBe(true);
+    expect((await runStage(store, counting({ isWhole: async () => false }))).skipped).toBe(false);
   });
 
   it('whose output was changed starts from nothing, unless its work checks what it finds', async () => {
-    const run = scratch();
-    const { files } = await runStage(run, counting(run));
-    expect(Object.keys(files)).toEqual(['work/count']);
+    const store = new Store(scratch());
+    const { folder } = await runStage(store, counting());
     for (const [mends, result] of [[false, 1], [true, 8]] as const) {
-      writeFileSync(join(run, 'work', 'count'), '7');
-      expect(await runStage(run, counting(run, { mends }))).toMatchObject({ result, skipped: false });
+      writeFileSync(join(folder, 'count'), '7');
+      expect(await runStage(store, counting({ mends }))).toMatchObject({ result, skipped: false });
     }
   });
 
-  it('with a damaged stamp is done again', async () => {
-    const run = scratch();
-    await runStage(run, counting(run));
-    for (const damaged of ['{}', '{"hash":"', '']) {
-      writeFileSync(join(run, 'stages', 'count.json'), damaged);
-      expect(await runStage(run, counting(run))).toMatchObject({ result: 1, skipped: false });
+  it('with a damaged stamp, or none, is done again from nothing', async () => {
+    const store = new Store(scratch());
+    await runStage(store, counting());
+    for (const damaged of ['{}', '{"done":true', '']) {
+      writeFileSync(store.stampPath(entryOf(counting())), damaged);
+      expect(await runStage(store, counting())).toMatchObject({ result: 1, skipped: false });
     }
+    rmSync(store.stampPath(entryOf(counting())));
+    expect(await runStage(store, counting())).toMatchObject({ result: 1, skipped: false });
+  });
+
+  it('that several are at, is made by one of them, for whom the others wait', async () => {
+    const folder = scratch();
+    let waited = 0;
+    const slow = counting({ work: async (at) => { await new Promise((resolve) => setTimeout(resolve, 300)); return counting().work(at); } });
+    const all = await Promise.all(Array.from({ length: 4 }, () => runStage(new Store(folder), slow, { onWait: () => waited++ })));
+    expect(all.map(({ result }) => result)).toEqual([1, 1, 1, 1]);
+    expect(all.filter(({ skipped }) => !skipped)).toHaveLength(1);
+    expect(waited).toBeGreaterThanOrEqual(3);
+    expect(readdirSync(join(folder, 'train')).filter((name) => /lock|tmp/.test(name))).toEqual([]);
+  });
+
+  it('that another is at, need not be waited for', async () => {
+    const folder = scratch();
+    const controller = new AbortController();
+    const slow = counting({ work: async (at) => { await new Promise((resolve) => setTimeout(resolve, 500)); return counting().work(at); } });
+    const first = runStage(new Store(folder), slow);
+    const second = runStage(new Store(folder), slow, { signal: controller.signal, onWait: () => controller.abort() });
+    await expect(second).rejects.toThrow();
+    expect((await first).result).toBe(1);
   });
 });
 

@@ -11,11 +11,13 @@ import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { familiesCommand } from './families.js';
 import { reportCommand } from './report.js';
+import { reproduceCommand } from './reproduce.js';
 import { rolloutCommand } from './rollout.js';
 import { runCommand } from './run.js';
 import { setupCommand } from './setup.js';
 import { simulateCommand } from './simulate.js';
 import { solveCommand } from './solve.js';
+import { storeCommand } from './store.js';
 import { trainCommand } from './train.js';
 
 const program = new Command('tiresias')
@@ -25,7 +27,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), doctorCommand(), setupCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), storeCommand(), doctorCommand(), setupCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -5,11 +5,12 @@ import { isModule, type Experiment, type MethodSetting, type Regime } from '../e
 import { createEpisodes, type Episodes } from '../library.js';
 import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
+import type { Store } from '../store.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
 import { identity } from './identity.js';
 import { compare } from './comparisons.js';
 import { cloudResult, gapsByTask, methodResult, randomGaps } from './metrics.js';
-import { readRows, rowsFromOutcome, taskMeans, writeRows, type EpisodeRow } from './rows.js';
+import { rowsAt, rowsFromOutcome, taskMeans, type EpisodeRow } from './rows.js';
 
 /** What the methods of an evaluation act by, and how {@link evaluateRegime} plays. */
 export interface EvaluateOptions {
@@ -22,6 +23,8 @@ export interface EvaluateOptions {
    * there, unchanged, and made by just what would make them now; others are replaced.
    */
   folder: string;
+  /** Where rows lie by the hash of what made them: whichever evaluation made them, they are not played again. */
+  store?: Store | undefined;
   /** Worker threads. */
   threads: number;
   /** Stops the call, which then rejects with the signal's reason; rows that are written stay. */
@@ -67,11 +70,10 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
           const part = chunks.length > 1 ? `.${chunk.first}` : '';
           const path = join(options.folder, `${regime}-${key.replaceAll(':', '+')}${part}.jsonl`);
           const madeFrom = { ...session.identity, chunk, nature: nature ?? null };
-          let rows = await readRows(path, madeFrom);
-          if (rows === undefined) {
+          const rows = await rowsAt(path, madeFrom, options.store, async () => {
             const batches = await world.batches(nature, (task) => report(0, `${key}: task ${task} of ${tasks}`));
-            rows = await writeRows(path, await playBatches(await session.player(), batches, options, report), madeFrom);
-          }
+            return playBatches(await session.player(), batches, options, report);
+          });
           if (!firsts.has(key)) firsts.set(key, rows[0]!);
           played.set(key, [...(played.get(key) ?? []), ...taskMeans(rows)]);
           done++;

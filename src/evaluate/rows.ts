@@ -6,6 +6,7 @@ import { readText, sha256, writeAtomic } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
 import type { Outcome } from '../library.js';
+import { linkFile, type Store } from '../store.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 
 const rowSchema = lazy(() => {
@@ -135,6 +136,25 @@ export async function readRows(path: string, madeFrom: unknown): Promise<Episode
     throw error;
   });
   return sha256(text) === stamp.data.rowsSha256 ? parseRows(text, path) : undefined;
+}
+
+/** The rows at `path`, or those of the same make that the store has, or else what `play` gives; afterwards both places have them. */
+export async function rowsAt(path: string, madeFrom: unknown, store: Store | undefined, play: () => Promise<EpisodeRow[]>): Promise<EpisodeRow[]> {
+  const shared = store?.rowsPath(madeFrom);
+  const share = async (from: string, to: string) => {
+    await linkFile(from, to);
+    await linkFile(stampPath(from), stampPath(to));
+  };
+  const mine = await readRows(path, madeFrom);
+  if (mine) return mine;
+  const others = shared && (await readRows(shared, madeFrom));
+  if (others) {
+    await share(shared, path);
+    return others;
+  }
+  const rows = await writeRows(path, await play(), madeFrom);
+  if (shared) await share(path, shared);
+  return rows;
 }
 
 function parseRows(text: string, path: string): EpisodeRow[] {

@@ -1,6 +1,6 @@
 // A user's own method: a JavaScript module that the experiment names.
 import { pathToFileURL } from 'node:url';
-import { TiresiasError } from '../errors.js';
+import { TiresiasError, messageOf } from '../errors.js';
 import { sha256File } from '../files.js';
 import type { Episodes, Trajectories } from '../library.js';
 import type { Regime } from '../spec.js';
@@ -78,11 +78,11 @@ export async function ownMethod(path: string, name: string): Promise<Method> {
 function player(method: OwnMethod, name: string, regime: Regime, options: Record<string, unknown>): Player {
   let agents: OwnAgent[] = [];
   return stepping(async (episodes) => {
-    if (episodes.stage === 0) agents = await begin(method, episodes, regime, options);
+    if (episodes.stage === 0) agents = await called(name, 'begin', () => begin(method, episodes, regime, options));
     const [seen, earned] = [episodes.seen(), episodes.earned()];
     const actions = new Uint8Array(episodes.rows);
     for (const [row, agent] of agents.entries()) {
-      const action: unknown = await agent.act(seen[row]! < 0 ? null : seen[row]!, Number.isNaN(earned[row]) ? null : earned[row]!);
+      const action: unknown = await called(name, 'act', () => agent.act(seen[row]! < 0 ? null : seen[row]!, Number.isNaN(earned[row]) ? null : earned[row]!));
       if (!Number.isInteger(action) || (action as number) < 0 || (action as number) >= episodes.actions) {
         throw new TiresiasError('METHOD_FAILED', `method ${name}: act gave ${String(action)}; expected a whole number from 0 to ${episodes.actions - 1}`);
       }
@@ -90,6 +90,15 @@ function player(method: OwnMethod, name: string, regime: Regime, options: Record
     }
     return actions;
   });
+}
+
+/** What a module throws is the method's fault, and said to be. */
+async function called<T>(name: string, what: string, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw new TiresiasError('METHOD_FAILED', `method ${name}: ${what} threw: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function begin(method: OwnMethod, episodes: Episodes, regime: Regime, options: Record<string, unknown>): Promise<OwnAgent[]> {

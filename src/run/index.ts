@@ -14,13 +14,15 @@ import { writeReport, type ReportPaths } from '../report/index.js';
 import { parseResults, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
 import { version } from '../version.js';
-import type { StageOutcome } from './stage.js';
-import { baseModelStage, datasetStage, evaluateStage, kindName, trainStage, trainedFolder, type Context, type MadeDataset } from './stages.js';
+import { baseModelStage, datasetStage, evaluateStage, kindName, learnedFolder, trainStage, type Context, type Made, type MadeDataset } from './stages.js';
+import { Store, type Named } from '../store.js';
 
 /** How {@link runExperiment} runs. */
 export interface RunOptions {
   /** The run's folder; `runs/<name>` by default. */
   folder?: string | undefined;
+  /** Where results lie by content, shared by runs; TIRESIAS_STORE, or the folder `store` beside the run's, by default. */
+  store?: string | undefined;
   /** Overrides the experiment's. */
   threads?: number | undefined;
   /** Stops the run at the next safe place; everything finished stays. Rejects with the signal's reason. */
@@ -48,13 +50,22 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   const release = await takeLock(join(folder, 'run.lock'));
   try {
     await writeJson(join(folder, 'experiment.json'), experiment);
+    const store = options.store === undefined ? Store.of(folder) : new Store(options.store);
+    // What the run named before stays named until it has come to its end.
+    const before = await store.namedBy(folder);
+    const named: Named[] = [];
     const results = await allStages(experiment, {
-      experiment: await withSeeds(experiment), folder,
+      experiment: await withSeeds(experiment), folder, store,
+      name: async (one) => {
+        named.push(one);
+        await store.name(folder, [...before, ...named]);
+      },
       threads: options.threads ?? experiment.threads ?? availableParallelism(),
       signal: options.signal,
       report: (stage, event) => options.onProgress?.({ stage, ...event }),
     });
     await writeSealed(join(folder, 'results.json'), results);
+    await store.name(folder, named);
     const report = await writeReport(results, join(folder, 'report'));
     return { results, folder, report };
   } catch (error) {
@@ -81,24 +92,20 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     for (const kind of kinds.values()) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, kind, tokenizers.get(kind.vocabulary)!));
   }
 
-  const trainings: StageOutcome<TrainingResult>[] = [];
+  const trainings: Made<TrainingResult>[] = [];
   const trained = new Map<Regime, Record<string, string>>(experiment.regimes.map((regime) => [regime, {}]));
   for (const [setting, training] of needed) {
     for (const regimes of trainedTogether(experiment)) {
       const name = trainingName(experiment, setting.name, regimes);
       const own = datasets.filter(({ regime, of }) => kindName(of) === kindName(training) && regimes.includes(regime));
-      trainings.push(await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, regimes, own));
-      for (const regime of regimes) trained.get(regime)![setting.name] = trainedFolder(context, name, training);
+      const made = await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, regimes, own);
+      trainings.push(made);
+      for (const regime of regimes) trained.get(regime)![setting.name] = learnedFolder(context, made, training);
     }
   }
   const regimes = await inOrder(experiment.regimes, (regime) => evaluateStage(context, regime, base?.result, trained.get(regime)!));
 
-  const stages = [
-    ...(base ? [['base-model', base] as const] : []),
-    ...datasets.map((outcome) => [outcome.folder.replace(/[\\/]/, '-'), outcome] as const),
-    ...trainings.map((outcome) => [`train-${outcome.result.name}`, outcome] as const),
-    ...[...regimes].map(([regime, outcome]) => [`evaluate-${regime}`, outcome] as const),
-  ];
+  const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...regimes.values()];
   return parseResults({
     schema: 'tiresias.results/3',
     name: experiment.name,
@@ -109,7 +116,7 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
     datasets: datasets.map(({ regime, of, result, seconds }) => ({ regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...result.totals, seconds })),
     training: trainings.map((outcome) => outcome.result),
-    stages: stages.map(([name, outcome]) => ({ name, seconds: outcome.seconds, peakRssBytes: outcome.peakBytes })),
+    stages: stages.map(({ name, key, seconds, peakBytes }) => ({ name, key, seconds, peakRssBytes: peakBytes })),
     regimes: Object.fromEntries([...regimes].map(([regime, outcome]) => [regime, outcome.result])),
   } satisfies Results);
 }

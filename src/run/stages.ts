@@ -18,13 +18,17 @@ import { taskSpec } from '../spec.js';
 import type { BackendEvent, BaseFile, StreamConfig, TrainConfig } from '../train/contract.js';
 import { readMetrics, train } from '../train/process.js';
 import { version } from '../version.js';
-import { runStage, type Stage, type StageOutcome } from './stage.js';
+import { entryOf, runStage, type Stage, type StageOutcome } from './stage.js';
+import { leadTo, type Named, type Store } from '../store.js';
 
 /** What every stage is handed. */
 export interface Context {
   experiment: Experiment;
-  /** The run's folder. */
+  /** The run's folder, from which links lead to what its stages left. */
   folder: string;
+  store: Store;
+  /** Told what the run is about to make, or to take over, before it does. */
+  name(one: Named): Promise<void>;
   threads: number;
   signal?: AbortSignal | undefined;
   report(stage: string, event: { done: number; total: number; detail: string }): void;
@@ -32,21 +36,36 @@ export interface Context {
 
 type Report = (event: { done: number; total: number; detail: string }) => void;
 
+/** A stage by the name that a run has for it, and where in the run's folder a link leads to what it left. */
+interface StageOfRun<T> extends Stage<T> {
+  name: string;
+  link?: string;
+}
+
+/** What a stage of a run came to, by its name. */
+export interface Made<T> extends StageOutcome<T> {
+  name: string;
+}
+
 /** Runs a stage and tells the progress view when there was nothing to do. */
-async function staged<T>(context: Context, make: (report: Report) => Stage<T>): Promise<StageOutcome<T>> {
-  context.signal?.throwIfAborted();
+async function staged<T>(context: Context, make: (report: Report) => StageOfRun<T>): Promise<Made<T>> {
+  const { signal } = context;
+  signal?.throwIfAborted();
   let name = '';
   const report: Report = (event) => context.report(name, event);
   const stage = make(report);
-  name = stage.name;
-  const outcome = await runStage(context.folder, stage, context.signal);
+  ({ name } = stage);
+  await context.name({ name, ...entryOf(stage) });
+  const outcome = await runStage(context.store, stage, { signal, onWait: () => report({ done: 0, total: 1, detail: 'another run is making it' }) });
+  if (stage.link !== undefined) await leadTo(join(context.folder, stage.link), outcome.folder);
   report({ done: 1, total: 1, detail: outcome.skipped ? 'already done' : `done in ${outcome.seconds.toFixed(1)} s` });
-  return outcome;
+  return { ...outcome, name };
 }
 
-export async function baseModelStage(context: Context): Promise<StageOutcome<BaseModel>> {
+export async function baseModelStage(context: Context): Promise<Made<BaseModel>> {
   const { base } = context.experiment;
   return staged(context, (report) => ({
+    kind: 'base',
     name: 'base-model',
     inputs: base,
     work: () => resolveBaseModel(base, { signal: context.signal, onProgress: report }),
@@ -60,11 +79,9 @@ export function datasetConfig(experiment: Experiment, regime: Regime): DatasetCo
   return { ...taskSpec(experiment, regime, split), query: experiment.query, examples, examplesPerTask, shardExamples, format };
 }
 
-/** A dataset that a stage made, and where. */
-export interface MadeDataset extends StageOutcome<Manifest> {
+/** A dataset that a stage made. */
+export interface MadeDataset extends Made<Manifest> {
   regime: Regime;
-  /** Relative to the run's. */
-  folder: string;
   of: DataKind;
 }
 
@@ -80,17 +97,17 @@ export async function datasetStage(context: Context, regime: Regime, of: DataKin
   const config = { ...datasetConfig(context.experiment, regime), ...(of.histories && { histories: of.histories }) };
   const kind = kindName(of);
   const name = kind === 'base' ? regime : `${kind}-${regime}`;
-  const folder = join('dataset', name);
   const outcome = await staged(context, (report) => ({
+    kind: 'dataset',
     name: `dataset-${name}`,
+    link: join('dataset', name),
     inputs: { version, config, tokenizer: tokenizer.sha256 },
-    folder,
-    outputs: [folder],
+    outputs: ['.'],
     // Shard by shard, by the manifest's hashes.
     mends: true,
-    work: () => makeDataset(config, join(context.folder, folder), { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
+    work: (folder) => makeDataset(config, folder, { tokenizer, threads: context.threads, signal: context.signal, onProgress: report }),
   }));
-  return { ...outcome, regime, folder, of };
+  return { ...outcome, regime, of };
 }
 
 /** The trainer's configuration for an experiment's settings, of a backend that has an ability. */
@@ -140,28 +157,27 @@ export async function trainStage(
   vocabularySize: number,
   regimes: readonly Regime[],
   datasets: readonly MadeDataset[],
-): Promise<StageOutcome<TrainingResult>> {
+): Promise<Made<TrainingResult>> {
   const { experiment } = context;
-  const folder = join('train', name);
-  const output = join(context.folder, folder);
-  const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(context.folder, dataset.folder, path), sha256 })));
+  const shards = datasets.flatMap((dataset) => dataset.result.shards.map(({ path, sha256 }) => ({ path: join(dataset.folder, path), sha256 })));
   const stream = experiment.training.data === 'stream' ? streamOf(experiment, training, regimes) : undefined;
-  const config = training.config({ ...trainConfig(experiment, base, shards, output, context.threads, training.ability), seed, ...(stream && { stream }) }, experiment, vocabularySize);
+  const config = training.config({ ...trainConfig(experiment, base, shards, '', context.threads, training.ability), seed, ...(stream && { stream }) }, experiment, vocabularySize);
   const trainer = await backendOf(config.backend).identity(context.signal);
   // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
   const { checkpointEvery: _, threads: __, output: ___, data, base: from, ...settings } = config;
   const learnsFrom = { base: from && { sha256: from.sha256, randomWeights: from.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
   const left = config.architecture ? 'model' : 'adapter';
-  return staged(context, (report) => ({
+  const outcome = await staged(context, (report) => ({
+    kind: 'train',
     name: `train-${name}`,
+    link: join('train', name),
     inputs: { version, trainer, settings, maxTokens: experiment.training.maxTokens, ...learnsFrom },
-    folder,
-    outputs: [join(folder, left), join(folder, 'metrics.jsonl')],
-    work: async () => {
+    outputs: [left, 'metrics.jsonl'],
+    work: async (output: string) => {
       checkLengths(shards.map(({ path }) => path), experiment.training.maxTokens);
       report({ done: 0, total: config.steps, detail: 'starting' });
       let hardware: BackendEvent['hardware'] | undefined;
-      await train(config, {
+      await train({ ...config, output }, {
         signal: context.signal,
         onEvent: (event) => {
           if (event.event === 'backend') ({ hardware } = event);
@@ -173,12 +189,14 @@ export async function trainStage(
       return trainingResult(name, regimes, output, hardware);
     },
   }));
+  // Another run may have another name for it.
+  return { ...outcome, result: { ...outcome.result, name, regimes: [...regimes] } };
 }
 
-/** The folder of what a training left, in the run's. */
-export const trainedFolder = (context: Context, name: string, training: Training): string => {
+/** The folder of what a training learned. */
+export const learnedFolder = (context: Context, { folder }: Made<TrainingResult>, training: Training): string => {
   const { architecture } = training.config(trainConfig(context.experiment, undefined, [], '', 1), context.experiment, 1);
-  return join(context.folder, 'train', name, architecture ? 'model' : 'adapter');
+  return join(folder, architecture ? 'model' : 'adapter');
 };
 
 /** Fields of a step are of fixed width, so a shard's first example is as long as any. */
@@ -218,20 +236,21 @@ export async function evaluateStage(
   regime: Regime,
   base: BaseModel | undefined,
   trained: Readonly<Record<string, string>>,
-): Promise<StageOutcome<RegimeResult>> {
+): Promise<Made<RegimeResult>> {
   const { experiment, threads, signal } = context;
-  const folder = join('evaluation', regime);
   const { resamples, reference } = experiment.evaluation;
   const madeFrom: object[] = [];
   for (const setting of methodsIn(experiment, regime)) {
     madeFrom.push({ name: setting.name, ...(await identity({ setting, experiment, regime, base, threads, signal, trained: trained[setting.name] })) });
   }
   return staged(context, (report) => ({
+    kind: 'evaluate',
     name: `evaluate-${regime}`,
-    inputs: { version, resamples, reference: reference ?? null, madeFrom },
+    link: join('evaluation', regime),
+    inputs: { version, regime, resamples, reference: reference ?? null, madeFrom },
     // The rows say themselves what made them, so none has to be removed when something changes.
-    outputs: [folder],
+    outputs: ['.'],
     mends: true,
-    work: () => evaluateRegime(experiment, regime, { base, trained, folder: join(context.folder, folder), threads, signal, onProgress: report }),
+    work: (folder) => evaluateRegime(experiment, regime, { base, trained, folder, store: context.store, threads, signal, onProgress: report }),
   }));
 }

@@ -1,0 +1,184 @@
+// A study is data: a base experiment, axes along which it varies, and budgets. Its cells are the experiments that come of it.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { z as Zod } from 'zod';
+import { TiresiasError } from '../errors.js';
+import { parseExperiment, type Experiment } from '../experiment.js';
+import { readText } from '../files.js';
+import { parseJson } from '../json.js';
+import { lazy, zod } from '../lazy.js';
+
+/** A place on an axis: its name, and the fields of the experiment that it sets. */
+export interface Place {
+  /** As it stands in names of cells. */
+  name: string;
+  /** Fields of the experiment. */
+  set: Record<string, unknown>;
+}
+
+/** Something that varies. */
+export interface Axis {
+  /** As it stands in names of cells. */
+  name: string;
+  /** For plots and tables. */
+  label: string;
+  /** Where an experiment may stand on it. */
+  places: Place[];
+}
+
+/** How much a study may take: fields that it sets in every cell, and which places of the axes it has. */
+export interface Budget {
+  /** What it is for and costs, for people. */
+  about: string;
+  /** Fields of the experiment. */
+  set: Record<string, unknown>;
+  /** Names of places by axis; all of them where an axis is left out. */
+  places: Record<string, string[]>;
+}
+
+/** A study file. */
+export interface Study {
+  /** Format and version of the file. */
+  schema: 'tiresias.study/1';
+  /** Also of its folder of results. */
+  name: string;
+  /** What it asks, in one sentence. */
+  question: string;
+  /** Where the question comes from. */
+  source: string;
+  /** The fields of the experiment that all cells share. */
+  experiment: Record<string, unknown>;
+  /** What varies. */
+  axes: Axis[];
+  /** By name: `small`, `medium`, `full`. */
+  budgets: Record<string, Budget>;
+  /** The axis that runs from left to right in plots; the others make panels. */
+  x: string;
+}
+
+/** One experiment of a study. */
+export interface Cell {
+  /** `K=2,behaviour=oracle`: places in the order of the axes. */
+  name: string;
+  /** Names of places by axis. */
+  places: Record<string, string>;
+  /** What it runs. */
+  experiment: Experiment;
+}
+
+const schemaOf = lazy(() => {
+  const z = zod();
+  const fields = z.record(z.string(), z.unknown());
+  const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:+-]*$/, 'expected letters, digits and ".", "_", ":", "+", "-" only');
+  const scalar = z.union([z.string(), z.number(), z.boolean()]);
+  const axis = z
+    .strictObject({
+      name,
+      label: z.string().optional(),
+      /** The field that values set, `support.trajectories`. */
+      path: z.string().min(1).optional(),
+      values: z.array(z.union([scalar, z.strictObject({ name, set: fields })])).min(1),
+    })
+    .refine((one) => one.path !== undefined || one.values.every((value) => typeof value === 'object'), { error: 'expected a path, or {"name": …, "set": {…}} for every value', abort: true })
+    .transform(({ name: of, label, path, values }): Axis => ({
+      name: of,
+      label: label ?? of,
+      places: values.map((value) => (typeof value === 'object' ? value : { name: String(value), set: at(path!, value) })),
+    }));
+  return z
+    .strictObject({
+      $schema: z.string().optional(),
+      schema: z.literal('tiresias.study/1'),
+      name,
+      question: z.string().min(1),
+      source: z.string().default(''),
+      experiment: fields,
+      axes: z.array(axis).min(1),
+      budgets: z.record(z.string(), z.strictObject({ about: z.string(), set: fields.default({}), places: z.record(z.string(), z.array(scalar).min(1).transform((names) => names.map(String))).default({}) })),
+      x: z.string(),
+    })
+    .superRefine((study, context) => {
+      const axes = new Map(study.axes.map((one) => [one.name, one]));
+      if (!axes.has(study.x)) context.addIssue({ code: 'custom', path: ['x'], message: `expected the name of an axis: ${[...axes.keys()].join(', ')}` });
+      for (const [key, { places }] of Object.entries(study.budgets)) {
+        for (const [axisName, names] of Object.entries(places)) {
+          const known = axes.get(axisName)?.places.map((place) => place.name);
+          const wrong = names.find((one) => !known?.includes(one));
+          if (wrong !== undefined) context.addIssue({ code: 'custom', path: ['budgets', key, 'places', axisName], message: known ? `${JSON.stringify(wrong)} is none of ${known.join(', ')}` : `expected the name of an axis: ${[...axes.keys()].join(', ')}` });
+        }
+      }
+    })
+    .transform(({ $schema: _, ...study }) => study) satisfies Zod.ZodType<Study>;
+});
+
+/** `{ support: { trajectories: 2 } }` of `support.trajectories` and 2. */
+const at = (path: string, value: unknown): Record<string, unknown> => path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Record<string, unknown>;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Fields of `over` in place of those of `under`, objects within objects likewise; lists are replaced whole. */
+export function merged(under: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+  return Object.entries(over).reduce<Record<string, unknown>>((all, [key, value]) => {
+    const before = all[key];
+    return { ...all, [key]: isObject(before) && isObject(value) ? merged(before, value) : value };
+  }, under);
+}
+
+/** Where the studies of this package lie. */
+const STUDIES = fileURLToPath(new URL('../../experiments/studies', import.meta.url));
+
+/** Names of the studies that come with the package. */
+export async function studyNames(): Promise<string[]> {
+  return (await readdir(STUDIES).catch(() => [])).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []).sort();
+}
+
+/** A study that was read, and where. */
+export interface LoadedStudy {
+  study: Study;
+  /** The folder of its file, from which relative paths are taken. */
+  folder: string;
+}
+
+/** Reads a study: one of the package's by its name, or a file. Throws INVALID_STUDY naming every offending path. */
+export async function loadStudy(nameOrPath: string): Promise<LoadedStudy> {
+  const own = join(STUDIES, `${nameOrPath}.json`);
+  const path = /^[\w.-]+$/.test(nameOrPath) && existsSync(own) ? own : nameOrPath;
+  if (path === nameOrPath && !existsSync(path)) {
+    throw new TiresiasError('UNKNOWN_NAME', `no study is called ${JSON.stringify(nameOrPath)}, and there is no such file; there are ${(await studyNames()).join(', ')}`);
+  }
+  return { study: parseStudy(parseJson(await readText(path), path), path), folder: dirname(path) };
+}
+
+/** Checks a value against the schema of studies. Throws INVALID_STUDY. */
+export function parseStudy(value: unknown, file = 'study'): Study {
+  const parsed = schemaOf().safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new TiresiasError('INVALID_STUDY', `${file} is not a valid study:\n${zod().prettifyError(parsed.error)}`, { details: { file }, cause: parsed.error });
+}
+
+/** The JSON Schema of study files. */
+export const studySchema = (): object => zod().toJSONSchema(schemaOf(), { io: 'input' });
+
+/** All cells of a budget, the last axis running fastest. Throws INVALID_STUDY where one is no valid experiment. */
+export function cellsOf(study: Study, budgetName: string): Cell[] {
+  const budget = study.budgets[budgetName];
+  if (!budget) throw new TiresiasError('UNKNOWN_NAME', `study ${study.name} has no budget ${JSON.stringify(budgetName)}; it has ${Object.keys(study.budgets).join(', ')}`);
+  const axes = study.axes.map((axis) => {
+    const chosen = budget.places[axis.name];
+    return { ...axis, places: chosen ? axis.places.filter(({ name }) => chosen.includes(name)) : axis.places };
+  });
+  const grid = axes.reduce<[string, Place][][]>((rows, axis) => rows.flatMap((row) => axis.places.map((place) => [...row, [axis.name, place] as [string, Place]])), [[]]);
+  return grid.map((row) => {
+    const name = row.map(([axis, place]) => `${axis}=${place.name}`).join(',');
+    const fields = row.reduce((all, [, place]) => merged(all, place.set), merged(study.experiment, budget.set));
+    try {
+      const experiment = parseExperiment({ schema: 'tiresias.experiment/1', name: study.name, ...fields }, `cell ${name} of study ${study.name}`);
+      return { name, places: Object.fromEntries(row.map(([axis, place]) => [axis, place.name])), experiment };
+    } catch (error) {
+      if (!(error instanceof TiresiasError)) throw error;
+      throw new TiresiasError('INVALID_STUDY', error.message, { details: error.details, cause: error });
+    }
+  });
+}

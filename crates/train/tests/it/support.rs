@@ -212,6 +212,14 @@ pub fn smollm2() -> PathBuf {
     )
 }
 
+/// A real base of another family, which the one who asks for its test downloads.
+pub fn gemma3() -> PathBuf {
+    std::env::var_os("TIRESIAS_GEMMA3")
+        .map(PathBuf::from)
+        .filter(|p| p.is_file())
+        .expect("TIRESIAS_GEMMA3 must name gemma-3-270m-q4_k_m.gguf; `tests/data/reference.py` says how to get it")
+}
+
 pub fn read(path: impl AsRef<Path>) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()))
 }

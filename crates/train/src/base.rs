@@ -98,7 +98,7 @@ impl Base {
         // candle's reader checks lengths but divides by the file's own alignment: a hostile file may still panic.
         catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("its reader panicked".into())).map_err(|e| {
             // What this program does not compute, no other copy of the file holds otherwise.
-            let again = if e.starts_with("unsupported") { "" } else { "fetch it again, or " };
+            let again = if e.contains("unsupported") { "" } else { "fetch it again, or " };
             fail(format!("{e}; {again}name another model"))
         })
     }

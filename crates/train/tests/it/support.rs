@@ -80,7 +80,7 @@ pub fn toy_metadata() -> Vec<(&'static str, Value)> {
 }
 
 /// A GGUF file's bytes.
-pub fn gguf(metadata: &[(&'static str, Value)], tensors: &BTreeMap<String, QTensor>) -> Vec<u8> {
+pub fn gguf(metadata: &[(&str, Value)], tensors: &BTreeMap<String, QTensor>) -> Vec<u8> {
     let mut out = std::io::Cursor::new(Vec::new());
     let metadata: Vec<_> = metadata.iter().map(|(k, v)| (*k, v)).collect();
     let tensors: Vec<_> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();

@@ -29,7 +29,6 @@ describe('the registry', () => {
     ['a random base', { backend: 'peft', base: { path: 'm.gguf', randomWeights: 1 } }, /backend peft .*`base.random_weights`; choose/],
     ['a stream', { backend: 'peft', stream: { specs: [] } }, /backend peft learns from a dataset.*training.data to "dataset", or choose the backend candle/],
     ['another arithmetic of candle', { backend: 'candle', arithmetic: 'bf16' }, /backend candle computes in f32, not in bf16; leave training.arithmetic out, or choose the backend peft/],
-    ['a folder of candle', { backend: 'candle', base: { path: '/' } }, /backend candle reads gguf, not the folder \/; name a GGUF file, or choose the backend peft/],
   ])('refuses %s by name', (_, asked, message) => {
     expect(() => checkAble({ backend: 'candle', ...asked })).toThrow(expect.objectContaining({ code: 'BACKEND_UNABLE', exitCode: 2, message: expect.stringMatching(message) as string }));
   });

@@ -30,7 +30,7 @@ describe('a trainer', () => {
     const settings = config();
     const done = await train(settings, { onEvent: (event) => events.push(event) });
     expect(done).toEqual(DONE_EVENT);
-    expect(events[0]).toEqual({ event: 'backend', contract: 2, name: 'candle', version: '0.0.0', can: ['train', 'decide', 'full-parameter'], bases: ['gguf'], hardware: { kind: 'cpu', threads: 1, matmulPeakGflops: 10 } });
+    expect(events[0]).toEqual({ event: 'backend', contract: 2, name: 'candle', version: '0.0.0', can: ['train', 'decide', 'full-parameter'], bases: ['gguf', 'safetensors'], hardware: { kind: 'cpu', threads: 1, matmulPeakGflops: 10 } });
     expect(events[2]).toEqual({ event: 'step', step: 1, loss: 1, accuracy: 0.5, gradNorm: 1, lr: 0.1, tokens: 8, labels: 2, seconds: 1, tokensPerSecond: 8 });
     expect(events.map((event) => event.event)).toEqual(['backend', 'start', 'step', 'step', 'done']);
     expect(JSON.parse(readFileSync(join(settings.output, 'config.json'), 'utf8'))).toEqual({

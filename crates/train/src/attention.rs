@@ -1,8 +1,10 @@
 //! Causal attention of one sequence with grouped keys and values, forward and backward.
 //!
 //! Queries go in blocks against the keys that the block can see, so half of the score matrix is never computed and the scratch
-//! is one block high. The forward pass keeps the log-sum-exp of every score row, from which the backward pass rebuilds the
-//! probabilities (Dao et al. 2022).
+//! is one block high. With a sliding window the keys before the block's first window are left out as well. The forward pass keeps the
+//! log-sum-exp of every score row, from which the backward pass rebuilds the probabilities (Dao et al. 2022).
+
+use std::ops::Range;
 
 use crate::kernels::{View, ViewMut, Write, dot, matmul, simd, softmax_row, softmax_row_backward};
 
@@ -18,9 +20,18 @@ pub struct Heads {
     pub kv_heads: usize,
     /// Width of one head.
     pub dim: usize,
+    /// Scores are divided by its root: the width of a head, where nothing else is said.
+    pub scalar: f32,
+    /// A position sees itself and those before it, so many in all; without it all of them.
+    pub window: Option<usize>,
 }
 
 impl Heads {
+    /// Heads whose scores are divided by the root of their width, and which see everything before them.
+    pub const fn new(heads: usize, kv_heads: usize, dim: usize) -> Self {
+        Self { heads, kv_heads, dim, scalar: dim as f32, window: None }
+    }
+
     /// Width of a row of queries.
     pub fn q_width(&self) -> usize {
         self.heads * self.dim
@@ -32,12 +43,27 @@ impl Heads {
     }
 
     fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
+        1.0 / self.scalar.sqrt()
+    }
+
+    /// The keys that the query at a position sees.
+    fn seen(&self, position: usize) -> Range<usize> {
+        let end = position + 1;
+        end.saturating_sub(self.window.unwrap_or(end))..end
+    }
+
+    /// What of a row of scores over the keys from `first` on the query at a position sees; the rest is set to zero.
+    fn unmasked<'s>(&self, row: &'s mut [f32], first: usize, position: usize) -> &'s mut [f32] {
+        let Range { start, end } = self.seen(position);
+        row[..start - first].fill(0.0);
+        row[end - first..].fill(0.0);
+        &mut row[start - first..end - first]
     }
 }
 
-/// `out = softmax(q·kᵀ/√dim)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
-/// `total × kv_heads·dim`, and query `i` sees keys `0..=total - n + i`. Fills `lse` (`n × heads`) with log-sum-exps of scores.
+/// `out = softmax(q·kᵀ/√scalar)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
+/// `total × kv_heads·dim`, and query `i` sees keys up to `total - n + i`, as far back as the window. Fills `lse` (`n × heads`) with
+/// log-sum-exps of scores.
 pub fn forward(
     shape: Heads,
     q: &[f32],
@@ -53,17 +79,17 @@ pub fn forward(
         let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
         for start in (0..n).step_by(BLOCK) {
             let rows = BLOCK.min(n - start);
-            let keys = total - n + start + rows;
+            let position = total - n + start;
+            let first = shape.seen(position).start;
+            let keys = position + rows - first;
             scratch.resize(rows * keys, 0.0);
             let queries = View::strided(&q[start * qw + qc..], rows, dim, qw);
-            let k = View::strided(&k[kc..], keys, dim, kw);
+            let k = View::strided(&k[first * kw + kc..], keys, dim, kw);
             matmul(ViewMut::new(scratch, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
             for (i, row) in scratch.chunks_exact_mut(keys).enumerate() {
-                let (seen, masked) = row.split_at_mut(keys - rows + i + 1);
-                lse[(start + i) * shape.heads + head] = softmax_row(seen);
-                masked.fill(0.0);
+                lse[(start + i) * shape.heads + head] = softmax_row(shape.unmasked(row, first, position + i));
             }
-            let v = View::strided(&v[kc..], keys, dim, kw);
+            let v = View::strided(&v[first * kw + kc..], keys, dim, kw);
             let out = ViewMut::strided(&mut out[start * qw + qc..], rows, dim, qw);
             matmul(out, Write::Set, 1.0, View::new(scratch, rows, keys), v, 1);
         }
@@ -104,13 +130,14 @@ pub fn backward(
         let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
         for start in (0..n).step_by(BLOCK) {
             let rows = BLOCK.min(n - start);
-            let keys = start + rows;
+            let first = shape.seen(start).start;
+            let keys = start + rows - first;
             p.resize(rows * keys, 0.0);
             ds.resize(rows * keys, 0.0);
             let queries = View::strided(&saved.q[start * qw + qc..], rows, dim, qw);
             let dout = View::strided(&saved.dout[start * qw + qc..], rows, dim, qw);
-            let k = View::strided(&saved.k[kc..], keys, dim, kw);
-            let v = View::strided(&saved.v[kc..], keys, dim, kw);
+            let k = View::strided(&saved.k[first * kw + kc..], keys, dim, kw);
+            let v = View::strided(&saved.v[first * kw + kc..], keys, dim, kw);
             matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
             matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t(), 1);
             for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
@@ -120,15 +147,13 @@ pub fn backward(
                     || dot(&saved.dout[at.clone()], &saved.out[at]),
                 );
                 let lse = saved.lse[(start + i) * shape.heads + head];
-                let seen = keys - rows + i + 1;
-                softmax_row_backward(&mut p[..seen], &mut ds[..seen], lse, delta, shape.scale());
-                p[seen..].fill(0.0);
-                ds[seen..].fill(0.0);
+                let (p, ds) = (shape.unmasked(p, first, start + i), shape.unmasked(ds, first, start + i));
+                softmax_row_backward(p, ds, lse, delta, shape.scale());
             }
             let (p, ds) = (View::new(p, rows, keys), View::new(ds, rows, keys));
             matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k, 1);
-            matmul(ViewMut::strided(&mut dk[kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries, 1);
-            matmul(ViewMut::strided(&mut dv[kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout, 1);
+            matmul(ViewMut::strided(&mut dk[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries, 1);
+            matmul(ViewMut::strided(&mut dv[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout, 1);
         }
     }
 }

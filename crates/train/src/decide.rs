@@ -11,7 +11,7 @@ use crate::base::{Base, Module, Shape};
 use crate::gradient::embed;
 use crate::head;
 use crate::kernels::{Rope, rms_norm};
-use crate::layer::{Norm, Pass, Saved, Scratch, Weights};
+use crate::layer::{Extra, Norm, Pass, Saved, Scratch, Weights};
 use crate::lora::Lora;
 use crate::qlora::Adapted;
 use crate::quantized::Matrix;
@@ -67,6 +67,10 @@ impl Weights for Dense {
     fn norm(&self, norm: Norm) -> &[f32] {
         self.base.norm(norm)
     }
+
+    fn extra(&self, layer: usize) -> &Extra {
+        &self.base.layers[layer].extra
+    }
 }
 
 /// One conversation with the model.
@@ -100,7 +104,7 @@ struct Turn<'a> {
 /// The model and its open sessions.
 pub struct Decider {
     model: Dense,
-    rope: Rope,
+    ropes: Vec<Rope>,
     sessions: BTreeMap<u64, Session>,
     next: u64,
     pool: rayon::ThreadPool,
@@ -120,8 +124,8 @@ impl Decider {
             })
         };
         let linear = pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect());
-        let rope = base.shape.rope(base.shape.context);
-        Self { model: Dense { base, linear }, rope, sessions: BTreeMap::new(), next: 0, pool }
+        let ropes = base.shape.ropes(base.shape.context);
+        Self { model: Dense { base, linear }, ropes, sessions: BTreeMap::new(), next: 0, pool }
     }
 
     /// The base model.
@@ -224,16 +228,17 @@ impl Decider {
 
     fn run_chunk(&self, turns: &mut [Turn], threads: usize) -> Vec<Vec<f32>> {
         let shape = &self.model.base.shape;
-        let (heads, hidden) = (shape.heads, shape.hidden);
-        let (qw, kw) = (heads.q_width(), heads.kv_width());
-        let pass = Pass { weights: &self.model, rope: &self.rope, threads };
+        let hidden = shape.hidden;
+        let (qw, kw) = (shape.heads.q_width(), shape.heads.kv_width());
+        let pass = Pass { weights: &self.model, ropes: &self.ropes, threads };
         let ids: Vec<u32> = turns.iter().flat_map(|t| t.tokens).copied().collect();
         let positions: Vec<u32> =
             turns.iter().flat_map(|t| (t.session.length..).take(t.tokens.len())).map(|p| p as u32).collect();
         let (mut stream, mut saved, mut scratch) = (Vec::new(), Saved::default(), Scratch::default());
-        embed(Matrix::Quantized(&self.model.base.embedding), &ids, &mut stream);
+        embed(Matrix::Quantized(&self.model.base.embedding), shape.embedding_scale, &ids, &mut stream);
         for layer in 0..self.model.base.layers.len() {
             saved.x.clone_from(&stream);
+            let heads = shape.heads_of(layer);
             let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| {
                 let mut start = 0;
                 for turn in &mut *turns {

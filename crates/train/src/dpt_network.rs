@@ -107,7 +107,7 @@ impl DptNetwork {
         }
         let ln_f = affine("transformer.ln_f".into(), width, width, vec![width]);
         let predict = affine("pred_actions".into(), width, config.actions, vec![width, config.actions]);
-        let heads = Heads { heads: config.heads, kv_heads: config.heads, dim: width / config.heads };
+        let heads = Heads::new(config.heads, config.heads, width / config.heads);
         Self { heads, inputs, actions: config.actions, layout, embed, blocks, ln_f, predict }
     }
 

@@ -92,7 +92,7 @@ impl Event {
             name: BACKEND,
             version: env!("CARGO_PKG_VERSION"),
             can: &["train", "decide", "full-parameter"],
-            bases: &["gguf"],
+            bases: &["gguf", "safetensors"],
             hardware: Hardware::Cpu { threads, matmul_peak_gflops },
         }
     }

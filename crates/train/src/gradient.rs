@@ -116,7 +116,7 @@ pub trait Model: Sync {
 /// Computes losses and gradients of one model, keeping its buffers between batches.
 pub struct Trainer<M> {
     model: M,
-    rope: Rope,
+    ropes: Vec<Rope>,
     /// Keep only each layer's input and compute the layer again on the way back: a fifth of the memory, a third more time.
     checkpointing: bool,
     workspaces: Mutex<Vec<Workspace>>,
@@ -126,8 +126,8 @@ pub struct Trainer<M> {
 impl<M: Model> Trainer<M> {
     /// For examples of up to `longest` tokens.
     pub fn new(model: M, longest: usize, checkpointing: bool) -> Self {
-        let rope = model.shape().rope(longest);
-        Self { model, rope, checkpointing, workspaces: Mutex::default(), gradients: Mutex::default() }
+        let ropes = model.shape().ropes(longest);
+        Self { model, ropes, checkpointing, workspaces: Mutex::default(), gradients: Mutex::default() }
     }
 
     /// Its model.
@@ -159,7 +159,7 @@ impl<M: Model> Trainer<M> {
         gradient.resize(parameters.len(), 0.0);
         let mut workspace: Workspace = take(&self.workspaces);
         let weights = self.model.at(parameters);
-        let pass = Pass { weights: &weights, rope: &self.rope, threads: 1 };
+        let pass = Pass { weights: &weights, ropes: &self.ropes, threads: 1 };
         let loss = self.forward_backward(&pass, parameters, batch, weight, &mut workspace, &mut gradient);
         give_back(&self.workspaces, workspace);
         (loss, gradient)
@@ -176,17 +176,20 @@ impl<M: Model> Trainer<M> {
     ) -> Loss {
         let Workspace { saved, stream, d, rows, drows, inverse, layer: scratch, head } = workspace;
         let (shape, layers) = (pass.weights.shape(), self.model.layers());
-        let (hidden, heads) = (shape.hidden, shape.heads);
-        let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| attend_within(heads, &batch.sequences, s, scores);
+        let hidden = shape.hidden;
+        let attend = |layer: usize| {
+            let heads = shape.heads_of(layer);
+            move |s: &mut Saved, scores: &mut [Vec<f32>; 2]| attend_within(heads, &batch.sequences, s, scores)
+        };
         saved.resize_with(layers + 1, Saved::default);
 
         // Forward. With checkpointing every layer works in the last `Saved`, and the others keep only their layer's input.
-        embed(self.model.embedding(parameters), &batch.ids, stream);
+        embed(self.model.embedding(parameters), shape.embedding_scale, &batch.ids, stream);
         for layer in 0..layers {
             let at = if self.checkpointing { layers } else { layer };
             saved[layer].x.clone_from(stream);
             saved[at].x.clone_from(stream);
-            pass.forward(layer, &mut saved[at], &batch.positions, scratch, attend, Some(stream));
+            pass.forward(layer, &mut saved[at], &batch.positions, scratch, attend(layer), Some(stream));
         }
 
         // Head, at the rows before a label.
@@ -216,26 +219,27 @@ impl<M: Model> Trainer<M> {
             if self.checkpointing {
                 let (inputs, working) = saved.split_at_mut(layers);
                 working[0].x.clone_from(&inputs[layer].x);
-                pass.forward(layer, &mut working[0], &batch.positions, scratch, attend, None);
+                pass.forward(layer, &mut working[0], &batch.positions, scratch, attend(layer), None);
             }
             pass.backward(layer, &mut saved[at], &batch.positions, &batch.sequences, scratch, d, gradient);
         }
         if let Some(part) = self.model.embedding_part(gradient) {
             for (&id, d) in batch.ids.iter().zip(d.chunks_exact(hidden)) {
                 let row = &mut part[id as usize * hidden..(id as usize + 1) * hidden];
-                row.iter_mut().zip(d).for_each(|(sum, d)| *sum += d);
+                row.iter_mut().zip(d).for_each(|(sum, d)| *sum += d * shape.embedding_scale);
             }
         }
         loss
     }
 }
 
-/// Rows of the embedding.
-pub fn embed(embedding: Matrix, ids: &[u32], out: &mut Vec<f32>) {
+/// Rows of the embedding, `scale` times.
+pub fn embed(embedding: Matrix, scale: f32, ids: &[u32], out: &mut Vec<f32>) {
     let hidden = embedding.cols();
     out.resize(ids.len() * hidden, 0.0);
     for (&id, row) in ids.iter().zip(out.chunks_exact_mut(hidden)) {
         embedding.dequantize_rows(id as usize..id as usize + 1, row);
+        row.iter_mut().for_each(|x| *x *= scale);
     }
 }
 

@@ -295,32 +295,96 @@ pub fn rms_norm_weight_gradient(x: &[f32], inverse: &[f32], dout: &[f32], dweigh
     );
 }
 
-/// `out = gate · sigmoid(gate) · up` (Shazeer 2020).
-pub fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
+/// What a gate's values go through, always of the form `x · sigmoid(z(x))`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `z = x`: with it a gated block is `SwiGLU` (Shazeer 2020).
+    Silu,
+    /// GELU by tanh, `z = 2√(2/π)·(x + 0.044715·x³)`, because `(1 + tanh y)/2 = sigmoid(2y)`.
+    GeluTanh,
+}
+
+const GELU_LINEAR: f32 = 1.595_769_1;
+const GELU_CUBIC: f32 = GELU_LINEAR * 0.044_715;
+
+/// `out = activation(gate) · up`.
+pub fn gated(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    match activation {
+        Activation::Silu => gated_by(
+            #[inline(always)]
+            |x| x,
+            gate,
+            up,
+            out,
+        ),
+        Activation::GeluTanh => gated_by(
+            #[inline(always)]
+            |x| x * GELU_CUBIC.mul_add(x * x, GELU_LINEAR),
+            gate,
+            up,
+            out,
+        ),
+    }
+}
+
+/// `gated` backwards, in place: `(gate, up, dout)` become `(dgate, dup, out)`.
+pub fn gated_backward(activation: Activation, gate: &mut [f32], up: &mut [f32], dout: &mut [f32]) {
+    match activation {
+        Activation::Silu => gated_backward_by(
+            #[inline(always)]
+            |x| (x, 1.0),
+            gate,
+            up,
+            dout,
+        ),
+        Activation::GeluTanh => gated_backward_by(
+            #[inline(always)]
+            |x| {
+                let cubic = GELU_CUBIC * x * x;
+                (x * (cubic + GELU_LINEAR), 3f32.mul_add(cubic, GELU_LINEAR))
+            },
+            gate,
+            up,
+            dout,
+        ),
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn gated_by(z: impl Fn(f32) -> f32, gate: &[f32], up: &[f32], out: &mut [f32]) {
     simd(
         #[inline(always)]
         || {
             for ((&g, &u), out) in gate.iter().zip(up).zip(out) {
-                *out = g / (1.0 + exp(-g)) * u;
+                *out = g / (1.0 + exp(-z(g))) * u;
             }
         },
     );
 }
 
-/// `swiglu` backwards, in place: `(gate, up, dout)` become `(dgate, dup, out)`.
-pub fn swiglu_backward(gate: &mut [f32], up: &mut [f32], dout: &mut [f32]) {
+/// `z` gives its value and its derivative: `d(x·s)/dx = s + x·s·(1 - s)·z'` with `s = sigmoid(z)`.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn gated_backward_by(z: impl Fn(f32) -> (f32, f32), gate: &mut [f32], up: &mut [f32], dout: &mut [f32]) {
     simd(
         #[inline(always)]
         || {
             for ((g, u), d) in gate.iter_mut().zip(up).zip(dout) {
-                let s = 1.0 / (1.0 + exp(-*g));
-                let silu = *g * s;
-                let (dg, du) = (*d * *u * s.mul_add(*g - silu, s), *d * silu);
-                *d = silu * *u;
+                let (z, dz) = z(*g);
+                let s = 1.0 / (1.0 + exp(-z));
+                let active = *g * s;
+                let (dg, du) = (*d * *u * s.mul_add((*g - active) * dz, s), *d * active);
+                *d = active * *u;
                 (*g, *u) = (dg, du);
             }
         },
     );
+}
+
+/// Adds one row to every row of `x`.
+pub fn add_to_rows(row: &[f32], x: &mut [f32]) {
+    x.chunks_exact_mut(row.len()).for_each(|x| x.iter_mut().zip(row).for_each(|(x, b)| *x += b));
 }
 
 /// Rotary position embedding in Hugging Face's layout: dimension `i` of a head turns with dimension `i + half` (Su et al. 2021).

@@ -1,4 +1,4 @@
-//! One Llama decoder layer over packed rows, forward and backward, derived by hand.
+//! One decoder layer over packed rows, forward and backward, derived by hand: a Llama's, and what its relatives add to it.
 //!
 //! Rows of several sequences lie one after another without padding; only rotary positions and attention know where one ends.
 //! What is trained, adapters or every weight, is the business of [`Trained`]: backward multiplies by the weights, hands each
@@ -9,8 +9,8 @@ use std::ops::Range;
 use crate::attention::{self, Heads};
 use crate::base::{Module, Shape};
 use crate::kernels::{
-    Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, rms_norm_weight_gradient, swiglu,
-    swiglu_backward,
+    Rope, View, ViewMut, Write, add_to_rows, gated, gated_backward, matmul, rms_norm, rms_norm_again,
+    rms_norm_backward, rms_norm_weight_gradient,
 };
 
 /// A model's weights as the passes read them.
@@ -23,6 +23,32 @@ pub trait Weights: Sync {
 
     /// The weight of one norm.
     fn norm(&self, norm: Norm) -> &[f32];
+
+    /// What a layer has that a Llama's has not.
+    fn extra(&self, _layer: usize) -> &Extra {
+        &Extra::NONE
+    }
+}
+
+/// What some families add to a Llama's layer. None of it is ever trained.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Biases of the linear maps, indexed by `Module as usize`.
+    pub biases: [Option<Vec<f32>>; 7],
+    /// The norm of each head's queries, before rope.
+    pub q_norm: Option<Vec<f32>>,
+    /// The norm of each head's keys, before rope.
+    pub k_norm: Option<Vec<f32>>,
+    /// The norm of what attention adds to the residual stream.
+    pub attn_out_norm: Option<Vec<f32>>,
+    /// The norm of what the feed-forward block adds to the residual stream.
+    pub ffn_out_norm: Option<Vec<f32>>,
+}
+
+impl Extra {
+    /// Nothing, as in a Llama.
+    pub const NONE: Self =
+        Self { biases: [const { None }; 7], q_norm: None, k_norm: None, attn_out_norm: None, ffn_out_norm: None };
 }
 
 /// Weights in training: where their gradients go. All gradients are added to one flat vector.
@@ -76,6 +102,42 @@ pub struct Saved {
     up: Vec<f32>,
     attn_inverse: Vec<f32>,
     ffn_inverse: Vec<f32>,
+    q_in: NormIn,
+    k_in: NormIn,
+    attn_out: NormIn,
+    ffn_out: NormIn,
+}
+
+/// The input of one of [`Extra`]'s norms, and one over its rows' root mean squares.
+#[derive(Default)]
+struct NormIn {
+    x: Vec<f32>,
+    inverse: Vec<f32>,
+}
+
+impl NormIn {
+    /// Takes `y` in and replaces it by its norm.
+    fn forward(&mut self, weight: &[f32], eps: f32, y: &mut [f32]) {
+        self.x.clear();
+        self.x.extend_from_slice(y);
+        self.inverse.resize(y.len() / weight.len(), 0.0);
+        rms_norm(&self.x, weight, eps, y, &mut self.inverse);
+    }
+
+    /// The gradient at its input; uses up `dy`, the one at its output.
+    fn backward(&self, weight: &[f32], dy: &mut [f32], dx: &mut Vec<f32>) {
+        dx.clear();
+        dx.resize(dy.len(), 0.0);
+        rms_norm_backward(&self.x, weight, &self.inverse, dy, dx);
+    }
+
+    /// The same where `dy` also goes on along the residual stream, and so is kept; `copy` is a buffer.
+    fn branch_gradient<'b>(&self, weight: &[f32], dy: &[f32], copy: &mut Vec<f32>, dx: &'b mut Vec<f32>) -> &'b [f32] {
+        copy.clear();
+        copy.extend_from_slice(dy);
+        self.backward(weight, copy, dx);
+        dx
+    }
 }
 
 /// Buffers that live from layer to layer, so that a step allocates nothing.
@@ -91,6 +153,8 @@ pub struct Scratch {
     dq: Vec<f32>,
     dk: Vec<f32>,
     dv: Vec<f32>,
+    /// What a block adds to the residual stream, or the gradient there, and a norm's other gradient.
+    branch: [Vec<f32>; 2],
     /// Attention's blocks of scores.
     pub scores: [Vec<f32>; 2],
 }
@@ -99,23 +163,30 @@ pub struct Scratch {
 pub struct Pass<'a, W> {
     /// Shape, linear maps and norms.
     pub weights: &'a W,
-    /// Rotary tables long enough for every position.
-    pub rope: &'a Rope,
+    /// Rotary tables long enough for every position, one for each of the shape's spans.
+    pub ropes: &'a [Rope],
     /// Threads of one matrix product: 1 where passes run side by side.
     pub threads: usize,
 }
 
 impl<W: Weights> Pass<'_, W> {
-    /// `y (+)= x·Wᵀ`.
+    /// `y (+)= x·Wᵀ`, and the bias where there is one.
     pub fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
         let (outputs, inputs) = self.weights.shape().of(module);
         let n = x.len() / inputs;
         let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
         matmul(ViewMut::new(y, n, outputs), write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
+        if let Some(bias) = &self.weights.extra(layer).biases[module as usize] {
+            add_to_rows(bias, y);
+        }
+    }
+
+    fn rope(&self, layer: usize) -> &Rope {
+        &self.ropes[self.weights.shape().layers[layer]]
     }
 
     /// From `saved.x` to the next layer's input in `out`, filling `saved`. `attend` turns `q`, `k`, `v` into `attended` and `lse`.
-    /// Without `out` it stops before the last product, which nothing in the backward pass needs.
+    /// Without `out` it stops before the last product, where nothing in the backward pass needs that.
     pub fn forward(
         &self,
         layer: usize,
@@ -127,32 +198,63 @@ impl<W: Weights> Pass<'_, W> {
     ) {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
-        let heads = shape.heads;
-        let Scratch { weight, normed, wide, scores, .. } = scratch;
+        let (heads, eps, extra) = (shape.heads, shape.eps, self.weights.extra(layer));
+        let Scratch { weight, normed, wide, branch: [branch, _], scores, .. } = scratch;
         saved.resize(n, heads, shape.hidden, shape.ffn);
         normed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
 
-        rms_norm(&saved.x, norm(Norm::Attention(layer)), shape.eps, normed, &mut saved.attn_inverse);
+        rms_norm(&saved.x, norm(Norm::Attention(layer)), eps, normed, &mut saved.attn_inverse);
         self.linear(layer, Module::QProj, normed, &mut saved.q, Write::Set, weight);
         self.linear(layer, Module::KProj, normed, &mut saved.k, Write::Set, weight);
         self.linear(layer, Module::VProj, normed, &mut saved.v, Write::Set, weight);
-        self.rope.rotate(&mut saved.q, positions, 1.0);
-        self.rope.rotate(&mut saved.k, positions, 1.0);
+        if let Some(weight) = &extra.q_norm {
+            saved.q_in.forward(weight, eps, &mut saved.q);
+        }
+        if let Some(weight) = &extra.k_norm {
+            saved.k_in.forward(weight, eps, &mut saved.k);
+        }
+        self.rope(layer).rotate(&mut saved.q, positions, 1.0);
+        self.rope(layer).rotate(&mut saved.k, positions, 1.0);
         attend(saved, scores);
         saved.middle.copy_from_slice(&saved.x);
-        self.linear(layer, Module::OProj, &saved.attended, &mut saved.middle, Write::Add, weight);
+        let (attended, middle) = (&saved.attended, &mut saved.middle);
+        match &extra.attn_out_norm {
+            None => self.linear(layer, Module::OProj, attended, middle, Write::Add, weight),
+            Some(norm) => {
+                branch.resize(n * shape.hidden, 0.0);
+                self.linear(layer, Module::OProj, attended, branch, Write::Set, weight);
+                saved.attn_out.forward(norm, eps, branch);
+                add_to(branch, middle);
+            }
+        }
 
-        rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), shape.eps, normed, &mut saved.ffn_inverse);
+        rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), eps, normed, &mut saved.ffn_inverse);
         self.linear(layer, Module::GateProj, normed, &mut saved.gate, Write::Set, weight);
         self.linear(layer, Module::UpProj, normed, &mut saved.up, Write::Set, weight);
+        if out.is_none() && extra.ffn_out_norm.is_none() {
+            return;
+        }
+        gated(shape.activation, &saved.gate, &saved.up, wide);
+        if let Some(norm) = &extra.ffn_out_norm {
+            branch.resize(n * shape.hidden, 0.0);
+            self.linear(layer, Module::DownProj, wide, branch, Write::Set, weight);
+            saved.ffn_out.forward(norm, eps, branch);
+        }
         if let Some(out) = out {
-            swiglu(&saved.gate, &saved.up, wide);
             out.clear();
             out.extend_from_slice(&saved.middle);
-            self.linear(layer, Module::DownProj, wide, out, Write::Add, weight);
+            match &extra.ffn_out_norm {
+                None => self.linear(layer, Module::DownProj, wide, out, Write::Add, weight),
+                Some(_) => add_to(branch, out),
+            }
         }
     }
+}
+
+/// `sum += x`.
+fn add_to(x: &[f32], sum: &mut [f32]) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
 }
 
 impl Saved {
@@ -205,7 +307,8 @@ impl<W: Trained> Pass<'_, W> {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
-        let Scratch { weight, low_rank, normed, dnormed, wide, dq, dk, dv, scores } = scratch;
+        let (heads, extra) = (shape.heads_of(layer), self.weights.extra(layer));
+        let Scratch { weight, low_rank, normed, dnormed, wide, dq, dk, dv, branch: [branch, dnorm], scores } = scratch;
         let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
             self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
@@ -213,10 +316,14 @@ impl<W: Trained> Pass<'_, W> {
         dnormed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
 
-        // Feed-forward block: swiglu_backward leaves its own gradients in `gate` and `up`, and down's input in `wide`.
-        self.input_gradient(layer, Module::DownProj, d, wide, Write::Set, weight);
-        swiglu_backward(&mut saved.gate, &mut saved.up, wide);
-        learn(Module::DownProj, wide, d, gradients);
+        // Feed-forward block: gated_backward leaves its own gradients in `gate` and `up`, and down's input in `wide`.
+        let dbranch = match &extra.ffn_out_norm {
+            None => &*d,
+            Some(norm) => saved.ffn_out.branch_gradient(norm, d, dnorm, branch),
+        };
+        self.input_gradient(layer, Module::DownProj, dbranch, wide, Write::Set, weight);
+        gated_backward(shape.activation, &mut saved.gate, &mut saved.up, wide);
+        learn(Module::DownProj, wide, dbranch, gradients);
         rms_norm_again(&saved.middle, norm(feed_forward), &saved.ffn_inverse, normed);
         learn(Module::GateProj, normed, &saved.gate, gradients);
         learn(Module::UpProj, normed, &saved.up, gradients);
@@ -228,15 +335,19 @@ impl<W: Trained> Pass<'_, W> {
         rms_norm_backward(&saved.middle, norm(feed_forward), &saved.ffn_inverse, dnormed, d);
 
         // Attention: `middle` is free now and takes the gradient at `attended`.
-        learn(Module::OProj, &saved.attended, d, gradients);
+        let dbranch = match &extra.attn_out_norm {
+            None => &*d,
+            Some(norm) => saved.attn_out.branch_gradient(norm, d, dnorm, branch),
+        };
+        learn(Module::OProj, &saved.attended, dbranch, gradients);
         let dattended = &mut saved.middle;
         dattended.resize(saved.attended.len(), 0.0);
-        self.input_gradient(layer, Module::OProj, d, dattended, Write::Set, weight);
+        self.input_gradient(layer, Module::OProj, dbranch, dattended, Write::Set, weight);
         dq.resize(saved.q.len(), 0.0);
         dk.resize(saved.k.len(), 0.0);
         dv.resize(saved.v.len(), 0.0);
         for rows in sequences {
-            let (q, kv, l) = spans(shape.heads, rows);
+            let (q, kv, l) = spans(heads, rows);
             let saved = attention::Backward {
                 q: &saved.q[q.clone()],
                 k: &saved.k[kv.clone()],
@@ -245,10 +356,18 @@ impl<W: Trained> Pass<'_, W> {
                 lse: &saved.lse[l],
                 dout: &dattended[q.clone()],
             };
-            attention::backward(shape.heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], scores);
+            attention::backward(heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], scores);
         }
-        self.rope.rotate(dq, positions, -1.0);
-        self.rope.rotate(dk, positions, -1.0);
+        self.rope(layer).rotate(dq, positions, -1.0);
+        self.rope(layer).rotate(dk, positions, -1.0);
+        if let Some(weight) = &extra.q_norm {
+            saved.q_in.backward(weight, dq, branch);
+            std::mem::swap(dq, branch);
+        }
+        if let Some(weight) = &extra.k_norm {
+            saved.k_in.backward(weight, dk, branch);
+            std::mem::swap(dk, branch);
+        }
         rms_norm_again(&saved.x, norm(attention), &saved.attn_inverse, normed);
         learn(Module::QProj, normed, dq, gradients);
         learn(Module::KProj, normed, dk, gradients);

@@ -7,13 +7,13 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use crate::attention::Heads;
-use crate::base::{Base, Layer, Module, Shape};
+use crate::base::{Base, Layer, Module, Shape, Span, frequencies};
 use crate::config::LlamaConfig;
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
-use crate::kernels::{View, ViewMut, Write, matmul};
-use crate::layer::{Norm, Trained, Weights};
+use crate::kernels::{Activation, View, ViewMut, Write, matmul};
+use crate::layer::{Extra, Norm, Trained, Weights};
 use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
 use crate::quantized::{Matrix, Quantized};
@@ -42,9 +42,12 @@ impl Network {
             context: config.context,
             hidden: config.hidden,
             ffn: config.ffn,
-            heads: Heads { heads: config.heads, kv_heads: config.kv_heads, dim },
+            heads: Heads::new(config.heads, config.kv_heads, dim),
             eps: config.eps as f32,
-            frequencies: (0..dim / 2).map(|i| config.rope_theta.powf(-2.0 * i as f64 / dim as f64)).collect(),
+            activation: Activation::Silu,
+            embedding_scale: 1.0,
+            spans: vec![Span { window: None, frequencies: frequencies(config.rope_theta, dim) }],
+            layers: vec![0; config.layers],
         };
         let mut layout = Layout::default();
         layout.add("model.embed_tokens.weight".into(), vec![config.vocabulary, config.hidden]);
@@ -100,6 +103,7 @@ impl Network {
             attn_norm: parameters[self.norm(Norm::Attention(layer))].to_vec(),
             ffn_norm: parameters[self.norm(Norm::FeedForward(layer))].to_vec(),
             linear: Module::ALL.map(|module| dense(self.linear(layer, module), self.shape.of(module))),
+            extra: Extra::NONE,
         };
         Base {
             shape: self.shape.clone(),

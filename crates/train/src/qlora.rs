@@ -6,7 +6,7 @@ use crate::base::{Base, Module, Shape};
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
-use crate::layer::{Norm, Trained, Weights};
+use crate::layer::{Extra, Norm, Trained, Weights};
 use crate::learner::Learner;
 use crate::lora::Lora;
 use crate::quantized::Matrix;
@@ -37,6 +37,10 @@ impl Weights for Adapted<'_> {
 
     fn norm(&self, norm: Norm) -> &[f32] {
         self.base.norm(norm)
+    }
+
+    fn extra(&self, layer: usize) -> &Extra {
+        &self.base.layers[layer].extra
     }
 }
 

@@ -19,9 +19,12 @@ pub struct Quantized {
 }
 
 impl Quantized {
-    /// Takes over a two-dimensional candle tensor whose rows are whole blocks.
+    /// Takes over a candle tensor whose rows are whole blocks; a vector is one row.
     pub fn from_qtensor(tensor: &QTensor) -> candle_core::Result<Self> {
-        let (rows, cols) = tensor.shape().dims2()?;
+        let (rows, cols) = match *tensor.shape().dims() {
+            [cols] => (1, cols),
+            _ => tensor.shape().dims2()?,
+        };
         let dtype = tensor.dtype();
         if cols % dtype.block_size() != 0 {
             candle_core::bail!("a row of {cols} is no whole number of {dtype:?} blocks");
@@ -29,7 +32,14 @@ impl Quantized {
         Ok(Self { dtype, rows, cols, bytes: tensor.data()?.into_owned() })
     }
 
-    /// A dense matrix, for tests and toy models.
+    /// Takes over the bytes of so many whole blocks.
+    pub fn from_bytes(dtype: GgmlDType, rows: usize, cols: usize, bytes: Vec<u8>) -> Self {
+        let matrix = Self { dtype, rows, cols, bytes };
+        assert!(cols.is_multiple_of(dtype.block_size()) && matrix.bytes.len() == rows * matrix.row_bytes());
+        matrix
+    }
+
+    /// A dense matrix.
     pub fn from_f32(values: &[f32], rows: usize, cols: usize) -> Self {
         assert_eq!(values.len(), rows * cols);
         Self { dtype: GgmlDType::F32, rows, cols, bytes: values.iter().flat_map(|x| x.to_le_bytes()).collect() }
@@ -95,6 +105,11 @@ impl Quantized {
                     *x = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
                 }
             }
+            GgmlDType::BF16 => {
+                for (x, b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *x = f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16);
+                }
+            }
             // A closure that is not inlined would miss the wide instructions, and its fused multiply-add would be a call.
             GgmlDType::Q4_0 => blocks::<18>(
                 bytes,
@@ -129,6 +144,13 @@ impl Quantized {
             .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>())
             .expect("candle decodes on the CPU every format that it loads, and the shape was checked at load");
         out.copy_from_slice(&dense);
+    }
+
+    /// The whole matrix, dense.
+    pub fn to_dense(&self) -> Vec<f32> {
+        let mut out = Vec::new();
+        self.dequantize_into(&mut out);
+        out
     }
 
     /// The whole matrix, dense, in a reused buffer.

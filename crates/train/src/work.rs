@@ -15,11 +15,10 @@ pub fn necessary_flops(shape: &Shape, layers: usize, lora: &Lora, examples: &[&E
     let linear: f64 = Module::ALL.into_iter().map(size).sum::<f64>() * layers as f64;
     let low_rank: f64 = lora.pairs().iter().map(|p| (lora.r * (p.inputs + p.outputs)) as f64).sum();
     let per_token = 4.0 * linear + 4.0 * low_rank;
-    let per_pair = 2.0 * 6.0 * (shape.heads.q_width() * layers) as f64;
     let per_label = 4.0 * (shape.vocabulary * shape.hidden) as f64;
     let of = |e: &&Example| {
         let (n, labels) = (e.needed() as f64, e.targets().count() as f64);
-        n * per_token + n * (n + 1.0) / 2.0 * per_pair + labels * per_label
+        n * per_token + attention(shape, e.needed()) + labels * per_label
     };
     examples.iter().map(of).sum()
 }
@@ -28,13 +27,22 @@ pub fn necessary_flops(shape: &Shape, layers: usize, lora: &Lora, examples: &[&E
 pub fn flops_of_all(shape: &Shape, layers: usize, examples: &[&Example]) -> f64 {
     let size = |m: Module| (shape.of(m).0 * shape.of(m).1) as f64;
     let per_token = 6.0 * Module::ALL.into_iter().map(size).sum::<f64>() * layers as f64;
-    let per_pair = 2.0 * 6.0 * (shape.heads.q_width() * layers) as f64;
     let per_label = 6.0 * (shape.vocabulary * shape.hidden) as f64;
     let of = |e: &&Example| {
         let (n, labels) = (e.needed() as f64, e.targets().count() as f64);
-        n * per_token + n * (n + 1.0) / 2.0 * per_pair + labels * per_label
+        n * per_token + attention(shape, e.needed()) + labels * per_label
     };
     examples.iter().map(of).sum()
+}
+
+/// Attention's products over one sequence, two forward and four backward, of the pairs of positions that see each other.
+fn attention(shape: &Shape, n: usize) -> f64 {
+    let pairs = |window: usize| {
+        let (n, seen) = (n as f64, window.min(n) as f64);
+        seen * (seen + 1.0) / 2.0 + (n - seen) * seen
+    };
+    let pairs: f64 = shape.layers.iter().map(|&layer| pairs(shape.spans[layer].window.unwrap_or(n))).sum();
+    2.0 * 6.0 * shape.heads.q_width() as f64 * pairs
 }
 
 /// The matrix-product rate of the current rayon pool in GFLOP/s: every thread multiplies cache-sized matrices on its own, as

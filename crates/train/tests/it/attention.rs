@@ -5,20 +5,21 @@ use tiresias_train::attention::{self, Heads};
 
 use crate::support::{assert_close, random_parameters};
 
-const SHAPE: Heads = Heads { heads: 6, kv_heads: 2, dim: 8 };
+const SHAPE: Heads = Heads::new(6, 2, 8);
 
 /// The definition, in f64.
-fn plain(q: &[f32], k: &[f32], v: &[f32], n: usize, total: usize) -> Vec<f32> {
-    let (qw, kw, dim) = (SHAPE.q_width(), SHAPE.kv_width(), SHAPE.dim);
+fn plain(shape: Heads, q: &[f32], k: &[f32], v: &[f32], n: usize, total: usize) -> Vec<f32> {
+    let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let mut out = vec![0.0; n * qw];
     for i in 0..n {
-        for head in 0..SHAPE.heads {
+        for head in 0..shape.heads {
             let kv = head / 3 * dim;
             let score = |j: usize| {
                 let sum = (0..dim).map(|c| f64::from(q[i * qw + head * dim + c]) * f64::from(k[j * kw + kv + c]));
-                (sum.sum::<f64>() / (dim as f64).sqrt()).exp()
+                (sum.sum::<f64>() / f64::from(shape.scalar).sqrt()).exp()
             };
-            let p: Vec<f64> = (0..=total - n + i).map(score).collect();
+            let sees = |j: usize| total - n + i - j < shape.window.unwrap_or(usize::MAX);
+            let p: Vec<f64> = (0..=total - n + i).map(|j| if sees(j) { score(j) } else { 0.0 }).collect();
             let z: f64 = p.iter().sum();
             for c in 0..dim {
                 let value = p.iter().enumerate().map(|(j, p)| p * f64::from(v[j * kw + kv + c])).sum::<f64>() / z;
@@ -32,27 +33,39 @@ fn plain(q: &[f32], k: &[f32], v: &[f32], n: usize, total: usize) -> Vec<f32> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn matches_its_definition(total in 1usize..150, cached in 0usize..150, seed in 0u64..1000) {
+    fn matches_its_definition(
+        total in 1usize..150,
+        cached in 0usize..150,
+        window in prop::option::of(1usize..150),
+        seed in 0u64..1000,
+    ) {
+        let shape = Heads { window, scalar: if window.is_some() { 5.0 } else { SHAPE.scalar }, ..SHAPE };
         let n = total - cached.min(total - 1);
         let q = random_parameters(n * SHAPE.q_width(), seed, 3.0);
         let k = random_parameters(total * SHAPE.kv_width(), seed + 1, 3.0);
         let v = random_parameters(total * SHAPE.kv_width(), seed + 2, 3.0);
         let (mut out, mut lse) = (vec![0.0; q.len()], vec![0.0; n * SHAPE.heads]);
-        attention::forward(SHAPE, &q, &k, &v, &mut out, &mut lse, &mut Vec::new());
-        assert_close(&out, &plain(&q, &k, &v, n, total), 1e-5);
+        attention::forward(shape, &q, &k, &v, &mut out, &mut lse, &mut Vec::new());
+        assert_close(&out, &plain(shape, &q, &k, &v, n, total), 1e-5);
     }
 }
 
 /// Derivatives over more than one block of queries, along random directions.
 #[test]
 fn backward_matches_finite_differences() {
+    for window in [None, Some(1), Some(9), Some(70)] {
+        backward_matches(Heads { window, ..SHAPE });
+    }
+}
+
+fn backward_matches(shape: Heads) {
     let n = 100;
     let (qn, kn) = (n * SHAPE.q_width(), n * SHAPE.kv_width());
     let inputs = [random_parameters(qn, 1, 1.0), random_parameters(kn, 2, 1.0), random_parameters(kn, 3, 1.0)];
     let dout = random_parameters(qn, 4, 1.0);
     let forward = |[q, k, v]: &[Vec<f32>; 3]| {
         let (mut out, mut lse) = (vec![0.0; qn], vec![0.0; n * SHAPE.heads]);
-        attention::forward(SHAPE, q, k, v, &mut out, &mut lse, &mut Vec::new());
+        attention::forward(shape, q, k, v, &mut out, &mut lse, &mut Vec::new());
         (out, lse)
     };
     let value =
@@ -60,7 +73,7 @@ fn backward_matches_finite_differences() {
     let (out, lse) = forward(&inputs);
     let saved = attention::Backward { q: &inputs[0], k: &inputs[1], v: &inputs[2], out: &out, lse: &lse, dout: &dout };
     let (mut dq, mut dk, mut dv) = (vec![1.0; qn], vec![1.0; kn], vec![1.0; kn]);
-    attention::backward(SHAPE, &saved, &mut dq, &mut dk, &mut dv, &mut Default::default());
+    attention::backward(shape, &saved, &mut dq, &mut dk, &mut dv, &mut Default::default());
     for (which, gradient) in [&dq, &dk, &dv].into_iter().enumerate() {
         let direction = random_parameters(gradient.len(), 9, 1.0);
         let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
@@ -71,6 +84,9 @@ fn backward_matches_finite_differences() {
         };
         let h = 3e-3;
         let slope = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
-        assert!((slope - expected).abs() < 2e-3 * expected.abs().max(1.0), "input {which}: {slope} and {expected}");
+        assert!(
+            (slope - expected).abs() < 2e-3 * expected.abs().max(1.0),
+            "{shape:?}, input {which}: {slope} and {expected}"
+        );
     }
 }

@@ -73,7 +73,7 @@ fn the_first_line_says_what_the_program_is_before_it_loads_anything() {
     assert_eq!(training, about("decide", &decide));
     let expected = json!({
         "event": "backend", "contract": 2, "name": "candle", "version": env!("CARGO_PKG_VERSION"),
-        "can": ["train", "decide", "full-parameter"], "bases": ["gguf"], "hardware": { "kind": "cpu", "threads": 2 },
+        "can": ["train", "decide", "full-parameter"], "bases": ["gguf", "safetensors"], "hardware": { "kind": "cpu", "threads": 2 },
     });
     assert_eq!(training, expected);
 }
@@ -100,10 +100,13 @@ fn base_models_are_refused_by_kind() {
         metadata.push((key, value));
         gguf(&metadata, &toy_tensors(GgmlDType::Q4_1))
     };
-    let mut experts = toy_tensors(GgmlDType::Q4_1);
-    let bias = experts["output_norm.weight"].dequantize(&candle_core::Device::Cpu).unwrap();
-    let bias = candle_core::quantized::QTensor::quantize(&bias, GgmlDType::F32).unwrap();
-    experts.insert("blk.0.attn_q.bias".into(), bias);
+    let with = |name: &str| {
+        let mut tensors = toy_tensors(GgmlDType::Q4_1);
+        let more = tensors["output_norm.weight"].dequantize(&candle_core::Device::Cpu).unwrap();
+        let more = candle_core::quantized::QTensor::quantize(&more, GgmlDType::F32).unwrap();
+        tensors.insert(name.into(), more);
+        gguf(&toy_metadata(), &tensors)
+    };
     let mut missing = toy_tensors(GgmlDType::Q4_1);
     missing.remove("blk.1.ffn_up.weight");
     let cases: Vec<(Vec<u8>, &str)> = vec![
@@ -120,7 +123,10 @@ fn base_models_are_refused_by_kind() {
         (set("llama.rope.dimension_count", Gguf::U32(8)), "rope.dimension_count"),
         (set("llama.block_count", Gguf::U32(2)), "unsupported tensor `blk.2"),
         (set("llama.block_count", Gguf::U32(4)), "blk.3.attn_norm"),
-        (gguf(&toy_metadata(), &experts), "attn_q.bias"),
+        (set("llama.block_count", Gguf::U32(u32::MAX)), "layers"),
+        (set("llama.attention.key_length", Gguf::U32(u32::MAX - 1)), "head width 4294967294"),
+        (with("blk.0.ffn_gate_exps.weight"), "unsupported tensor `blk.0.ffn_gate_exps.weight`"),
+        (with("blk.0.attn_q.bias"), "has no tensor `blk.1.attn_q.bias`"),
         (gguf(&toy_metadata(), &missing), "blk.1.ffn_up.weight"),
     ];
     // The number of a tensor's format stands after its name (a length and the bytes), its rank and its two dimensions.

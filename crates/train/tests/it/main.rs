@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod attention;
+mod bf16;
 mod decide;
 mod dpt;
 mod gradients;

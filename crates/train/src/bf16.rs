@@ -1,0 +1,554 @@
+//! Matrix products of bf16 operands with f32 sums: `y (+)= x·Wᵀ` and `dx (+)= dy·W`, by whichever instructions this machine has.
+//!
+//! The floor, for SmolLM2-135M with r = 16 in micro-batches of 512 tokens: 425 MFLOP of a token's 474 are products with frozen maps
+//! (106 million weights, forward and once backward), 610 where activations are computed again. AMX does 2,048 FLOP a cycle, so that a
+//! weight's 512 products take half a cycle. Decoding a weight takes a quarter of one (11 billion a second), so it and what follows,
+//! rounding and laying out, must stay within a band of rows that lies in the second-level cache, and never be a pass over memory.
+//! Laying out an activation is worth a cycle at most: it meets 192 to 1,536 weights, which take a cycle for every 1,024 products.
+//!
+//! All kernels read one layout: tiles of 16 lines of 16 pairs, a pair being two bf16 numbers that follow each other along the summed
+//! dimension. A line of a [`Left`] tile is a row and its 16 pairs; a line of a [`Right`] tile is a pair of 16 columns, AMX's own form
+//! ("VNNI"), which suits vector instructions as well. Everything is padded with zeros to whole tiles.
+//!
+//! Products of two bf16 numbers are exact in f32, so that kernels differ in the order of their sums and in nothing else: AVX-512 and the
+//! portable kernel add one number after another, AMX sums even and odd ones apart, 32 at a time. (The instructions take subnormal numbers for
+//! zero.) No order depends on threads or on the destination's shape.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use rayon::prelude::*;
+
+use crate::kernels::{Write, simd};
+
+/// Lines of a tile, and pairs of a line.
+const LINES: usize = 16;
+/// Numbers along the summed dimension that a tile holds.
+const DEPTH: usize = 32;
+/// Rows and columns of the blocks that the destination is computed in: two tiles each way, so that each tile is used twice.
+const BLOCK: usize = 2 * LINES;
+
+/// 16 lines of 16 pairs; the low half of a pair comes first.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Tile([[u32; LINES]; LINES]);
+
+const ZERO: Tile = Tile([[0; LINES]; LINES]);
+
+/// The instructions that multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Tiles of 16 × 16 sums (`tdpbf16ps`).
+    Amx,
+    /// Vectors of 16 sums (`vdpbf16ps`).
+    Avx512,
+    /// f32 arithmetic on the same rounded operands, on any machine.
+    Portable,
+}
+
+impl Kernel {
+    /// All, fastest first.
+    pub const ALL: [Self; 3] = [Self::Amx, Self::Avx512, Self::Portable];
+
+    /// The fastest one here.
+    pub fn best() -> Self {
+        Self::ALL.into_iter().find(|kernel| kernel.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::is_available(),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Self::Amx => avx512::is_available() && amx::is_available(),
+            #[allow(unreachable_patterns)]
+            _ => false,
+        }
+    }
+
+    /// Its name in what a training writes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amx => "amx",
+            Self::Avx512 => "avx512",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kernel {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|kernel| kernel.name() == name)
+            .ok_or_else(|| format!("no bf16 kernel is called `{name}`; there are amx, avx512 and portable"))
+    }
+}
+
+/// The nearest bf16 number, ties to even, in the upper half; the lower half is of no account.
+#[inline(always)]
+#[allow(clippy::inline_always)] // see `kernels::simd`
+fn rounded(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    // Rounding up could turn what is not a number into one.
+    if x.is_nan() { bits | 0x0040_0000 } else { nearest }
+}
+
+/// What a number is after rounding.
+pub fn round(x: f32) -> f32 {
+    f32::from_bits(rounded(x) & 0xffff_0000)
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn pair(first: f32, second: f32) -> u32 {
+    rounded(first) >> 16 | rounded(second) & 0xffff_0000
+}
+
+/// One line of 16 pairs from up to 32 numbers that follow each other.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn along(numbers: &[f32], line: &mut [u32; LINES]) {
+    let mut padded = [0.0; DEPTH];
+    let numbers: &[f32; DEPTH] = match numbers.first_chunk() {
+        Some(whole) => whole,
+        None => {
+            padded[..numbers.len()].copy_from_slice(numbers);
+            &padded
+        }
+    };
+    for i in 0..LINES {
+        line[i] = pair(numbers[2 * i], numbers[2 * i + 1]);
+    }
+}
+
+/// One line of 16 pairs, each of a number of one row and the one below it.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn across(upper: &[f32], lower: &[f32], line: &mut [u32; LINES]) {
+    if let (Some(upper), Some(lower)) = (upper.first_chunk::<LINES>(), lower.first_chunk::<LINES>()) {
+        for i in 0..LINES {
+            line[i] = pair(upper[i], lower[i]);
+        }
+    } else {
+        let at = |row: &[f32], i: usize| row.get(i).copied().unwrap_or_default();
+        *line = std::array::from_fn(|i| pair(at(upper, i), at(lower, i)));
+    }
+}
+
+/// The row-major left operand of a product, `rows × depth`.
+#[derive(Default)]
+pub struct Left {
+    rows: usize,
+    depth: usize,
+    /// Row by row of tiles.
+    tiles: Vec<Tile>,
+}
+
+impl Left {
+    /// Takes over rows of `depth` numbers.
+    pub fn pack(&mut self, values: &[f32], depth: usize) {
+        let deep = depth.div_ceil(DEPTH);
+        (self.rows, self.depth) = (values.len() / depth, depth);
+        self.tiles.resize(self.rows.next_multiple_of(BLOCK) / LINES * deep, ZERO);
+        simd(
+            #[inline(always)]
+            || {
+                let mut rows = values.chunks_exact(depth);
+                for tiles in self.tiles.chunks_exact_mut(deep) {
+                    for i in 0..LINES {
+                        let row = rows.next().unwrap_or_default();
+                        for (at, tile) in tiles.iter_mut().enumerate() {
+                            along(row.get(at * DEPTH..).unwrap_or_default(), &mut tile.0[i]);
+                        }
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Which way a weight, `outputs × inputs`, meets what it is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// By its inputs: `x·Wᵀ`.
+    Inputs,
+    /// By its outputs: `dy·W`.
+    Outputs,
+}
+
+/// Rows of a weight that are laid out together: whole tiles whichever way they lie.
+const BAND: usize = DEPTH;
+
+/// The right operand of a product, `depth × columns`: a weight.
+#[derive(Default)]
+pub struct Right {
+    depth: usize,
+    columns: usize,
+    /// Column by column of tiles.
+    tiles: Vec<Tile>,
+}
+
+impl Right {
+    /// Takes over a weight of `rows × cols` numbers, of which `decode` writes the rows it is asked for into `band`, a few at a time, so that
+    /// they are still in the cache when they are rounded.
+    pub fn pack(
+        &mut self,
+        side: Side,
+        (rows, cols): (usize, usize),
+        band: &mut Vec<f32>,
+        mut decode: impl FnMut(Range<usize>, &mut [f32]),
+    ) {
+        (self.depth, self.columns) = if side == Side::Inputs { (cols, rows) } else { (rows, cols) };
+        let deep = self.depth.div_ceil(DEPTH);
+        self.tiles.resize(self.columns.next_multiple_of(BLOCK) / LINES * deep, ZERO);
+        for start in (0..rows.next_multiple_of(BAND)).step_by(BAND) {
+            let taken = start..(start + BAND).min(rows);
+            band.resize(taken.len() * cols, 0.0);
+            decode(taken, band);
+            match side {
+                Side::Inputs => self.put_columns(start / LINES, band),
+                Side::Outputs => self.put_depth(start / DEPTH, band),
+            }
+        }
+    }
+
+    /// A band's rows become two columns of tiles.
+    fn put_columns(&mut self, at: usize, band: &[f32]) {
+        let (depth, deep) = (self.depth, self.depth.div_ceil(DEPTH));
+        let tiles = &mut self.tiles[at * deep..(at + BAND / LINES) * deep];
+        simd(
+            #[inline(always)]
+            || {
+                for (half, tiles) in tiles.chunks_exact_mut(deep).enumerate() {
+                    for (at, tile) in tiles.iter_mut().enumerate() {
+                        let mut lines = ZERO;
+                        for (i, line) in lines.0.iter_mut().enumerate() {
+                            let row = (half * LINES + i) * depth;
+                            let numbers = band.get(row..row + depth).unwrap_or_default();
+                            along(&numbers[(at * DEPTH).min(numbers.len())..], line);
+                        }
+                        *tile = transposed(&lines);
+                    }
+                }
+            },
+        );
+    }
+
+    /// A band's rows become a part of every column of tiles.
+    fn put_depth(&mut self, at: usize, band: &[f32]) {
+        let (columns, deep) = (self.columns, self.depth.div_ceil(DEPTH));
+        simd(
+            #[inline(always)]
+            || {
+                for (column, tiles) in self.tiles.chunks_exact_mut(deep).enumerate() {
+                    for (i, line) in tiles[at].0.iter_mut().enumerate() {
+                        let row = |i: usize| {
+                            let row = band.get(i * columns..(i + 1) * columns).unwrap_or_default();
+                            &row[(column * LINES).min(row.len())..]
+                        };
+                        across(row(2 * i), row(2 * i + 1), line);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Bytes in memory.
+    pub fn size_in_bytes(&self) -> usize {
+        size_of_val(&*self.tiles)
+    }
+}
+
+/// Lines and pairs exchanged, in four rounds of exchanges between lines that are a power of two apart.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn transposed(tile: &Tile) -> Tile {
+    exchanged::<8>(exchanged::<4>(exchanged::<2>(exchanged::<1>(*tile))))
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn exchanged<const APART: usize>(tile: Tile) -> Tile {
+    let mut out = ZERO;
+    for upper in 0..LINES {
+        if upper & APART == 0 {
+            let (a, b) = (&tile.0[upper], &tile.0[upper + APART]);
+            for i in 0..LINES {
+                out.0[upper][i] = if i & APART == 0 { a[i] } else { b[i - APART] };
+                out.0[upper + APART][i] = if i & APART == 0 { a[i + APART] } else { b[i] };
+            }
+        }
+    }
+    out
+}
+
+/// A block of the destination.
+#[repr(C, align(64))]
+struct Sums([[f32; BLOCK]; BLOCK]);
+
+/// `dst (+)= left · right`, on one thread, or on the current rayon pool if `threads > 1`.
+pub fn product(kernel: Kernel, dst: &mut [f32], write: Write, left: &Left, right: &Right, threads: usize) {
+    let (rows, columns) = (left.rows, right.columns);
+    assert!(dst.len() == rows * columns && left.depth == right.depth, "matrix shapes differ");
+    let blocks = columns.div_ceil(BLOCK);
+    if threads <= 1 || blocks == 1 {
+        return blocks_of(kernel, left, right, 0..blocks, |row, at, sums| store(&mut dst[row * columns + at..], write, sums));
+    }
+    // Threads share the columns, because the rows may be few.
+    let parts: Vec<Range<usize>> = (0..threads).map(|i| i * blocks / threads..(i + 1) * blocks / threads).collect();
+    let done: Vec<Vec<f32>> = parts
+        .par_iter()
+        .map(|part| {
+            let width = (part.end * BLOCK).min(columns) - (part.start * BLOCK).min(columns);
+            let mut own = vec![0.0; rows * width];
+            blocks_of(kernel, left, right, part.clone(), |row, at, sums| {
+                store(&mut own[row * width + at - part.start * BLOCK..], Write::Set, sums);
+            });
+            own
+        })
+        .collect();
+    for (part, own) in parts.iter().zip(done).filter(|(part, _)| !part.is_empty()) {
+        let width = own.len() / rows.max(1);
+        for (row, own) in own.chunks_exact(width).enumerate() {
+            store(&mut dst[row * columns + part.start * BLOCK..], write, own);
+        }
+    }
+}
+
+/// Writes one row's sums.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn store(dst: &mut [f32], write: Write, sums: &[f32]) {
+    let pairs = dst.iter_mut().zip(sums);
+    match write {
+        Write::Set => pairs.for_each(|(dst, sum)| *dst = *sum),
+        Write::Add => pairs.for_each(|(dst, sum)| *dst += sum),
+    }
+}
+
+/// Computes some blocks of columns, and hands over each row of each block with its place.
+fn blocks_of(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, mut put: impl FnMut(usize, usize, &[f32])) {
+    let deep = left.depth.div_ceil(DEPTH);
+    let mut sums = Sums([[0.0; BLOCK]; BLOCK]);
+    let mut each = |multiply: &dyn Fn([&[Tile]; 2], [&[Tile]; 2], &mut Sums)| {
+        for block in blocks.clone() {
+            let at = block * BLOCK;
+            let width = BLOCK.min(right.columns - at);
+            let (b, _) = right.tiles[2 * block * deep..].split_at(2 * deep);
+            for (block, a) in left.tiles.chunks_exact(2 * deep).enumerate() {
+                multiply(halves(a), halves(b), &mut sums);
+                for (i, sums) in sums.0.iter().enumerate().take(left.rows - block * BLOCK) {
+                    put(block * BLOCK + i, at, &sums[..width]);
+                }
+            }
+        }
+    };
+    match kernel {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Kernel::Amx => {
+            let amx = amx::Tiles::configure();
+            each(&|a, b, sums| amx.multiply(a, b, sums));
+        }
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => {
+            assert!(kernel.is_available(), "this machine has no AVX512-BF16");
+            // SAFETY: the machine has the instructions that the function is compiled for.
+            each(&|a, b, sums| unsafe { avx512::multiply(a, b, sums) });
+        }
+        _ => each(&portable),
+    }
+}
+
+fn halves(tiles: &[Tile]) -> [&[Tile]; 2] {
+    tiles.split_at(tiles.len() / 2).into()
+}
+
+/// One number after another, the second of a pair first, as AVX-512 adds them.
+fn portable(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+    /// Rows that share a column's numbers.
+    const ROWS: usize = 4;
+    let high = |pair: u32| f32::from_bits(pair & 0xffff_0000);
+    let low = |pair: u32| f32::from_bits(pair << 16);
+    simd(
+        #[inline(always)]
+        || {
+            for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
+                let (a, first) = (left[i * ROWS / LINES], i * ROWS % LINES);
+                for (column, b) in right.iter().enumerate() {
+                    let mut own = [[0f32; LINES]; ROWS];
+                    for (a, b) in a.iter().zip(*b) {
+                        for k in 0..LINES {
+                            for row in 0..ROWS {
+                                let x = a.0[first + row][k];
+                                for j in 0..LINES {
+                                    let sum = own[row][j] + high(x) * high(b.0[k][j]);
+                                    own[row][j] = sum + low(x) * low(b.0[k][j]);
+                                }
+                            }
+                        }
+                    }
+                    for (row, own) in rows.iter_mut().zip(own) {
+                        row[column * LINES..][..LINES].copy_from_slice(&own);
+                    }
+                }
+            }
+        },
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{__m512bh, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
+    use std::mem::transmute;
+
+    use super::{BLOCK, LINES, Sums, Tile};
+
+    pub fn is_available() -> bool {
+        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+    }
+
+    /// Rows of a block that are summed at once: with two columns of tiles, 16 of the 32 registers.
+    const ROWS: usize = 8;
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub fn multiply(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+        for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
+            let (a, first) = (left[i * ROWS / LINES], i * ROWS % LINES);
+            let mut own = [[_mm512_setzero_ps(); 2]; ROWS];
+            for (a, (b, c)) in a.iter().zip(right[0].iter().zip(right[1])) {
+                for k in 0..LINES {
+                    // SAFETY: both types are 64 bytes of which every pattern is a value.
+                    let columns: [__m512bh; 2] = unsafe { [transmute(b.0[k]), transmute(c.0[k])] };
+                    for row in 0..ROWS {
+                        // SAFETY: as above.
+                        let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(a.0[first + row][k].cast_signed())) };
+                        for column in 0..2 {
+                            own[row][column] = _mm512_dpbf16_ps(own[row][column], x, columns[column]);
+                        }
+                    }
+                }
+            }
+            for (row, own) in rows.iter_mut().zip(own) {
+                // SAFETY: as above.
+                *row = unsafe { transmute::<_, [f32; BLOCK]>(own) };
+            }
+        }
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx {
+    use std::arch::asm;
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    use std::sync::OnceLock;
+
+    use super::{BLOCK, LINES, Sums, Tile};
+
+    /// Whether the processor has the instructions and Linux lets this process use them, which it must be asked for once.
+    pub fn is_available() -> bool {
+        static AVAILABLE: OnceLock<bool> = OnceLock::new();
+        *AVAILABLE.get_or_init(|| {
+            let features = (__cpuid(0).eax >= 7).then(|| __cpuid_count(7, 0).edx).unwrap_or_default();
+            let (bf16, tiles) = (features >> 22 & 1, features >> 24 & 1);
+            bf16 & tiles == 1 && permitted()
+        })
+    }
+
+    /// Asks Linux for the tile registers' place in this process's saved state.
+    fn permitted() -> bool {
+        const ARCH_PRCTL: i64 = 158;
+        const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
+        const XFEATURE_XTILEDATA: i64 = 18;
+        let answer: i64;
+        // SAFETY: a system call that reads and writes no memory of this process; it may use up rcx and r11.
+        unsafe {
+            asm!("syscall", inlateout("rax") ARCH_PRCTL => answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XFEATURE_XTILEDATA,
+                lateout("rcx") _, lateout("r11") _, options(nostack));
+        }
+        answer == 0
+    }
+
+    /// What the tile registers hold: "palette 1", and each register's bytes a line and lines.
+    #[repr(C, align(64))]
+    struct Configuration {
+        palette: u8,
+        start: u8,
+        reserved: [u8; 14],
+        line_bytes: [u16; 16],
+        lines: [u8; 16],
+    }
+
+    /// The calling thread's tile registers, while this lives.
+    pub struct Tiles(());
+
+    impl Tiles {
+        pub fn configure() -> Self {
+            assert!(is_available(), "this machine has no AMX for bf16");
+            let eight = |value| std::array::from_fn(|i| if i < 8 { value } else { 0 });
+            let (line_bytes, lines) = (eight(64).map(u16::from), eight(LINES as u8));
+            let configuration = Configuration { palette: 1, start: 0, reserved: [0; 14], line_bytes, lines };
+            // SAFETY: the machine has the instruction, which reads 64 bytes; the compiler itself uses no tile registers.
+            unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, readonly)) };
+            Self(())
+        }
+
+        /// A block of the destination in four registers: every tile that is read serves two of them.
+        pub fn multiply(&self, left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+            let deep = left[0].len();
+            assert!(deep > 0 && [left[1], right[0], right[1]].iter().all(|tiles| tiles.len() == deep));
+            // SAFETY: the registers are configured as 16 lines of 64 bytes while `self` lives. Each operand is read for `deep` tiles,
+            // which it has, and `sums` is written for its 32 lines of 128 bytes.
+            unsafe {
+                asm!(
+                    "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+                    "2:",
+                    "tileloadd tmm4, [{a} + {line}]",
+                    "tileloadd tmm6, [{c} + {line}]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm5, [{b} + {line}]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm7, [{d} + {line}]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "add {a}, 1024", "add {b}, 1024", "add {c}, 1024", "add {d}, 1024",
+                    "dec {deep}",
+                    "jnz 2b",
+                    "tilestored [{to} + 2*{line}], tmm0",
+                    "tilestored [{to} + 2*{line} + 64], tmm1",
+                    "tilestored [{to} + 2*{line} + 2048], tmm2",
+                    "tilestored [{to} + 2*{line} + 2112], tmm3",
+                    a = inout(reg) left[0].as_ptr() => _,
+                    b = inout(reg) left[1].as_ptr() => _,
+                    c = inout(reg) right[0].as_ptr() => _,
+                    d = inout(reg) right[1].as_ptr() => _,
+                    deep = inout(reg) deep => _,
+                    line = in(reg) 64usize,
+                    to = in(reg) sums.0.as_mut_ptr(),
+                    options(nostack),
+                );
+            }
+        }
+    }
+
+    const _: () = assert!(size_of::<Sums>() == 4 * BLOCK * BLOCK && size_of::<Configuration>() == 64 && size_of::<Tile>() == 1024);
+
+    impl Drop for Tiles {
+        fn drop(&mut self) {
+            // SAFETY: the machine has the instruction; nobody else's registers are in use on this thread.
+            unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        }
+    }
+}

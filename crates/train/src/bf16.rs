@@ -113,8 +113,20 @@ pub fn round(x: f32) -> f32 {
 
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn pair(first: f32, second: f32) -> u32 {
-    rounded(first) >> 16 | rounded(second) & 0xffff_0000
+fn pair(one: f32, next: f32) -> u32 {
+    rounded(one) >> 16 | rounded(next) & 0xffff_0000
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn first(pair: u32) -> f32 {
+    f32::from_bits(pair << 16)
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn second(pair: u32) -> f32 {
+    f32::from_bits(pair & 0xffff_0000)
 }
 
 /// One line of 16 pairs from up to 32 numbers that follow each other.
@@ -305,7 +317,9 @@ pub fn product(kernel: Kernel, dst: &mut [f32], write: Write, left: &Left, right
     assert!(dst.len() == rows * columns && left.depth == right.depth, "matrix shapes differ");
     let blocks = columns.div_ceil(BLOCK);
     if threads <= 1 || blocks == 1 {
-        return blocks_of(kernel, left, right, 0..blocks, |row, at, sums| store(&mut dst[row * columns + at..], write, sums));
+        return blocks_of(kernel, left, right, 0..blocks, |row, at, sums| {
+            store(&mut dst[row * columns + at..], write, sums)
+        });
     }
     // Threads share the columns, because the rows may be few.
     let parts: Vec<Range<usize>> = (0..threads).map(|i| i * blocks / threads..(i + 1) * blocks / threads).collect();
@@ -340,7 +354,13 @@ fn store(dst: &mut [f32], write: Write, sums: &[f32]) {
 }
 
 /// Computes some blocks of columns, and hands over each row of each block with its place.
-fn blocks_of(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, mut put: impl FnMut(usize, usize, &[f32])) {
+fn blocks_of(
+    kernel: Kernel,
+    left: &Left,
+    right: &Right,
+    blocks: Range<usize>,
+    mut put: impl FnMut(usize, usize, &[f32]),
+) {
     let deep = left.depth.div_ceil(DEPTH);
     let mut sums = Sums([[0.0; BLOCK]; BLOCK]);
     let mut each = |multiply: &dyn Fn([&[Tile]; 2], [&[Tile]; 2], &mut Sums)| {
@@ -380,22 +400,21 @@ fn halves(tiles: &[Tile]) -> [&[Tile]; 2] {
 fn portable(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
     /// Rows that share a column's numbers.
     const ROWS: usize = 4;
-    let high = |pair: u32| f32::from_bits(pair & 0xffff_0000);
-    let low = |pair: u32| f32::from_bits(pair << 16);
     simd(
         #[inline(always)]
         || {
             for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
-                let (a, first) = (left[i * ROWS / LINES], i * ROWS % LINES);
+                let (a, top) = (left[i * ROWS / LINES], i * ROWS % LINES);
                 for (column, b) in right.iter().enumerate() {
                     let mut own = [[0f32; LINES]; ROWS];
                     for (a, b) in a.iter().zip(*b) {
                         for k in 0..LINES {
+                            let (first_of, second_of) = (b.0[k].map(first), b.0[k].map(second));
                             for row in 0..ROWS {
-                                let x = a.0[first + row][k];
+                                let x = a.0[top + row][k];
+                                let (x, y) = (first(x), second(x));
                                 for j in 0..LINES {
-                                    let sum = own[row][j] + high(x) * high(b.0[k][j]);
-                                    own[row][j] = sum + low(x) * low(b.0[k][j]);
+                                    own[row][j] = own[row][j] + y * second_of[j] + x * first_of[j];
                                 }
                             }
                         }
@@ -426,7 +445,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn multiply(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
         for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
-            let (a, first) = (left[i * ROWS / LINES], i * ROWS % LINES);
+            let (a, top) = (left[i * ROWS / LINES], i * ROWS % LINES);
             let mut own = [[_mm512_setzero_ps(); 2]; ROWS];
             for (a, (b, c)) in a.iter().zip(right[0].iter().zip(right[1])) {
                 for k in 0..LINES {
@@ -434,7 +453,7 @@ mod avx512 {
                     let columns: [__m512bh; 2] = unsafe { [transmute(b.0[k]), transmute(c.0[k])] };
                     for row in 0..ROWS {
                         // SAFETY: as above.
-                        let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(a.0[first + row][k].cast_signed())) };
+                        let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(a.0[top + row][k].cast_signed())) };
                         for column in 0..2 {
                             own[row][column] = _mm512_dpbf16_ps(own[row][column], x, columns[column]);
                         }
@@ -543,7 +562,9 @@ mod amx {
         }
     }
 
-    const _: () = assert!(size_of::<Sums>() == 4 * BLOCK * BLOCK && size_of::<Configuration>() == 64 && size_of::<Tile>() == 1024);
+    const _: () = assert!(
+        size_of::<Sums>() == 4 * BLOCK * BLOCK && size_of::<Configuration>() == 64 && size_of::<Tile>() == 1024
+    );
 
     impl Drop for Tiles {
         fn drop(&mut self) {

@@ -1,6 +1,6 @@
 //! The `decide` mode: many sessions, each with its keys and values kept, so that a decision costs only its new tokens.
 //!
-//! There is no gradient here, so adapters are merged into dense f32 weights once at the start.
+//! There is no gradient here, so adapters are merged into dense weights once at the start, f32 or bf16.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use crate::attention;
 use crate::base::{Base, Module, Shape};
+use crate::bf16::{Kernel, Right, Side};
 use crate::gradient::embed;
 use crate::head;
 use crate::kernels::{Rope, rms_norm};
-use crate::layer::{Norm, Pass, Saved, Scratch, Weights};
+use crate::layer::{Linear, Norm, Pass, Saved, Scratch, Weight, Weights};
 use crate::lora::Lora;
 use crate::qlora::Adapted;
 use crate::quantized::Matrix;
@@ -52,7 +53,13 @@ pub(crate) fn check_sessions(ids: &[u64], is_open: impl Fn(u64) -> bool) -> Resu
 /// A base whose linear maps were made dense, adapters included.
 struct Dense {
     base: Base,
-    linear: Vec<[Vec<f32>; 7]>,
+    linear: Vec<[Kept; 7]>,
+}
+
+/// A linear map, for products by its inputs alone.
+enum Kept {
+    Dense(Vec<f32>),
+    Bf16(Kernel, Right),
 }
 
 impl Weights for Dense {
@@ -60,8 +67,12 @@ impl Weights for Dense {
         &self.base.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.linear[layer][module as usize]
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, _: &'a mut Weight) -> Linear<'a> {
+        debug_assert_eq!(side, Side::Inputs);
+        match &self.linear[layer][module as usize] {
+            Kept::Dense(weight) => Linear::Dense(weight),
+            Kept::Bf16(kernel, weight) => Linear::Bf16(*kernel, weight),
+        }
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -107,16 +118,20 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Merges the adapter, if there is one, into the base. All work runs on `pool`.
-    pub fn new(base: Base, adapter: Option<(Lora, Vec<f32>)>, pool: rayon::ThreadPool) -> Self {
+    /// Merges the adapter, if there is one, into the base, whose maps are kept and multiplied with in bf16 if there is a kernel for that.
+    /// All work runs on `pool`.
+    pub fn new(base: Base, adapter: Option<(Lora, Vec<f32>)>, bf16: Option<Kernel>, pool: rayon::ThreadPool) -> Self {
         let (lora, parameters) =
             adapter.unwrap_or_else(|| (Lora::new(&base.shape, base.layers.len(), 1, 1.0, &[]), Vec::new()));
-        let adapted = Adapted { base: &base, lora: &lora, parameters: &parameters };
+        let adapted = Adapted { base: &base, lora: &lora, parameters: &parameters, bf16 };
         let dense = |layer| {
             Module::ALL.map(|module| {
-                let mut weight = Vec::new();
-                adapted.dense(layer, module, &mut weight);
-                weight
+                let mut weight = Weight::default();
+                adapted.linear(layer, module, Side::Inputs, &mut weight);
+                match bf16 {
+                    None => Kept::Dense(weight.dense),
+                    Some(kernel) => Kept::Bf16(kernel, weight.bf16),
+                }
             })
         };
         let linear = pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect());

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::attention::{self, Heads};
 use crate::base::{Module, Shape};
+use crate::bf16::{self, Kernel, Left, Right, Side};
 use crate::kernels::{
     Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, rms_norm_weight_gradient, swiglu,
     swiglu_backward,
@@ -18,11 +19,36 @@ pub trait Weights: Sync {
     /// The numbers that fix its shape.
     fn shape(&self) -> &Shape;
 
-    /// The dense weight of one linear map: `outputs × inputs`, row-major, possibly built in `scratch`.
-    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32];
+    /// The weight of one linear map as a product by this side reads it, possibly built in `scratch`.
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a>;
 
     /// The weight of one norm.
     fn norm(&self, norm: Norm) -> &[f32];
+}
+
+/// The weight of a linear map, `outputs × inputs`.
+pub enum Linear<'a> {
+    /// Row-major, for products in f32.
+    Dense(&'a [f32]),
+    /// Laid out for products in bf16 by this kernel.
+    Bf16(Kernel, &'a Right),
+}
+
+/// Where a weight is built.
+#[derive(Default)]
+pub struct Weight {
+    /// Dense, or as much of it as is dense at a time.
+    pub dense: Vec<f32>,
+    /// Rounded and laid out.
+    pub bf16: Right,
+}
+
+/// Buffers of products with weights.
+#[derive(Default)]
+pub struct Products {
+    weight: Weight,
+    /// What a weight is multiplied with, rounded and laid out.
+    left: Left,
 }
 
 /// Weights in training: where their gradients go. All gradients are added to one flat vector.
@@ -81,7 +107,7 @@ pub struct Saved {
 /// Buffers that live from layer to layer, so that a step allocates nothing.
 #[derive(Default)]
 pub struct Scratch {
-    weight: Vec<f32>,
+    products: Products,
     low_rank: Vec<f32>,
     /// A norm's output, then its gradient.
     normed: Vec<f32>,
@@ -106,12 +132,32 @@ pub struct Pass<'a, W> {
 }
 
 impl<W: Weights> Pass<'_, W> {
-    /// `y (+)= x·Wᵀ`.
-    pub fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
-        let (outputs, inputs) = self.weights.shape().of(module);
-        let n = x.len() / inputs;
-        let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
-        matmul(ViewMut::new(y, n, outputs), write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
+    /// `y (+)= x·Wᵀ` for linear maps of one input.
+    pub fn linear<const N: usize>(
+        &self,
+        layer: usize,
+        x: &[f32],
+        maps: [(Module, &mut [f32]); N],
+        write: Write,
+        scratch: &mut Products,
+    ) {
+        let Products { weight, left } = scratch;
+        for (i, (module, y)) in maps.into_iter().enumerate() {
+            let (outputs, inputs) = self.weights.shape().of(module);
+            let n = x.len() / inputs;
+            match self.weights.linear(layer, module, Side::Inputs, weight) {
+                Linear::Dense(weight) => {
+                    let weight = View::new(weight, outputs, inputs);
+                    matmul(ViewMut::new(y, n, outputs), write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
+                }
+                Linear::Bf16(kernel, weight) => {
+                    if i == 0 {
+                        left.pack(x, inputs);
+                    }
+                    bf16::product(kernel, y, write, left, weight, self.threads);
+                }
+            }
+        }
     }
 
     /// From `saved.x` to the next layer's input in `out`, filling `saved`. `attend` turns `q`, `k`, `v` into `attended` and `lse`.
@@ -128,29 +174,29 @@ impl<W: Weights> Pass<'_, W> {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let heads = shape.heads;
-        let Scratch { weight, normed, wide, scores, .. } = scratch;
+        let Scratch { products, normed, wide, scores, .. } = scratch;
         saved.resize(n, heads, shape.hidden, shape.ffn);
         normed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
 
         rms_norm(&saved.x, norm(Norm::Attention(layer)), shape.eps, normed, &mut saved.attn_inverse);
-        self.linear(layer, Module::QProj, normed, &mut saved.q, Write::Set, weight);
-        self.linear(layer, Module::KProj, normed, &mut saved.k, Write::Set, weight);
-        self.linear(layer, Module::VProj, normed, &mut saved.v, Write::Set, weight);
+        let maps: [(_, &mut [f32]); 3] =
+            [(Module::QProj, &mut saved.q), (Module::KProj, &mut saved.k), (Module::VProj, &mut saved.v)];
+        self.linear(layer, normed, maps, Write::Set, products);
         self.rope.rotate(&mut saved.q, positions, 1.0);
         self.rope.rotate(&mut saved.k, positions, 1.0);
         attend(saved, scores);
         saved.middle.copy_from_slice(&saved.x);
-        self.linear(layer, Module::OProj, &saved.attended, &mut saved.middle, Write::Add, weight);
+        self.linear(layer, &saved.attended, [(Module::OProj, &mut saved.middle)], Write::Add, products);
 
         rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), shape.eps, normed, &mut saved.ffn_inverse);
-        self.linear(layer, Module::GateProj, normed, &mut saved.gate, Write::Set, weight);
-        self.linear(layer, Module::UpProj, normed, &mut saved.up, Write::Set, weight);
+        let maps: [(_, &mut [f32]); 2] = [(Module::GateProj, &mut saved.gate), (Module::UpProj, &mut saved.up)];
+        self.linear(layer, normed, maps, Write::Set, products);
         if let Some(out) = out {
             swiglu(&saved.gate, &saved.up, wide);
             out.clear();
             out.extend_from_slice(&saved.middle);
-            self.linear(layer, Module::DownProj, wide, out, Write::Add, weight);
+            self.linear(layer, wide, [(Module::DownProj, out)], Write::Add, products);
         }
     }
 }
@@ -180,12 +226,21 @@ impl<W: Trained> Pass<'_, W> {
         dy: &[f32],
         dx: &mut [f32],
         write: Write,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Products,
     ) {
         let (outputs, inputs) = self.weights.shape().of(module);
         let n = dy.len() / outputs;
-        let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
-        matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
+        let Products { weight, left } = scratch;
+        match self.weights.linear(layer, module, Side::Outputs, weight) {
+            Linear::Dense(weight) => {
+                let weight = View::new(weight, outputs, inputs);
+                matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
+            }
+            Linear::Bf16(kernel, weight) => {
+                left.pack(dy, outputs);
+                bf16::product(kernel, dx, write, left, weight, self.threads);
+            }
+        }
     }
 
     /// Turns `d`, the gradient at the layer's output, into the one at its input, and adds the trained weights' gradients. Uses up
@@ -205,7 +260,7 @@ impl<W: Trained> Pass<'_, W> {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
-        let Scratch { weight, low_rank, normed, dnormed, wide, dq, dk, dv, scores } = scratch;
+        let Scratch { products, low_rank, normed, dnormed, wide, dq, dk, dv, scores } = scratch;
         let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
             self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
@@ -214,14 +269,14 @@ impl<W: Trained> Pass<'_, W> {
         wide.resize(n * shape.ffn, 0.0);
 
         // Feed-forward block: swiglu_backward leaves its own gradients in `gate` and `up`, and down's input in `wide`.
-        self.input_gradient(layer, Module::DownProj, d, wide, Write::Set, weight);
+        self.input_gradient(layer, Module::DownProj, d, wide, Write::Set, products);
         swiglu_backward(&mut saved.gate, &mut saved.up, wide);
         learn(Module::DownProj, wide, d, gradients);
         rms_norm_again(&saved.middle, norm(feed_forward), &saved.ffn_inverse, normed);
         learn(Module::GateProj, normed, &saved.gate, gradients);
         learn(Module::UpProj, normed, &saved.up, gradients);
-        self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, weight);
-        self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, weight);
+        self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, products);
+        self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, products);
         if let Some(part) = self.weights.norm_part(feed_forward, gradients) {
             rms_norm_weight_gradient(&saved.middle, &saved.ffn_inverse, dnormed, part);
         }
@@ -231,7 +286,7 @@ impl<W: Trained> Pass<'_, W> {
         learn(Module::OProj, &saved.attended, d, gradients);
         let dattended = &mut saved.middle;
         dattended.resize(saved.attended.len(), 0.0);
-        self.input_gradient(layer, Module::OProj, d, dattended, Write::Set, weight);
+        self.input_gradient(layer, Module::OProj, d, dattended, Write::Set, products);
         dq.resize(saved.q.len(), 0.0);
         dk.resize(saved.k.len(), 0.0);
         dv.resize(saved.v.len(), 0.0);
@@ -254,9 +309,9 @@ impl<W: Trained> Pass<'_, W> {
         learn(Module::KProj, normed, dk, gradients);
         learn(Module::VProj, normed, dv, gradients);
         if layer > 0 || W::EMBEDDING {
-            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, weight);
-            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, weight);
-            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, weight);
+            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, products);
+            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, products);
+            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, products);
             if let Some(part) = self.weights.norm_part(attention, gradients) {
                 rms_norm_weight_gradient(&saved.x, &saved.attn_inverse, dnormed, part);
             }

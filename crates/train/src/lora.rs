@@ -84,14 +84,15 @@ impl Lora {
         parameters
     }
 
-    /// `weight += scale · B·A`.
+    /// `weight += scale · B·A`, for some rows of the weight.
     ///
     /// Adding the product to the weight, which is made dense for the matrix product anyhow, costs `r / rows` of that product;
     /// `x·Aᵀ·Bᵀ` beside it would cost several per cent in thin, slow products. The derivatives are the same.
-    pub fn merge(&self, pair: &Pair, parameters: &[f32], weight: &mut [f32]) {
+    pub fn merge(&self, pair: &Pair, parameters: &[f32], rows: Range<usize>, weight: &mut [f32]) {
         let a = View::new(&parameters[pair.a.clone()], self.r, pair.inputs);
-        let b = View::new(&parameters[pair.b.clone()], pair.outputs, self.r);
-        matmul(ViewMut::new(weight, pair.outputs, pair.inputs), Write::Add, self.scale, b, a, 1);
+        let b = &parameters[pair.b.clone()][rows.start * self.r..rows.end * self.r];
+        let dst = ViewMut::new(weight, rows.len(), pair.inputs);
+        matmul(dst, Write::Add, self.scale, View::new(b, rows.len(), self.r), a, 1);
     }
 
     /// Adds the gradients at A and B of `y = x·(W + scale·B·A)ᵀ`, given `x` (`n × inputs`) and the gradient at `y`

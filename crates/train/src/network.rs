@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use crate::attention::Heads;
 use crate::base::{Base, Layer, Module, Shape};
+use crate::bf16::Side;
 use crate::config::LlamaConfig;
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
 use crate::kernels::{View, ViewMut, Write, matmul};
-use crate::layer::{Norm, Trained, Weights};
+use crate::layer::{Linear, Norm, Trained, Weight, Weights};
 use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
 use crate::quantized::{Matrix, Quantized};
@@ -127,8 +128,8 @@ impl Weights for Dense<'_> {
         &self.network.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.parameters[self.network.linear(layer, module)]
+    fn linear<'a>(&'a self, layer: usize, module: Module, _: Side, _: &'a mut Weight) -> Linear<'a> {
+        Linear::Dense(&self.parameters[self.network.linear(layer, module)])
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {

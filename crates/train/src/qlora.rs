@@ -1,12 +1,15 @@
 //! `QLoRA`: low-rank adapters in training over a frozen, quantised base.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use crate::base::{Base, Module, Shape};
+use crate::bf16::{Kernel, Side};
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
-use crate::layer::{Norm, Trained, Weights};
+use crate::layer::{Linear, Norm, Trained, Weight, Weights};
 use crate::learner::Learner;
 use crate::lora::Lora;
 use crate::quantized::Matrix;
@@ -20,6 +23,8 @@ pub struct Adapted<'a> {
     pub lora: &'a Lora,
     /// The adapters' parameters.
     pub parameters: &'a [f32],
+    /// What multiplies with the frozen maps in bf16; without it they are multiplied with in f32.
+    pub bf16: Option<Kernel>,
 }
 
 impl Weights for Adapted<'_> {
@@ -27,12 +32,25 @@ impl Weights for Adapted<'_> {
         &self.base.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        self.base.layers[layer].linear[module as usize].dequantize_into(scratch);
-        if let Some(pair) = self.lora.pair(layer, module) {
-            self.lora.merge(pair, self.parameters, scratch);
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a> {
+        let frozen = &self.base.layers[layer].linear[module as usize];
+        let pair = self.lora.pair(layer, module);
+        let decode = |rows: Range<usize>, out: &mut [f32]| {
+            frozen.dequantize_rows(rows.clone(), out);
+            if let Some(pair) = pair {
+                self.lora.merge(pair, self.parameters, rows, out);
+            }
+        };
+        let (rows, cols) = (frozen.rows(), frozen.cols());
+        let Weight { dense, bf16 } = scratch;
+        if let Some(kernel) = self.bf16 {
+            bf16.pack(side, (rows, cols), dense, decode);
+            Linear::Bf16(kernel, bf16)
+        } else {
+            dense.resize(rows * cols, 0.0);
+            decode(0..rows, dense);
+            Linear::Dense(dense)
         }
-        scratch
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -69,6 +87,8 @@ pub struct Qlora<'a> {
     pub base: &'a Base,
     /// The adapters' layout.
     pub lora: &'a Lora,
+    /// What multiplies with the frozen maps in bf16; without it they are multiplied with in f32.
+    pub bf16: Option<Kernel>,
 }
 
 impl Model for Qlora<'_> {
@@ -82,7 +102,7 @@ impl Model for Qlora<'_> {
     }
 
     fn at<'p>(&'p self, parameters: &'p [f32]) -> Adapted<'p> {
-        Adapted { base: self.base, lora: self.lora, parameters }
+        Adapted { base: self.base, lora: self.lora, parameters, bf16: self.bf16 }
     }
 
     fn layers(&self) -> usize {
@@ -129,8 +149,12 @@ impl Learner for Adapters<'_> {
         self.trainer.loss_and_gradient(parameters, examples, gradient)
     }
 
+    fn kernel(&self) -> Option<Kernel> {
+        self.trainer.model().bf16
+    }
+
     fn necessary_flops(&self, examples: &[&Example]) -> f64 {
-        let Qlora { base, lora } = self.trainer.model();
+        let Qlora { base, lora, .. } = self.trainer.model();
         work::necessary_flops(&base.shape, base.layers.len(), lora, examples)
     }
 

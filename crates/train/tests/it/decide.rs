@@ -25,7 +25,7 @@ fn adapter(toy: &Toy) -> (Lora, Vec<f32>) {
 
 fn decider(toy: &Toy, threads: usize) -> Decider {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Decider::new(toy.base(), Some(adapter(toy)), pool)
+    Decider::new(toy.base(), Some(adapter(toy)), None, pool)
 }
 
 const CANDIDATES: [u32; 4] = [0, 5, 17, 47];
@@ -83,7 +83,7 @@ fn batched_equals_single() {
 fn merged_equals_training_forward() {
     let toy = Toy::new();
     let (base, (lora, parameters)) = (toy.base(), adapter(&toy));
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let mut decider = decider(&toy, 2);
     for length in [2, 13, 70] {
         let context = ids(length as u64, length);

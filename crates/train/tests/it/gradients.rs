@@ -28,7 +28,7 @@ fn every_adapter_matrix_matches_finite_differences() {
     let (lora, parameters) = setting(&base, &Module::ALL);
     let examples = examples(5, 2);
     let batch: Vec<&Example> = examples.iter().collect();
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let (_, gradient) = loss(&trainer, &parameters, &batch);
     for pair in lora.pairs() {
         for (which, at) in [("A", &pair.a), ("B", &pair.b)] {
@@ -56,8 +56,8 @@ fn checkpointing_changes_no_bit() {
     let (lora, parameters) = setting(&base, &Module::ALL);
     let examples = examples(9, 4);
     let batch: Vec<&Example> = examples.iter().collect();
-    let kept = loss(&Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false), &parameters, &batch);
-    let again = loss(&Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, true), &parameters, &batch);
+    let kept = loss(&Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false), &parameters, &batch);
+    let again = loss(&Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, true), &parameters, &batch);
     assert_eq!(kept, again);
 }
 
@@ -70,7 +70,7 @@ fn threads_change_no_bit() {
     let batch: Vec<&Example> = examples.iter().collect();
     let with = |threads: usize, rounds: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+        let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
         let run = || (0..rounds).map(|_| loss(&trainer, &parameters, &batch)).last().unwrap();
         pool.install(run)
     };
@@ -82,7 +82,7 @@ fn threads_change_no_bit() {
 fn a_batch_is_the_sum_of_its_examples() {
     let base = Toy::new().base();
     let (lora, parameters) = setting(&base, &Module::ALL);
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let examples = examples(6, 6);
     let batch: Vec<&Example> = examples.iter().collect();
     let (together, gradient) = loss(&trainer, &parameters, &batch);
@@ -119,9 +119,9 @@ fn a_subset_of_targets_gets_the_same_gradients() {
     let examples = examples(5, 7);
     let batch: Vec<&Example> = examples.iter().collect();
     let (loss_all, gradient_all) =
-        loss(&Trainer::new(Qlora { base: &base, lora: &all }, CONTEXT, false), &parameters, &batch);
+        loss(&Trainer::new(Qlora { base: &base, lora: &all, bf16: None }, CONTEXT, false), &parameters, &batch);
     let (loss_some, gradient_some) =
-        loss(&Trainer::new(Qlora { base: &base, lora: &some }, CONTEXT, false), &fewer, &batch);
+        loss(&Trainer::new(Qlora { base: &base, lora: &some, bf16: None }, CONTEXT, false), &fewer, &batch);
     assert!((loss_all - loss_some).abs() < 1e-6);
     for (to, from) in some.pairs().iter().flat_map(shared) {
         assert_close(&gradient_some[to], &gradient_all[from], 1e-5);

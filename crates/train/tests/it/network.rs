@@ -91,7 +91,7 @@ fn the_decider_s_log_probabilities_are_hugging_face_s() {
     let reference = reference();
     let (network, parameters) = setting();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let mut decider = Decider::new(network.base(&parameters, String::new()), None, pool);
+    let mut decider = Decider::new(network.base(&parameters, String::new()), None, None, pool);
     let all: Vec<u32> = (0..11).collect();
     for (ids, expected) in reference.sequences.iter().zip(&reference.logprobs) {
         let prefixes: Vec<Vec<u32>> = (1..=ids.len()).map(|n| ids[..n].to_vec()).collect();

@@ -43,7 +43,7 @@ fn logits_match_the_reference() {
     // The trainer: the loss over all positions is minus the sum of the next tokens' log-probabilities.
     let lora = Lora::new(&base.shape, base.layers.len(), 16, 32.0, &Module::ALL);
     assert_eq!(lora.parameters(), 4_884_480);
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, 300, true);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, 300, true);
     let parameters = lora.initial(0);
     for sequence in &reference.sequences {
         let labels = sequence.ids.iter().map(|&id| Some(id)).collect();
@@ -56,7 +56,7 @@ fn logits_match_the_reference() {
 
     // The decider: whole contexts, and the shorter sequences again token by token.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let mut decider = Decider::new(base, None, pool);
+    let mut decider = Decider::new(base, None, None, pool);
     for sequence in &reference.sequences {
         let total = *sequence.log_sum_exp.last().unwrap();
         let (_, rows) = decider.open(std::slice::from_ref(&sequence.ids), &sequence.last_top_ids).unwrap();

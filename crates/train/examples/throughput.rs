@@ -1,6 +1,6 @@
 //! How fast the trainer and the decider run on this machine, and what bounds them.
 //!
-//! `TIRESIAS_SMOLLM2=… cargo run --release -p tiresias-train --example throughput -- [--threads 2] [--arithmetic f32,amx,avx512]`
+//! `TIRESIAS_SMOLLM2=… cargo run --release -p tiresias-train --example throughput -- [--threads 2] [--arithmetic f32,amx,avx512] [--rounds 5]`
 //!
 //! Rates are the best of a few rounds, by the clock and by the processor's time: on a busy machine the second one means more. Arithmetics
 //! take turns in each round, so that the machine's moods meet all of them. bf16 goes by its kernels' names.
@@ -20,7 +20,7 @@ use tiresias_train::work;
 
 fn main() {
     let model = std::env::var_os("TIRESIAS_SMOLLM2").expect("TIRESIAS_SMOLLM2 names the base model");
-    let Arguments { threads, arithmetic } = Arguments::parse();
+    let Arguments { threads, arithmetic, rounds } = Arguments::parse();
     let kernel = |name: &String| (name != "f32").then(|| name.parse::<Kernel>().expect("f32 or a kernel"));
     let arithmetics: Vec<Option<Kernel>> = arithmetic.iter().map(kernel).collect();
     let name = |bf16: Option<Kernel>| bf16.map_or("f32", Kernel::name);
@@ -45,9 +45,11 @@ fn main() {
             let trainers: Vec<_> = arithmetics.iter().map(trainer).collect();
             let mut gradient = Vec::new();
             let mut rates: Vec<Rate> = arithmetics.iter().map(|_| Rate::default()).collect();
-            for _ in 0..5 {
+            for _ in 0..rounds {
                 for (trainer, rate) in trainers.iter().zip(&mut rates) {
-                    rate.measure(2000, || drop(trainer.loss_and_gradient(&parameters, &batch, &mut gradient)));
+                    rate.measure(2000, || {
+                        trainer.loss_and_gradient(&parameters, &batch, &mut gradient);
+                    });
                 }
             }
             for (rate, &bf16) in rates.iter().zip(&arithmetics) {
@@ -83,6 +85,8 @@ fn main() {
 struct Arguments {
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     #[arg(long, value_delimiter = ',', default_value = "f32")]
     arithmetic: Vec<String>,
 }

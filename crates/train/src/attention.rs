@@ -4,7 +4,8 @@
 //! is one block high. The forward pass keeps the log-sum-exp of every score row, from which the backward pass rebuilds the
 //! probabilities (Dao et al. 2022).
 
-use crate::kernels::{View, ViewMut, Write, dot, matmul, simd, softmax_row, softmax_row_backward};
+use crate::bf16::Multiplier;
+use crate::kernels::{View, ViewMut, Write, dot, simd, softmax_row, softmax_row_backward};
 
 /// Query rows of one block: high enough for the matrix kernel, low enough to skip most of what is masked.
 const BLOCK: usize = 64;
@@ -36,36 +37,40 @@ impl Heads {
     }
 }
 
+/// Buffers of attention.
+#[derive(Default)]
+pub struct Scratch {
+    /// A block of scores, then of probabilities.
+    p: Vec<f32>,
+    /// The gradient at a block of scores.
+    ds: Vec<f32>,
+    /// What the products are computed by.
+    pub multiplier: Multiplier,
+}
+
 /// `out = softmax(q·kᵀ/√dim)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
 /// `total × kv_heads·dim`, and query `i` sees keys `0..=total - n + i`. Fills `lse` (`n × heads`) with log-sum-exps of scores.
-pub fn forward(
-    shape: Heads,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    out: &mut [f32],
-    lse: &mut [f32],
-    scratch: &mut Vec<f32>,
-) {
+pub fn forward(shape: Heads, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32], lse: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let (n, total) = (q.len() / qw, k.len() / kw);
+    let Scratch { p, multiplier, .. } = scratch;
     for head in 0..shape.heads {
         let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
         for start in (0..n).step_by(BLOCK) {
             let rows = BLOCK.min(n - start);
             let keys = total - n + start + rows;
-            scratch.resize(rows * keys, 0.0);
+            p.resize(rows * keys, 0.0);
             let queries = View::strided(&q[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&k[kc..], keys, dim, kw);
-            matmul(ViewMut::new(scratch, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
-            for (i, row) in scratch.chunks_exact_mut(keys).enumerate() {
+            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
+            for (i, row) in p.chunks_exact_mut(keys).enumerate() {
                 let (seen, masked) = row.split_at_mut(keys - rows + i + 1);
                 lse[(start + i) * shape.heads + head] = softmax_row(seen);
                 masked.fill(0.0);
             }
             let v = View::strided(&v[kc..], keys, dim, kw);
             let out = ViewMut::strided(&mut out[start * qw + qc..], rows, dim, qw);
-            matmul(out, Write::Set, 1.0, View::new(scratch, rows, keys), v, 1);
+            multiplier.matmul(out, Write::Set, 1.0, View::new(p, rows, keys), v);
         }
     }
 }
@@ -87,17 +92,10 @@ pub struct Backward<'a> {
 }
 
 /// Gradients at `q`, `k` and `v` of one whole sequence (`n = total`). All three are overwritten.
-pub fn backward(
-    shape: Heads,
-    saved: &Backward,
-    dq: &mut [f32],
-    dk: &mut [f32],
-    dv: &mut [f32],
-    scratch: &mut [Vec<f32>; 2],
-) {
+pub fn backward(shape: Heads, saved: &Backward, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let n = saved.q.len() / qw;
-    let [p, ds] = scratch;
+    let Scratch { p, ds, multiplier } = scratch;
     dk.fill(0.0);
     dv.fill(0.0);
     for head in 0..shape.heads {
@@ -111,8 +109,8 @@ pub fn backward(
             let dout = View::strided(&saved.dout[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&saved.k[kc..], keys, dim, kw);
             let v = View::strided(&saved.v[kc..], keys, dim, kw);
-            matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
-            matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t(), 1);
+            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
+            multiplier.matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t());
             for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
                 let at = (start + i) * qw + qc..(start + i) * qw + qc + dim;
                 let delta = simd(
@@ -126,9 +124,9 @@ pub fn backward(
                 ds[seen..].fill(0.0);
             }
             let (p, ds) = (View::new(p, rows, keys), View::new(ds, rows, keys));
-            matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k, 1);
-            matmul(ViewMut::strided(&mut dk[kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries, 1);
-            matmul(ViewMut::strided(&mut dv[kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout, 1);
+            multiplier.matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k);
+            multiplier.matmul(ViewMut::strided(&mut dk[kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries);
+            multiplier.matmul(ViewMut::strided(&mut dv[kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout);
         }
     }
 }

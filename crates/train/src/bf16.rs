@@ -20,7 +20,7 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
-use crate::kernels::{Write, simd};
+use crate::kernels::{View, ViewMut, Write, matmul, simd};
 
 /// Lines of a tile, and pairs of a line.
 const LINES: usize = 16;
@@ -164,7 +164,49 @@ fn across(upper: &[f32], lower: &[f32], line: &mut [u32; LINES]) {
     }
 }
 
-/// The row-major left operand of a product, `rows × depth`.
+/// The tile of a `lines × depth` matrix that begins at this line and depth, with its lines as lines, or with its pairs as lines. One of its
+/// strides must be 1.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn tile(matrix: View, line: usize, depth: usize, pairs_as_lines: bool) -> Tile {
+    let View { data, rows: lines, cols: all, row_stride, col_stride } = matrix;
+    let mut tile = ZERO;
+    let along_depth = col_stride == 1;
+    if along_depth {
+        for (i, pairs) in tile.0.iter_mut().enumerate().take(lines.saturating_sub(line)) {
+            along(&data[(line + i) * row_stride + depth..][..DEPTH.min(all - depth)], pairs);
+        }
+    } else {
+        let width = LINES.min(lines.saturating_sub(line));
+        for (i, pairs) in tile.0.iter_mut().enumerate().take((all - depth).div_ceil(2)) {
+            let at = |i: usize| if i < all { &data[i * col_stride + line.min(lines)..][..width] } else { &[] };
+            across(at(depth + 2 * i), at(depth + 2 * i + 1), pairs);
+        }
+    }
+    if along_depth == pairs_as_lines { transposed(&tile) } else { tile }
+}
+
+/// All tiles of a `lines × depth` matrix, line by line of tiles.
+fn fill(tiles: &mut Vec<Tile>, matrix: View, pairs_as_lines: bool) {
+    assert!(
+        matrix.row_stride == 1 || matrix.col_stride == 1,
+        "numbers of a line or of a column must follow each other"
+    );
+    let deep = matrix.cols.div_ceil(DEPTH);
+    tiles.resize(matrix.rows.next_multiple_of(BLOCK) / LINES * deep, ZERO);
+    simd(
+        #[inline(always)]
+        || {
+            for (i, tiles) in tiles.chunks_exact_mut(deep.max(1)).enumerate() {
+                for (k, to) in tiles.iter_mut().enumerate() {
+                    *to = tile(matrix, i * LINES, k * DEPTH, pairs_as_lines);
+                }
+            }
+        },
+    );
+}
+
+/// The left operand of a product, `rows × depth`.
 #[derive(Default)]
 pub struct Left {
     rows: usize,
@@ -174,25 +216,10 @@ pub struct Left {
 }
 
 impl Left {
-    /// Takes over rows of `depth` numbers.
-    pub fn pack(&mut self, values: &[f32], depth: usize) {
-        let deep = depth.div_ceil(DEPTH);
-        (self.rows, self.depth) = (values.len() / depth, depth);
-        self.tiles.resize(self.rows.next_multiple_of(BLOCK) / LINES * deep, ZERO);
-        simd(
-            #[inline(always)]
-            || {
-                let mut rows = values.chunks_exact(depth);
-                for tiles in self.tiles.chunks_exact_mut(deep) {
-                    for i in 0..LINES {
-                        let row = rows.next().unwrap_or_default();
-                        for (at, tile) in tiles.iter_mut().enumerate() {
-                            along(row.get(at * DEPTH..).unwrap_or_default(), &mut tile.0[i]);
-                        }
-                    }
-                }
-            },
-        );
+    /// Takes over a matrix.
+    pub fn pack(&mut self, matrix: View) {
+        (self.rows, self.depth) = (matrix.rows, matrix.cols);
+        fill(&mut self.tiles, matrix, false);
     }
 }
 
@@ -208,7 +235,7 @@ pub enum Side {
 /// Rows of a weight that are laid out together: whole tiles whichever way they lie.
 const BAND: usize = DEPTH;
 
-/// The right operand of a product, `depth × columns`: a weight.
+/// The right operand of a product, `depth × columns`.
 #[derive(Default)]
 pub struct Right {
     depth: usize,
@@ -218,9 +245,15 @@ pub struct Right {
 }
 
 impl Right {
+    /// Takes over a matrix.
+    pub fn pack(&mut self, matrix: View) {
+        (self.depth, self.columns) = (matrix.rows, matrix.cols);
+        fill(&mut self.tiles, matrix.t(), true);
+    }
+
     /// Takes over a weight of `rows × cols` numbers, of which `decode` writes the rows it is asked for into `band`, a few at a time, so that
     /// they are still in the cache when they are rounded.
-    pub fn pack(
+    pub fn pack_weight(
         &mut self,
         side: Side,
         (rows, cols): (usize, usize),
@@ -230,56 +263,32 @@ impl Right {
         (self.depth, self.columns) = if side == Side::Inputs { (cols, rows) } else { (rows, cols) };
         let deep = self.depth.div_ceil(DEPTH);
         self.tiles.resize(self.columns.next_multiple_of(BLOCK) / LINES * deep, ZERO);
-        for start in (0..rows.next_multiple_of(BAND)).step_by(BAND) {
+        for start in (0..rows).step_by(BAND) {
             let taken = start..(start + BAND).min(rows);
-            band.resize(taken.len() * cols, 0.0);
+            let count = taken.len();
+            band.resize(count * cols, 0.0);
             decode(taken, band);
-            match side {
-                Side::Inputs => self.put_columns(start / LINES, band),
-                Side::Outputs => self.put_depth(start / DEPTH, band),
-            }
-        }
-    }
-
-    /// A band's rows become two columns of tiles.
-    fn put_columns(&mut self, at: usize, band: &[f32]) {
-        let (depth, deep) = (self.depth, self.depth.div_ceil(DEPTH));
-        let tiles = &mut self.tiles[at * deep..(at + BAND / LINES) * deep];
-        simd(
-            #[inline(always)]
-            || {
-                for (half, tiles) in tiles.chunks_exact_mut(deep).enumerate() {
-                    for (at, tile) in tiles.iter_mut().enumerate() {
-                        let mut lines = ZERO;
-                        for (i, line) in lines.0.iter_mut().enumerate() {
-                            let row = (half * LINES + i) * depth;
-                            let numbers = band.get(row..row + depth).unwrap_or_default();
-                            along(&numbers[(at * DEPTH).min(numbers.len())..], line);
+            let band = View::new(band, count, cols);
+            simd(
+                #[inline(always)]
+                || match side {
+                    // The band's rows become two columns of tiles, or a part of every one.
+                    Side::Inputs => {
+                        let columns = &mut self.tiles[start / LINES * deep..][..BAND / LINES * deep];
+                        for (i, tiles) in columns.chunks_exact_mut(deep).enumerate() {
+                            for (k, to) in tiles.iter_mut().enumerate() {
+                                *to = tile(band, i * LINES, k * DEPTH, true);
+                            }
                         }
-                        *tile = transposed(&lines);
                     }
-                }
-            },
-        );
-    }
-
-    /// A band's rows become a part of every column of tiles.
-    fn put_depth(&mut self, at: usize, band: &[f32]) {
-        let (columns, deep) = (self.columns, self.depth.div_ceil(DEPTH));
-        simd(
-            #[inline(always)]
-            || {
-                for (column, tiles) in self.tiles.chunks_exact_mut(deep).enumerate() {
-                    for (i, line) in tiles[at].0.iter_mut().enumerate() {
-                        let row = |i: usize| {
-                            let row = band.get(i * columns..(i + 1) * columns).unwrap_or_default();
-                            &row[(column * LINES).min(row.len())..]
-                        };
-                        across(row(2 * i), row(2 * i + 1), line);
+                    Side::Outputs => {
+                        for (i, tiles) in self.tiles.chunks_exact_mut(deep).enumerate() {
+                            tiles[start / DEPTH] = tile(band.t(), i * LINES, 0, true);
+                        }
                     }
-                }
-            },
-        );
+                },
+            );
+        }
     }
 
     /// Bytes in memory.
@@ -315,68 +324,77 @@ fn exchanged<const APART: usize>(tile: Tile) -> Tile {
 #[repr(C, align(64))]
 struct Sums([[f32; BLOCK]; BLOCK]);
 
-/// `dst (+)= left · right`, on one thread, or on the current rayon pool if `threads > 1`.
-pub fn product(kernel: Kernel, dst: &mut [f32], write: Write, left: &Left, right: &Right, threads: usize) {
+/// Multiplies in f32, or in bf16 by a kernel; keeps its buffers.
+#[derive(Default)]
+pub struct Multiplier {
+    /// In bf16 by this.
+    pub kernel: Option<Kernel>,
+    left: Left,
+    right: Right,
+}
+
+impl Multiplier {
+    /// `dst (+)= scale · lhs · rhs`, on this thread.
+    pub fn matmul(&mut self, dst: ViewMut, write: Write, scale: f32, lhs: View, rhs: View) {
+        let Some(kernel) = self.kernel else { return matmul(dst, write, scale, lhs, rhs, 1) };
+        self.left.pack(lhs);
+        self.right.pack(rhs);
+        product(kernel, dst, write, scale, &self.left, &self.right, 1);
+    }
+}
+
+/// `dst (+)= scale · left · right`, on one thread, or on the current rayon pool if `threads > 1`.
+pub fn product(kernel: Kernel, dst: ViewMut, write: Write, scale: f32, left: &Left, right: &Right, threads: usize) {
     let (rows, columns) = (left.rows, right.columns);
-    assert!(dst.len() == rows * columns && left.depth == right.depth, "matrix shapes differ");
+    assert!(dst.rows == rows && dst.cols == columns && left.depth == right.depth, "matrix shapes differ");
     let blocks = columns.div_ceil(BLOCK);
-    if threads <= 1 || blocks == 1 {
-        return blocks_of(kernel, left, right, 0..blocks, |row, at, sums| {
-            store(&mut dst[row * columns + at..], write, sums)
-        });
+    if threads <= 1 || blocks <= 1 {
+        return multiply(kernel, left, right, 0..blocks, dst, write, scale);
     }
     // Threads share the columns, because the rows may be few.
     let parts: Vec<Range<usize>> = (0..threads).map(|i| i * blocks / threads..(i + 1) * blocks / threads).collect();
+    let width = |part: &Range<usize>| (part.end * BLOCK).min(columns) - part.start * BLOCK;
     let done: Vec<Vec<f32>> = parts
         .par_iter()
         .map(|part| {
-            let width = (part.end * BLOCK).min(columns) - (part.start * BLOCK).min(columns);
-            let mut own = vec![0.0; rows * width];
-            blocks_of(kernel, left, right, part.clone(), |row, at, sums| {
-                store(&mut own[row * width + at - part.start * BLOCK..], Write::Set, sums);
-            });
+            let mut own = vec![0.0; rows * width(part)];
+            let dst = ViewMut::new(&mut own, rows, width(part));
+            multiply(kernel, left, right, part.clone(), dst, Write::Set, scale);
             own
         })
         .collect();
     for (part, own) in parts.iter().zip(done).filter(|(part, _)| !part.is_empty()) {
-        let width = own.len() / rows.max(1);
-        for (row, own) in own.chunks_exact(width).enumerate() {
-            store(&mut dst[row * columns + part.start * BLOCK..], write, own);
+        for (dst, own) in dst.data.chunks_mut(dst.row_stride).zip(own.chunks_exact(width(part))) {
+            put(&mut dst[part.start * BLOCK..][..own.len()], write, 1.0, own);
         }
     }
 }
 
-/// Writes one row's sums.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn store(dst: &mut [f32], write: Write, sums: &[f32]) {
-    let pairs = dst.iter_mut().zip(sums);
+fn put(dst: &mut [f32], write: Write, scale: f32, sums: &[f32]) {
     match write {
-        Write::Set => pairs.for_each(|(dst, sum)| *dst = *sum),
-        Write::Add => pairs.for_each(|(dst, sum)| *dst += sum),
+        Write::Set => dst.iter_mut().zip(sums).for_each(|(dst, sum)| *dst = sum * scale),
+        Write::Add => dst.iter_mut().zip(sums).for_each(|(dst, sum)| *dst += sum * scale),
     }
 }
 
-/// Computes some blocks of columns, and hands over each row of each block with its place.
-fn blocks_of(
-    kernel: Kernel,
-    left: &Left,
-    right: &Right,
-    blocks: Range<usize>,
-    mut put: impl FnMut(usize, usize, &[f32]),
-) {
+/// Some blocks of columns of a product, into a matrix of these columns alone.
+fn multiply(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, dst: ViewMut, write: Write, scale: f32) {
     let deep = left.depth.div_ceil(DEPTH);
+    if blocks.is_empty() || deep == 0 {
+        return;
+    }
     let mut sums = Sums([[0.0; BLOCK]; BLOCK]);
     let mut each = |multiply: &dyn Fn([&[Tile]; 2], [&[Tile]; 2], &mut Sums)| {
         for panel in blocks.clone().step_by(PANEL) {
-            for (i, a) in left.tiles.chunks_exact(2 * deep).enumerate() {
-                let top = i * BLOCK;
+            let rows = dst.data.chunks_mut(BLOCK * dst.row_stride);
+            for ((i, a), rows) in left.tiles.chunks_exact(2 * deep).enumerate().zip(rows) {
                 for block in panel..(panel + PANEL).min(blocks.end) {
-                    let at = block * BLOCK;
                     multiply(halves(a), halves(&right.tiles[2 * block * deep..][..2 * deep]), &mut sums);
-                    for (i, sums) in sums.0.iter().enumerate().take(left.rows - top) {
-                        put(top + i, at, &sums[..BLOCK.min(right.columns - at)]);
-                    }
+                    let at = (block - blocks.start) * BLOCK;
+                    let (height, width) = (BLOCK.min(dst.rows - i * BLOCK), BLOCK.min(dst.cols - at));
+                    put_block(&mut rows[at..], dst.row_stride, (height, width), write, scale, &sums);
                 }
             }
         }
@@ -395,6 +413,29 @@ fn blocks_of(
         }
         _ => each(&portable),
     }
+}
+
+/// Writes what of a block lies inside the destination.
+fn put_block(
+    dst: &mut [f32],
+    row_stride: usize,
+    (height, width): (usize, usize),
+    write: Write,
+    scale: f32,
+    sums: &Sums,
+) {
+    simd(
+        #[inline(always)]
+        || {
+            for (dst, sums) in dst.chunks_mut(row_stride).zip(&sums.0).take(height) {
+                match dst.first_chunk_mut::<BLOCK>() {
+                    // A length that the compiler knows.
+                    Some(dst) if width == BLOCK => put(dst, write, scale, sums),
+                    _ => put(&mut dst[..width], write, scale, &sums[..width]),
+                }
+            }
+        },
+    );
 }
 
 fn halves(tiles: &[Tile]) -> [&[Tile]; 2] {

@@ -249,7 +249,7 @@ impl Decider {
         embed(Matrix::Quantized(&self.model.base.embedding), &ids, &mut stream);
         for layer in 0..self.model.base.layers.len() {
             saved.x.clone_from(&stream);
-            let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| {
+            let attend = |s: &mut Saved, scratch: &mut attention::Scratch| {
                 let mut start = 0;
                 for turn in &mut *turns {
                     let rows = start..start + turn.tokens.len();
@@ -258,7 +258,7 @@ impl Decider {
                     append(keys, &s.k[span(kw)], kw);
                     append(values, &s.v[span(kw)], kw);
                     let (out, lse) = (&mut s.attended[span(qw)], &mut s.lse[span(heads.heads)]);
-                    attention::forward(heads, &s.q[span(qw)], keys, values, out, lse, &mut scores[0]);
+                    attention::forward(heads, &s.q[span(qw)], keys, values, out, lse, scratch);
                     start = rows.end;
                 }
             };

@@ -13,6 +13,7 @@ use crate::kernels::{
     Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, rms_norm_weight_gradient, swiglu,
     swiglu_backward,
 };
+use crate::lora::LowRank;
 
 /// A model's weights as the passes read them.
 pub trait Weights: Sync {
@@ -21,6 +22,11 @@ pub trait Weights: Sync {
 
     /// The weight of one linear map as a product by this side reads it, possibly built in `scratch`.
     fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a>;
+
+    /// What multiplies in bf16 whatever a pass does beside the linear maps: attention, and the gradients of what is trained.
+    fn bf16(&self) -> Option<Kernel> {
+        None
+    }
 
     /// The weight of one norm.
     fn norm(&self, norm: Norm) -> &[f32];
@@ -64,7 +70,7 @@ pub trait Trained: Weights {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     );
 
     /// The part of the gradient that holds a norm's weight, if that is trained.
@@ -108,7 +114,8 @@ pub struct Saved {
 #[derive(Default)]
 pub struct Scratch {
     products: Products,
-    low_rank: Vec<f32>,
+    /// What the weights' own gradients take.
+    pub low_rank: LowRank,
     /// A norm's output, then its gradient.
     normed: Vec<f32>,
     dnormed: Vec<f32>,
@@ -117,8 +124,8 @@ pub struct Scratch {
     dq: Vec<f32>,
     dk: Vec<f32>,
     dv: Vec<f32>,
-    /// Attention's blocks of scores.
-    pub scores: [Vec<f32>; 2],
+    /// Inside attention.
+    pub attention: attention::Scratch,
 }
 
 /// What one pass through a model reads.
@@ -152,9 +159,9 @@ impl<W: Weights> Pass<'_, W> {
                 }
                 Linear::Bf16(kernel, weight) => {
                     if i == 0 {
-                        left.pack(x, inputs);
+                        left.pack(View::new(x, n, inputs));
                     }
-                    bf16::product(kernel, y, write, left, weight, self.threads);
+                    bf16::product(kernel, ViewMut::new(y, n, outputs), write, 1.0, left, weight, self.threads);
                 }
             }
         }
@@ -168,13 +175,13 @@ impl<W: Weights> Pass<'_, W> {
         saved: &mut Saved,
         positions: &[u32],
         scratch: &mut Scratch,
-        attend: impl FnOnce(&mut Saved, &mut [Vec<f32>; 2]),
+        attend: impl FnOnce(&mut Saved, &mut attention::Scratch),
         out: Option<&mut Vec<f32>>,
     ) {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let heads = shape.heads;
-        let Scratch { products, normed, wide, scores, .. } = scratch;
+        let Scratch { products, normed, wide, attention, .. } = scratch;
         saved.resize(n, heads, shape.hidden, shape.ffn);
         normed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
@@ -185,7 +192,7 @@ impl<W: Weights> Pass<'_, W> {
         self.linear(layer, normed, maps, Write::Set, products);
         self.rope.rotate(&mut saved.q, positions, 1.0);
         self.rope.rotate(&mut saved.k, positions, 1.0);
-        attend(saved, scores);
+        attend(saved, attention);
         saved.middle.copy_from_slice(&saved.x);
         self.linear(layer, &saved.attended, [(Module::OProj, &mut saved.middle)], Write::Add, products);
 
@@ -237,8 +244,8 @@ impl<W: Trained> Pass<'_, W> {
                 matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
             }
             Linear::Bf16(kernel, weight) => {
-                left.pack(dy, outputs);
-                bf16::product(kernel, dx, write, left, weight, self.threads);
+                left.pack(View::new(dy, n, outputs));
+                bf16::product(kernel, ViewMut::new(dx, n, inputs), write, 1.0, left, weight, self.threads);
             }
         }
     }
@@ -260,7 +267,7 @@ impl<W: Trained> Pass<'_, W> {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
-        let Scratch { products, low_rank, normed, dnormed, wide, dq, dk, dv, scores } = scratch;
+        let Scratch { products, low_rank, normed, dnormed, wide, dq, dk, dv, attention: within } = scratch;
         let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
             self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
@@ -300,7 +307,7 @@ impl<W: Trained> Pass<'_, W> {
                 lse: &saved.lse[l],
                 dout: &dattended[q.clone()],
             };
-            attention::backward(shape.heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], scores);
+            attention::backward(shape.heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], within);
         }
         self.rope.rotate(dq, positions, -1.0);
         self.rope.rotate(dk, positions, -1.0);
@@ -321,12 +328,12 @@ impl<W: Trained> Pass<'_, W> {
 }
 
 /// Attention within each sequence of a packed batch: `attend` of a training pass.
-pub fn attend_within(heads: Heads, sequences: &[Range<usize>], saved: &mut Saved, scores: &mut [Vec<f32>; 2]) {
+pub fn attend_within(heads: Heads, sequences: &[Range<usize>], saved: &mut Saved, scratch: &mut attention::Scratch) {
     for rows in sequences {
         let (q, kv, l) = spans(heads, rows);
         let (k, v) = (&saved.k[kv.clone()], &saved.v[kv]);
         let out = &mut saved.attended[q.clone()];
-        attention::forward(heads, &saved.q[q], k, v, out, &mut saved.lse[l], &mut scores[0]);
+        attention::forward(heads, &saved.q[q], k, v, out, &mut saved.lse[l], scratch);
     }
 }
 

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::base::{Module, Shape};
+use crate::bf16::Multiplier;
 use crate::kernels::{View, ViewMut, Write, matmul};
 use crate::rng::Rng;
 
@@ -23,6 +24,15 @@ pub struct Pair {
     pub a: Range<usize>,
     /// Where B lies.
     pub b: Range<usize>,
+}
+
+/// Buffers of the adapters' gradients.
+#[derive(Default)]
+pub struct LowRank {
+    /// Rows of `r` numbers.
+    thin: Vec<f32>,
+    /// What the products are computed by.
+    pub multiplier: Multiplier,
 }
 
 /// The layout of all pairs.
@@ -104,18 +114,19 @@ impl Lora {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     ) {
         let (n, r) = (x.len() / pair.inputs, self.r);
         let a = View::new(&parameters[pair.a.clone()], r, pair.inputs);
         let b = View::new(&parameters[pair.b.clone()], pair.outputs, r);
         let (x, dy) = (View::new(x, n, pair.inputs), View::new(dy, n, pair.outputs));
-        scratch.resize(n * r, 0.0);
-        matmul(ViewMut::new(scratch, n, r), Write::Set, self.scale, dy, b, 1);
+        let LowRank { thin, multiplier } = scratch;
+        thin.resize(n * r, 0.0);
+        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, dy, b);
         let da = ViewMut::new(&mut gradients[pair.a.clone()], r, pair.inputs);
-        matmul(da, Write::Add, 1.0, View::new(scratch, n, r).t(), x, 1);
-        matmul(ViewMut::new(scratch, n, r), Write::Set, self.scale, x, a.t(), 1);
+        multiplier.matmul(da, Write::Add, 1.0, View::new(thin, n, r).t(), x);
+        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, x, a.t());
         let db = ViewMut::new(&mut gradients[pair.b.clone()], pair.outputs, r);
-        matmul(db, Write::Add, 1.0, dy.t(), View::new(scratch, n, r), 1);
+        multiplier.matmul(db, Write::Add, 1.0, dy.t(), View::new(thin, n, r));
     }
 }

@@ -17,6 +17,7 @@ use crate::kernels::{View, ViewMut, Write, matmul};
 use crate::layer::{Linear, Norm, Trained, Weight, Weights};
 use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
+use crate::lora::LowRank;
 use crate::quantized::{Matrix, Quantized};
 use crate::rng::Rng;
 use crate::{model_folder, work};
@@ -141,7 +142,7 @@ impl Trained for Dense<'_> {
     const EMBEDDING: bool = true;
 
     /// `dW += dyᵀ·x`.
-    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut Vec<f32>) {
+    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut LowRank) {
         let (outputs, inputs) = self.network.shape.of(module);
         let n = x.len() / inputs;
         let (x, dy) = (View::new(x, n, inputs), View::new(dy, n, outputs));

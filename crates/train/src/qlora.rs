@@ -11,7 +11,7 @@ use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
 use crate::layer::{Linear, Norm, Trained, Weight, Weights};
 use crate::learner::Learner;
-use crate::lora::Lora;
+use crate::lora::{Lora, LowRank};
 use crate::quantized::Matrix;
 use crate::{peft, work};
 
@@ -44,13 +44,17 @@ impl Weights for Adapted<'_> {
         let (rows, cols) = (frozen.rows(), frozen.cols());
         let Weight { dense, bf16 } = scratch;
         if let Some(kernel) = self.bf16 {
-            bf16.pack(side, (rows, cols), dense, decode);
+            bf16.pack_weight(side, (rows, cols), dense, decode);
             Linear::Bf16(kernel, bf16)
         } else {
             dense.resize(rows * cols, 0.0);
             decode(0..rows, dense);
             Linear::Dense(dense)
         }
+    }
+
+    fn bf16(&self) -> Option<Kernel> {
+        self.bf16
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -68,7 +72,7 @@ impl Trained for Adapted<'_> {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     ) {
         if let Some(pair) = self.lora.pair(layer, module) {
             self.lora.backward(pair, self.parameters, x, dy, gradients, scratch);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tiresias_train::bf16::{Kernel, Left, Right, Side, product, round};
-use tiresias_train::kernels::Write;
+use tiresias_train::kernels::{View, ViewMut, Write};
 
 use crate::support::random_parameters;
 
@@ -23,16 +23,16 @@ fn multiplied(
     let (depth, columns) = if side == Side::Inputs { (cols, rows) } else { (rows, cols) };
     let (mut left, mut right) = (Left::default(), Right::default());
     // Buffers are used again: what is left in them must not show.
-    left.pack(&vec![f32::NAN; 70 * 90], 90);
-    right.pack(side, (90, 100), &mut Vec::new(), |_, band| band.fill(f32::NAN));
-    left.pack(x, depth);
-    right.pack(side, (rows, cols), &mut Vec::new(), |taken, band| {
+    left.pack(View::new(&[f32::NAN; 70 * 90], 70, 90));
+    right.pack_weight(side, (90, 100), &mut Vec::new(), |_, band| band.fill(f32::NAN));
+    let n = x.len() / depth;
+    left.pack(View::new(x, n, depth));
+    right.pack_weight(side, (rows, cols), &mut Vec::new(), |taken, band| {
         band.copy_from_slice(&weight[taken.start * cols..taken.end * cols]);
     });
-    let n = x.len() / depth;
     let mut dst = start.map_or_else(|| vec![f32::NAN; n * columns], <[f32]>::to_vec);
     let write = if start.is_some() { Write::Add } else { Write::Set };
-    product(kernel, &mut dst, write, &left, &right, threads);
+    product(kernel, ViewMut::new(&mut dst, n, columns), write, 1.0, &left, &right, threads);
     dst
 }
 

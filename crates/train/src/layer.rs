@@ -13,7 +13,7 @@ use crate::kernels::{
     Rope, View, ViewMut, Write, matmul, rms_norm, rms_norm_again, rms_norm_backward, rms_norm_weight_gradient, swiglu,
     swiglu_backward,
 };
-use crate::lora::LowRank;
+use crate::lora::{Delta, LowRank};
 
 /// A model's weights as the passes read them.
 pub trait Weights: Sync {
@@ -47,6 +47,8 @@ pub struct Weight {
     pub dense: Vec<f32>,
     /// Rounded and laid out.
     pub bf16: Right,
+    /// What an adapter adds.
+    pub delta: Delta,
 }
 
 /// Buffers of products with weights.

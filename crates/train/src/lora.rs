@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::base::{Module, Shape};
-use crate::bf16::Multiplier;
+use crate::bf16::{self, Kernel, Left, Multiplier, Right};
 use crate::kernels::{View, ViewMut, Write, matmul};
 use crate::rng::Rng;
 
@@ -33,6 +33,15 @@ pub struct LowRank {
     thin: Vec<f32>,
     /// What the products are computed by.
     pub multiplier: Multiplier,
+}
+
+/// Buffers of the product B·A in bf16.
+#[derive(Default)]
+pub struct Delta {
+    split: Vec<f32>,
+    left: Left,
+    /// A, which all rows share.
+    right: Right,
 }
 
 /// The layout of all pairs.
@@ -94,15 +103,46 @@ impl Lora {
         parameters
     }
 
-    /// `weight += scale · B·A`, for some rows of the weight.
+    /// `weight += scale · B·A`.
     ///
     /// Adding the product to the weight, which is made dense for the matrix product anyhow, costs `r / rows` of that product;
     /// `x·Aᵀ·Bᵀ` beside it would cost several per cent in thin, slow products. The derivatives are the same.
-    pub fn merge(&self, pair: &Pair, parameters: &[f32], rows: Range<usize>, weight: &mut [f32]) {
+    pub fn merge(&self, pair: &Pair, parameters: &[f32], weight: &mut [f32]) {
         let a = View::new(&parameters[pair.a.clone()], self.r, pair.inputs);
-        let b = &parameters[pair.b.clone()][rows.start * self.r..rows.end * self.r];
-        let dst = ViewMut::new(weight, rows.len(), pair.inputs);
-        matmul(dst, Write::Add, self.scale, View::new(b, rows.len(), self.r), a, 1);
+        let b = View::new(&parameters[pair.b.clone()], pair.outputs, self.r);
+        matmul(ViewMut::new(weight, pair.outputs, pair.inputs), Write::Add, self.scale, b, a, 1);
+    }
+
+    /// Readies A for `merge_in_bf16`.
+    ///
+    /// In f32 the product B·A would take as long as the weight's own one does in bf16. Every number goes in as the sum of two bf16 numbers,
+    /// of whose four products the three largest are taken: 16 bits are right, of which the merged weight keeps 8.
+    pub fn begin_merge(&self, pair: &Pair, parameters: &[f32], delta: &mut Delta) {
+        let (a, split) = (&parameters[pair.a.clone()], &mut delta.split);
+        split.clear();
+        split.extend(a.iter().chain(a).map(|&x| bf16::round(x)).chain(a.iter().map(|&x| x - bf16::round(x))));
+        delta.right.pack(View::new(split, 3 * self.r, pair.inputs));
+    }
+
+    /// `merge` for some rows of the weight by a bf16 kernel, after `begin_merge`.
+    pub fn merge_in_bf16(
+        &self,
+        kernel: Kernel,
+        pair: &Pair,
+        parameters: &[f32],
+        rows: Range<usize>,
+        delta: &mut Delta,
+        weight: &mut [f32],
+    ) {
+        let (r, Delta { split, left, right }) = (self.r, delta);
+        split.clear();
+        for b in parameters[pair.b.clone()][rows.start * r..rows.end * r].chunks_exact(r) {
+            split.extend(b.iter().map(|&x| bf16::round(x)));
+            split.extend(b.iter().map(|&x| x - bf16::round(x)));
+            split.extend(b.iter().map(|&x| bf16::round(x)));
+        }
+        left.pack(View::new(split, rows.len(), 3 * r));
+        bf16::product(kernel, ViewMut::new(weight, rows.len(), pair.inputs), Write::Add, self.scale, left, right, 1);
     }
 
     /// Adds the gradients at A and B of `y = x·(W + scale·B·A)ᵀ`, given `x` (`n × inputs`) and the gradient at `y`

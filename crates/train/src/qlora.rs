@@ -1,7 +1,5 @@
 //! `QLoRA`: low-rank adapters in training over a frozen, quantised base.
 
-use std::ops::Range;
-
 use serde_json::{Value, json};
 
 use crate::base::{Base, Module, Shape};
@@ -35,22 +33,25 @@ impl Weights for Adapted<'_> {
     fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a> {
         let frozen = &self.base.layers[layer].linear[module as usize];
         let pair = self.lora.pair(layer, module);
-        let decode = |rows: Range<usize>, out: &mut [f32]| {
-            frozen.dequantize_rows(rows.clone(), out);
-            if let Some(pair) = pair {
-                self.lora.merge(pair, self.parameters, rows, out);
-            }
-        };
         let (rows, cols) = (frozen.rows(), frozen.cols());
-        let Weight { dense, bf16 } = scratch;
+        let Weight { dense, bf16, delta } = scratch;
         if let Some(kernel) = self.bf16 {
-            bf16.pack_weight(side, (rows, cols), dense, decode);
-            Linear::Bf16(kernel, bf16)
-        } else {
-            dense.resize(rows * cols, 0.0);
-            decode(0..rows, dense);
-            Linear::Dense(dense)
+            if let Some(pair) = pair {
+                self.lora.begin_merge(pair, self.parameters, delta);
+            }
+            bf16.pack_weight(side, (rows, cols), dense, |rows, out| {
+                frozen.dequantize_rows(rows.clone(), out);
+                if let Some(pair) = pair {
+                    self.lora.merge_in_bf16(kernel, pair, self.parameters, rows, delta, out);
+                }
+            });
+            return Linear::Bf16(kernel, bf16);
         }
+        frozen.dequantize_into(dense);
+        if let Some(pair) = pair {
+            self.lora.merge(pair, self.parameters, dense);
+        }
+        Linear::Dense(dense)
     }
 
     fn bf16(&self) -> Option<Kernel> {

@@ -1,10 +1,12 @@
 //! Products of bf16 operands, by every kernel that this machine has, against sums in f64 of the same rounded numbers.
 
 use proptest::prelude::*;
+use tiresias_train::base::Module;
 use tiresias_train::bf16::{Kernel, Left, Right, Side, product, round};
 use tiresias_train::kernels::{View, ViewMut, Write};
+use tiresias_train::lora::{Delta, Lora};
 
-use crate::support::random_parameters;
+use crate::support::{Toy, assert_close, random_parameters};
 
 fn available() -> impl Iterator<Item = Kernel> {
     Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
@@ -91,6 +93,30 @@ fn what_is_no_number_stays_none() {
         for (x, w) in [(f32::NAN, 1.0), (1.0, f32::NAN), (f32::INFINITY, 0.0)] {
             let y = multiplied(kernel, Side::Inputs, &[x, 1.0], &[w, 2.0], (1, 2), None, 1);
             assert!(y[0].is_nan(), "{kernel}: {x} and {w} give {}", y[0]);
+        }
+    }
+}
+
+/// An adapter's product is added to its weight with 16 bits, of which the weight keeps 8.
+#[test]
+fn adapters_are_merged_more_exactly_than_weights_are_rounded() {
+    let base = Toy::new().base();
+    let lora = Lora::new(&base.shape, base.layers.len(), 5, 8.0, &Module::ALL);
+    let parameters = random_parameters(lora.parameters(), 1, 1.0);
+    for pair in lora.pairs() {
+        let weight = random_parameters(pair.outputs * pair.inputs, 2, 1.0);
+        let mut reference = weight.clone();
+        lora.merge(pair, &parameters, &mut reference);
+        for kernel in available() {
+            let (mut merged, mut delta) = (weight.clone(), Delta::default());
+            lora.begin_merge(pair, &parameters, &mut delta);
+            for start in (0..pair.outputs).step_by(32) {
+                let rows = start..(start + 32).min(pair.outputs);
+                let band = &mut merged[start * pair.inputs..rows.end * pair.inputs];
+                lora.merge_in_bf16(kernel, pair, &parameters, rows, &mut delta, band);
+            }
+            // Five products of up to 1.6, each off by up to about 2⁻¹⁶ of itself.
+            assert_close(&merged, &reference, 2.0 * 8.0 / 65536.0);
         }
     }
 }

@@ -51,6 +51,34 @@ fn opening_and_extending_equals_one_whole_context() {
     }
 }
 
+/// Contexts that begin alike, in groups within groups, some equal, some the beginning of others: what is shared does not show, neither at
+/// once nor afterwards.
+#[test]
+fn shared_beginnings_equal_whole_contexts() {
+    let toy = Toy::new();
+    let task = |seed: u64| ids(seed, 40);
+    let mut contexts = Vec::new();
+    for (family, tasks) in [(1, [2, 3]), (4, [5, 6])] {
+        for seed in tasks {
+            for tail in [0, 1, 1, 7, 20] {
+                contexts.push([ids(family, 25), task(seed), ids(10 + tail, tail as usize)].concat());
+            }
+        }
+    }
+    contexts.extend([ids(1, 25), ids(1, 1), ids(30, 9)]);
+    let tails: Vec<Vec<u32>> = (0..contexts.len()).map(|i| ids(50 + i as u64, 1 + i % 3)).collect();
+    let mut alone = decider(&toy, 1);
+    let mut together = decider(&toy, 2);
+    let (sessions, first) = together.open(&contexts, &CANDIDATES).unwrap();
+    let second = together.extend(&sessions, &tails).unwrap();
+    for (i, context) in contexts.iter().enumerate() {
+        let (session, opened) = alone.open(std::slice::from_ref(context), &CANDIDATES).unwrap();
+        assert_close(&first[i], &opened[0], 1e-5);
+        assert_close(&second[i], &alone.extend(&session, &tails[i..=i]).unwrap()[0], 1e-5);
+    }
+    assert!(together.computed() < contexts.iter().chain(&tails).map(Vec::len).sum::<usize>() / 2);
+}
+
 /// In bf16 log-probabilities of about -4 are off by what rounding operands to 8 bits leaves, and the same bytes on one thread and on three,
 /// whether those share sessions or one session's products.
 #[test]

@@ -164,26 +164,31 @@ fn across(upper: &[f32], lower: &[f32], line: &mut [u32; LINES]) {
     }
 }
 
-/// The tile of a `lines × depth` matrix that begins at this line and depth, with its lines as lines, or with its pairs as lines. One of its
-/// strides must be 1.
+/// Fills the tile of a `lines × depth` matrix that begins at this line and depth, with its lines as lines, or with its pairs as lines. One of
+/// the matrix's strides must be 1.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn tile(matrix: View, line: usize, depth: usize, pairs_as_lines: bool) -> Tile {
+fn fill_tile(to: &mut Tile, matrix: View, line: usize, depth: usize, pairs_as_lines: bool) {
     let View { data, rows: lines, cols: all, row_stride, col_stride } = matrix;
-    let mut tile = ZERO;
     let along_depth = col_stride == 1;
+    let mut other = ZERO;
+    let turned = along_depth == pairs_as_lines;
+    let tile = if turned { &mut other } else { &mut *to };
     if along_depth {
-        for (i, pairs) in tile.0.iter_mut().enumerate().take(lines.saturating_sub(line)) {
-            along(&data[(line + i) * row_stride + depth..][..DEPTH.min(all - depth)], pairs);
+        let at = |i: usize| if i < lines { &data[i * row_stride + depth..][..DEPTH.min(all - depth)] } else { &[] };
+        for (i, pairs) in tile.0.iter_mut().enumerate() {
+            along(at(line + i), pairs);
         }
     } else {
-        let width = LINES.min(lines.saturating_sub(line));
-        for (i, pairs) in tile.0.iter_mut().enumerate().take((all - depth).div_ceil(2)) {
-            let at = |i: usize| if i < all { &data[i * col_stride + line.min(lines)..][..width] } else { &[] };
+        let (first, width) = (line.min(lines), LINES.min(lines.saturating_sub(line)));
+        let at = |i: usize| if i < all { &data[i * col_stride + first..][..width] } else { &[] };
+        for (i, pairs) in tile.0.iter_mut().enumerate() {
             across(at(depth + 2 * i), at(depth + 2 * i + 1), pairs);
         }
     }
-    if along_depth == pairs_as_lines { transposed(&tile) } else { tile }
+    if turned {
+        transpose(&other, to);
+    }
 }
 
 /// All tiles of a `lines × depth` matrix, line by line of tiles.
@@ -199,7 +204,7 @@ fn fill(tiles: &mut Vec<Tile>, matrix: View, pairs_as_lines: bool) {
         || {
             for (i, tiles) in tiles.chunks_exact_mut(deep.max(1)).enumerate() {
                 for (k, to) in tiles.iter_mut().enumerate() {
-                    *to = tile(matrix, i * LINES, k * DEPTH, pairs_as_lines);
+                    fill_tile(to, matrix, i * LINES, k * DEPTH, pairs_as_lines);
                 }
             }
         },
@@ -277,13 +282,13 @@ impl Right {
                         let columns = &mut self.tiles[start / LINES * deep..][..BAND / LINES * deep];
                         for (i, tiles) in columns.chunks_exact_mut(deep).enumerate() {
                             for (k, to) in tiles.iter_mut().enumerate() {
-                                *to = tile(band, i * LINES, k * DEPTH, true);
+                                fill_tile(to, band, i * LINES, k * DEPTH, true);
                             }
                         }
                     }
                     Side::Outputs => {
                         for (i, tiles) in self.tiles.chunks_exact_mut(deep).enumerate() {
-                            tiles[start / DEPTH] = tile(band.t(), i * LINES, 0, true);
+                            fill_tile(&mut tiles[start / DEPTH], band.t(), i * LINES, 0, true);
                         }
                     }
                 },
@@ -297,27 +302,18 @@ impl Right {
     }
 }
 
-/// Lines and pairs exchanged, in four rounds of exchanges between lines that are a power of two apart.
+/// Exchanges lines and pairs.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn transposed(tile: &Tile) -> Tile {
-    exchanged::<8>(exchanged::<4>(exchanged::<2>(exchanged::<1>(*tile))))
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn exchanged<const APART: usize>(tile: Tile) -> Tile {
-    let mut out = ZERO;
-    for upper in 0..LINES {
-        if upper & APART == 0 {
-            let (a, b) = (&tile.0[upper], &tile.0[upper + APART]);
-            for i in 0..LINES {
-                out.0[upper][i] = if i & APART == 0 { a[i] } else { b[i - APART] };
-                out.0[upper + APART][i] = if i & APART == 0 { a[i + APART] } else { b[i] };
-            }
-        }
+fn transpose(tile: &Tile, to: &mut Tile) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the machine has the instructions that the function is compiled for.
+        return unsafe { avx512::transpose(tile, to) };
     }
-    out
+    for (i, line) in to.0.iter_mut().enumerate() {
+        *line = std::array::from_fn(|k| tile.0[k][i]);
+    }
 }
 
 /// A block of the destination.
@@ -373,9 +369,10 @@ pub fn product(kernel: Kernel, dst: ViewMut, write: Write, scale: f32, left: &Le
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn put(dst: &mut [f32], write: Write, scale: f32, sums: &[f32]) {
+    assert_eq!(dst.len(), sums.len());
     match write {
-        Write::Set => dst.iter_mut().zip(sums).for_each(|(dst, sum)| *dst = sum * scale),
-        Write::Add => dst.iter_mut().zip(sums).for_each(|(dst, sum)| *dst += sum * scale),
+        Write::Set => (0..dst.len()).for_each(|i| dst[i] = sums[i] * scale),
+        Write::Add => (0..dst.len()).for_each(|i| dst[i] += sums[i] * scale),
     }
 }
 
@@ -428,11 +425,11 @@ fn put_block(
         #[inline(always)]
         || {
             for (dst, sums) in dst.chunks_mut(row_stride).zip(&sums.0).take(height) {
-                match dst.first_chunk_mut::<BLOCK>() {
-                    // A length that the compiler knows.
-                    Some(dst) if width == BLOCK => put(dst, write, scale, sums),
-                    _ => put(&mut dst[..width], write, scale, &sums[..width]),
-                }
+                // Lengths that the compiler knows, but for the very last columns.
+                let (dst, sums) = (&mut dst[..width], &sums[..width]);
+                let ((dst, rest), (sums, others)) = (dst.as_chunks_mut::<LINES>(), sums.as_chunks::<LINES>());
+                dst.iter_mut().zip(sums).for_each(|(dst, sums)| put(dst, write, scale, sums));
+                put(rest, write, scale, others);
             }
         },
     );
@@ -472,13 +469,46 @@ fn add_pairs(sums: &mut [f32; LINES], x: u32, columns: &[u32; LINES]) {
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
-    use std::arch::x86_64::{__m512bh, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
+    use std::arch::x86_64::{
+        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4,
+        _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    };
     use std::mem::transmute;
 
     use super::{BLOCK, LINES, Sums, Tile};
 
     pub fn is_available() -> bool {
         is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+    }
+
+    /// Exchanges lines and pairs: first within groups of four pairs of four lines, then the groups.
+    #[target_feature(enable = "avx512f")]
+    pub fn transpose(tile: &Tile, to: &mut Tile) {
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        // SAFETY: both types are 1,024 bytes of which every pattern is a value.
+        let mut x: [__m512i; LINES] = unsafe { transmute(*tile) };
+        for four in x.as_chunks_mut::<4>().0 {
+            let [a, b, c, d] = *four;
+            let (low, high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let (lower, higher) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            four[0] = _mm512_unpacklo_epi64(low, lower);
+            four[1] = _mm512_unpackhi_epi64(low, lower);
+            four[2] = _mm512_unpacklo_epi64(high, higher);
+            four[3] = _mm512_unpackhi_epi64(high, higher);
+        }
+        let mut out = x;
+        for i in 0..4 {
+            let (a, b, c, d) = (x[i], x[4 + i], x[8 + i], x[12 + i]);
+            let (even, odd) = (_mm512_shuffle_i32x4::<EVEN>(a, b), _mm512_shuffle_i32x4::<ODD>(a, b));
+            let (evens, odds) = (_mm512_shuffle_i32x4::<EVEN>(c, d), _mm512_shuffle_i32x4::<ODD>(c, d));
+            out[i] = _mm512_shuffle_i32x4::<EVEN>(even, evens);
+            out[4 + i] = _mm512_shuffle_i32x4::<EVEN>(odd, odds);
+            out[8 + i] = _mm512_shuffle_i32x4::<ODD>(even, evens);
+            out[12 + i] = _mm512_shuffle_i32x4::<ODD>(odd, odds);
+        }
+        // SAFETY: as above.
+        *to = unsafe { transmute::<[__m512i; LINES], Tile>(out) };
     }
 
     /// Rows of a block that are summed at once: with two columns of tiles, 16 of the 32 registers.

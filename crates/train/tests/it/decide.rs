@@ -243,6 +243,10 @@ fn the_process_serves_a_trained_adapter() {
         assert_eq!(lines.len(), 4);
     }
     assert_ne!(lines(&plain)[1]["logprobs"], lines(&adapted)[1]["logprobs"], "the adapter changes nothing");
+    config["arithmetic"] = json!("bf16");
+    let rounded = ask(&config, requests);
+    assert_eq!(rounded.status.code(), Some(0));
+    assert_ne!(lines(&rounded)[1]["logprobs"], lines(&adapted)[1]["logprobs"], "bf16 rounds nothing");
     config["adapter"] = json!(toy.path("nowhere"));
     refused(&ask(&config, ""), 4, "IO", &["nowhere", "adapter"]);
 }

@@ -261,6 +261,7 @@ fn what_is_no_network_is_refused_by_field() {
     for (field, value, words) in [
         ("base", json!({ "path": toy.path("toy.gguf") }), ["`base` or `architecture`", "not both"]),
         ("lora", json!({ "r": 1, "alpha": 1, "targets": ["q_proj"] }), ["lora", "base"]),
+        ("arithmetic", json!("bf16"), ["arithmetic", "base"]),
     ] {
         let mut wrong = good.clone();
         wrong[field] = value;
@@ -291,6 +292,9 @@ fn a_decider_refuses_a_changed_network() {
     let mut both = decider.clone();
     both["base"] = json!({ "path": toy.path("toy.gguf") });
     refused(&decide(&toy, &both, ""), 2, "CONFIG", &["base", "model"]);
+    let mut rounded = decider.clone();
+    rounded["arithmetic"] = json!("bf16");
+    refused(&decide(&toy, &rounded, ""), 2, "CONFIG", &["arithmetic", "base"]);
     let mut adapter = decider;
     adapter["adapter"] = json!("anything");
     refused(&decide(&toy, &adapter, ""), 2, "CONFIG", &["adapter", "base"]);

@@ -20,6 +20,8 @@ describe('the registry', () => {
   it('leaves what a backend cannot do to the first that can, in its own arithmetic', () => {
     expect(able({ backend: 'peft', arithmetic: 'bf16' }, 'train')).toEqual({ backend: 'peft', arithmetic: 'bf16' });
     expect(able({ backend: 'peft', arithmetic: 'bf16' }, 'full-parameter')).toEqual({ backend: 'candle' });
+    expect(able({ backend: 'candle', arithmetic: 'bf16' }, 'train')).toEqual({ backend: 'candle', arithmetic: 'bf16' });
+    expect(able({ backend: 'candle', arithmetic: 'bf16' }, 'full-parameter')).toEqual({ backend: 'candle' });
     expect(able({ backend: 'candle' }, 'full-parameter')).toEqual({ backend: 'candle' });
   });
 
@@ -28,7 +30,7 @@ describe('the registry', () => {
     ['such a network’s decisions', { backend: 'peft', model: 'somewhere' }, /backend peft .*`model`; choose the backend candle$/],
     ['a random base', { backend: 'peft', base: { path: 'm.gguf', randomWeights: 1 } }, /backend peft .*`base.random_weights`; choose/],
     ['a stream', { backend: 'peft', stream: { specs: [] } }, /backend peft learns from a dataset.*training.data to "dataset", or choose the backend candle/],
-    ['another arithmetic of candle', { backend: 'candle', arithmetic: 'bf16' }, /backend candle computes in f32, not in bf16; leave training.arithmetic out, or choose the backend peft/],
+    ['another arithmetic of candle', { backend: 'candle', arithmetic: 'nf4' }, /backend candle computes in f32, bf16, not in nf4; leave training.arithmetic out, or choose the backend peft/],
   ])('refuses %s by name', (_, asked, message) => {
     expect(() => checkAble({ backend: 'candle', ...asked })).toThrow(expect.objectContaining({ code: 'BACKEND_UNABLE', exitCode: 2, message: expect.stringMatching(message) as string }));
   });
@@ -163,7 +165,7 @@ if (mode === 'train') {
   });
 
   it.each<[string, Partial<ExperimentInput>, object]>([
-    ['an arithmetic that candle has not', { training: { arithmetic: 'nf4' } }, { code: 'BACKEND_UNABLE', message: expect.stringContaining('the backend candle computes in f32, not in nf4') }],
+    ['an arithmetic that candle has not', { training: { arithmetic: 'nf4' } }, { code: 'BACKEND_UNABLE', message: expect.stringContaining('the backend candle computes in f32, bf16, not in nf4') }],
     ['a stream for peft', { training: { backend: 'peft', data: 'stream' } }, { code: 'BACKEND_UNABLE', message: expect.stringContaining('the backend peft') }],
     ['peft where it is not installed', { training: { backend: 'peft' } }, { code: 'TRAINER_MISSING', message: expect.stringContaining('tiresias setup peft') }],
   ])('with %s is refused before anything is made', async (_, change, error) => {

@@ -92,6 +92,20 @@ describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, ari
     expect([changed.code, changed.lines.at(-1)]).toEqual([2, expect.objectContaining({ code: 'OTHER_RUN', exit: 2, message: expect.stringContaining('seed') as string })]);
   });
 
+  // Operands of 8 bits move a product by up to 2⁻⁸ of itself, at random, and what a step learns from that moves the next one's loss: 2 % at 20
+  // steps leaves room for that several times over. What a wrong product learns is off by more at the first step.
+  it.runIf(arithmetic.includes('bf16'))('learns in bf16 what it learns in f32', async () => {
+    const curve = async (arithmetic: 'f32' | 'bf16') => {
+      const events: TrainEvent[] = [];
+      await train(trainConfig(name, join(scratch(), 'out'), { steps: 20, arithmetic }), { onEvent: (event) => events.push(event) });
+      expect(events.find(({ event }) => event === 'start')).toMatchObject({ arithmetic });
+      return events.flatMap((event) => (event.event === 'step' ? [event.loss] : []));
+    };
+    const [reference, losses] = [await curve('f32'), await curve('bf16')];
+    expect(losses).not.toEqual(reference);
+    losses.forEach((loss, step) => expect(Math.abs(loss / reference[step]! - 1), `step ${step + 1}`).toBeLessThan(0.02));
+  });
+
   it('is stopped by SIGTERM with a checkpoint, and goes on to the same adapter', async () => {
     const at = scratch();
     await train(trainConfig(name, join(at, 'whole')));

@@ -30,10 +30,10 @@ export interface Choice {
   arithmetic?: Arithmetic | undefined;
 }
 
-/** The backend that was chosen or, where that cannot do what is needed, the first that can, in its own arithmetic. */
+/** The backend that was chosen or, where that cannot do what is needed, the first that can, in its own arithmetic. Whoever trains every weight has one alone. */
 export function able({ backend, arithmetic }: Choice, need: Ability): Choice {
   const can = (one: Backend) => one.can.includes(need);
-  if (can(backendOf(backend))) return { backend, ...(arithmetic && { arithmetic }) };
+  if (can(backendOf(backend))) return { backend, ...(arithmetic && need !== 'full-parameter' && { arithmetic }) };
   return { backend: BACKENDS.find(can)!.name };
 }
 

@@ -214,6 +214,8 @@ export interface StartEvent {
   steps: number;
   /** What is computed in. */
   arithmetic: Arithmetic;
+  /** The instructions that multiply, where the last bits depend on them and the backend says so. */
+  kernel?: string | undefined;
 }
 
 /** An optimiser step was made. */
@@ -329,6 +331,7 @@ const schemas = lazy(() => {
     resumed_from: count,
     steps: count,
     arithmetic: z.enum(ARITHMETICS),
+    kernel: z.string().optional(),
   });
   const stepEvent = z.looseObject({
     event: z.literal('step'),

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use crate::kernels::{View, ViewMut, Write, dot, matmul, simd, softmax_row, softmax_row_backward};
+use crate::bf16::Multiplier;
+use crate::kernels::{View, ViewMut, Write, dot, simd, softmax_row, softmax_row_backward};
 
 /// Query rows of one block: high enough for the matrix kernel, low enough to skip most of what is masked.
 const BLOCK: usize = 64;
@@ -61,20 +62,24 @@ impl Heads {
     }
 }
 
+/// Buffers of attention.
+#[derive(Default)]
+pub struct Scratch {
+    /// A block of scores, then of probabilities.
+    p: Vec<f32>,
+    /// The gradient at a block of scores.
+    ds: Vec<f32>,
+    /// What the products are computed by.
+    pub multiplier: Multiplier,
+}
+
 /// `out = softmax(q·kᵀ/√scalar)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
 /// `total × kv_heads·dim`, and query `i` sees keys up to `total - n + i`, as far back as the window. Fills `lse` (`n × heads`) with
 /// log-sum-exps of scores.
-pub fn forward(
-    shape: Heads,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    out: &mut [f32],
-    lse: &mut [f32],
-    scratch: &mut Vec<f32>,
-) {
+pub fn forward(shape: Heads, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32], lse: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let (n, total) = (q.len() / qw, k.len() / kw);
+    let Scratch { p, multiplier, .. } = scratch;
     for head in 0..shape.heads {
         let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
         for start in (0..n).step_by(BLOCK) {
@@ -82,16 +87,16 @@ pub fn forward(
             let position = total - n + start;
             let first = shape.seen(position).start;
             let keys = position + rows - first;
-            scratch.resize(rows * keys, 0.0);
+            p.resize(rows * keys, 0.0);
             let queries = View::strided(&q[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&k[first * kw + kc..], keys, dim, kw);
-            matmul(ViewMut::new(scratch, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
-            for (i, row) in scratch.chunks_exact_mut(keys).enumerate() {
+            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
+            for (i, row) in p.chunks_exact_mut(keys).enumerate() {
                 lse[(start + i) * shape.heads + head] = softmax_row(shape.unmasked(row, first, position + i));
             }
             let v = View::strided(&v[first * kw + kc..], keys, dim, kw);
             let out = ViewMut::strided(&mut out[start * qw + qc..], rows, dim, qw);
-            matmul(out, Write::Set, 1.0, View::new(scratch, rows, keys), v, 1);
+            multiplier.matmul(out, Write::Set, 1.0, View::new(p, rows, keys), v);
         }
     }
 }
@@ -113,17 +118,10 @@ pub struct Backward<'a> {
 }
 
 /// Gradients at `q`, `k` and `v` of one whole sequence (`n = total`). All three are overwritten.
-pub fn backward(
-    shape: Heads,
-    saved: &Backward,
-    dq: &mut [f32],
-    dk: &mut [f32],
-    dv: &mut [f32],
-    scratch: &mut [Vec<f32>; 2],
-) {
+pub fn backward(shape: Heads, saved: &Backward, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let n = saved.q.len() / qw;
-    let [p, ds] = scratch;
+    let Scratch { p, ds, multiplier } = scratch;
     dk.fill(0.0);
     dv.fill(0.0);
     for head in 0..shape.heads {
@@ -138,8 +136,8 @@ pub fn backward(
             let dout = View::strided(&saved.dout[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&saved.k[first * kw + kc..], keys, dim, kw);
             let v = View::strided(&saved.v[first * kw + kc..], keys, dim, kw);
-            matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
-            matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t(), 1);
+            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
+            multiplier.matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t());
             for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
                 let at = (start + i) * qw + qc..(start + i) * qw + qc + dim;
                 let delta = simd(
@@ -151,9 +149,21 @@ pub fn backward(
                 softmax_row_backward(p, ds, lse, delta, shape.scale());
             }
             let (p, ds) = (View::new(p, rows, keys), View::new(ds, rows, keys));
-            matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k, 1);
-            matmul(ViewMut::strided(&mut dk[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries, 1);
-            matmul(ViewMut::strided(&mut dv[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout, 1);
+            multiplier.matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k);
+            multiplier.matmul(
+                ViewMut::strided(&mut dk[first * kw + kc..], keys, dim, kw),
+                Write::Add,
+                1.0,
+                ds.t(),
+                queries,
+            );
+            multiplier.matmul(
+                ViewMut::strided(&mut dv[first * kw + kc..], keys, dim, kw),
+                Write::Add,
+                1.0,
+                p.t(),
+                dout,
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use tiresias_encode::Template;
 use tiresias_text::Unmarked;
 
 use crate::base::Module;
+use crate::bf16::Kernel;
 use crate::error::{Error, Result};
 use crate::stream::StreamConfig;
 
@@ -17,8 +18,38 @@ pub const CONTRACT: u32 = 2;
 /// The name of this backend.
 pub const BACKEND: &str = "candle";
 
-/// The one arithmetic that it has.
-pub const ARITHMETIC: &str = "f32";
+/// What products with a base's weights are computed in; everything else is in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arithmetic {
+    /// The reference.
+    #[default]
+    F32,
+    /// Operands rounded to bf16, sums in f32.
+    Bf16,
+}
+
+impl Arithmetic {
+    /// Its name in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// What multiplies in bf16 on this machine, if that was asked for. Without instructions for it the same is computed slowly, which
+    /// is said but not refused: an adapter can be made again and looked into on any machine.
+    pub fn kernel(self) -> Option<Kernel> {
+        let kernel = (self == Self::Bf16).then(Kernel::best);
+        if kernel == Some(Kernel::Portable) {
+            eprintln!(
+                "this processor has no instructions for bf16, so that `arithmetic` f32 would be faster than bf16"
+            );
+        }
+        kernel
+    }
+}
 
 /// The base model's file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -269,9 +300,9 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Compute activations again on the way back instead of keeping them.
     pub gradient_checkpointing: bool,
-    /// Must be [`ARITHMETIC`] if given.
+    /// What products with the base's weights are computed in; f32 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arithmetic: Option<String>,
+    pub arithmetic: Option<Arithmetic>,
 }
 
 /// The `decide` mode.
@@ -293,9 +324,9 @@ pub struct DecideConfig {
     pub adapter: Option<PathBuf>,
     /// Threads.
     pub threads: usize,
-    /// Must be [`ARITHMETIC`] if given.
+    /// As in training, and free of what was chosen there.
     #[serde(default)]
-    pub arithmetic: Option<String>,
+    pub arithmetic: Option<Arithmetic>,
 }
 
 impl TrainConfig {
@@ -310,8 +341,7 @@ impl TrainConfig {
         let o = &self.optimizer;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
-        let mut faults =
-            common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads, self.arithmetic.as_deref());
+        let mut faults = common_faults(self.contract, &self.backend, self.base.as_ref(), self.threads, self.arithmetic);
         faults.push((
             self.base.is_some() == self.architecture.is_some(),
             "base",
@@ -372,16 +402,16 @@ impl TrainConfig {
 }
 
 impl DecideConfig {
+    /// What multiplies in bf16, if that was asked for.
+    pub fn bf16(&self) -> Option<Kernel> {
+        self.arithmetic.unwrap_or_default().kernel()
+    }
+
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self> {
         let config: Self = read(path)?;
-        let mut faults = common_faults(
-            config.contract,
-            &config.backend,
-            config.base.as_ref(),
-            config.threads,
-            config.arithmetic.as_deref(),
-        );
+        let mut faults =
+            common_faults(config.contract, &config.backend, config.base.as_ref(), config.threads, config.arithmetic);
         faults.extend([
             (
                 config.base.is_some() == config.model.is_some(),
@@ -404,17 +434,16 @@ fn common_faults(
     backend: &str,
     base: Option<&BaseConfig>,
     threads: usize,
-    arithmetic: Option<&str>,
+    arithmetic: Option<Arithmetic>,
 ) -> Vec<Fault> {
-    let arithmetic = arithmetic.unwrap_or(ARITHMETIC);
     let hash = base.and_then(|base| base.sha256.as_deref()).unwrap_or(&"0".repeat(64)).to_owned();
     vec![
         (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
         (backend != BACKEND, "backend", format!("must be `{BACKEND}` for this program, not `{backend}`")),
         (
-            arithmetic != ARITHMETIC,
+            arithmetic == Some(Arithmetic::Bf16) && base.is_none(),
             "arithmetic",
-            format!("must be `{ARITHMETIC}` for the backend {BACKEND}, which has no other, not `{arithmetic}`"),
+            "bf16 is for a `base`; what is trained from nothing is computed in f32: leave it out".to_owned(),
         ),
         (!is_hash(&hash), "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
         (!(1..=1024).contains(&threads), "threads", format!("must be in 1..=1024, not {threads}")),

@@ -1,17 +1,19 @@
 //! The `decide` mode: many sessions, each with its keys and values kept, so that a decision costs only its new tokens.
 //!
-//! There is no gradient here, so adapters are merged into dense f32 weights once at the start.
+//! There is no gradient here, so adapters are merged into dense weights once at the start, f32 or bf16.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::attention;
 use crate::base::{Base, Module, Shape};
+use crate::bf16::{Kernel, Right, Side};
 use crate::gradient::embed;
 use crate::head;
 use crate::kernels::{Rope, rms_norm};
-use crate::layer::{Extra, Norm, Pass, Saved, Scratch, Weights};
+use crate::layer::{Extra, Linear, Norm, Pass, Saved, Scratch, Weight, Weights};
 use crate::lora::Lora;
 use crate::qlora::Adapted;
 use crate::quantized::Matrix;
@@ -21,6 +23,9 @@ use crate::serve::Decides;
 const CHUNK_TOKENS: usize = 512;
 /// Rows of keys and values by which a cache grows at least.
 const CACHE_STEP: usize = 64;
+
+/// Tokens that a shared beginning must save: it goes through the layers before the rest can.
+const WORTH_SHARING: usize = 64;
 
 /// Why a request cannot be served: a stable code and a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +57,13 @@ pub(crate) fn check_sessions(ids: &[u64], is_open: impl Fn(u64) -> bool) -> Resu
 /// A base whose linear maps were made dense, adapters included.
 struct Dense {
     base: Base,
-    linear: Vec<[Vec<f32>; 7]>,
+    linear: Vec<[Kept; 7]>,
+}
+
+/// A linear map, for products by its inputs alone.
+enum Kept {
+    Dense(Vec<f32>),
+    Bf16(Kernel, Right),
 }
 
 impl Weights for Dense {
@@ -60,8 +71,12 @@ impl Weights for Dense {
         &self.base.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.linear[layer][module as usize]
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, _: &'a mut Weight) -> Linear<'a> {
+        debug_assert_eq!(side, Side::Inputs);
+        match &self.linear[layer][module as usize] {
+            Kept::Dense(weight) => Linear::Dense(weight),
+            Kept::Bf16(kernel, weight) => Linear::Bf16(*kernel, weight),
+        }
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -74,8 +89,10 @@ impl Weights for Dense {
 }
 
 /// One conversation with the model.
+#[derive(Clone)]
 struct Session {
     length: usize,
+    /// Whose log-probabilities are wanted; of nobody's while it is but a beginning of others.
     candidates: Vec<u32>,
     /// Keys and values of every layer, `length × kv_width` each.
     cache: Vec<[Vec<f32>; 2]>,
@@ -95,6 +112,22 @@ fn append(cache: &mut Vec<f32>, rows: &[f32], width: usize) {
     cache.extend_from_slice(rows);
 }
 
+/// Finds in a group of contexts, in lexicographic order and alike up to `from`, the groups that go on alike for long enough, and up to where.
+/// Every context keeps a last token of its own, whose log-probabilities are asked for.
+fn find_shared(contexts: &[Vec<u32>], group: &[usize], from: usize, found: &mut Vec<(Vec<usize>, usize)>) {
+    let [first, .., last] = group else { return };
+    let (first, last) = (&contexts[*first], &contexts[*last]);
+    let alike = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+    // In this order the shortest context that begins all others would be the first.
+    let end = alike.min(first.len() - 1);
+    if (group.len() - 1) * (end - from) >= WORTH_SHARING {
+        found.push((group.to_vec(), end));
+    } else {
+        let parts = group.chunk_by(|&a, &b| contexts[a].get(end) == contexts[b].get(end));
+        parts.filter(|part| part.len() < group.len()).for_each(|part| find_shared(contexts, part, from, found));
+    }
+}
+
 /// A session and the tokens that it gets in this request.
 struct Turn<'a> {
     session: &'a mut Session,
@@ -107,25 +140,42 @@ pub struct Decider {
     ropes: Vec<Rope>,
     sessions: BTreeMap<u64, Session>,
     next: u64,
+    computed: AtomicUsize,
     pool: rayon::ThreadPool,
 }
 
 impl Decider {
-    /// Merges the adapter, if there is one, into the base. All work runs on `pool`.
-    pub fn new(base: Base, adapter: Option<(Lora, Vec<f32>)>, pool: rayon::ThreadPool) -> Self {
+    /// Merges the adapter, if there is one, into the base, whose maps are kept and multiplied with in bf16 if there is a kernel for that.
+    /// All work runs on `pool`.
+    pub fn new(base: Base, adapter: Option<(Lora, Vec<f32>)>, bf16: Option<Kernel>, pool: rayon::ThreadPool) -> Self {
         let (lora, parameters) =
             adapter.unwrap_or_else(|| (Lora::new(&base.shape, base.layers.len(), 1, 1.0, &[]), Vec::new()));
-        let adapted = Adapted { base: &base, lora: &lora, parameters: &parameters };
+        let adapted = Adapted { base: &base, lora: &lora, parameters: &parameters, bf16 };
         let dense = |layer| {
             Module::ALL.map(|module| {
-                let mut weight = Vec::new();
-                adapted.dense(layer, module, &mut weight);
-                weight
+                let mut weight = Weight::default();
+                adapted.linear(layer, module, Side::Inputs, &mut weight);
+                match bf16 {
+                    None => Kept::Dense(weight.dense),
+                    Some(kernel) => Kept::Bf16(kernel, weight.bf16),
+                }
             })
         };
         let linear = pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect());
         let ropes = base.shape.ropes(base.shape.context);
-        Self { model: Dense { base, linear }, ropes, sessions: BTreeMap::new(), next: 0, pool }
+        Self {
+            model: Dense { base, linear },
+            ropes,
+            sessions: BTreeMap::new(),
+            next: 0,
+            computed: AtomicUsize::new(0),
+            pool,
+        }
+    }
+
+    /// Tokens that went through the layers so far: fewer than were given where contexts begin alike.
+    pub fn computed(&self) -> usize {
+        self.computed.load(Ordering::Relaxed)
     }
 
     /// The base model.
@@ -144,12 +194,47 @@ impl Decider {
         }
         let layers = self.model.base.layers.len();
         let mut opened: Vec<Session> = contexts.iter().map(|_| Session::new(layers, candidates)).collect();
-        let turns = opened.iter_mut().zip(contexts).map(|(session, tokens)| Turn { session, tokens }).collect();
+        self.begin(contexts, &mut opened);
+        let ends = opened.iter_mut().zip(contexts);
+        let turns = ends.map(|(session, tokens)| Turn { tokens: &tokens[session.length..], session }).collect();
         let rows = self.run(turns);
         let ids: Vec<u64> = (self.next..).take(opened.len()).collect();
         self.next += opened.len() as u64;
         self.sessions.extend(ids.iter().copied().zip(opened));
         Ok((ids, rows))
+    }
+
+    /// Runs once what several contexts begin with, such as the trajectories of one task that their methods are given, and gives each session
+    /// its keys and values. Beginnings of one round run side by side; a beginning within a beginning is the next round's.
+    fn begin(&self, contexts: &[Vec<u32>], sessions: &mut [Session]) {
+        let mut order: Vec<usize> = (0..contexts.len()).collect();
+        order.sort_by_key(|&i| &contexts[i]);
+        let mut groups = vec![order];
+        loop {
+            let mut shared = Vec::new();
+            for group in groups {
+                let from = group.first().map_or(0, |&i| sessions[i].length);
+                find_shared(contexts, &group, from, &mut shared);
+            }
+            if shared.is_empty() {
+                return;
+            }
+            let begun =
+                |(group, _): &(Vec<usize>, usize)| Session { candidates: Vec::new(), ..sessions[group[0]].clone() };
+            let mut beginnings: Vec<Session> = shared.iter().map(begun).collect();
+            let turns = beginnings.iter_mut().zip(&shared).map(|(session, (group, end))| {
+                let tokens = &contexts[group[0]][session.length..*end];
+                Turn { session, tokens }
+            });
+            self.run(turns.collect());
+            for (beginning, (group, _)) in beginnings.iter().zip(&shared) {
+                for &i in group {
+                    sessions[i].length = beginning.length;
+                    sessions[i].cache.clone_from(&beginning.cache);
+                }
+            }
+            groups = shared.into_iter().map(|(group, _)| group).collect();
+        }
     }
 
     /// Appends tokens to sessions and runs only those. Returns a row of log-probabilities for each.
@@ -205,6 +290,7 @@ impl Decider {
         self.pool.install(|| {
             let threads = rayon::current_num_threads();
             let total: usize = turns.iter().map(|t| t.tokens.len()).sum();
+            self.computed.fetch_add(total, Ordering::Relaxed);
             let limit = total.div_ceil(threads).min(CHUNK_TOKENS);
             let mut chunks: Vec<&mut [Turn]> = Vec::new();
             let mut rest = &mut turns[..];
@@ -239,7 +325,7 @@ impl Decider {
         for layer in 0..self.model.base.layers.len() {
             saved.x.clone_from(&stream);
             let heads = shape.heads_of(layer);
-            let attend = |s: &mut Saved, scores: &mut [Vec<f32>; 2]| {
+            let attend = |s: &mut Saved, scratch: &mut attention::Scratch| {
                 let mut start = 0;
                 for turn in &mut *turns {
                     let rows = start..start + turn.tokens.len();
@@ -248,7 +334,7 @@ impl Decider {
                     append(keys, &s.k[span(kw)], kw);
                     append(values, &s.v[span(kw)], kw);
                     let (out, lse) = (&mut s.attended[span(qw)], &mut s.lse[span(heads.heads)]);
-                    attention::forward(heads, &s.q[span(qw)], keys, values, out, lse, &mut scores[0]);
+                    attention::forward(heads, &s.q[span(qw)], keys, values, out, lse, scratch);
                     start = rows.end;
                 }
             };
@@ -259,11 +345,14 @@ impl Decider {
         for turn in &mut *turns {
             turn.session.length += turn.tokens.len();
             end += turn.tokens.len();
-            last.extend_from_slice(&stream[(end - 1) * hidden..end * hidden]);
+            if !turn.session.candidates.is_empty() {
+                last.extend_from_slice(&stream[(end - 1) * hidden..end * hidden]);
+            }
         }
-        let (mut normed, mut inverse) = (vec![0.0; last.len()], vec![0.0; turns.len()]);
+        let candidates: Vec<&[u32]> =
+            turns.iter().map(|t| t.session.candidates.as_slice()).filter(|candidates| !candidates.is_empty()).collect();
+        let (mut normed, mut inverse) = (vec![0.0; last.len()], vec![0.0; candidates.len()]);
         rms_norm(&last, &self.model.base.final_norm, shape.eps, &mut normed, &mut inverse);
-        let candidates: Vec<&[u32]> = turns.iter().map(|t| t.session.candidates.as_slice()).collect();
         head::log_probabilities(self.model.base.head(), &normed, &candidates, &mut head::Scratch::default(), threads)
     }
 }

@@ -161,7 +161,7 @@ impl DptNetwork {
         let (width, heads) = (self.heads.q_width(), self.heads);
         let mut stream = vec![0.0; n * width];
         self.embed.forward(parameters, tokens, &mut stream, Write::Set);
-        let mut scratch = Vec::new();
+        let mut scratch = attention::Scratch::default();
         passed.blocks.resize_with(self.blocks.len(), Saved::default);
         for (block, saved) in self.blocks.iter().zip(&mut passed.blocks) {
             block.ln_1.norm(parameters, &stream, &mut saved.norm_1);
@@ -202,7 +202,7 @@ impl DptNetwork {
         let (width, heads) = (self.heads.q_width(), self.heads);
         let (mut d, mut dy) = (vec![0.0; n * width], vec![0.0; n * width]);
         let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; n * width]);
-        let (mut wide, mut scratch) = (vec![0.0; n * 4 * width], [Vec::new(), Vec::new()]);
+        let (mut wide, mut scratch) = (vec![0.0; n * 4 * width], attention::Scratch::default());
         self.predict.backward(parameters, &passed.norm_f.out, dlogits, gradient, Some((&mut dy, Write::Set)));
         self.ln_f.norm_backward(parameters, &passed.norm_f, &dy, gradient, &mut d);
         for (block, saved) in self.blocks.iter().zip(&passed.blocks).rev() {

@@ -31,6 +31,8 @@ pub enum Event {
         resumed_from: u64,
         steps: u64,
         arithmetic: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kernel: Option<&'static str>,
     },
     Step {
         step: u64,

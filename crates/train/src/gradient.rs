@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
+use crate::attention;
 use crate::base::Shape;
 use crate::head::{self, Loss};
 use crate::kernels::{Rope, rms_norm, rms_norm_backward, rms_norm_weight_gradient};
@@ -179,9 +180,11 @@ impl<M: Model> Trainer<M> {
         let hidden = shape.hidden;
         let attend = |layer: usize| {
             let heads = shape.heads_of(layer);
-            move |s: &mut Saved, scores: &mut [Vec<f32>; 2]| attend_within(heads, &batch.sequences, s, scores)
+            move |s: &mut Saved, scratch: &mut attention::Scratch| attend_within(heads, &batch.sequences, s, scratch)
         };
         saved.resize_with(layers + 1, Saved::default);
+        scratch.attention.multiplier.kernel = pass.weights.bf16();
+        scratch.low_rank.multiplier.kernel = pass.weights.bf16();
 
         // Forward. With checkpointing every layer works in the last `Saved`, and the others keep only their layer's input.
         embed(self.model.embedding(parameters), shape.embedding_scale, &batch.ids, stream);

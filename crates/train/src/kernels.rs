@@ -8,11 +8,11 @@ use gemm::Parallelism;
 /// A read-only matrix inside a slice, with any two strides: `rows × cols`, element `(i, j)` at `i·row_stride + j·col_stride`.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    data: &'a [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
-    col_stride: usize,
+    pub(crate) data: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
 }
 
 impl<'a> View<'a> {
@@ -36,10 +36,10 @@ impl<'a> View<'a> {
 
 /// A writable row-major matrix inside a slice.
 pub struct ViewMut<'a> {
-    data: &'a mut [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
+    pub(crate) data: &'a mut [f32],
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) row_stride: usize,
 }
 
 impl<'a> ViewMut<'a> {

@@ -8,18 +8,25 @@ use std::ops::Range;
 
 use crate::attention::{self, Heads};
 use crate::base::{Module, Shape};
+use crate::bf16::{self, Kernel, Left, Right, Side};
 use crate::kernels::{
     Rope, View, ViewMut, Write, add_to_rows, gated, gated_backward, matmul, rms_norm, rms_norm_again,
     rms_norm_backward, rms_norm_weight_gradient,
 };
+use crate::lora::{Delta, LowRank};
 
 /// A model's weights as the passes read them.
 pub trait Weights: Sync {
     /// The numbers that fix its shape.
     fn shape(&self) -> &Shape;
 
-    /// The dense weight of one linear map: `outputs × inputs`, row-major, possibly built in `scratch`.
-    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32];
+    /// The weight of one linear map as a product by this side reads it, possibly built in `scratch`.
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a>;
+
+    /// What multiplies in bf16 whatever a pass does beside the linear maps: attention, and the gradients of what is trained.
+    fn bf16(&self) -> Option<Kernel> {
+        None
+    }
 
     /// The weight of one norm.
     fn norm(&self, norm: Norm) -> &[f32];
@@ -51,6 +58,33 @@ impl Extra {
         Self { biases: [const { None }; 7], q_norm: None, k_norm: None, attn_out_norm: None, ffn_out_norm: None };
 }
 
+/// The weight of a linear map, `outputs × inputs`.
+pub enum Linear<'a> {
+    /// Row-major, for products in f32.
+    Dense(&'a [f32]),
+    /// Laid out for products in bf16 by this kernel.
+    Bf16(Kernel, &'a Right),
+}
+
+/// Where a weight is built.
+#[derive(Default)]
+pub struct Weight {
+    /// Dense, or as much of it as is dense at a time.
+    pub dense: Vec<f32>,
+    /// Rounded and laid out.
+    pub bf16: Right,
+    /// What an adapter adds.
+    pub delta: Delta,
+}
+
+/// Buffers of products with weights.
+#[derive(Default)]
+pub struct Products {
+    weight: Weight,
+    /// What a weight is multiplied with, rounded and laid out.
+    left: Left,
+}
+
 /// Weights in training: where their gradients go. All gradients are added to one flat vector.
 pub trait Trained: Weights {
     /// Whether anything below the lowest layer wants that layer's input gradient.
@@ -64,7 +98,7 @@ pub trait Trained: Weights {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     );
 
     /// The part of the gradient that holds a norm's weight, if that is trained.
@@ -143,8 +177,9 @@ impl NormIn {
 /// Buffers that live from layer to layer, so that a step allocates nothing.
 #[derive(Default)]
 pub struct Scratch {
-    weight: Vec<f32>,
-    low_rank: Vec<f32>,
+    products: Products,
+    /// What the weights' own gradients take.
+    pub low_rank: LowRank,
     /// A norm's output, then its gradient.
     normed: Vec<f32>,
     dnormed: Vec<f32>,
@@ -155,8 +190,8 @@ pub struct Scratch {
     dv: Vec<f32>,
     /// What a block adds to the residual stream, or the gradient there, and a norm's other gradient.
     branch: [Vec<f32>; 2],
-    /// Attention's blocks of scores.
-    pub scores: [Vec<f32>; 2],
+    /// Inside attention.
+    pub attention: attention::Scratch,
 }
 
 /// What one pass through a model reads.
@@ -170,14 +205,41 @@ pub struct Pass<'a, W> {
 }
 
 impl<W: Weights> Pass<'_, W> {
-    /// `y (+)= x·Wᵀ`, and the bias where there is one.
-    pub fn linear(&self, layer: usize, module: Module, x: &[f32], y: &mut [f32], write: Write, scratch: &mut Vec<f32>) {
-        let (outputs, inputs) = self.weights.shape().of(module);
-        let n = x.len() / inputs;
-        let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
-        matmul(ViewMut::new(y, n, outputs), write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
-        if let Some(bias) = &self.weights.extra(layer).biases[module as usize] {
-            add_to_rows(bias, y);
+    /// `y (+)= x·Wᵀ`, and the bias where there is one, for linear maps of one input.
+    pub fn linear<const N: usize>(
+        &self,
+        layer: usize,
+        x: &[f32],
+        maps: [(Module, &mut [f32]); N],
+        write: Write,
+        scratch: &mut Products,
+    ) {
+        let Products { weight, left } = scratch;
+        for (i, (module, y)) in maps.into_iter().enumerate() {
+            let (outputs, inputs) = self.weights.shape().of(module);
+            let n = x.len() / inputs;
+            match self.weights.linear(layer, module, Side::Inputs, weight) {
+                Linear::Dense(weight) => {
+                    let weight = View::new(weight, outputs, inputs);
+                    matmul(
+                        ViewMut::new(&mut *y, n, outputs),
+                        write,
+                        1.0,
+                        View::new(x, n, inputs),
+                        weight.t(),
+                        self.threads,
+                    );
+                }
+                Linear::Bf16(kernel, weight) => {
+                    if i == 0 {
+                        left.pack(View::new(x, n, inputs));
+                    }
+                    bf16::product(kernel, ViewMut::new(&mut *y, n, outputs), write, 1.0, left, weight, self.threads);
+                }
+            }
+            if let Some(bias) = &self.weights.extra(layer).biases[module as usize] {
+                add_to_rows(bias, y);
+            }
         }
     }
 
@@ -193,21 +255,21 @@ impl<W: Weights> Pass<'_, W> {
         saved: &mut Saved,
         positions: &[u32],
         scratch: &mut Scratch,
-        attend: impl FnOnce(&mut Saved, &mut [Vec<f32>; 2]),
+        attend: impl FnOnce(&mut Saved, &mut attention::Scratch),
         out: Option<&mut Vec<f32>>,
     ) {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let (heads, eps, extra) = (shape.heads, shape.eps, self.weights.extra(layer));
-        let Scratch { weight, normed, wide, branch: [branch, _], scores, .. } = scratch;
+        let Scratch { products, normed, wide, branch: [branch, _], attention, .. } = scratch;
         saved.resize(n, heads, shape.hidden, shape.ffn);
         normed.resize(n * shape.hidden, 0.0);
         wide.resize(n * shape.ffn, 0.0);
 
         rms_norm(&saved.x, norm(Norm::Attention(layer)), eps, normed, &mut saved.attn_inverse);
-        self.linear(layer, Module::QProj, normed, &mut saved.q, Write::Set, weight);
-        self.linear(layer, Module::KProj, normed, &mut saved.k, Write::Set, weight);
-        self.linear(layer, Module::VProj, normed, &mut saved.v, Write::Set, weight);
+        let maps: [(_, &mut [f32]); 3] =
+            [(Module::QProj, &mut saved.q), (Module::KProj, &mut saved.k), (Module::VProj, &mut saved.v)];
+        self.linear(layer, normed, maps, Write::Set, products);
         if let Some(weight) = &extra.q_norm {
             saved.q_in.forward(weight, eps, &mut saved.q);
         }
@@ -216,36 +278,36 @@ impl<W: Weights> Pass<'_, W> {
         }
         self.rope(layer).rotate(&mut saved.q, positions, 1.0);
         self.rope(layer).rotate(&mut saved.k, positions, 1.0);
-        attend(saved, scores);
+        attend(saved, attention);
         saved.middle.copy_from_slice(&saved.x);
         let (attended, middle) = (&saved.attended, &mut saved.middle);
         match &extra.attn_out_norm {
-            None => self.linear(layer, Module::OProj, attended, middle, Write::Add, weight),
+            None => self.linear(layer, attended, [(Module::OProj, middle)], Write::Add, products),
             Some(norm) => {
                 branch.resize(n * shape.hidden, 0.0);
-                self.linear(layer, Module::OProj, attended, branch, Write::Set, weight);
+                self.linear(layer, attended, [(Module::OProj, &mut *branch)], Write::Set, products);
                 saved.attn_out.forward(norm, eps, branch);
                 add_to(branch, middle);
             }
         }
 
         rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), eps, normed, &mut saved.ffn_inverse);
-        self.linear(layer, Module::GateProj, normed, &mut saved.gate, Write::Set, weight);
-        self.linear(layer, Module::UpProj, normed, &mut saved.up, Write::Set, weight);
+        let maps: [(_, &mut [f32]); 2] = [(Module::GateProj, &mut saved.gate), (Module::UpProj, &mut saved.up)];
+        self.linear(layer, normed, maps, Write::Set, products);
         if out.is_none() && extra.ffn_out_norm.is_none() {
             return;
         }
         gated(shape.activation, &saved.gate, &saved.up, wide);
         if let Some(norm) = &extra.ffn_out_norm {
             branch.resize(n * shape.hidden, 0.0);
-            self.linear(layer, Module::DownProj, wide, branch, Write::Set, weight);
+            self.linear(layer, wide, [(Module::DownProj, &mut *branch)], Write::Set, products);
             saved.ffn_out.forward(norm, eps, branch);
         }
         if let Some(out) = out {
             out.clear();
             out.extend_from_slice(&saved.middle);
             match &extra.ffn_out_norm {
-                None => self.linear(layer, Module::DownProj, wide, out, Write::Add, weight),
+                None => self.linear(layer, wide, [(Module::DownProj, out)], Write::Add, products),
                 Some(_) => add_to(branch, out),
             }
         }
@@ -282,12 +344,21 @@ impl<W: Trained> Pass<'_, W> {
         dy: &[f32],
         dx: &mut [f32],
         write: Write,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Products,
     ) {
         let (outputs, inputs) = self.weights.shape().of(module);
         let n = dy.len() / outputs;
-        let weight = View::new(self.weights.dense(layer, module, scratch), outputs, inputs);
-        matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
+        let Products { weight, left } = scratch;
+        match self.weights.linear(layer, module, Side::Outputs, weight) {
+            Linear::Dense(weight) => {
+                let weight = View::new(weight, outputs, inputs);
+                matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
+            }
+            Linear::Bf16(kernel, weight) => {
+                left.pack(View::new(dy, n, outputs));
+                bf16::product(kernel, ViewMut::new(dx, n, inputs), write, 1.0, left, weight, self.threads);
+            }
+        }
     }
 
     /// Turns `d`, the gradient at the layer's output, into the one at its input, and adds the trained weights' gradients. Uses up
@@ -308,7 +379,18 @@ impl<W: Trained> Pass<'_, W> {
         let norm = |norm| self.weights.norm(norm);
         let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
         let (heads, extra) = (shape.heads_of(layer), self.weights.extra(layer));
-        let Scratch { weight, low_rank, normed, dnormed, wide, dq, dk, dv, branch: [branch, dnorm], scores } = scratch;
+        let Scratch {
+            products,
+            low_rank,
+            normed,
+            dnormed,
+            wide,
+            dq,
+            dk,
+            dv,
+            branch: [branch, dnorm],
+            attention: within,
+        } = scratch;
         let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
             self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
@@ -321,14 +403,14 @@ impl<W: Trained> Pass<'_, W> {
             None => &*d,
             Some(norm) => saved.ffn_out.branch_gradient(norm, d, dnorm, branch),
         };
-        self.input_gradient(layer, Module::DownProj, dbranch, wide, Write::Set, weight);
+        self.input_gradient(layer, Module::DownProj, dbranch, wide, Write::Set, products);
         gated_backward(shape.activation, &mut saved.gate, &mut saved.up, wide);
         learn(Module::DownProj, wide, dbranch, gradients);
         rms_norm_again(&saved.middle, norm(feed_forward), &saved.ffn_inverse, normed);
         learn(Module::GateProj, normed, &saved.gate, gradients);
         learn(Module::UpProj, normed, &saved.up, gradients);
-        self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, weight);
-        self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, weight);
+        self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, products);
+        self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, products);
         if let Some(part) = self.weights.norm_part(feed_forward, gradients) {
             rms_norm_weight_gradient(&saved.middle, &saved.ffn_inverse, dnormed, part);
         }
@@ -342,7 +424,7 @@ impl<W: Trained> Pass<'_, W> {
         learn(Module::OProj, &saved.attended, dbranch, gradients);
         let dattended = &mut saved.middle;
         dattended.resize(saved.attended.len(), 0.0);
-        self.input_gradient(layer, Module::OProj, dbranch, dattended, Write::Set, weight);
+        self.input_gradient(layer, Module::OProj, dbranch, dattended, Write::Set, products);
         dq.resize(saved.q.len(), 0.0);
         dk.resize(saved.k.len(), 0.0);
         dv.resize(saved.v.len(), 0.0);
@@ -356,7 +438,7 @@ impl<W: Trained> Pass<'_, W> {
                 lse: &saved.lse[l],
                 dout: &dattended[q.clone()],
             };
-            attention::backward(heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], scores);
+            attention::backward(heads, &saved, &mut dq[q], &mut dk[kv.clone()], &mut dv[kv], within);
         }
         self.rope(layer).rotate(dq, positions, -1.0);
         self.rope(layer).rotate(dk, positions, -1.0);
@@ -373,9 +455,9 @@ impl<W: Trained> Pass<'_, W> {
         learn(Module::KProj, normed, dk, gradients);
         learn(Module::VProj, normed, dv, gradients);
         if layer > 0 || W::EMBEDDING {
-            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, weight);
-            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, weight);
-            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, weight);
+            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, products);
+            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, products);
+            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, products);
             if let Some(part) = self.weights.norm_part(attention, gradients) {
                 rms_norm_weight_gradient(&saved.x, &saved.attn_inverse, dnormed, part);
             }
@@ -385,12 +467,12 @@ impl<W: Trained> Pass<'_, W> {
 }
 
 /// Attention within each sequence of a packed batch: `attend` of a training pass.
-pub fn attend_within(heads: Heads, sequences: &[Range<usize>], saved: &mut Saved, scores: &mut [Vec<f32>; 2]) {
+pub fn attend_within(heads: Heads, sequences: &[Range<usize>], saved: &mut Saved, scratch: &mut attention::Scratch) {
     for rows in sequences {
         let (q, kv, l) = spans(heads, rows);
         let (k, v) = (&saved.k[kv.clone()], &saved.v[kv]);
         let out = &mut saved.attended[q.clone()];
-        attention::forward(heads, &saved.q[q], k, v, out, &mut saved.lse[l], &mut scores[0]);
+        attention::forward(heads, &saved.q[q], k, v, out, &mut saved.lse[l], scratch);
     }
 }
 

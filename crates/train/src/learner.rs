@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bf16::Kernel;
 use crate::error::Result;
 use crate::gradient::Example;
 use crate::head::Loss;
@@ -25,6 +26,11 @@ pub trait Learner: Sync {
     /// Mean cross-entropy's parts over the batch's labelled positions, and its gradient at the parameters, which overwrites
     /// `gradient`.
     fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss;
+
+    /// What multiplies in bf16, where something does.
+    fn kernel(&self) -> Option<Kernel> {
+        None
+    }
 
     /// Floating-point operations that such a step cannot do without.
     fn necessary_flops(&self, examples: &[&Example]) -> f64;

@@ -11,6 +11,7 @@
 pub mod about;
 pub mod attention;
 pub mod base;
+pub mod bf16;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::base::{Module, Shape};
+use crate::bf16::{self, Kernel, Left, Multiplier, Right};
 use crate::kernels::{View, ViewMut, Write, matmul};
 use crate::rng::Rng;
 
@@ -23,6 +24,24 @@ pub struct Pair {
     pub a: Range<usize>,
     /// Where B lies.
     pub b: Range<usize>,
+}
+
+/// Buffers of the adapters' gradients.
+#[derive(Default)]
+pub struct LowRank {
+    /// Rows of `r` numbers.
+    thin: Vec<f32>,
+    /// What the products are computed by.
+    pub multiplier: Multiplier,
+}
+
+/// Buffers of the product B·A in bf16.
+#[derive(Default)]
+pub struct Delta {
+    split: Vec<f32>,
+    left: Left,
+    /// A, which all rows share.
+    right: Right,
 }
 
 /// The layout of all pairs.
@@ -94,6 +113,38 @@ impl Lora {
         matmul(ViewMut::new(weight, pair.outputs, pair.inputs), Write::Add, self.scale, b, a, 1);
     }
 
+    /// Readies A for `merge_in_bf16`.
+    ///
+    /// In f32 the product B·A would take as long as the weight's own one does in bf16. Every number goes in as the sum of two bf16 numbers,
+    /// of whose four products the three largest are taken: 16 bits are right, of which the merged weight keeps 8.
+    pub fn begin_merge(&self, pair: &Pair, parameters: &[f32], delta: &mut Delta) {
+        let (a, split) = (&parameters[pair.a.clone()], &mut delta.split);
+        split.clear();
+        split.extend(a.iter().chain(a).map(|&x| bf16::round(x)).chain(a.iter().map(|&x| x - bf16::round(x))));
+        delta.right.pack(View::new(split, 3 * self.r, pair.inputs));
+    }
+
+    /// `merge` for some rows of the weight by a bf16 kernel, after `begin_merge`.
+    pub fn merge_in_bf16(
+        &self,
+        kernel: Kernel,
+        pair: &Pair,
+        parameters: &[f32],
+        rows: Range<usize>,
+        delta: &mut Delta,
+        weight: &mut [f32],
+    ) {
+        let (r, Delta { split, left, right }) = (self.r, delta);
+        split.clear();
+        for b in parameters[pair.b.clone()][rows.start * r..rows.end * r].chunks_exact(r) {
+            split.extend(b.iter().map(|&x| bf16::round(x)));
+            split.extend(b.iter().map(|&x| x - bf16::round(x)));
+            split.extend(b.iter().map(|&x| bf16::round(x)));
+        }
+        left.pack(View::new(split, rows.len(), 3 * r));
+        bf16::product(kernel, ViewMut::new(weight, rows.len(), pair.inputs), Write::Add, self.scale, left, right, 1);
+    }
+
     /// Adds the gradients at A and B of `y = x·(W + scale·B·A)ᵀ`, given `x` (`n × inputs`) and the gradient at `y`
     /// (`n × outputs`): `dA += scale·(dy·B)ᵀ·x`, `dB += scale·dyᵀ·(x·Aᵀ)`.
     pub fn backward(
@@ -103,18 +154,19 @@ impl Lora {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     ) {
         let (n, r) = (x.len() / pair.inputs, self.r);
         let a = View::new(&parameters[pair.a.clone()], r, pair.inputs);
         let b = View::new(&parameters[pair.b.clone()], pair.outputs, r);
         let (x, dy) = (View::new(x, n, pair.inputs), View::new(dy, n, pair.outputs));
-        scratch.resize(n * r, 0.0);
-        matmul(ViewMut::new(scratch, n, r), Write::Set, self.scale, dy, b, 1);
+        let LowRank { thin, multiplier } = scratch;
+        thin.resize(n * r, 0.0);
+        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, dy, b);
         let da = ViewMut::new(&mut gradients[pair.a.clone()], r, pair.inputs);
-        matmul(da, Write::Add, 1.0, View::new(scratch, n, r).t(), x, 1);
-        matmul(ViewMut::new(scratch, n, r), Write::Set, self.scale, x, a.t(), 1);
+        multiplier.matmul(da, Write::Add, 1.0, View::new(thin, n, r).t(), x);
+        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, x, a.t());
         let db = ViewMut::new(&mut gradients[pair.b.clone()], pair.outputs, r);
-        matmul(db, Write::Add, 1.0, dy.t(), View::new(scratch, n, r), 1);
+        multiplier.matmul(db, Write::Add, 1.0, dy.t(), View::new(thin, n, r));
     }
 }

@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 
 use crate::attention::Heads;
 use crate::base::{Base, Layer, Module, Shape, Span, frequencies};
+use crate::bf16::Side;
 use crate::config::LlamaConfig;
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
 use crate::kernels::{Activation, View, ViewMut, Write, matmul};
-use crate::layer::{Extra, Norm, Trained, Weights};
+use crate::layer::{Extra, Linear, Norm, Trained, Weight, Weights};
 use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
+use crate::lora::LowRank;
 use crate::quantized::{Matrix, Quantized};
 use crate::rng::Rng;
 use crate::{model_folder, work};
@@ -131,8 +133,8 @@ impl Weights for Dense<'_> {
         &self.network.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.parameters[self.network.linear(layer, module)]
+    fn linear<'a>(&'a self, layer: usize, module: Module, _: Side, _: &'a mut Weight) -> Linear<'a> {
+        Linear::Dense(&self.parameters[self.network.linear(layer, module)])
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -144,7 +146,7 @@ impl Trained for Dense<'_> {
     const EMBEDDING: bool = true;
 
     /// `dW += dyᵀ·x`.
-    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut Vec<f32>) {
+    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut LowRank) {
         let (outputs, inputs) = self.network.shape.of(module);
         let n = x.len() / inputs;
         let (x, dy) = (View::new(x, n, inputs), View::new(dy, n, outputs));

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::base::{Base, Module, Shape};
+use crate::bf16::{Kernel, Side};
 use crate::error::Result;
 use crate::gradient::{Example, Model, Trainer};
 use crate::head::Loss;
-use crate::layer::{Extra, Norm, Trained, Weights};
+use crate::layer::{Extra, Linear, Norm, Trained, Weight, Weights};
 use crate::learner::Learner;
-use crate::lora::Lora;
+use crate::lora::{Lora, LowRank};
 use crate::quantized::Matrix;
 use crate::{peft, work};
 
@@ -20,6 +21,8 @@ pub struct Adapted<'a> {
     pub lora: &'a Lora,
     /// The adapters' parameters.
     pub parameters: &'a [f32],
+    /// What multiplies with the frozen maps in bf16; without it they are multiplied with in f32.
+    pub bf16: Option<Kernel>,
 }
 
 impl Weights for Adapted<'_> {
@@ -27,12 +30,32 @@ impl Weights for Adapted<'_> {
         &self.base.shape
     }
 
-    fn dense<'a>(&'a self, layer: usize, module: Module, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        self.base.layers[layer].linear[module as usize].dequantize_into(scratch);
-        if let Some(pair) = self.lora.pair(layer, module) {
-            self.lora.merge(pair, self.parameters, scratch);
+    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a> {
+        let frozen = &self.base.layers[layer].linear[module as usize];
+        let pair = self.lora.pair(layer, module);
+        let (rows, cols) = (frozen.rows(), frozen.cols());
+        let Weight { dense, bf16, delta } = scratch;
+        if let Some(kernel) = self.bf16 {
+            if let Some(pair) = pair {
+                self.lora.begin_merge(pair, self.parameters, delta);
+            }
+            bf16.pack_weight(side, (rows, cols), dense, |rows, out| {
+                frozen.dequantize_rows(rows.clone(), out);
+                if let Some(pair) = pair {
+                    self.lora.merge_in_bf16(kernel, pair, self.parameters, rows, delta, out);
+                }
+            });
+            return Linear::Bf16(kernel, bf16);
         }
-        scratch
+        frozen.dequantize_into(dense);
+        if let Some(pair) = pair {
+            self.lora.merge(pair, self.parameters, dense);
+        }
+        Linear::Dense(dense)
+    }
+
+    fn bf16(&self) -> Option<Kernel> {
+        self.bf16
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -54,7 +77,7 @@ impl Trained for Adapted<'_> {
         x: &[f32],
         dy: &[f32],
         gradients: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut LowRank,
     ) {
         if let Some(pair) = self.lora.pair(layer, module) {
             self.lora.backward(pair, self.parameters, x, dy, gradients, scratch);
@@ -73,6 +96,8 @@ pub struct Qlora<'a> {
     pub base: &'a Base,
     /// The adapters' layout.
     pub lora: &'a Lora,
+    /// What multiplies with the frozen maps in bf16; without it they are multiplied with in f32.
+    pub bf16: Option<Kernel>,
 }
 
 impl Model for Qlora<'_> {
@@ -86,7 +111,7 @@ impl Model for Qlora<'_> {
     }
 
     fn at<'p>(&'p self, parameters: &'p [f32]) -> Adapted<'p> {
-        Adapted { base: self.base, lora: self.lora, parameters }
+        Adapted { base: self.base, lora: self.lora, parameters, bf16: self.bf16 }
     }
 
     fn layers(&self) -> usize {
@@ -133,8 +158,12 @@ impl Learner for Adapters<'_> {
         self.trainer.loss_and_gradient(parameters, examples, gradient)
     }
 
+    fn kernel(&self) -> Option<Kernel> {
+        self.trainer.model().bf16
+    }
+
     fn necessary_flops(&self, examples: &[&Example]) -> f64 {
-        let Qlora { base, lora } = self.trainer.model();
+        let Qlora { base, lora, .. } = self.trainer.model();
         work::necessary_flops(&base.shape, base.layers.len(), lora, examples)
     }
 

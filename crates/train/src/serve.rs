@@ -50,12 +50,12 @@ pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
             let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
             let adapter = config.adapter.as_deref().map(|folder| peft::load(folder, &base)).transpose()?;
             let limits = base.shape.limits();
-            (Box::new(Decider::new(base, adapter, pool)), limits)
+            (Box::new(Decider::new(base, adapter, config.bf16(), pool)), limits)
         }
         (None, Some(folder)) => match model_folder::load(folder)? {
             Loaded::Llama(base) => {
                 let limits = base.shape.limits();
-                (Box::new(Decider::new(base, None, pool)), limits)
+                (Box::new(Decider::new(base, None, None, pool)), limits)
             }
             Loaded::Dpt(dpt, parameters) => {
                 let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use crate::about::{ABOUT, about};
 use crate::base::Base;
+use crate::bf16::Kernel;
 use crate::checkpoint::{self, Progress, State};
-use crate::config::{ARITHMETIC, Architecture, BACKEND, CONTRACT, TrainConfig};
+use crate::config::{Architecture, Arithmetic, BACKEND, CONTRACT, TrainConfig};
 use crate::data::Limits;
 use crate::dpt::{self, Dpt};
 use crate::error::{Error, Result};
@@ -51,7 +52,8 @@ pub fn run(config: &TrainConfig) -> Result<()> {
             let base = Base::load_with(&file.path, file.sha256.as_deref(), file.random_weights)?;
             let source = Source::open(config, Some(&file.path), base.shape.limits())?;
             let lora = Lora::new(&base.shape, base.layers.len(), settings.r, settings.alpha, &settings.targets);
-            let model = Qlora { base: &base, lora: &lora };
+            let bf16 = config.arithmetic.unwrap_or_default().kernel();
+            let model = Qlora { base: &base, lora: &lora, bf16 };
             let trainer = Trainer::new(model, source.longest(), config.gradient_checkpointing);
             let base_name =
                 file.path.file_name().map_or_else(|| base.name.clone(), |n| n.to_string_lossy().into_owned());
@@ -112,7 +114,8 @@ fn train(
         examples: source.examples(config) as usize,
         resumed_from: saved_at,
         steps: config.steps,
-        arithmetic: ARITHMETIC,
+        arithmetic: config.arithmetic.unwrap_or_default().name(),
+        kernel: learner.kernel().map(Kernel::name),
     })?;
 
     let mut gradient = Vec::new();
@@ -202,6 +205,9 @@ fn finish(
     });
     let (name, origin) = learner.origin();
     made_from[name] = origin;
+    if let Some(kernel) = learner.kernel() {
+        made_from["arithmetic"] = in_bf16(kernel);
+    }
     let about = about(made_from, &contents);
     contents.push((ABOUT, about));
     let adapter: BTreeMap<_, _> = contents.iter().map(|(name, bytes)| (*name, files::sha256(bytes))).collect();
@@ -261,12 +267,14 @@ fn finished(output: &Path, learner: &dyn Learner, metrics: &Metrics) -> Result<F
 }
 
 /// Makes the output folder this run's, or refuses if it is another's. Two runs are the same if whatever can change the outcome is:
-/// contents of files rather than their paths, and not the threads, how often checkpoints are written, or the name of the one arithmetic.
+/// contents of files rather than their paths, and not the threads or how often checkpoints are written; f32 says nothing of itself, and
+/// bf16 which instructions it is computed with.
 fn claim(config: &TrainConfig, learner: &dyn Learner, source: &Source) -> Result<()> {
     let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(fields) = identity.as_object_mut() {
         fields.retain(|name, _| !["output", "threads", "checkpoint_every", "arithmetic"].contains(&name.as_str()));
         fields.extend(learner.identity().map(|(name, value)| (name.to_owned(), value)));
+        fields.extend(learner.kernel().map(|kernel| ("arithmetic".to_owned(), in_bf16(kernel))));
         // A stream's specifications are in the configuration.
         if config.stream.is_none() {
             fields.insert("data".into(), json!({ "sha256": source.sha256() }));
@@ -278,11 +286,17 @@ fn claim(config: &TrainConfig, learner: &dyn Learner, source: &Source) -> Result
     };
     // A damaged one is nobody's, so that the first field differs.
     let earlier = files::unseal(&bytes).unwrap_or_default();
-    let fields = identity.as_object().into_iter().flatten();
-    match fields.into_iter().find(|(name, value)| earlier.get(name.as_str()) != Some(value)) {
+    let names =
+        [&identity, &earlier].into_iter().filter_map(serde_json::Value::as_object).flat_map(|fields| fields.keys());
+    match names.into_iter().find(|name| earlier.get(name.as_str()) != identity.get(name.as_str())) {
         None => Ok(()),
-        Some((field, _)) => Err(Error::OtherRun { output: config.output.clone(), field: field.clone() }),
+        Some(field) => Err(Error::OtherRun { output: config.output.clone(), field: field.clone() }),
     }
+}
+
+/// The arithmetic of a training in bf16: kernels add in different orders.
+fn in_bf16(kernel: Kernel) -> serde_json::Value {
+    json!({ "name": Arithmetic::Bf16.name(), "kernel": kernel.name() })
 }
 
 /// A flag that SIGTERM and SIGINT set.

@@ -45,7 +45,7 @@ proptest! {
         let k = random_parameters(total * SHAPE.kv_width(), seed + 1, 3.0);
         let v = random_parameters(total * SHAPE.kv_width(), seed + 2, 3.0);
         let (mut out, mut lse) = (vec![0.0; q.len()], vec![0.0; n * SHAPE.heads]);
-        attention::forward(shape, &q, &k, &v, &mut out, &mut lse, &mut Vec::new());
+        attention::forward(shape, &q, &k, &v, &mut out, &mut lse, &mut Default::default());
         assert_close(&out, &plain(shape, &q, &k, &v, n, total), 1e-5);
     }
 }
@@ -65,7 +65,7 @@ fn backward_matches(shape: Heads) {
     let dout = random_parameters(qn, 4, 1.0);
     let forward = |[q, k, v]: &[Vec<f32>; 3]| {
         let (mut out, mut lse) = (vec![0.0; qn], vec![0.0; n * SHAPE.heads]);
-        attention::forward(shape, q, k, v, &mut out, &mut lse, &mut Vec::new());
+        attention::forward(shape, q, k, v, &mut out, &mut lse, &mut Default::default());
         (out, lse)
     };
     let value =

@@ -67,7 +67,7 @@ fn loss(trainer: &Trainer<Qlora>, parameters: &[f32], batch: &[Example]) -> (f64
 }
 
 fn decider(base: Base) -> Decider {
-    Decider::new(base, None, rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap())
+    Decider::new(base, None, None, rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap())
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn loss_and_adapters_gradients_are_pytorch_s() {
         let (base, reference) = (family(name), Reference::of(name));
         let (lora, parameters) = adapters(&base);
         for checkpointing in [false, true] {
-            let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, 30, checkpointing);
+            let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, 30, checkpointing);
             let (mean, gradient) = loss(&trainer, &parameters, &reference.batch());
             assert!((mean - reference.loss).abs() < 2e-6 * reference.loss, "{name}: {mean} and {}", reference.loss);
             assert_eq!(reference.gradients.len(), 2 * lora.pairs().len(), "{name}");
@@ -130,7 +130,7 @@ fn the_decider_s_log_probabilities_are_hugging_face_s() {
 fn a_gemma_s_gradients_match_finite_differences() {
     let (base, batch) = (family("gemma3"), Reference::of("gemma3").batch());
     let (lora, parameters) = adapters(&base);
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, 30, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, 30, false);
     let (_, gradient) = loss(&trainer, &parameters, &batch);
     for at in lora.pairs().iter().flat_map(|pair| [&pair.a, &pair.b]) {
         let norm = gradient[at.clone()].iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();

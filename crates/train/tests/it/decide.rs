@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tiresias_train::base::Module;
+use tiresias_train::bf16::Kernel;
 use tiresias_train::decide::Decider;
 use tiresias_train::gradient::{Example, Trainer};
 use tiresias_train::lora::Lora;
@@ -24,8 +25,12 @@ fn adapter(toy: &Toy) -> (Lora, Vec<f32>) {
 }
 
 fn decider(toy: &Toy, threads: usize) -> Decider {
+    decider_in(toy, None, threads)
+}
+
+fn decider_in(toy: &Toy, bf16: Option<Kernel>, threads: usize) -> Decider {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Decider::new(toy.base(), Some(adapter(toy)), pool)
+    Decider::new(toy.base(), Some(adapter(toy)), bf16, pool)
 }
 
 const CANDIDATES: [u32; 4] = [0, 5, 17, 47];
@@ -43,6 +48,57 @@ fn opening_and_extending_equals_one_whole_context() {
             rows = decider.extend(&session, &[whole[start..end].to_vec()]).unwrap();
         }
         assert_close(&rows[0], &expected[0], 1e-5);
+    }
+}
+
+/// Contexts that begin alike, in groups within groups, some equal, some the beginning of others: what is shared does not show, neither at
+/// once nor afterwards.
+#[test]
+fn shared_beginnings_equal_whole_contexts() {
+    let toy = Toy::new();
+    let task = |seed: u64| ids(seed, 40);
+    let mut contexts = Vec::new();
+    for (family, tasks) in [(1, [2, 3]), (4, [5, 6])] {
+        for seed in tasks {
+            for tail in [0, 1, 1, 7, 20] {
+                contexts.push([ids(family, 25), task(seed), ids(10 + tail, tail as usize)].concat());
+            }
+        }
+    }
+    contexts.extend([ids(1, 25), ids(1, 1), ids(30, 9)]);
+    let tails: Vec<Vec<u32>> = (0..contexts.len()).map(|i| ids(50 + i as u64, 1 + i % 3)).collect();
+    let mut alone = decider(&toy, 1);
+    let mut together = decider(&toy, 2);
+    let (sessions, first) = together.open(&contexts, &CANDIDATES).unwrap();
+    let second = together.extend(&sessions, &tails).unwrap();
+    for (i, context) in contexts.iter().enumerate() {
+        let (session, opened) = alone.open(std::slice::from_ref(context), &CANDIDATES).unwrap();
+        assert_close(&first[i], &opened[0], 1e-5);
+        assert_close(&second[i], &alone.extend(&session, &tails[i..=i]).unwrap()[0], 1e-5);
+    }
+    assert!(together.computed() < contexts.iter().chain(&tails).map(Vec::len).sum::<usize>() / 2);
+}
+
+/// In bf16 log-probabilities of about -4 are off by what rounding operands to 8 bits leaves, and the same bytes on one thread and on three,
+/// whether those share sessions or one session's products.
+#[test]
+fn decisions_in_bf16_are_those_in_f32_but_for_rounding() {
+    let toy = Toy::new();
+    let contexts = [ids(1, 80), ids(2, 33), ids(3, 90)];
+    let tails = [ids(4, 3), ids(5, 60), ids(6, 1)];
+    let with = |bf16, threads| {
+        let mut decider = decider_in(&toy, bf16, threads);
+        let (sessions, mut rows) = decider.open(&contexts, &CANDIDATES).unwrap();
+        rows.extend(decider.extend(&sessions, &tails).unwrap());
+        rows.extend(decider.open(&contexts[..1], &CANDIDATES).unwrap().1);
+        rows.concat()
+    };
+    let reference = with(None, 1);
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+        let one = with(Some(kernel), 1);
+        assert_close(&one, &reference, 5e-2);
+        assert_ne!(one, reference);
+        assert_eq!(one, with(Some(kernel), 3), "{kernel}");
     }
 }
 
@@ -83,7 +139,7 @@ fn batched_equals_single() {
 fn merged_equals_training_forward() {
     let toy = Toy::new();
     let (base, (lora, parameters)) = (toy.base(), adapter(&toy));
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let mut decider = decider(&toy, 2);
     for length in [2, 13, 70] {
         let context = ids(length as u64, length);
@@ -187,6 +243,10 @@ fn the_process_serves_a_trained_adapter() {
         assert_eq!(lines.len(), 4);
     }
     assert_ne!(lines(&plain)[1]["logprobs"], lines(&adapted)[1]["logprobs"], "the adapter changes nothing");
+    config["arithmetic"] = json!("bf16");
+    let rounded = ask(&config, requests);
+    assert_eq!(rounded.status.code(), Some(0));
+    assert_ne!(lines(&rounded)[1]["logprobs"], lines(&adapted)[1]["logprobs"], "bf16 rounds nothing");
     config["adapter"] = json!(toy.path("nowhere"));
     refused(&ask(&config, ""), 4, "IO", &["nowhere", "adapter"]);
 }

@@ -1,6 +1,7 @@
 //! Gradients against finite differences, and what they must not depend on.
 
 use tiresias_train::base::{Base, Module};
+use tiresias_train::bf16::Kernel;
 use tiresias_train::gradient::{Example, Trainer};
 use tiresias_train::lora::Lora;
 use tiresias_train::qlora::Qlora;
@@ -28,7 +29,7 @@ fn every_adapter_matrix_matches_finite_differences() {
     let (lora, parameters) = setting(&base, &Module::ALL);
     let examples = examples(5, 2);
     let batch: Vec<&Example> = examples.iter().collect();
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let (_, gradient) = loss(&trainer, &parameters, &batch);
     for pair in lora.pairs() {
         for (which, at) in [("A", &pair.a), ("B", &pair.b)] {
@@ -50,15 +51,48 @@ fn every_adapter_matrix_matches_finite_differences() {
     }
 }
 
+/// f32, and bf16 by every kernel that this machine has.
+fn arithmetics() -> impl Iterator<Item = Option<Kernel>> {
+    let kernels = Kernel::ALL.into_iter().filter(|kernel| kernel.is_available());
+    std::iter::once(None).chain(kernels.map(Some))
+}
+
 #[test]
 fn checkpointing_changes_no_bit() {
     let base = Toy::new().base();
     let (lora, parameters) = setting(&base, &Module::ALL);
     let examples = examples(9, 4);
     let batch: Vec<&Example> = examples.iter().collect();
-    let kept = loss(&Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false), &parameters, &batch);
-    let again = loss(&Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, true), &parameters, &batch);
-    assert_eq!(kept, again);
+    for bf16 in arithmetics() {
+        let with = |checkpointing| {
+            let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16 }, CONTEXT, checkpointing);
+            loss(&trainer, &parameters, &batch)
+        };
+        assert_eq!(with(false), with(true), "{bf16:?}");
+    }
+}
+
+/// Rounding operands to 8 bits moves a product by up to 2⁻⁸ of itself, at random. Over three layers that is a few per cent of a gradient's
+/// length, and a wrong layout would be all of it; among themselves kernels differ in the order of f32 sums alone.
+#[test]
+fn gradients_in_bf16_are_those_in_f32_but_for_rounding() {
+    let base = Toy::new().base();
+    let (lora, parameters) = setting(&base, &Module::ALL);
+    let examples = examples(9, 4);
+    let batch: Vec<&Example> = examples.iter().collect();
+    let at = |bf16| loss(&Trainer::new(Qlora { base: &base, lora: &lora, bf16 }, CONTEXT, true), &parameters, &batch);
+    let apart = |a: &[f32], b: &[f32]| {
+        let length = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        length(&mut a.iter().zip(b).map(|(a, b)| a - b)) / length(&mut b.iter().copied())
+    };
+    let (reference, portable) = (at(None), at(Some(Kernel::Portable)));
+    assert_ne!(reference.1, portable.1, "nothing was rounded");
+    for bf16 in arithmetics().flatten() {
+        let (loss, gradient) = at(Some(bf16));
+        assert!((loss / reference.0 - 1.0).abs() < 5e-3, "{bf16}: loss {loss}, in f32 {}", reference.0);
+        assert!(apart(&gradient, &reference.1) < 5e-2, "{bf16} and f32: {}", apart(&gradient, &reference.1));
+        assert!(apart(&gradient, &portable.1) < 1e-2, "{bf16} and portable: {}", apart(&gradient, &portable.1));
+    }
 }
 
 /// Micro-batches and threads: one thread and three give the same bits, also when a trainer's buffers are used again.
@@ -68,13 +102,15 @@ fn threads_change_no_bit() {
     let (lora, parameters) = setting(&base, &Module::ALL);
     let examples = examples(40, 5);
     let batch: Vec<&Example> = examples.iter().collect();
-    let with = |threads: usize, rounds: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
-        let run = || (0..rounds).map(|_| loss(&trainer, &parameters, &batch)).last().unwrap();
-        pool.install(run)
-    };
-    assert_eq!(with(1, 1), with(3, 2));
+    for bf16 in arithmetics() {
+        let with = |threads: usize, rounds: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16 }, CONTEXT, false);
+            let run = || (0..rounds).map(|_| loss(&trainer, &parameters, &batch)).last().unwrap();
+            pool.install(run)
+        };
+        assert_eq!(with(1, 1), with(3, 2), "{bf16:?}");
+    }
 }
 
 /// A packed batch is the mean over its labels: sequences do not see each other.
@@ -82,7 +118,7 @@ fn threads_change_no_bit() {
 fn a_batch_is_the_sum_of_its_examples() {
     let base = Toy::new().base();
     let (lora, parameters) = setting(&base, &Module::ALL);
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, CONTEXT, false);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, CONTEXT, false);
     let examples = examples(6, 6);
     let batch: Vec<&Example> = examples.iter().collect();
     let (together, gradient) = loss(&trainer, &parameters, &batch);
@@ -119,9 +155,9 @@ fn a_subset_of_targets_gets_the_same_gradients() {
     let examples = examples(5, 7);
     let batch: Vec<&Example> = examples.iter().collect();
     let (loss_all, gradient_all) =
-        loss(&Trainer::new(Qlora { base: &base, lora: &all }, CONTEXT, false), &parameters, &batch);
+        loss(&Trainer::new(Qlora { base: &base, lora: &all, bf16: None }, CONTEXT, false), &parameters, &batch);
     let (loss_some, gradient_some) =
-        loss(&Trainer::new(Qlora { base: &base, lora: &some }, CONTEXT, false), &fewer, &batch);
+        loss(&Trainer::new(Qlora { base: &base, lora: &some, bf16: None }, CONTEXT, false), &fewer, &batch);
     assert!((loss_all - loss_some).abs() < 1e-6);
     for (to, from) in some.pairs().iter().flat_map(shared) {
         assert_close(&gradient_some[to], &gradient_all[from], 1e-5);

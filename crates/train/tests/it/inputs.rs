@@ -23,7 +23,7 @@ fn configurations_are_refused_by_field() {
     let changes: [(&str, Value, &str); 18] = [
         ("/contract", json!(1), "contract"),
         ("/backend", json!("peft"), "backend"),
-        ("/arithmetic", json!("bf16"), "candle"),
+        ("/arithmetic", json!("nf4"), "bf16"),
         ("/token_budget", json!(4096), "token_budget"),
         ("/base/sha256", json!("abc"), "base.sha256"),
         ("/base/surplus", json!(1), "surplus"),

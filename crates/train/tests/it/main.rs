@@ -3,6 +3,7 @@
 
 mod attention;
 mod bases;
+mod bf16;
 mod decide;
 mod dpt;
 mod gradients;

@@ -91,7 +91,7 @@ fn the_decider_s_log_probabilities_are_hugging_face_s() {
     let reference = reference();
     let (network, parameters) = setting();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let mut decider = Decider::new(network.base(&parameters, String::new()), None, pool);
+    let mut decider = Decider::new(network.base(&parameters, String::new()), None, None, pool);
     let all: Vec<u32> = (0..11).collect();
     for (ids, expected) in reference.sequences.iter().zip(&reference.logprobs) {
         let prefixes: Vec<Vec<u32>> = (1..=ids.len()).map(|n| ids[..n].to_vec()).collect();
@@ -261,6 +261,7 @@ fn what_is_no_network_is_refused_by_field() {
     for (field, value, words) in [
         ("base", json!({ "path": toy.path("toy.gguf") }), ["`base` or `architecture`", "not both"]),
         ("lora", json!({ "r": 1, "alpha": 1, "targets": ["q_proj"] }), ["lora", "base"]),
+        ("arithmetic", json!("bf16"), ["arithmetic", "base"]),
     ] {
         let mut wrong = good.clone();
         wrong[field] = value;
@@ -291,6 +292,9 @@ fn a_decider_refuses_a_changed_network() {
     let mut both = decider.clone();
     both["base"] = json!({ "path": toy.path("toy.gguf") });
     refused(&decide(&toy, &both, ""), 2, "CONFIG", &["base", "model"]);
+    let mut rounded = decider.clone();
+    rounded["arithmetic"] = json!("bf16");
+    refused(&decide(&toy, &rounded, ""), 2, "CONFIG", &["arithmetic", "base"]);
     let mut adapter = decider;
     adapter["adapter"] = json!("anything");
     refused(&decide(&toy, &adapter, ""), 2, "CONFIG", &["adapter", "base"]);

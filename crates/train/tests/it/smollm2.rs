@@ -38,7 +38,7 @@ fn matches(base: Base, reference: &str) {
     // The trainer: the loss over all positions is minus the sum of the next tokens' log-probabilities.
     let lora = Lora::new(&base.shape, base.layers.len(), 16, 32.0, &Module::ALL);
     let longest = reference.sequences.iter().map(|sequence| sequence.ids.len()).max().unwrap();
-    let trainer = Trainer::new(Qlora { base: &base, lora: &lora }, longest, true);
+    let trainer = Trainer::new(Qlora { base: &base, lora: &lora, bf16: None }, longest, true);
     let parameters = lora.initial(0);
     for sequence in &reference.sequences {
         let labels = sequence.ids.iter().map(|&id| Some(id)).collect();
@@ -51,7 +51,7 @@ fn matches(base: Base, reference: &str) {
 
     // The decider: whole contexts, and the shorter sequences again token by token.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let mut decider = Decider::new(base, None, pool);
+    let mut decider = Decider::new(base, None, None, pool);
     for sequence in &reference.sequences {
         let total = *sequence.log_sum_exp.last().unwrap();
         let (_, rows) = decider.open(std::slice::from_ref(&sequence.ids), &sequence.last_top_ids).unwrap();

@@ -45,8 +45,9 @@ class About:
         return self.config.max_position_embeddings
 
 
-def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
-    """The base's model, frozen, on the device. Linear maps are NF4 if wanted; everything else of the model then is bf16."""
+def load(about: About, arithmetic: Arithmetic, device: torch.device | None) -> Any:
+    """The base's model, frozen, on the device; without one in main memory, not quantised yet. Linear maps are NF4 if wanted; everything
+    else of the model then is bf16."""
     dtype = torch.float32 if arithmetic == "f32" else torch.bfloat16
     try:
         model: Any = about.gguf.load(dtype) if about.gguf else _load_folder(about.path, about.config, dtype)
@@ -56,7 +57,7 @@ def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
     model.set_attn_implementation(attention.NAME)
     if arithmetic == "nf4":
         _to_nf4(model)
-    return model.to(device)
+    return model if device is None else model.to(device)
 
 
 def about(base: BaseConfig) -> About:
@@ -168,7 +169,7 @@ def _to_nf4(model: Any) -> None:
         new = bitsandbytes.nn.Linear4bit(
             linear.in_features, linear.out_features, linear.bias is not None, torch.bfloat16, True, "nf4", device="meta"
         )
-        new.weight = bitsandbytes.nn.Params4bit(linear.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4")
+        new.weight = bitsandbytes.nn.Params4bit(linear.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4", module=new)
         new.bias = linear.bias
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, new)

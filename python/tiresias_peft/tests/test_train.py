@@ -355,25 +355,20 @@ def test_nf4_learns_too_where_bitsandbytes_is(started: Main) -> None:
     assert code == 0 and losses[-1] < losses[0]
 
 
-def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path) -> None:
-    whole, _ = reference(started, tmp_path)
-    path = support.write_json(tmp_path / "two.json", support.config(folder, data, tmp_path / "two"))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "tiresias_peft",
-        "train",
-        "--config",
-        str(path),
-    ]
+def team(folder: Path, data: Path, tmp_path: Path, output: str, **changes: Any) -> list[dict[str, Any]]:
+    """Trains in two processes; gives the lines."""
+    path = support.write_json(tmp_path / f"{output}.json", support.config(folder, data, tmp_path / output, **changes))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "tiresias_peft", "train", "--config", str(path)]
     finished = subprocess.run(command, capture_output=True, text=True, env=support.environment())
     assert finished.returncode == 0, finished.stderr
-    lines = support.lines(finished.stdout)
+    return support.lines(finished.stdout)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path, checkpointing: bool) -> None:
+    whole, _ = reference(started, tmp_path)
+    lines = team(folder, data, tmp_path, "two", gradient_checkpointing=checkpointing)
     assert [line["event"] for line in lines] == [line["event"] for line in whole]
     for one, two in zip(without_times(whole), without_times(lines), strict=True):
         for field, value in one.items():
@@ -382,6 +377,10 @@ def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp
     ours = adapters.read(tmp_path / "whole" / "adapter", None)[1]
     theirs = adapters.read(tmp_path / "two" / "adapter", None)[1]
     assert all((ours[k] - theirs[k]).abs().max() < 1e-4 for k in ours)
+    # With the base in two parts, the very same numbers.
+    parts = team(folder, data, tmp_path, "parts", gradient_checkpointing=checkpointing, shard_base=True)
+    assert without_times(parts) == without_times(lines)
+    assert contents(tmp_path / "parts" / "adapter") == contents(tmp_path / "two" / "adapter")
 
 
 def test_dry_runs_estimate_and_write_nothing(

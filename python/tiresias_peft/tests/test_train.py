@@ -419,6 +419,46 @@ def test_dry_runs_estimate_and_write_nothing(
     assert totals["f32", True]["activations"] < totals["f32", False]["activations"]
 
 
+# Llama-2-7B's.
+SEVEN_BILLION: dict[str, Any] = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": False,
+}
+
+
+def test_a_dry_run_needs_no_weights_and_no_card(data: Path, tmp_path: Path, main: Main, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    support.write_json(base / "config.json", SEVEN_BILLION)
+    path = support.write_json(tmp_path / "c.json", support.config(base, data, tmp_path / "out", shard_base=True))
+
+    def estimate(tflops: float) -> dict[str, Any]:
+        code, lines = main("train", "--dry-run", "--card-tflops", tflops, "--config", path)
+        assert code == 0
+        return lines[-1]
+
+    one, faster = estimate(100), estimate(200)
+    assert one["arithmetic"] == "nf4" and one["parameters"] == 6_738_415_616
+    assert one["seconds_per_step"] == pytest.approx(2 * faster["seconds_per_step"])
+    linear, whole = 6_476_005_376, one["memory_bytes"]["weights"]
+    assert whole == pytest.approx(linear * (1 / 2 + 1 / 64 + 1 / 4096) + 2 * (one["parameters"] - linear), rel=1e-9)
+    # Of four processes each has a quarter of the layers' halves of bytes, and two layers gathered.
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert whole - estimate(100)["memory_bytes"]["weights"] == pytest.approx(linear / 2 * (3 / 4 - 2 / 32), rel=1e-9)
+    # Training does need them, and has no use for another card's speed.
+    monkeypatch.delenv("WORLD_SIZE")
+    code, lines = main("train", "--config", path)
+    assert (code, lines[-1]["code"]) == (3, "BASE_MODEL") and "*.safetensors" in lines[-1]["message"]
+    code, lines = main("train", "--card-tflops", 1, "--config", path)
+    assert (code, lines[-1]["code"]) == (2, "USAGE")
+
+
 def test_activations_are_estimated_as_they_are(folder: Path, data: Path, tmp_path: Path) -> None:
     from tiresias_peft import bases, estimates, packing
     from tiresias_peft import data as reading

@@ -57,7 +57,7 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
         if team.leads:
             events.emit_line(word)
         return
-    estimates.check_memory(config, about, device)
+    estimates.check_memory(config, about, device, team.count)
     training = _Training(config, about, dataset, arithmetic, device, team)
     # Only now, so that what cannot be trained leaves nothing behind.
     team.lead(lambda: _claim(config.output, identity))

@@ -74,8 +74,8 @@ def four_bits() -> bool:
 
 
 def small_model(bench: Bench) -> list[Result]:
-    kinds = ["bf16"] if torch.cuda.is_available() else ["f32", "bf16"]
-    return [who("smollm2-135m", kind) for kind in kinds for who in (bench.ours, bench.plain)]
+    arithmetic = "bf16" if torch.cuda.is_available() else "f32"
+    return [who("smollm2-135m", arithmetic) for who in (bench.ours, bench.plain)]
 
 
 def qlora(bench: Bench) -> list[Result]:

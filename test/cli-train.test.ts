@@ -62,7 +62,7 @@ describe('tiresias train', () => {
     const estimate = {
       event: 'estimate', arithmetic: 'nf4', parameters: 6_738_415_616, trainable: 39_976_960, pass_tokens: 2000, pass_labels: 80,
       memory_bytes: { weights: 3.9e9, adapters: 1.6e8, gradients: 1.6e8, moments: 3.2e8, activations: 9e8, logits: 1e8, program: 6e8, total: 6.14e9 },
-      seconds_per_step: 0.64, seconds: 64, tokens_per_second: 3125,
+      seconds_per_step: 0.64, seconds: 64, tokens_per_second: 3125, free_bytes: 5e9,
     };
     fakeBackend(`const { argv, env } = process; if (env.WORLD_SIZE !== '2' || !argv.join(' ').includes('tiresias_peft train --dry-run --card-tflops 312 --config')) process.exit(9);\nsay(${JSON.stringify(estimate)});`, 'peft');
     const out = join(scratch(), 'out');
@@ -71,7 +71,7 @@ describe('tiresias train', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ event: 'estimate', passTokens: 2000, memoryBytes: { weights: 3.9e9, total: 6.14e9 }, secondsPerStep: 0.64 });
     const words = await tiresias(['train', '--data', data, ...args]);
-    expect(words.stdout).toMatch(/6,738,415,616 weights in nf4, 39,976,960 trained[^]*weights +3\.90 GB[^]*memory +6\.14 GB in each of 2 processes[^]*0\.640 s a step, 3,125 tokens\/s, 1\.1 minutes/);
+    expect(words.stdout).toMatch(/6,738,415,616 weights in nf4, 39,976,960 trained[^]*weights +3\.90 GB[^]*memory +6\.14 GB in each of 2 processes; 5\.00 GB are free here, which is too little[^]*0\.640 s a step, 3,125 tokens\/s, 1\.07 minutes/);
     expect(existsSync(out)).toBe(false);
   });
 

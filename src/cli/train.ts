@@ -112,15 +112,18 @@ function doneInWords(done: DoneEvent, adapter: string): string {
   ]);
 }
 
-function estimateInWords({ arithmetic, parameters, trainable, passTokens, memoryBytes, secondsPerStep, seconds, tokensPerSecond }: EstimateEvent, processes: number): string {
+function estimateInWords({ arithmetic, parameters, trainable, passTokens, memoryBytes, secondsPerStep, seconds, tokensPerSecond, freeBytes }: EstimateEvent, processes: number): string {
   const { total, ...parts } = memoryBytes;
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   const count = (n: number) => Math.round(n).toLocaleString('en');
+  const digits = (n: number) => (n < 100 ? n.toPrecision(3) : count(n));
+  const each = processes > 1 ? ` in each of ${processes} processes` : '';
+  const free = freeBytes === undefined ? '' : `; ${gigabytes(freeBytes)} are free here${freeBytes < total ? ', which is too little' : ''}`;
   return columns([
     ['model', `${count(parameters)} weights in ${arithmetic}, ${count(trainable)} trained`],
     ['largest pass', `${count(passTokens)} tokens`],
     ...Object.entries(parts).map(([what, bytes]) => [what, gigabytes(bytes)] as const),
-    ['memory', `${gigabytes(total)}${processes > 1 ? ` in each of ${processes} processes` : ''}`],
-    ['time', `${secondsPerStep.toPrecision(3)} s a step, ${count(tokensPerSecond)} tokens/s, ${(seconds / 60).toFixed(1)} minutes in all`],
+    ['memory', `${gigabytes(total)}${each}${free}`],
+    ['time', `${digits(secondsPerStep)} s a step, ${digits(tokensPerSecond)} tokens/s, ${digits(seconds / 60)} minutes in all`],
   ]);
 }

@@ -317,6 +317,8 @@ export interface EstimateEvent {
   seconds: number;
   /** Tokens a second, of all processes. */
   tokensPerSecond: number;
+  /** Memory that is free where it would be computed, if that is here and the system tells. */
+  freeBytes?: number | undefined;
 }
 
 /** A process says why it ends. */
@@ -412,6 +414,7 @@ const schemas = lazy(() => {
     seconds_per_step: z.number(),
     seconds: z.number(),
     tokens_per_second: z.number(),
+    free_bytes: bytes.optional(),
   });
   const logprobs = z.array(z.array(z.number()));
   const id = z.int();

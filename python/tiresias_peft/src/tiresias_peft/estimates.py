@@ -174,6 +174,9 @@ def run(config: TrainConfig, device: torch.device, processes: int, card_tflops: 
     dataset = data.load(config.data, about.vocabulary, about.context)
     dataset.check_budget(config.token_budget)
     found = estimate(config, about, dataset, device, processes, card_tflops)
+    free = None if card_tflops else hardware.free_bytes(device)
+    if free is not None:
+        found["free_bytes"] = free
     emit(found)
     say(
         f"{about.parameters:,} weights in {found['arithmetic']}, {found['trainable']:,} trained; up to {found['pass_tokens']:,} tokens a pass"
@@ -184,7 +187,7 @@ def run(config: TrainConfig, device: torch.device, processes: int, card_tflops: 
         f"about {found['seconds_per_step']:.2f} s a step, {found['tokens_per_second']:,.0f} tokens a second, "
         f"{found['seconds'] / 60:,.1f} minutes in all"
     )
-    if card_tflops is None and (free := hardware.free_bytes(device)):
+    if free is not None:
         enough = found["memory_bytes"]["total"] <= free
         say(f"there are {free / 1e9:.2f} GB free{'' if enough else ', too little: ' + LOWER}")
 

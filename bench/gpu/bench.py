@@ -110,14 +110,20 @@ def candle(bench: Bench) -> list[Result]:
     if not binary.is_file():
         return [{"skipped": f"there is no trainer at {binary}; name one with TIRESIAS_TRAIN_CUDA"}]
     base, rows = bench.base("smollm2-135m")
-    return [{"who": "tiresias candle", **ours.train([str(binary)], "candle", base, rows, bench.folder / "candle", bench.steps, None)}]
+    return [
+        {"who": "tiresias candle", **ours.train([str(binary)], "candle", base, rows, bench.folder / "candle", bench.steps, None)}
+    ]
 
 
 PARTS: dict[str, Callable[[Bench], list[Result]]] = {"small-model": small_model, "study": study, "qlora": qlora, "candle": candle}
 
 
 def machine() -> Result:
-    found: Result = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "system": platform.platform()}
+    found: Result = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+    }
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         found["card"] = {"name": properties.name, "memory_bytes": properties.total_memory, "cuda": torch.version.cuda}

@@ -17,7 +17,9 @@ LR = 1e-3
 PEFT = [sys.executable, "-m", "tiresias_peft"]
 
 
-def train(program: list[str], backend: str, base: Path, rows: Path, output: Path, steps: int, arithmetic: str | None) -> dict[str, Any]:
+def train(
+    program: list[str], backend: str, base: Path, rows: Path, output: Path, steps: int, arithmetic: str | None
+) -> dict[str, Any]:
     """What the program said of its steps; `failed` with its last words where it came to no end."""
     config: dict[str, Any] = {
         "contract": 2,

@@ -34,7 +34,9 @@ def _parser() -> _Parser:
     train = mode("train", "Train adapters over a frozen base; resumes what an earlier run of the same configuration left.")
     train.add_argument("--config", type=Path, required=True, help="a JSON configuration")
     train.add_argument("--dry-run", action="store_true", help="say how much memory and time it would take, and stop")
-    train.add_argument("--card-tflops", type=float, metavar="N", help="with --dry-run: for a card of so many bf16 TFLOP/s, not for here")
+    train.add_argument(
+        "--card-tflops", type=float, metavar="N", help="with --dry-run: for a card of so many bf16 TFLOP/s, not for here"
+    )
     decide = mode("decide", "Answer decision requests, a JSON line each, from standard input.")
     decide.add_argument("--config", type=Path, required=True, help="a JSON configuration")
     merge = mode("merge", "Write base and adapter as one model, a folder of safetensors.")

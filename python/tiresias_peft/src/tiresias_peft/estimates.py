@@ -136,7 +136,12 @@ def rate(arithmetic: Arithmetic, device: torch.device) -> float:
 
 
 def estimate(
-    config: TrainConfig, about: bases.About, dataset: Dataset, device: torch.device, processes: int = 1, card_tflops: float | None = None
+    config: TrainConfig,
+    about: bases.About,
+    dataset: Dataset,
+    device: torch.device,
+    processes: int = 1,
+    card_tflops: float | None = None,
 ) -> dict[str, Any]:
     """The `estimate` line, for this device or for a card of so many TFLOP/s."""
     kind = "cuda" if card_tflops else device.type

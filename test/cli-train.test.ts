@@ -1,23 +1,22 @@
 // `tiresias train`: what the command line changes in the experiment, several processes, and estimates, with a backend that only says
 // what it was asked.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baseOf } from '../src/cli/base.js';
-import { compactTokenizer, defaultTemplate, makeDataset, parseExperiment } from '../src/index.js';
+import { Tokenizer, makeDataset, parseExperiment } from '../src/index.js';
 import { datasetConfig } from '../src/run/stages.js';
-import type { Template } from '../src/spec.js';
 import { fakeBackend, scratch, tiresias } from './support.js';
+import { byteModel } from './tokenizer-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tiresias-cli-train-'));
 const data = join(folder, 'data');
-const model = join(folder, 'model');
+const model = join(folder, 'bytes.gguf');
 beforeAll(async () => {
   const experiment = parseExperiment({ schema: 'tiresias.experiment/1', name: 'x', horizon: 3, dataset: { examples: 4 }, support: { trajectories: 1 } });
-  await makeDataset(datasetConfig(experiment, 'mdp'), data, { tokenizer: compactTokenizer([defaultTemplate('energy', 'mdp') as Template]), threads: 1 });
-  mkdirSync(model);
-  writeFileSync(join(model, 'config.json'), '{}');
+  writeFileSync(model, byteModel());
+  await makeDataset(datasetConfig(experiment, 'mdp'), data, { tokenizer: Tokenizer.fromGguf(model), threads: 1 });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -17,7 +17,7 @@ function trainerPath(): string {
 
 export const candle: Backend = {
   name: 'candle', summary: 'Rust, above candle, on any processor',
-  can: ['train', 'decide', 'full-parameter'], bases: ['gguf'], devices: ['cpu'], arithmetic: ['f32'], launchers: [], estimates: false, streams: true,
+  can: ['train', 'decide', 'full-parameter'], bases: ['gguf'], devices: ['cpu'], arithmetic: ['f32'], streams: true,
   command: () => ({ program: trainerPath(), args: [] }),
   identity: (signal) => sha256File(trainerPath(), signal),
   health: async () => {
@@ -28,4 +28,5 @@ export const candle: Backend = {
     }
   },
   remedy: 'npm run build:train',
+  launchers: [], estimates: false,
 };

@@ -1,5 +1,5 @@
 // Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
-import { statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkAble, type Launch } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
@@ -73,8 +73,8 @@ export async function train(config: TrainConfig, options: TrainOptions = {}): Pr
 function withHashes({ data, base }: Pick<TrainConfig, 'data' | 'base'>): TrainConfig['data'] {
   const records = recordsOf(data.map(({ path }) => path));
   const first = records.find((record) => record !== undefined);
-  // A base model that is not there is the trainer's to refuse; of a folder the tokenizer is not read.
-  const ofBase = (path: string) => (statSync(path, { throwIfNoEntry: false })?.isFile() ? Tokenizer.fromGguf(path) : undefined);
+  // A base model that is not there is the trainer's to refuse.
+  const ofBase = (path: string) => (existsSync(path) ? Tokenizer.fromGguf(path) : undefined);
   const tokenizer = first && (base ? ofBase(base.path) : first.dataset.manifest.tokenizer);
   return data.map(({ path, sha256 }, i) => {
     const record = records[i];

@@ -1,5 +1,5 @@
 // Runs one of the project's benchmarks: `node bench/run.mjs oracle|encode|rollout|train [arguments]`.
-// Each is an example program of the crate it measures, built as the published binary is.
+// Each is an example program of the crate it measures, built as the published binary is; training beside its peers is bench/train.mjs.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +15,10 @@ const benchmark = BENCHMARKS[name];
 if (!benchmark) {
   console.error(`usage: node bench/run.mjs ${Object.keys(BENCHMARKS).join('|')} [arguments]`);
   process.exit(2);
+}
+if (name === 'train' && rest.includes('--peers')) {
+  await import('./train.mjs');
+  process.exit();
 }
 const env = { ...process.env };
 if (name === 'train' && !env.TIRESIAS_SMOLLM2) {

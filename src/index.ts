@@ -29,10 +29,11 @@ export { exampleInWords } from './dataset/words.js';
 export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';
-export type { Ability, Arithmetic, BackendName } from './backends/index.js';
+export { estimateTraining, type EstimateOptions } from './train/estimate.js';
+export type { Ability, Arithmetic, BackendName, Launch, Launcher } from './backends/index.js';
 export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } from './train/decider.js';
 export type {
-  Architecture, BackendEvent, BaseFile, CheckpointEvent, CpuHardware, CudaHardware, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, LlamaArchitecture, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
+  Architecture, BackendEvent, BaseFile, CheckpointEvent, CpuHardware, CudaHardware, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, EstimateEvent, LlamaArchitecture, MemoryEstimate, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
 } from './train/contract.js';
 export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions, type Training } from './methods/index.js';
 export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';

@@ -7,6 +7,7 @@ import { BACKENDS, type Backend, type BackendName } from '../src/backends/index.
 import { startBackend } from '../src/train/binary.js';
 import { configDocument, type DecideConfig, type TrainConfig, type TrainEvent } from '../src/train/contract.js';
 import { Decider } from '../src/train/decider.js';
+import { estimateTraining } from '../src/train/estimate.js';
 import { train } from '../src/train/process.js';
 import { contents, scratch, setEnv } from './support.js';
 import { TOY, writeToyBase } from './toy-base.js';
@@ -68,11 +69,11 @@ const close = (a: number[], b: number[], tolerance: number) => a.forEach((value,
 
 it('there is a backend to hold against the contract', () => {
   expect(installed.map(({ name }) => name)).toContain('candle');
-  // `npm run test:peft` has made its environment, and wants it tried.
+  // The whole suite has made its environment, and wants it tried.
   if (process.env['TIRESIAS_PEFT_PYTHON'] || process.env['TIRESIAS_TEST_PEFT']) expect(installed.map(({ name }) => name)).toContain('peft');
 });
 
-describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, arithmetic }: Backend) => {
+describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, arithmetic, launchers, estimates }: Backend) => {
   it('says what it is, each step, and that it is done; done work is not done again', async () => {
     const output = join(scratch(), 'out');
     const events: TrainEvent[] = [];
@@ -118,6 +119,33 @@ describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, ari
     await train(cut, { onEvent: (event) => event.event === 'start' && resumed.push(event.resumedFrom) });
     expect(resumed).toEqual([step]);
     expect(contents(join(at, 'cut', 'adapter'))).toEqual(contents(join(at, 'whole', 'adapter')));
+  });
+
+  it.runIf(launchers.length > 0)('trains in several processes as in one, and is stopped and goes on as in one', async () => {
+    const at = scratch();
+    const { loss } = await train(trainConfig(name, join(at, 'one')));
+    const launch = { launcher: launchers[0]!, processes: 2 };
+    const shared = trainConfig(name, join(at, 'two'), { shardBase: true, threads: 1 });
+    const stop = new AbortController();
+    const stopped = train(shared, { launch, signal: stop.signal, onEvent: (event) => event.event === 'step' && event.step === 2 && stop.abort(new Error('enough')) });
+    await expect(stopped).rejects.toThrow('enough');
+    const events: TrainEvent[] = [];
+    const done = await train(shared, { launch, onEvent: (event) => events.push(event) });
+    const { resumedFrom } = events.find(({ event }) => event === 'start') as { resumedFrom: number };
+    expect(resumedFrom).toBeGreaterThanOrEqual(2);
+    expect(events.filter(({ event }) => event === 'step')).toHaveLength(40 - resumedFrom);
+    expect(done.loss).toBeCloseTo(loss, 3);
+  });
+
+  it('says beforehand what a training takes, or is not asked', async () => {
+    const output = join(scratch(), 'out');
+    const estimate = () => estimateTraining(trainConfig(name, output), { processes: 2 });
+    if (!estimates) return expect(estimate()).rejects.toMatchObject({ code: 'BACKEND_UNABLE' });
+    const { event, passTokens, memoryBytes: { total, ...parts }, seconds, secondsPerStep } = await estimate();
+    expect([event, passTokens > 0 && secondsPerStep > 0, existsSync(output)]).toEqual(['estimate', true, false]);
+    expect(Object.values(parts).reduce((sum, bytes) => sum + bytes)).toBeCloseTo(total, -2);
+    expect(seconds).toBeCloseTo(40 * secondsPerStep);
+    await expect(estimateTraining(trainConfig(name, output, { steps: 0 }))).rejects.toMatchObject({ code: 'CONFIG', exitCode: 2 });
   });
 
   it('decides: opens, extends, closes, and refuses what cannot be served', async () => {

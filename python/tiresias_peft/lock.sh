@@ -5,9 +5,9 @@ cd "$(dirname "$0")"
 pin() {
     uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet "$@"
 }
-pin --extra test --extra cuda -o requirements-cuda.txt
+pin --extra test --extra nf4 -o requirements-cuda.txt
 # PyPI's torch for Linux links libraries of CUDA that it then does not use on a CPU: they must be there, but not its compiler (triton,
 # a gigabyte) nor what is loaded only on demand. So this file is installed with `pip install --no-deps`.
-pin --extra test -o requirements-cpu.txt \
+pin --extra test --extra nf4 -o requirements-cpu.txt \
     --no-emit-package triton --no-emit-package cuda-toolkit --no-emit-package cuda-bindings --no-emit-package cuda-pathfinder \
     --no-emit-package nvidia-cusolver --no-emit-package nvidia-nvtx --no-emit-package nvidia-cuda-cccl

@@ -11,6 +11,17 @@ export type Ability = 'train' | 'decide' | 'full-parameter';
 /** What is computed in: all in f32; weights and products in bf16; in addition the base's linear maps in 4-bit NormalFloat. */
 export type Arithmetic = 'f32' | 'bf16' | 'nf4';
 
+/** What starts several processes of one training: one for each card, or for some cores each. */
+export type Launcher = 'accelerate' | 'torchrun';
+
+/** Several processes of one training. */
+export interface Launch {
+  /** What starts them. */
+  launcher: Launcher;
+  /** How many. */
+  processes: number;
+}
+
 /** What starts a program. */
 export interface Command {
   /** An executable file. */
@@ -39,10 +50,14 @@ export interface Backend {
   readonly bases: readonly BaseFormat[];
   readonly devices: readonly ('cpu' | 'cuda')[];
   readonly arithmetic: readonly Arithmetic[];
+  /** What can start several of its processes for one training; none where it trains in one. */
+  readonly launchers: readonly Launcher[];
+  /** Whether it says beforehand what a training would take. */
+  readonly estimates: boolean;
   /** Whether it makes examples as training goes on. */
   readonly streams: boolean;
-  /** What starts it. Throws TRAINER_MISSING, with what to type, where it is not installed. */
-  command(): Command;
+  /** What starts it, or several of it. Throws TRAINER_MISSING, with what to type, where it is not installed. */
+  command(launch?: Launch): Command;
   /** A hash of its program: with the same and the same configuration it computes the same. */
   identity(signal?: AbortSignal): Promise<string>;
   /** Whether it is installed and starts. */

@@ -28,4 +28,5 @@ export const candle: Backend = {
     }
   },
   remedy: 'npm run build:train',
+  launchers: [], estimates: false,
 };

@@ -2,11 +2,11 @@
 import { formatAt } from '../base/check.js';
 import type { BaseFormat } from '../base/source.js';
 import { TiresiasError } from '../errors.js';
-import type { Ability, Arithmetic, Backend, BackendName } from './backend.js';
+import type { Ability, Arithmetic, Backend, BackendName, Launch } from './backend.js';
 import { candle } from './candle.js';
 import { peft } from './peft.js';
 
-export type { Ability, Arithmetic, Backend, BackendName } from './backend.js';
+export type { Ability, Arithmetic, Backend, BackendName, Launch, Launcher } from './backend.js';
 
 /** All backends; where a backend cannot do something, the first that can does it. */
 export const BACKENDS: readonly Backend[] = [candle, peft];
@@ -43,10 +43,18 @@ export interface Asked extends Choice {
   architecture?: unknown;
   model?: unknown;
   stream?: unknown;
+  shardBase?: boolean | undefined;
+}
+
+/** How a training is to be run, beside its configuration. */
+export interface Manner {
+  launch?: Launch | undefined;
+  /** Only to say what it would take. */
+  estimate?: boolean | undefined;
 }
 
 /** Throws BACKEND_UNABLE, which names backend and remedy, where a backend cannot do what is asked of it. */
-export function checkAble(asked: Asked): void {
+export function checkAble(asked: Asked, { launch, estimate }: Manner = {}): void {
   const backend = backendOf(asked.backend);
   const { name } = backend;
   const fail = (problem: string, others: (one: Backend) => boolean, instead?: string): never => {
@@ -55,6 +63,9 @@ export function checkAble(asked: Asked): void {
     throw new TiresiasError('BACKEND_UNABLE', `the backend ${name} ${problem}; ${remedies.join(', or ')}`, { details: { backend: name, able } });
   };
   const { arithmetic, stream, base } = asked;
+  if (estimate && !backend.estimates) fail('does not say beforehand what a training takes', (one) => one.estimates);
+  if ((launch || asked.shardBase) && backend.launchers.length === 0) fail('trains in one process', (one) => one.launchers.length > 0, 'name no launcher and no processes');
+  if (launch && backend.launchers.length > 0 && !backend.launchers.includes(launch.launcher)) fail(`is started by ${backend.launchers.join(' or ')}, not by ${launch.launcher}`, (one) => one.launchers.includes(launch.launcher));
   const whole = [['architecture', asked.architecture], ['model', asked.model], ['base.random_weights', base?.randomWeights]].find(([, value]) => value !== undefined);
   if (whole && !backend.can.includes('full-parameter')) fail(`computes only with adapters over a pretrained base, not with \`${whole[0] as string}\``, (one) => one.can.includes('full-parameter'));
   if (stream !== undefined && !backend.streams) fail('learns from a dataset, not from a stream of examples', (one) => one.streams, 'set training.data to "dataset"');

@@ -7,7 +7,7 @@ import { cacheFolder } from '../cache.js';
 import { TiresiasError, messageOf } from '../errors.js';
 import { io, sha256, sha256File } from '../files.js';
 import { runCommand } from '../subprocess.js';
-import type { Backend } from './backend.js';
+import type { Backend, Launch } from './backend.js';
 
 /** What an environment is made for; each has pinned requirements of its own. */
 export type EnvironmentKind = 'cpu' | 'cuda';
@@ -79,11 +79,20 @@ async function health(): Promise<{ ok: boolean; found: string }> {
   }
 }
 
+/** The arguments of python that start several processes on this machine; the program's own follow. */
+function launching({ launcher, processes }: Launch): string[] {
+  if (launcher === 'torchrun') return ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', `${processes}`];
+  // `--multi_gpu` is also what starts several processes on CPUs; with 0 it takes a port that is free; the rest would be asked for by
+  // warnings. How to compute is the configuration's to say, not accelerate's.
+  const settings = ['--multi_gpu', '--num_machines', '1', '--num_processes', `${processes}`, '--main_process_port', '0', '--mixed_precision', 'no', '--dynamo_backend', 'no'];
+  return ['-m', 'accelerate.commands.accelerate_cli', 'launch', ...settings];
+}
+
 export const peft: Backend = {
   name: 'peft', summary: 'Python, transformers and peft, on a CUDA card or the CPU',
-  can: ['train', 'decide'], bases: ['safetensors', 'gguf'], devices: ['cpu', 'cuda'], arithmetic: ['f32', 'bf16', 'nf4'], streams: false,
-  command: () => ({
-    program: python(), args: ['-m', 'tiresias_peft'],
+  can: ['train', 'decide'], bases: ['safetensors', 'gguf'], devices: ['cpu', 'cuda'], arithmetic: ['f32', 'bf16', 'nf4'], launchers: ['accelerate', 'torchrun'], estimates: true, streams: false,
+  command: (launch) => ({
+    program: python(), args: [...(launch ? launching(launch) : []), '-m', 'tiresias_peft'],
     // The package's folder may be another's, and what is beside the sources must not change.
     env: { PYTHONPATH: SOURCES, PYTHONDONTWRITEBYTECODE: '1' },
   }),

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { backendOf, type BackendName } from '../backends/index.js';
+import { backendOf, type BackendName, type Launch } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { watchMemory } from '../memory.js';
 
@@ -30,11 +30,22 @@ export interface Ending {
 
 const KEPT_STDERR = 4000;
 
+/** What {@link startBackend} may be told beside the mode. */
+export interface Start {
+  /** Several processes instead of one. */
+  launch?: Launch | undefined;
+  /** Further options of the mode. */
+  more?: readonly string[] | undefined;
+  /** Further environment variables. */
+  env?: Readonly<Record<string, string>> | undefined;
+}
+
 /** Starts a backend's program with `MODE --config FILE`. Throws TRAINER_MISSING where it is not installed. */
-export function startBackend(name: BackendName, mode: 'train' | 'decide', config: string): Running {
+export function startBackend(name: BackendName, mode: 'train' | 'decide', config: string, { launch, more = [], env: further }: Start = {}): Running {
   const backend = backendOf(name);
-  const { program, args, env } = backend.command();
-  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(program, [...args, mode, '--config', config], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const { program, args, env } = backend.command(launch);
+  const all = [...args, mode, ...more, '--config', config];
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(program, all, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env, ...further } });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-KEPT_STDERR)));
   // A write after the process died fails here; the exit tells the story.

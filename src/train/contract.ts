@@ -140,6 +140,8 @@ export interface TrainConfig {
   gradientCheckpointing: boolean;
   /** What is computed in; the backend's own choice without it. */
   arithmetic?: Arithmetic | undefined;
+  /** Of several processes: each holds a part of the base's layers instead of the whole base. Changes no number. */
+  shardBase?: boolean | undefined;
 }
 
 /** What a decider is told. */
@@ -276,6 +278,52 @@ export interface DoneEvent {
   peakDeviceBytes?: number | undefined;
 }
 
+/** What memory is for, in bytes, in each process. */
+export interface MemoryEstimate {
+  /** The base's weights. */
+  weights: number;
+  /** What is trained. */
+  adapters: number;
+  /** Of the adapters. */
+  gradients: number;
+  /** The optimiser's, of the adapters. */
+  moments: number;
+  /** What the largest pass keeps for its gradient. */
+  activations: number;
+  /** At the labelled positions of the largest pass, with their gradient. */
+  logits: number;
+  /** The program itself. */
+  program: number;
+  /** All together. */
+  total: number;
+}
+
+/** What a training would take, said beforehand. */
+export interface EstimateEvent {
+  /** Which event it is. */
+  event: 'estimate';
+  /** What would be computed in. */
+  arithmetic: Arithmetic;
+  /** Parameters of the base model. */
+  parameters: number;
+  /** Parameters that would be trained. */
+  trainable: number;
+  /** Tokens of the largest pass. */
+  passTokens: number;
+  /** Labelled positions of the largest pass. */
+  passLabels: number;
+  /** Memory, by what it is for. */
+  memoryBytes: MemoryEstimate;
+  /** Time of a step. */
+  secondsPerStep: number;
+  /** Time of all steps. */
+  seconds: number;
+  /** Tokens a second, of all processes. */
+  tokensPerSecond: number;
+  /** Memory that is free where it would be computed, if that is here and the system tells. */
+  freeBytes?: number | undefined;
+}
+
 /** A process says why it ends. */
 export interface ErrorEvent {
   /** Which event it is. */
@@ -289,7 +337,7 @@ export interface ErrorEvent {
 }
 
 /** Every line of a trainer. Fields may be added to a line without a new contract; none may be missing. */
-export type TrainEvent = BackendEvent | StartEvent | StepEvent | CheckpointEvent | DoneEvent | ErrorEvent;
+export type TrainEvent = BackendEvent | StartEvent | StepEvent | CheckpointEvent | DoneEvent | EstimateEvent | ErrorEvent;
 
 /** Only what the contract knows of a base model: a resolved one says more, and unknown fields are refused. */
 function baseFields({ path, sha256, randomWeights }: BaseFile): BaseFile {
@@ -358,10 +406,24 @@ const schemas = lazy(() => {
     peak_rss_bytes: count,
     peak_device_bytes: count.optional(),
   });
+  const bytes = z.number();
+  const estimateEvent = z.looseObject({
+    event: z.literal('estimate'),
+    arithmetic: z.enum(ARITHMETICS),
+    parameters: count,
+    trainable: count,
+    pass_tokens: count,
+    pass_labels: count,
+    memory_bytes: z.looseObject({ weights: bytes, adapters: bytes, gradients: bytes, moments: bytes, activations: bytes, logits: bytes, program: bytes, total: bytes }),
+    seconds_per_step: z.number(),
+    seconds: z.number(),
+    tokens_per_second: z.number(),
+    free_bytes: bytes.optional(),
+  });
   const logprobs = z.array(z.array(z.number()));
   const id = z.int();
   return {
-    train: z.discriminatedUnion('event', [backendEvent, startEvent, stepEvent, checkpointEvent, doneEvent, errorEvent]),
+    train: z.discriminatedUnion('event', [backendEvent, startEvent, stepEvent, checkpointEvent, doneEvent, estimateEvent, errorEvent]),
     decide: z.union([
       z.looseObject({ event: z.literal('ready'), contract: z.literal(CONTRACT), vocabulary: count, context: count, adapter: z.boolean() }),
       backendEvent,

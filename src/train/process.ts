@@ -1,7 +1,7 @@
 // Training: a subprocess that reads a configuration, prints a line a step, and can be stopped and started again.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkAble } from '../backends/index.js';
+import { checkAble, type Launch } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { recordsOf } from '../dataset/open.js';
 import { readText, writeJson } from '../files.js';
@@ -15,6 +15,8 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined;
   /** Told of every line of the trainer; what it throws stops the training. */
   onEvent?: ((event: TrainEvent) => void) | undefined;
+  /** Several processes, which share the rows of every batch; one without it. */
+  launch?: Launch | undefined;
 }
 
 /** How long a stopped trainer may take over its step and checkpoint before it is killed. */
@@ -22,14 +24,14 @@ const GRACE_MS = 120_000;
 
 /** Runs a training to its end, resuming what an earlier run left in `config.output`. */
 export async function train(config: TrainConfig, options: TrainOptions = {}): Promise<DoneEvent> {
-  const { signal, onEvent } = options;
+  const { signal, onEvent, launch } = options;
   signal?.throwIfAborted();
-  checkAble(config);
+  checkAble(config, { launch });
   const data = withHashes(config);
   const file = join(config.output, 'config.json');
   await writeJson(file, configDocument({ ...config, data }));
 
-  const trainer = startBackend(config.backend, 'train', file);
+  const trainer = startBackend(config.backend, 'train', file, { launch });
   trainer.stdin.end();
   let kill: NodeJS.Timeout | undefined;
   const stop = () => {

@@ -355,25 +355,26 @@ def test_nf4_learns_too_where_bitsandbytes_is(started: Main) -> None:
     assert code == 0 and losses[-1] < losses[0]
 
 
-def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path) -> None:
-    whole, _ = reference(started, tmp_path)
-    path = support.write_json(tmp_path / "two.json", support.config(folder, data, tmp_path / "two"))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "tiresias_peft",
-        "train",
-        "--config",
-        str(path),
-    ]
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+# As `tiresias train --launcher accelerate` has it: `--multi_gpu` is also what several processes on CPUs go by.
+ACCELERATE = [
+    *["accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2"],
+    *["--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no"],
+]
+
+
+def team(launcher: list[str], folder: Path, data: Path, output: Path, **changes: Any) -> list[dict[str, Any]]:
+    """Trains in two processes; gives the lines."""
+    path = support.write_json(output.with_suffix(".json"), support.config(folder, data, output, **changes))
+    command = [sys.executable, "-m", *launcher, "-m", "tiresias_peft", "train", "--config", str(path)]
     finished = subprocess.run(command, capture_output=True, text=True, env=support.environment())
     assert finished.returncode == 0, finished.stderr
-    lines = support.lines(finished.stdout)
+    return support.lines(finished.stdout)
+
+
+def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path) -> None:
+    whole, _ = reference(started, tmp_path)
+    lines = team(ACCELERATE, folder, data, tmp_path / "two")
     assert [line["event"] for line in lines] == [line["event"] for line in whole]
     for one, two in zip(without_times(whole), without_times(lines), strict=True):
         for field, value in one.items():
@@ -382,6 +383,19 @@ def test_two_processes_learn_as_one(started: Main, folder: Path, data: Path, tmp
     ours = adapters.read(tmp_path / "whole" / "adapter", None)[1]
     theirs = adapters.read(tmp_path / "two" / "adapter", None)[1]
     assert all((ours[k] - theirs[k]).abs().max() < 1e-4 for k in ours)
+    # With the base in two parts, the very same numbers; and where activations are computed again, with the parts gathered again.
+    parts = team(TORCHRUN, folder, data, tmp_path / "parts", shard_base=True, gradient_checkpointing=True)
+    assert without_times(parts) == without_times(lines)
+    assert contents(tmp_path / "parts" / "adapter") == contents(tmp_path / "two" / "adapter")
+
+
+def test_two_processes_with_4_bit_parts_learn_as_one(started: Main, folder: Path, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    whole = started(arithmetic="nf4")[1]
+    parts = team(TORCHRUN, folder, data, tmp_path / "parts", arithmetic="nf4", shard_base=True)
+    for one, two in zip(whole, parts, strict=True):
+        # Products are in bf16, and rows in another order.
+        assert one["event"] != "step" or one["loss"] == pytest.approx(two["loss"], rel=3e-3)
 
 
 def test_dry_runs_estimate_and_write_nothing(
@@ -403,6 +417,46 @@ def test_dry_runs_estimate_and_write_nothing(
     assert not (tmp_path / "out").exists()
     assert totals["f32", False]["weights"] > totals["bf16", False]["weights"] > totals["nf4", False]["weights"]
     assert totals["f32", True]["activations"] < totals["f32", False]["activations"]
+
+
+# Llama-2-7B's.
+SEVEN_BILLION: dict[str, Any] = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": False,
+}
+
+
+def test_a_dry_run_needs_no_weights_and_no_card(data: Path, tmp_path: Path, main: Main, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    support.write_json(base / "config.json", SEVEN_BILLION)
+    path = support.write_json(tmp_path / "c.json", support.config(base, data, tmp_path / "out", shard_base=True))
+
+    def estimate(tflops: float) -> dict[str, Any]:
+        code, lines = main("train", "--dry-run", "--card-tflops", tflops, "--config", path)
+        assert code == 0
+        return lines[-1]
+
+    one, faster = estimate(100), estimate(200)
+    assert one["arithmetic"] == "nf4" and one["parameters"] == 6_738_415_616
+    assert one["seconds_per_step"] == pytest.approx(2 * faster["seconds_per_step"])
+    linear, whole = 6_476_005_376, one["memory_bytes"]["weights"]
+    assert whole == pytest.approx(linear * (1 / 2 + 1 / 64 + 1 / 4096) + 2 * (one["parameters"] - linear), rel=1e-9)
+    # Of four processes each has a quarter of the layers' halves of bytes, and two layers gathered.
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert whole - estimate(100)["memory_bytes"]["weights"] == pytest.approx(linear / 2 * (3 / 4 - 2 / 32), rel=1e-9)
+    # Training does need them, and has no use for another card's speed.
+    monkeypatch.delenv("WORLD_SIZE")
+    code, lines = main("train", "--config", path)
+    assert (code, lines[-1]["code"]) == (3, "BASE_MODEL") and "*.safetensors" in lines[-1]["message"]
+    code, lines = main("train", "--card-tflops", 1, "--config", path)
+    assert (code, lines[-1]["code"]) == (2, "USAGE")
 
 
 def test_activations_are_estimated_as_they_are(folder: Path, data: Path, tmp_path: Path) -> None:

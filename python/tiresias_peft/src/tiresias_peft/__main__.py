@@ -34,6 +34,9 @@ def _parser() -> _Parser:
     train = mode("train", "Train adapters over a frozen base; resumes what an earlier run of the same configuration left.")
     train.add_argument("--config", type=Path, required=True, help="a JSON configuration")
     train.add_argument("--dry-run", action="store_true", help="say how much memory and time it would take, and stop")
+    train.add_argument(
+        "--card-tflops", type=float, metavar="N", help="with --dry-run: for a card of so many bf16 TFLOP/s, not for here"
+    )
     decide = mode("decide", "Answer decision requests, a JSON line each, from standard input.")
     decide.add_argument("--config", type=Path, required=True, help="a JSON configuration")
     merge = mode("merge", "Write base and adapter as one model, a folder of safetensors.")
@@ -50,6 +53,9 @@ def _train(arguments: argparse.Namespace) -> None:
     from .config import load_train
     from .signals import stop_flag
 
+    if arguments.card_tflops is not None and not (arguments.dry_run and arguments.card_tflops > 0):
+        raise BackendError("USAGE", "`--card-tflops` is a positive number for `--dry-run` alone; take it out")
+
     config = load_train(arguments.config)
     with stop_flag() as stopped:
         # Loading torch takes seconds, in which a signal may come.
@@ -63,7 +69,7 @@ def _train(arguments: argparse.Namespace) -> None:
         if arguments.dry_run:
             from . import estimates
 
-            return estimates.run(config, device, processes.count)
+            return estimates.run(config, device, processes.count, arguments.card_tflops)
         team = Team(processes, device)
         try:
             train.run(config, device, team, stopped)

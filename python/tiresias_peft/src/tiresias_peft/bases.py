@@ -45,8 +45,9 @@ class About:
         return self.config.max_position_embeddings
 
 
-def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
-    """The base's model, frozen, on the device. Linear maps are NF4 if wanted; everything else of the model then is bf16."""
+def load(about: About, arithmetic: Arithmetic, device: torch.device | None) -> Any:
+    """The base's model, frozen, on the device; without one in main memory, not quantised yet. Linear maps are NF4 if wanted; everything
+    else of the model then is bf16."""
     dtype = torch.float32 if arithmetic == "f32" else torch.bfloat16
     try:
         model: Any = about.gguf.load(dtype) if about.gguf else _load_folder(about.path, about.config, dtype)
@@ -56,11 +57,12 @@ def load(about: About, arithmetic: Arithmetic, device: torch.device) -> Any:
     model.set_attn_implementation(attention.NAME)
     if arithmetic == "nf4":
         _to_nf4(model)
-    return model.to(device)
+    return model if device is None else model.to(device)
 
 
-def about(base: BaseConfig) -> About:
-    """Reads and checks what comes before the weights, and the hash of all."""
+def about(base: BaseConfig, weights: bool = True) -> About:
+    """Reads and checks what comes before the weights, and the hash of all. Without `weights` a folder may lack them: what a training
+    would take can be said before they are fetched."""
     path = base.path
     try:
         found = folder_sha256(path) if path.is_dir() else sha256_file(path)
@@ -72,7 +74,7 @@ def about(base: BaseConfig) -> About:
         raise at("BASE_MODEL", path, f"has SHA-256 {found}, not the configured {base.sha256}; fetch it again or mend `base.sha256`")
     try:
         if path.is_dir():
-            return _about_folder(path, found)
+            return _about_folder(path, found, weights)
         gguf = GgufBase(path)
     except ValueError as error:
         raise at("BASE_MODEL", path, str(error)) from error
@@ -86,9 +88,9 @@ def folder_sha256(path: Path) -> str:
     return sha256("".join(f"{sha256_file(path / name)}  {name}\n" for name in names).encode())
 
 
-def _about_folder(path: Path, digest: str) -> About:
+def _about_folder(path: Path, digest: str, weights: bool) -> About:
     files = sorted(path.glob("*.safetensors"))
-    if not files or not (path / "config.json").is_file():
+    if (weights and not files) or not (path / "config.json").is_file():
         raise ValueError("is a folder without config.json and *.safetensors; name a folder that has them, or a .gguf file")
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
@@ -100,6 +102,10 @@ def _about_folder(path: Path, digest: str) -> About:
         )
     if getattr(config, "quantization_config", None):
         raise ValueError("is quantised already; name the folder of the unquantised model, and set `arithmetic`")
+    if not files:
+        with torch.device("meta"):
+            named = AutoModelForCausalLM.from_config(config).parameters()
+        return About(path, digest, path.resolve().name, "F32", sum(weight.numel() for weight in named), config)
     parameters, dtype = 0, "F32"
     for file in files:
         for tensor in _header(file).values():
@@ -168,7 +174,9 @@ def _to_nf4(model: Any) -> None:
         new = bitsandbytes.nn.Linear4bit(
             linear.in_features, linear.out_features, linear.bias is not None, torch.bfloat16, True, "nf4", device="meta"
         )
-        new.weight = bitsandbytes.nn.Params4bit(linear.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4")
+        new.weight = bitsandbytes.nn.Params4bit(
+            linear.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4", module=new
+        )
         new.bias = linear.bias
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, new)

@@ -75,6 +75,7 @@ class TrainConfig:
     arithmetic: Arithmetic | None
     token_budget: int | None
     accumulate: int
+    shard_base: bool
     raw: dict[str, Any]
     """The object as it stood in the file."""
 
@@ -233,6 +234,7 @@ def load_train(path: Path) -> TrainConfig:
             arithmetic=fields.choice("arithmetic", ARITHMETICS, None),
             token_budget=fields.whole("token_budget", 1, 2**31, None),
             accumulate=fields.whole("accumulate", 1, 2**20, 1),
+            shard_base=fields.take("shard_base", lambda x: isinstance(x, bool), "must be true or false", False),
             raw=raw,
         )
         fields.end()

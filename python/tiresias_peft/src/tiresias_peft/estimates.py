@@ -4,7 +4,8 @@ Memory, in bytes. With P the weights of the linear maps in the layers, E all oth
 parameters, and e the bytes of an activation (4 in f32, else 2):
 
 - weights: (P + E)·4 in f32, (P + E)·2 in bf16, P·0.516 + E·2 in NF4. A weight of NF4 has half a byte, and each 64 share a byte of
-  scale, whose own scales are 4 bytes for 256 of them: 1/2 + 1/64 + 4/(64·256).
+  scale, whose own scales are 4 bytes for 256 of them: 1/2 + 1/64 + 4/(64·256). With the base in shards of N processes a layer's P/L
+  count 1/N, scales whole, and two layers more: the one that is computed, gathered, and the next, on its way.
 - adapters: T·4. gradients: T·4. moments: T·8.
 - activations, for n tokens in the largest pass: n·L·a, with a what one layer keeps for one token: the stream and both normed
   inputs, queries, keys and values, what attention gives, four rows of the feed-forward block, and the adapters' own:
@@ -17,7 +18,10 @@ parameters, and e the bytes of an activation (4 in f32, else 2):
 Time, from floating-point operations: a token costs 2·(P + T) forward, 2·(P + T) back through the activations, 2·T for the adapters'
 gradients, with checkpointing 2·(P + T) again; attention of a row of n tokens 4·n²/2·q·L forward and twice that back; a labelled
 position 4·vocabulary·hidden. The rate is that of a matrix product measured now, times the share of it that such a training attains:
-0.5 on a CPU, 0.4 on a card, where it was not measured.
+0.5 on a CPU, 0.4 on a card, where it was not measured. What processes send each other is not counted.
+
+`--card-tflops` asks for the estimate of a card that is not here: arithmetic and memory as on a card, with the rate of its bf16 matrix
+product as its maker gives it (A100: 312, H100: 989).
 """
 
 from __future__ import annotations
@@ -76,8 +80,10 @@ def shape(about: bases.About) -> Shape:
     return Shape(c.num_hidden_layers, c.hidden_size, q, kv, c.intermediate_size, c.vocab_size, about.parameters)
 
 
-def memory(shape: Shape, config: TrainConfig, arithmetic: Arithmetic, device: str, tokens: int, labels: int) -> dict[str, int]:
-    """Bytes, by what they are for. `tokens` and `labels` are those of the largest pass."""
+def memory(
+    shape: Shape, config: TrainConfig, arithmetic: Arithmetic, device: str, tokens: int, labels: int, processes: int = 1
+) -> dict[str, int]:
+    """Bytes in each process, by what they are for. `tokens` and `labels` are those of the largest pass."""
     e = 4 if arithmetic == "f32" else 2
     others = shape.parameters - shape.linear
     trained = shape.trained(config.lora.r, config.lora.targets)
@@ -86,8 +92,11 @@ def memory(shape: Shape, config: TrainConfig, arithmetic: Arithmetic, device: st
         e * (4 * shape.hidden + 3 * shape.q + 2 * shape.kv + 4 * shape.ffn + 2 * config.lora.r * len(config.lora.targets)) + norms
     )
     kept = shape.layers * e * shape.hidden + layer if config.gradient_checkpointing else shape.layers * layer
+    # Of a linear map's weight: what is sharded, and what stays whole.
+    weight, scales = (0.5, 1 / 64 + 4 / (64 * 256)) if arithmetic == "nf4" else (e, 0)
+    held = 1 / processes + 2 / shape.layers if config.shard_base and processes > 1 else 1
     parts = {
-        "weights": shape.linear * (0.5 + 1 / 64 + 4 / (64 * 256)) + others * 2 if arithmetic == "nf4" else shape.parameters * e,
+        "weights": shape.linear * (weight * min(held, 1) + scales) + others * e,
         "adapters": trained * 4,
         "gradients": trained * 4,
         "moments": trained * 8,
@@ -126,9 +135,17 @@ def rate(arithmetic: Arithmetic, device: torch.device) -> float:
     return 2 * n**3 / best
 
 
-def estimate(config: TrainConfig, about: bases.About, dataset: Dataset, device: torch.device, processes: int = 1) -> dict[str, Any]:
-    """The `estimate` line."""
-    arithmetic = hardware.arithmetic(config.arithmetic, device)
+def estimate(
+    config: TrainConfig,
+    about: bases.About,
+    dataset: Dataset,
+    device: torch.device,
+    processes: int = 1,
+    card_tflops: float | None = None,
+) -> dict[str, Any]:
+    """The `estimate` line, for this device or for a card of so many TFLOP/s."""
+    kind = "cuda" if card_tflops else device.type
+    arithmetic = config.arithmetic or "nf4" if card_tflops else hardware.arithmetic(config.arithmetic, device)
     size = shape(about)
     batches = [
         [dataset.examples[i] for i in data.batch(len(dataset.examples), config.batch_size, config.seed, step)]
@@ -139,7 +156,8 @@ def estimate(config: TrainConfig, about: bases.About, dataset: Dataset, device: 
     labels = max(sum(len(e.targets()) for e in part) for part in passes)
     step_operations = sum(operations(size, config, batch) for batch in batches) / len(batches) / processes
     step_tokens = sum(len(e.ids) for batch in batches for e in batch) / len(batches)
-    seconds = step_operations / (rate(arithmetic, device) * SHARE[device.type])
+    attained = (card_tflops * 1e12 if card_tflops else rate(arithmetic, device)) * SHARE[kind]
+    seconds = step_operations / attained
     return {
         "event": "estimate",
         "arithmetic": arithmetic,
@@ -147,20 +165,23 @@ def estimate(config: TrainConfig, about: bases.About, dataset: Dataset, device: 
         "trainable": size.trained(config.lora.r, config.lora.targets),
         "pass_tokens": tokens,
         "pass_labels": labels,
-        "memory_bytes": memory(size, config, arithmetic, device.type, tokens, labels),
+        "memory_bytes": memory(size, config, arithmetic, kind, tokens, labels, processes),
         "seconds_per_step": seconds,
         "seconds": seconds * config.steps,
         "tokens_per_second": step_tokens / seconds,
     }
 
 
-def run(config: TrainConfig, device: torch.device, processes: int) -> None:
-    """Prints it as JSON, and for people."""
+def run(config: TrainConfig, device: torch.device, processes: int, card_tflops: float | None = None) -> None:
+    """Prints it as JSON, and for people. Of a base in a folder config.json is enough."""
     torch.set_num_threads(config.threads)
-    about = bases.about(config.base)
+    about = bases.about(config.base, weights=False)
     dataset = data.load(config.data, about.vocabulary, about.context)
     dataset.check_budget(config.token_budget)
-    found = estimate(config, about, dataset, device, processes)
+    found = estimate(config, about, dataset, device, processes, card_tflops)
+    free = None if card_tflops else hardware.free_bytes(device)
+    if free is not None:
+        found["free_bytes"] = free
     emit(found)
     say(
         f"{about.parameters:,} weights in {found['arithmetic']}, {found['trainable']:,} trained; up to {found['pass_tokens']:,} tokens a pass"
@@ -171,7 +192,7 @@ def run(config: TrainConfig, device: torch.device, processes: int) -> None:
         f"about {found['seconds_per_step']:.2f} s a step, {found['tokens_per_second']:,.0f} tokens a second, "
         f"{found['seconds'] / 60:,.1f} minutes in all"
     )
-    if free := hardware.free_bytes(device):
+    if free is not None:
         enough = found["memory_bytes"]["total"] <= free
         say(f"there are {free / 1e9:.2f} GB free{'' if enough else ', too little: ' + LOWER}")
 
@@ -179,12 +200,12 @@ def run(config: TrainConfig, device: torch.device, processes: int) -> None:
 LOWER = "lower `token_budget` or raise `accumulate`, set `gradient_checkpointing`, or set `arithmetic` to nf4"
 
 
-def check_memory(config: TrainConfig, about: bases.About, device: torch.device) -> None:
+def check_memory(config: TrainConfig, about: bases.About, device: torch.device, processes: int) -> None:
     """Refuses a training that a card certainly has no room for: its weights, adapters and moments alone exceed what is free."""
     if device.type != "cuda":
         return
     free = hardware.free_bytes(device)
-    parts = memory(shape(about), config, hardware.arithmetic(config.arithmetic, device), device.type, 0, 0)
+    parts = memory(shape(about), config, hardware.arithmetic(config.arithmetic, device), device.type, 0, 0, processes)
     if free is not None and parts["total"] > free:
         raise BackendError(
             "MEMORY",

@@ -1,7 +1,7 @@
 """Several processes that train together: each computes some rows of every batch, and their gradients are added.
 
-Plain data parallelism. Only adapters are trained, so what goes between processes at a step is one vector of their gradients, and
-each card holds the whole frozen base, in NF4 half a byte a weight. Sharding the base as well (FSDP) is not done.
+Data parallelism. Only adapters are trained, so what goes between processes at a step is one vector of their gradients. Each process
+holds the whole frozen base, or a part of it (`sharding.py`).
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ class Team:
         if result[1] is not None:
             raise BackendError(*result[1])
         return result[0]
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Each process's own work, one process after another: for what takes more memory than there is for all at once."""
+        for turn in range(self.count):
+            if turn == self.rank:
+                result = work()
+            if self.count > 1:
+                dist.barrier()
+        return result
 
     def follow(self, tensors: Iterable[torch.Tensor]) -> None:
         """Sets tensors as the leader has them."""

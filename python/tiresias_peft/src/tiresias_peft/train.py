@@ -11,6 +11,7 @@ from typing import Any
 import peft
 import torch
 import transformers
+from torch.distributed.device_mesh import DeviceMesh
 
 from . import (
     CONTRACT,
@@ -25,6 +26,7 @@ from . import (
     hardware,
     optimizer,
     packing,
+    sharding,
 )
 from .adapters import Adapters
 from .attention import Segment
@@ -55,7 +57,7 @@ def run(config: TrainConfig, device: torch.device, team: Team, stopped: Callable
         if team.leads:
             events.emit_line(word)
         return
-    estimates.check_memory(config, about, device)
+    estimates.check_memory(config, about, device, team.count)
     training = _Training(config, about, dataset, arithmetic, device, team)
     # Only now, so that what cannot be trained leaves nothing behind.
     team.lead(lambda: _claim(config.output, identity))
@@ -102,9 +104,10 @@ def packed_logits(model: Any, pack: packing.Pack) -> torch.Tensor:
 
 
 def _identity(config: TrainConfig, about: bases.About, dataset: Dataset, arithmetic: Arithmetic) -> dict[str, Any]:
-    """Whatever can change the outcome: contents of files rather than their paths, and not the threads or how often checkpoints are
-    written."""
-    kept = {name: value for name, value in config.raw.items() if name not in ("output", "threads", "checkpoint_every")}
+    """Whatever can change the outcome: contents of files rather than their paths, and neither the threads nor how often checkpoints
+    are written nor whether the base is in shards."""
+    passing = ("output", "threads", "checkpoint_every", "shard_base")
+    kept = {name: value for name, value in config.raw.items() if name not in passing}
     found = {"arithmetic": arithmetic, "base": {"sha256": about.sha256}, "data": {"sha256": dataset.sha256}}
     return {name: value for name, value in (kept | found).items() if value is not None}
 
@@ -169,11 +172,11 @@ class _Training:
         self.log: Metrics | None = None
         """Of the process that leads."""
         self.base_name = config.base.path.resolve().name
-        model = bases.load(about, arithmetic, device)
-        try:
-            self.adapters = Adapters(model, config.lora)
-        except ValueError as error:
-            raise BackendError("CONFIG", f"`lora.targets`: {error}") from error
+        if config.shard_base and team.count > 1:
+            mesh = sharding.mesh(team, device)
+            self.adapters = team.in_turn(lambda: self._load(mesh))
+        else:
+            self.adapters = self._load(None)
         self.model = self.adapters.model
         self.model.train()
         if config.gradient_checkpointing:
@@ -181,6 +184,17 @@ class _Training:
         self.weights = list(self.adapters.tensors.values())
         self.adamw = optimizer.adamw(self.weights, config.optimizer)
         self.progress = Progress()
+
+    def _load(self, mesh: DeviceMesh | None) -> Adapters:
+        """The base with adapters, on the device: this process's part of it where there is a mesh."""
+        model = bases.load(self.about, self.arithmetic, self.device if mesh is None else None)
+        try:
+            adapters = Adapters(model, self.config.lora)
+        except ValueError as error:
+            raise BackendError("CONFIG", f"`lora.targets`: {error}") from error
+        if mesh is not None:
+            sharding.shard(model, mesh, self.device)
+        return adapters
 
     def run(self, stopped: Callable[[], bool]) -> None:
         config, progress = self.config, self._begin()

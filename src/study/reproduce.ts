@@ -45,7 +45,8 @@ export interface Reproduced {
 }
 
 /** What decides a cell's results; its name in the study, and threads, do not. */
-export function madeFrom({ name: _, threads: __, ...experiment }: Experiment): string {
+export function madeFrom(whole: Experiment): string {
+  const { name: _, threads: __, ...experiment } = whole;
   return sha256(canonicalJson({ version, experiment }));
 }
 

@@ -110,7 +110,10 @@ const schemaOf = lazy(() => {
         }
       }
     })
-    .transform(({ $schema: _, ...study }) => study) satisfies Zod.ZodType<Study>;
+    .transform((written) => {
+      const { $schema: _, ...study } = written;
+      return study;
+    }) satisfies Zod.ZodType<Study>;
 });
 
 /** `{ support: { trajectories: 2 } }` of `support.trajectories` and 2. */

@@ -51,11 +51,11 @@ impl Arithmetic {
     }
 }
 
-/// The base model's file.
+/// The base model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseConfig {
-    /// A GGUF file.
+    /// A GGUF file, or a folder as `transformers` writes it.
     pub path: PathBuf,
     /// Its hash in hexadecimal, checked if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -304,7 +304,8 @@ pub enum Activation {
     GeluTanh,
 }
 
-const GELU_LINEAR: f32 = 1.595_769_1;
+/// 2√(2/π).
+const GELU_LINEAR: f32 = 2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
 const GELU_CUBIC: f32 = GELU_LINEAR * 0.044_715;
 
 /// `out = activation(gate) · up`.

@@ -121,7 +121,12 @@ impl Shape {
 
 /// Heads as a header says them.
 pub(super) fn heads(heads: usize, kv_heads: usize, dim: usize) -> Result<Heads, String> {
-    if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || !(1..=1 << 14).contains(&dim) || dim % 2 != 0 {
+    if heads == 0
+        || kv_heads == 0
+        || !heads.is_multiple_of(kv_heads)
+        || !(2..=1 << 14).contains(&dim)
+        || !dim.is_multiple_of(2)
+    {
         return Err(format!("impossible attention shape: {heads} heads, {kv_heads} key heads, head width {dim}"));
     }
     Ok(Heads::new(heads, kv_heads, dim))
@@ -129,6 +134,7 @@ pub(super) fn heads(heads: usize, kv_heads: usize, dim: usize) -> Result<Heads, 
 
 /// What sets one family of decoders apart from another, beyond the numbers in its file.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // the columns of a table
 pub struct Family {
     /// `model_type` in `config.json`.
     pub model_type: &'static str,

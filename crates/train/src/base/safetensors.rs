@@ -115,6 +115,12 @@ impl Entry {
     }
 }
 
+/// The index of a folder.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
 /// All tensors of a folder.
 fn entries(folder: &Path) -> Result<BTreeMap<String, Entry>, String> {
     let mut all = BTreeMap::new();
@@ -128,10 +134,6 @@ fn entries(folder: &Path) -> Result<BTreeMap<String, Entry>, String> {
         }
     }
     // The index names files that may be missing; which tensor lies where, the files say themselves.
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
     if let Ok(text) = std::fs::read(folder.join(INDEX)) {
         let index: Index =
             serde_json::from_slice(text.unmarked()).map_err(|e| format!("`{INDEX}` is malformed: {e}"))?;
@@ -317,20 +319,14 @@ impl Config<'_> {
             Windows::Never => all(&|_| false),
             Windows::Always => all(&|_| window),
             Windows::From if !window || !values.flag("use_sliding_window")? => all(&|_| false),
-            Windows::From => match types()? {
-                Some(kinds) => kinds,
-                None => {
-                    let first = present(values.number("max_window_layers"), "max_window_layers")?;
-                    all(&|layer| layer >= first)
-                }
-            },
-            Windows::AllBut(of) => match types()? {
-                Some(kinds) => kinds,
-                None => {
-                    let of = values.number("sliding_window_pattern")?.unwrap_or(of).max(1);
-                    all(&|layer| (layer + 1) % of != 0)
-                }
-            },
+            Windows::From => {
+                let first = values.number("max_window_layers")?.unwrap_or(layers);
+                types()?.unwrap_or_else(|| all(&|layer| layer >= first))
+            }
+            Windows::AllBut(of) => {
+                let of = values.number("sliding_window_pattern")?.unwrap_or(of).max(1);
+                types()?.unwrap_or_else(|| all(&|layer| (layer + 1) % of != 0))
+            }
         })
     }
 

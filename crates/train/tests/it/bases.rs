@@ -1,4 +1,4 @@
-//! Bases of every family in both formats: against Hugging Face, PyTorch and PEFT (`tests/data/families.py`), against each other, and
+//! Bases of every family in both formats: against Hugging Face, `PyTorch` and PEFT (`tests/data/families.py`), against each other, and
 //! what is refused.
 
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ fn every_family_has_a_reference() {
     assert_eq!(have, FAMILIES.map(|family| family.model_type));
 }
 
-/// PyTorch computed in f64, this program in f32: they agree to its rounding. The tensors' names are PEFT's own.
+/// `PyTorch` computed in f64, this program in f32: they agree to its rounding. The tensors' names are PEFT's own.
 #[test]
 fn loss_and_adapters_gradients_are_pytorch_s() {
     for name in NAMES {
@@ -257,10 +257,11 @@ fn a_gguf_file_and_a_folder_are_one_base() {
             _ => {}
         }
         let of_file = loaded(&metadata, &tensors).unwrap();
-        assert_eq!((of_file.parameters, &*of_file.quantization), (of_folder.parameters, &*of_file.quantization));
+        assert_eq!(of_file.parameters, of_folder.parameters, "{name}");
         let ids = Reference::of(name).sequences.remove(0);
         let all: Vec<u32> = (0..13).collect();
-        let rows = [of_folder, of_file].map(|base| decider(base).open(&[ids.clone()], &all).unwrap().1.remove(0));
+        let rows =
+            [of_folder, of_file].map(|base| decider(base).open(std::slice::from_ref(&ids), &all).unwrap().1.remove(0));
         assert_close(&rows[0], &rows[1], 2e-6);
     }
 }
@@ -435,7 +436,7 @@ fn files_and_tensors_are_refused_by_name() {
     copy.refuses(&["unsupported tensor `model.experts`"]);
     let copy = Copy::of("gemma3");
     copy.tensors(|t| {
-        drop(t.insert("model.layers.0.self_attn.rotary_emb.inv_freq".into(), t["model.norm.weight"].clone()))
+        drop(t.insert("model.layers.0.self_attn.rotary_emb.inv_freq".into(), t["model.norm.weight"].clone()));
     });
     assert!(copy.load().is_ok(), "what follows from the settings is no weight");
     copy.tensors(|t| drop(t.insert("model.norm.weight".into(), t["model.norm.weight"].to_dtype(DType::F64).unwrap())));

@@ -369,10 +369,16 @@ pub fn product(kernel: Kernel, dst: ViewMut, write: Write, scale: f32, left: &Le
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn put(dst: &mut [f32], write: Write, scale: f32, sums: &[f32]) {
-    assert_eq!(dst.len(), sums.len());
-    match write {
-        Write::Set => (0..dst.len()).for_each(|i| dst[i] = sums[i] * scale),
-        Write::Add => (0..dst.len()).for_each(|i| dst[i] += sums[i] * scale),
+    // No closures: one that is not inlined would miss the wide instructions.
+    let pairs = dst.iter_mut().zip(sums);
+    if write == Write::Set {
+        for (dst, sum) in pairs {
+            *dst = sum * scale;
+        }
+    } else {
+        for (dst, sum) in pairs {
+            *dst += sum * scale;
+        }
     }
 }
 
@@ -428,7 +434,9 @@ fn put_block(
                 // Lengths that the compiler knows, but for the very last columns.
                 let (dst, sums) = (&mut dst[..width], &sums[..width]);
                 let ((dst, rest), (sums, others)) = (dst.as_chunks_mut::<LINES>(), sums.as_chunks::<LINES>());
-                dst.iter_mut().zip(sums).for_each(|(dst, sums)| put(dst, write, scale, sums));
+                for (dst, sums) in dst.iter_mut().zip(sums) {
+                    put(dst, write, scale, sums);
+                }
                 put(rest, write, scale, others);
             }
         },

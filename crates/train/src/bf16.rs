@@ -138,12 +138,11 @@ fn second(pair: u32) -> f32 {
 #[allow(clippy::inline_always)]
 fn along(numbers: &[f32], line: &mut [u32; LINES]) {
     let mut padded = [0.0; DEPTH];
-    let numbers: &[f32; DEPTH] = match numbers.first_chunk() {
-        Some(whole) => whole,
-        None => {
-            padded[..numbers.len()].copy_from_slice(numbers);
-            &padded
-        }
+    let numbers: &[f32; DEPTH] = if let Some(whole) = numbers.first_chunk() {
+        whole
+    } else {
+        padded[..numbers.len()].copy_from_slice(numbers);
+        &padded
     };
     for i in 0..LINES {
         line[i] = pair(numbers[2 * i], numbers[2 * i + 1]);
@@ -316,6 +315,9 @@ fn transpose(tile: &Tile, to: &mut Tile) {
     }
 }
 
+/// Two rows of a left operand's tiles, or two columns of a right one's.
+type Two<'a> = [&'a [Tile]; 2];
+
 /// A block of the destination.
 #[repr(C, align(64))]
 struct Sums([[f32; BLOCK]; BLOCK]);
@@ -369,21 +371,28 @@ pub fn product(kernel: Kernel, dst: ViewMut, write: Write, scale: f32, left: &Le
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn put(dst: &mut [f32], write: Write, scale: f32, sums: &[f32]) {
-    assert_eq!(dst.len(), sums.len());
-    match write {
-        Write::Set => (0..dst.len()).for_each(|i| dst[i] = sums[i] * scale),
-        Write::Add => (0..dst.len()).for_each(|i| dst[i] += sums[i] * scale),
+    // No closures: one that is not inlined would miss the wide instructions.
+    let pairs = dst.iter_mut().zip(sums);
+    if write == Write::Set {
+        for (dst, sum) in pairs {
+            *dst = sum * scale;
+        }
+    } else {
+        for (dst, sum) in pairs {
+            *dst += sum * scale;
+        }
     }
 }
 
 /// Some blocks of columns of a product, into a matrix of these columns alone.
+#[allow(clippy::needless_pass_by_value)] // as in `kernels::matmul`
 fn multiply(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, dst: ViewMut, write: Write, scale: f32) {
     let deep = left.depth.div_ceil(DEPTH);
     if blocks.is_empty() || deep == 0 {
         return;
     }
     let mut sums = Sums([[0.0; BLOCK]; BLOCK]);
-    let mut each = |multiply: &dyn Fn([&[Tile]; 2], [&[Tile]; 2], &mut Sums)| {
+    let mut each = |multiply: &dyn Fn(Two, Two, &mut Sums)| {
         for panel in blocks.clone().step_by(PANEL) {
             let rows = dst.data.chunks_mut(BLOCK * dst.row_stride);
             for ((i, a), rows) in left.tiles.chunks_exact(2 * deep).enumerate().zip(rows) {
@@ -428,19 +437,21 @@ fn put_block(
                 // Lengths that the compiler knows, but for the very last columns.
                 let (dst, sums) = (&mut dst[..width], &sums[..width]);
                 let ((dst, rest), (sums, others)) = (dst.as_chunks_mut::<LINES>(), sums.as_chunks::<LINES>());
-                dst.iter_mut().zip(sums).for_each(|(dst, sums)| put(dst, write, scale, sums));
+                for (dst, sums) in dst.iter_mut().zip(sums) {
+                    put(dst, write, scale, sums);
+                }
                 put(rest, write, scale, others);
             }
         },
     );
 }
 
-fn halves(tiles: &[Tile]) -> [&[Tile]; 2] {
+fn halves(tiles: &[Tile]) -> Two<'_> {
     tiles.split_at(tiles.len() / 2).into()
 }
 
 /// One number after another, the second of a pair first, as AVX-512 adds them.
-fn portable(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+fn portable(left: Two, right: Two, sums: &mut Sums) {
     simd(
         #[inline(always)]
         || {
@@ -470,12 +481,12 @@ fn add_pairs(sums: &mut [f32; LINES], x: u32, columns: &[u32; LINES]) {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4,
+        __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4,
         _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
     };
     use std::mem::transmute;
 
-    use super::{BLOCK, LINES, Sums, Tile};
+    use super::{BLOCK, LINES, Sums, Tile, Two};
 
     pub fn is_available() -> bool {
         is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
@@ -515,17 +526,21 @@ mod avx512 {
     const ROWS: usize = 8;
 
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub fn multiply(left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+    pub fn multiply(left: Two, right: Two, sums: &mut Sums) {
         for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
             let (a, top) = (left[i * ROWS / LINES], i * ROWS % LINES);
             let mut own = [[_mm512_setzero_ps(); 2]; ROWS];
             for (a, (b, c)) in a.iter().zip(right[0].iter().zip(right[1])) {
                 for k in 0..LINES {
                     // SAFETY: both types are 64 bytes of which every pattern is a value.
-                    let columns: [__m512bh; 2] = unsafe { [transmute(b.0[k]), transmute(c.0[k])] };
+                    let columns = unsafe {
+                        [transmute::<[u32; LINES], __m512bh>(b.0[k]), transmute::<[u32; LINES], __m512bh>(c.0[k])]
+                    };
                     for row in 0..ROWS {
                         // SAFETY: as above.
-                        let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(a.0[top + row][k].cast_signed())) };
+                        let x = unsafe {
+                            transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a.0[top + row][k].cast_signed()))
+                        };
                         for column in 0..2 {
                             own[row][column] = _mm512_dpbf16_ps(own[row][column], x, columns[column]);
                         }
@@ -534,7 +549,7 @@ mod avx512 {
             }
             for (row, own) in rows.iter_mut().zip(own) {
                 // SAFETY: as above.
-                *row = unsafe { transmute::<_, [f32; BLOCK]>(own) };
+                *row = unsafe { transmute::<[__m512; 2], [f32; BLOCK]>(own) };
             }
         }
     }
@@ -546,13 +561,15 @@ mod amx {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
     use std::sync::OnceLock;
 
-    use super::{BLOCK, LINES, Sums, Tile};
+    use super::{BLOCK, LINES, Sums, Tile, Two};
 
     /// Whether the processor has the instructions and Linux lets this process use them, which it must be asked for once.
     pub fn is_available() -> bool {
         static AVAILABLE: OnceLock<bool> = OnceLock::new();
         *AVAILABLE.get_or_init(|| {
-            let features = (__cpuid(0).eax >= 7).then(|| __cpuid_count(7, 0).edx).unwrap_or_default();
+            // SAFETY: every 64-bit processor has the instruction; newer compilers know that.
+            #[allow(unused_unsafe)]
+            let features = unsafe { if __cpuid(0).eax < 7 { 0 } else { __cpuid_count(7, 0).edx } };
             let (bf16, tiles) = (features >> 22 & 1, features >> 24 & 1);
             bf16 & tiles == 1 && permitted()
         })
@@ -597,7 +614,8 @@ mod amx {
         }
 
         /// A block of the destination in four registers: every tile that is read serves two of them.
-        pub fn multiply(&self, left: [&[Tile]; 2], right: [&[Tile]; 2], sums: &mut Sums) {
+        #[allow(clippy::unused_self)] // whose registers these are
+        pub fn multiply(&self, left: Two, right: Two, sums: &mut Sums) {
             let deep = left[0].len();
             assert!(deep > 0 && [left[1], right[0], right[1]].iter().all(|tiles| tiles.len() == deep));
             // SAFETY: the registers are configured as 16 lines of 64 bytes while `self` lives. Each operand is read for `deep` tiles,

@@ -41,7 +41,7 @@ impl Stream {
     pub fn new(config: &StreamConfig, base: Option<&Path>, limits: Limits) -> Result<Self> {
         let tokenizer: Box<dyn Tokenizer> = match (&config.templates, base) {
             (Some(templates), _) => Box::new(CompactTokenizer::new(templates).map_err(refused)?),
-            (None, Some(path)) => Box::new(BpeTokenizer::from_gguf(path).map_err(refused)?),
+            (None, Some(path)) => Box::new(BpeTokenizer::from_base(path).map_err(refused)?),
             (None, None) => {
                 return Err(Error::Stream("has no templates, and there is no base to take ids from".into()));
             }

@@ -1,7 +1,7 @@
 //! Attention against its definition, and cached positions against whole sequences.
 
 use proptest::prelude::*;
-use tiresias_train::attention::{self, Heads};
+use tiresias_train::attention::{self, Heads, Scratch};
 
 use crate::support::{assert_close, random_parameters};
 
@@ -45,7 +45,7 @@ proptest! {
         let k = random_parameters(total * SHAPE.kv_width(), seed + 1, 3.0);
         let v = random_parameters(total * SHAPE.kv_width(), seed + 2, 3.0);
         let (mut out, mut lse) = (vec![0.0; q.len()], vec![0.0; n * SHAPE.heads]);
-        attention::forward(shape, &q, &k, &v, &mut out, &mut lse, &mut Default::default());
+        attention::forward(shape, &q, &k, &v, &mut out, &mut lse, &mut Scratch::default());
         assert_close(&out, &plain(shape, &q, &k, &v, n, total), 1e-5);
     }
 }
@@ -65,7 +65,7 @@ fn backward_matches(shape: Heads) {
     let dout = random_parameters(qn, 4, 1.0);
     let forward = |[q, k, v]: &[Vec<f32>; 3]| {
         let (mut out, mut lse) = (vec![0.0; qn], vec![0.0; n * SHAPE.heads]);
-        attention::forward(shape, q, k, v, &mut out, &mut lse, &mut Default::default());
+        attention::forward(shape, q, k, v, &mut out, &mut lse, &mut Scratch::default());
         (out, lse)
     };
     let value =
@@ -73,7 +73,7 @@ fn backward_matches(shape: Heads) {
     let (out, lse) = forward(&inputs);
     let saved = attention::Backward { q: &inputs[0], k: &inputs[1], v: &inputs[2], out: &out, lse: &lse, dout: &dout };
     let (mut dq, mut dk, mut dv) = (vec![1.0; qn], vec![1.0; kn], vec![1.0; kn]);
-    attention::backward(shape, &saved, &mut dq, &mut dk, &mut dv, &mut Default::default());
+    attention::backward(shape, &saved, &mut dq, &mut dk, &mut dv, &mut Scratch::default());
     for (which, gradient) in [&dq, &dk, &dv].into_iter().enumerate() {
         let direction = random_parameters(gradient.len(), 9, 1.0);
         let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();

@@ -25,7 +25,7 @@ fn multiplied(
     let (depth, columns) = if side == Side::Inputs { (cols, rows) } else { (rows, cols) };
     let (mut left, mut right) = (Left::default(), Right::default());
     // Buffers are used again: what is left in them must not show.
-    left.pack(View::new(&[f32::NAN; 70 * 90], 70, 90));
+    left.pack(View::new(&vec![f32::NAN; 70 * 90], 70, 90));
     right.pack_weight(side, (90, 100), &mut Vec::new(), |_, band| band.fill(f32::NAN));
     let n = x.len() / depth;
     left.pack(View::new(x, n, depth));

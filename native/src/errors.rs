@@ -80,7 +80,9 @@ fn solve_code(error: &SolveError) -> &'static str {
 pub fn from_encode(error: encode::Error) -> Error {
     let code = match &error {
         encode::Error::Io { .. } => "IO",
-        encode::Error::Gguf { .. } | encode::Error::Tokenizer { .. } => "INVALID_TOKENIZER",
+        encode::Error::Gguf { .. } | encode::Error::Tokenizer { .. } | encode::Error::UnsupportedTokenizer { .. } => {
+            "INVALID_TOKENIZER"
+        }
         _ => "ENCODE_FAILED",
     };
     coded(code, with_template_fields(error.to_string()))

@@ -94,8 +94,8 @@ def test_the_contract_is_kept(started: Main, folder: Path, data: Path, tmp_path:
     before = contents(out / "adapter")
     code, again = main("train", "--config", tmp_path / "train.json")
     assert code == 0 and again == [backend, done] and contents(out / "adapter") == before
-    # Threads, output and checkpoints do not make another run; anything else does.
-    assert started(threads=2, checkpoint_every=3)[1][1:] == [done]
+    # Threads, output, checkpoints and shards do not make another run; anything else does.
+    assert started(threads=2, checkpoint_every=3, shard_base=True)[1][1:] == [done]
     for field, value in {
         "seed": 8,
         "batch_size": 6,
@@ -221,6 +221,7 @@ def test_configurations_are_refused_by_field(started: Main, tmp_path: Path, main
         ({"threads": True}, "`threads`"),
         ({"arithmetic": "f16"}, "`arithmetic`"),
         ({"token_budget": 10}, "`token_budget`"),
+        ({"shard_base": 1}, "`shard_base`"),
     ]
     for change, word in changes:
         code, lines = started(**change)

@@ -95,7 +95,7 @@ for (let round = 0; round < rounds; round += 1) {
       figure.losses = losses;
       figure.tokensPerProcessorSecond = Math.max(figure.tokensPerProcessorSecond ?? 0, ...seconds.map((s) => (BATCH * TOKENS) / s));
     } catch (error) {
-      figure.reason = error.message;
+      figure.reason = error.message.replaceAll(`${folder}/`, '');
     }
   }
 }

@@ -1,6 +1,6 @@
 //! How fast the trainer and the decider run on this machine, and what bounds them.
 //!
-//! `TIRESIAS_SMOLLM2=… cargo run --release -p tiresias-train --example throughput -- [--threads 2] [--arithmetic f32,amx,avx512] [--rounds 5]`
+//! `TIRESIAS_SMOLLM2=… cargo run --release -p tiresias-train --example throughput -- [--threads 2] [--arithmetic f32,amx,avx512] [--examples 8] [--rounds 5]`
 //!
 //! Rates are the best of a few rounds, by the clock and by the processor's time: on a busy machine the second one means more. Arithmetics
 //! take turns in each round, so that the machine's moods meet all of them. bf16 goes by its kernels' names.
@@ -20,7 +20,7 @@ use tiresias_train::work;
 
 fn main() {
     let model = std::env::var_os("TIRESIAS_SMOLLM2").expect("TIRESIAS_SMOLLM2 names the base model");
-    let Arguments { threads, arithmetic, rounds } = Arguments::parse();
+    let Arguments { threads, examples, arithmetic, rounds } = Arguments::parse();
     let kernel = |name: &String| (name != "f32").then(|| name.parse::<Kernel>().expect("f32 or a kernel"));
     let arithmetics: Vec<Option<Kernel>> = arithmetic.iter().map(kernel).collect();
     let name = |bf16: Option<Kernel>| bf16.map_or("f32", Kernel::name);
@@ -32,13 +32,14 @@ fn main() {
     let ids: Vec<u32> = (0..250).map(|i| 32 + (3 * i * i + i) % 10).collect();
     let labels = ids.iter().enumerate().map(|(i, &id)| (i % 25 == 24).then_some(id)).collect();
     let example = Example { ids, labels };
-    let batch = [&example; 8];
+    let batch = vec![&example; examples];
+    let tokens = examples * example.ids.len();
     let flops = work::necessary_flops(&base.shape, base.layers.len(), &lora, &batch);
     pool().install(|| {
         let peak = work::peak_gflops();
         println!(
             "{threads} threads, f32 matmul peak {peak:.0} GFLOP/s; its floor {:.0} tokens/s",
-            peak * 2000e9 / flops
+            peak * 1e9 * tokens as f64 / flops
         );
         for checkpointing in [true, false] {
             let trainer = |&bf16: &_| Trainer::new(Qlora { base: &base, lora: &lora, bf16 }, 250, checkpointing);
@@ -47,14 +48,14 @@ fn main() {
             let mut rates: Vec<Rate> = arithmetics.iter().map(|_| Rate::default()).collect();
             for _ in 0..rounds {
                 for (trainer, rate) in trainers.iter().zip(&mut rates) {
-                    rate.measure(2000, || {
+                    rate.measure(tokens, || {
                         trainer.loss_and_gradient(&parameters, &batch, &mut gradient);
                     });
                 }
             }
             for (rate, &bf16) in rates.iter().zip(&arithmetics) {
                 let activations = if checkpointing { "recomputing" } else { "keeping" };
-                let share = 100.0 * rate.clock * flops / 2000.0 / 1e9 / peak;
+                let share = 100.0 * rate.clock * flops / tokens as f64 / 1e9 / peak;
                 println!(
                     "train, {}, {activations} activations: {rate}; {share:.0} % of the peak; {}",
                     name(bf16),
@@ -85,6 +86,9 @@ fn main() {
 struct Arguments {
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Of 250 tokens each.
+    #[arg(long, default_value_t = 8)]
+    examples: usize,
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     #[arg(long, value_delimiter = ',', default_value = "f32")]

@@ -123,7 +123,9 @@ fn find_shared(contexts: &[Vec<u32>], group: &[usize], from: usize, found: &mut 
     if (group.len() - 1) * (end - from) >= WORTH_SHARING {
         found.push((group.to_vec(), end));
     } else {
-        let parts = group.chunk_by(|&a, &b| contexts[a].get(end) == contexts[b].get(end));
+        // A context that ends here begins others, perhaps; those go on without it.
+        let longer: Vec<usize> = group.iter().copied().filter(|&i| contexts[i].len() > end + 1).collect();
+        let parts = longer.chunk_by(|&a, &b| contexts[a][end] == contexts[b][end]);
         parts.filter(|part| part.len() < group.len()).for_each(|part| find_shared(contexts, part, from, found));
     }
 }

@@ -42,7 +42,7 @@ export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js'
 export { reproduce, type Reproduced, type ReproduceOptions } from './study/reproduce.js';
 export { cellsOf, loadStudy, parseStudy, studyNames, type Axis, type Budget, type Cell, type LoadedStudy, type Place, type Study } from './study/study.js';
 export type { CellFile, DoneCell, FailedCell, StudyResults } from './study/results.js';
-export { Store, type Entry, type Kind, type Listed, type Named } from './store.js';
+export { Store, type Entry, type Kind, type Listed, type Named, type PruneOptions } from './store.js';
 export type { ReportPaths } from './report/index.js';
 export type { ProgressEvent } from './progress.js';
 export {

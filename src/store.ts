@@ -42,6 +42,12 @@ export interface Listed extends Entry {
   runs: string[];
 }
 
+/** How {@link Store.prune} goes about it. */
+export interface PruneOptions {
+  /** Only says what would go. */
+  dryRun?: boolean | undefined;
+}
+
 /** How often somebody who waits for another's work looks again, in milliseconds. */
 const PATIENCE = 250;
 
@@ -129,7 +135,7 @@ export class Store {
   }
 
   /** Removes what no run names, but for what somebody is at work on; returns what went, or what would go. */
-  async prune({ dryRun = false }: { dryRun?: boolean } = {}): Promise<Listed[]> {
+  async prune({ dryRun = false }: PruneOptions = {}): Promise<Listed[]> {
     const gone: Listed[] = [];
     for (const entry of (await this.list()).filter(({ runs }) => runs.length === 0)) {
       const release = await takeLock(`${this.place(entry)}.lock`).catch((error: unknown) => {

@@ -7,7 +7,7 @@ interface StoreOptions extends CommonOptions {
   store?: string;
 }
 
-interface PruneOptions extends StoreOptions {
+interface PruneCommandOptions extends StoreOptions {
   dryRun?: boolean;
 }
 
@@ -38,7 +38,7 @@ export function storeCommand(): Command {
   );
   const prune = withStore(newCommand('prune', 'remove what no run names; what a run whose folder is there names always stays', ['tiresias store prune --dry-run', 'tiresias store prune']))
     .option('--dry-run', 'only say what would go')
-    .action((options: PruneOptions) =>
+    .action((options: PruneCommandOptions) =>
       invoke({ ...options, resumes: false }, async ({ print }) => {
         const store = await chosenStore(options);
         const dryRun = options.dryRun === true;

@@ -139,6 +139,7 @@ export async function studyNames(): Promise<string[]> {
 
 /** A study that was read, and where. */
 export interface LoadedStudy {
+  /** The study. */
   study: Study;
   /** The folder of its file, from which relative paths are taken. */
   folder: string;

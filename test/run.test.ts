@@ -50,10 +50,7 @@ const small = (change: Partial<ExperimentInput> = {}): Experiment =>
 const options = (folder: string) => ({ folder: join(folder, 'run'), threads: 2 });
 /** Whether two runs' datasets and rows are the same, byte for byte. */
 const same = (one: string, other: string): void => {
-  for (const part of ['dataset', 'evaluation']) {
-    expect(readdirSync(join(one, part)).length).toBeGreaterThan(0);
-    for (const name of readdirSync(join(one, part))) expect(contents(realpathSync(join(one, part, name)))).toEqual(contents(realpathSync(join(other, part, name))));
-  }
+  for (const part of ['dataset', 'evaluation']) expect(contents(join(one, part))).toEqual(contents(join(other, part)));
 };
 const starts = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
 

@@ -1,6 +1,6 @@
 // What the tests share: scratch folders, the command line, fake and real models.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,11 +70,10 @@ export async function tiresias(args: string[], options: CliOptions = {}): Promis
   });
 }
 
-/** All files of a folder, relative path → SHA-256. */
+/** All files of a folder and of those that links in it lead to, relative path → SHA-256. */
 export function contents(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), sha256(readFileSync(path))]));
+  const files = (path: string): string[] => (statSync(path).isDirectory() ? readdirSync(path).sort().flatMap((name) => files(join(path, name))) : [path]);
+  return Object.fromEntries(files(folder).sort().map((path) => [path.slice(folder.length + 1), sha256(readFileSync(path))]));
 }
 
 // Named once: a test may set another cache.

@@ -21,8 +21,8 @@ export function question(results: Results): string {
     : `How far from optimal does ${model} act from a few demonstrations, and what does fine-tuning it on oracle-labelled trajectories add to ${others}?`;
 }
 
-/** One sentence; regimes about which the same can be said are named together. */
-export function answer(results: Results): string {
+/** One sentence; regimes, or whatever else the results are of, about which the same can be said are named together. */
+export function answer(results: Results, noun = 'regime'): string {
   const methods = methodsOf(results);
   const compared = new Map(comparedIn(results, methods).map((of) => [of.result, of]));
   const said = new Map<string, string[]>();
@@ -31,8 +31,11 @@ export function answer(results: Results): string {
     const verdict = of ? judge(of) : 'no methods were compared';
     said.set(verdict, [...(said.get(verdict) ?? []), regimeLabel(key)]);
   }
-  if (said.size === 0) return 'No regime was evaluated.';
-  const sentence = [...said].map(([verdict, regimes]) => `in the ${list(regimes)} ${regimes.length > 1 ? 'regimes' : 'regime'} ${verdict}`).join('; ');
+  if (said.size === 0) return `No ${noun} was evaluated.`;
+  const total = Object.keys(results.regimes).length;
+  const where = (names: readonly string[]): string =>
+    (names.length > NAMED ? `in ${names.length === total ? 'all' : `${count(names.length)} of the`} ${count(total)} ${noun}s` : `in the ${list(names)} ${names.length > 1 ? `${noun}s` : noun}`);
+  const sentence = [...said].map(([verdict, regimes]) => `${where(regimes)} ${verdict}`).join('; ');
   return `${sentence[0]!.toUpperCase()}${sentence.slice(1)}.`;
 }
 

@@ -18,12 +18,12 @@ export const settingsOf = ({ cells }: StudyResults): Setting[] =>
 
 /** Places of the axes that have several, and the regime where there are several: what tells a setting from the others. */
 export function settingLabel(results: StudyResults, { cell, regime }: Pick<Setting, 'cell' | 'regime'>, without?: string): string {
-  const several = results.axes.filter(({ places, name }) => places.length > 1 && name !== without).map(({ name, label }) => {
+  const several = results.axes.filter(({ places, name }) => places.length > 1 && name !== without).map(({ name }) => {
     const place = cell.places[name]!;
-    return /^[\d.]+$/.test(place) ? `${label} ${place}` : place;
+    return /^[\d.]+$/.test(place) ? `${name} = ${place}` : place;
   });
   const regimes = new Set(settingsOf(results).map((setting) => setting.regime));
-  return [...(regimes.size > 1 || several.length === 0 ? [regimeLabel(regime)] : []), ...several].join(', ');
+  return [...(regimes.size > 1 || several.length === 0 ? [regimeLabel(regime)] : []), ...several].join(' · ');
 }
 
 /** As a document of one experiment whose regimes are the settings: names, colours and the sentence of a report hold for a study as well. */
@@ -35,7 +35,7 @@ export function asResults(results: StudyResults): Results {
 export const methodsIn = (results: StudyResults): Method[] => methodsOf(asResults(results));
 
 /** One sentence that the paired comparisons allow. */
-export const finding = (results: StudyResults): string => answer(asResults(results));
+export const finding = (results: StudyResults): string => answer(asResults(results), 'setting');
 
 const COLUMNS = ['gapNorm', 'gapAbs', 'gapRel', 'value', 'agreement'] as const;
 

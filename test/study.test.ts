@@ -165,7 +165,7 @@ describe('a reproduced study', () => {
   it('says beforehand what its cells will do', async () => {
     const { stdout, code } = await tiresias(['reproduce', 'main', '--plan']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/regime=mdp,horizon=5 .*steps of 8 a training.*20 episodes/);
+    expect(stdout).toMatch(/horizon=5 .*steps of 8 a training.*20 episodes/);
     expect((await tiresias(['reproduce', 'mane', '--plan'])).stderr).toMatch(/no study is called "mane".*there are ambiguity, /);
   });
 

@@ -457,7 +457,13 @@ fn is_hash(text: &str) -> bool {
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let fail = |message: String| Error::Config { path: path.to_owned(), message };
     let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot read the configuration: {e}")))?;
-    serde_json::from_str(text.unmarked()).map_err(|e| fail(e.to_string()))
+    let mut document = serde_json::Deserializer::from_str(text.unmarked());
+    let config = serde_path_to_error::deserialize(&mut document).map_err(|error| match error.path().to_string() {
+        whole if whole == "." => fail(error.to_string()),
+        field => fail(format!("`{field}`: {}", error.into_inner())),
+    })?;
+    document.end().map_err(|error| fail(error.to_string()))?;
+    Ok(config)
 }
 
 fn check(path: &Path, faults: &[Fault]) -> Result<()> {

@@ -2,12 +2,12 @@
 import type { RegimeResult, Results, TrainingResult } from '../results.js';
 import { cloudFigures, differenceFigures, gapFigures, regretFigures, trainingFigures } from './figures.js';
 import { answer, footing, question } from './findings.js';
-import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
-import { html, Markup } from './html.js';
+import { framed } from './frame.js';
+import { GLOSSARY } from './glossary.js';
+import { html, type Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
 import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, lineLegend, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
 import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
-import { STYLE } from './style.js';
 import { clouds, differences, summaries, type Summary } from './summary.js';
 import { bytes, clean, count, duration, list, printable } from './text.js';
 import { traceFigure } from './trace.js';
@@ -18,27 +18,7 @@ export async function page(results: Results): Promise<string> {
     headline(results), gaps(results), compared(results), regret(results), cloud(results), traces(results), training(results),
     certificates(results), data(results), cost(results), reproduction(results), definitions(),
   ]);
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>${title}</title>
-<style>${new Markup(STYLE)}</style>
-</head>
-<body>
-<main>
-${body}
-</main>
-<footer id="source">
-<p>Source of the ideas: ${PAPER.title}, <a href="${PAPER.url}">${PAPER.label}</a>. ${FOOTNOTE}</p>
-<p>Written by Tiresias ${clean(results.version)}.</p>
-</footer>
-</body>
-</html>
-`.text;
+  return framed(title, body, results.version);
 }
 
 const headline = (results: Results): Markup => html`

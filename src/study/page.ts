@@ -2,11 +2,10 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { draw } from '../report/draw.js';
 import type { Figure } from '../report/figures.js';
-import { FOOTNOTE, PAPER } from '../report/glossary.js';
-import { html, Markup } from '../report/html.js';
+import { framed } from '../report/frame.js';
+import { html, type Markup } from '../report/html.js';
 import { regimeLabel, type Method } from '../report/names.js';
 import { dot, figure, lineLegend, sectionedTable, table } from '../report/parts.js';
-import { STYLE } from '../report/style.js';
 import { bytes, clean, count, decimal, duration } from '../report/text.js';
 import type { CellFile, FailedCell, StudyResults } from './results.js';
 import { finding, holes, methodsIn, settingLabel, settingsOf, type Setting } from './tables.js';
@@ -17,19 +16,7 @@ const WIDTH = 350;
 export async function studyPage(results: StudyResults, files: readonly (CellFile | FailedCell)[]): Promise<string> {
   const methods = methodsIn(results);
   const missing = holes(results);
-  return html`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>Tiresias: ${clean(results.name)}</title>
-<style>${new Markup(STYLE)}</style>
-</head>
-<body>
-<main>
-<header>
+  const parts = html`<header>
 <h1>Tiresias · study ${clean(results.name)} · budget ${clean(results.budget)}</h1>
 <p class="question">${clean(results.question)}</p>
 <p class="answer">${finding(results)}</p>
@@ -51,15 +38,8 @@ ${table('Cells', ['Cell', 'Made from', 'Wall time', 'Machine', 'Finished'], file
 </section>
 <section><h2>How to reproduce</h2>
 <pre><code>npx tiresias reproduce ${clean(results.name)} --budget ${clean(results.budget)}</code></pre>
-<p>Tiresias ${clean(results.version)}.</p>
-</section>
-</main>
-<footer id="source">
-<p>Source of the ideas: ${PAPER.title}, <a href="${PAPER.url}">${PAPER.label}</a>. ${FOOTNOTE}</p>
-</footer>
-</body>
-</html>
-`.text;
+</section>`;
+  return framed(`Tiresias: ${clean(results.name)}`, parts, results.version);
 }
 
 const axisLabel = ({ x, axes }: StudyResults): string => clean(axes.find(({ name }) => name === x)!.label);

@@ -7,7 +7,7 @@ import { parseExperiment } from '../src/index.js';
 import { seal } from '../src/seal.js';
 import { isFailed } from '../src/study/results.js';
 import { madeFrom, reproduce } from '../src/study/reproduce.js';
-import { cellsOf, loadStudy, merged, parseStudy, studyNames } from '../src/study/study.js';
+import { cellsOf, loadStudy, merged, parseStudy, studyNames, theoryCellsOf } from '../src/study/study.js';
 import { csv, latex, markdownTables } from '../src/study/tables.js';
 import { contents, scratch, tiresias } from './support.js';
 
@@ -81,7 +81,7 @@ describe('a study file', () => {
       expect(study.name).toBe(name);
       expect(study.question).toMatch(/\?$/);
       expect(Object.keys(study.budgets)).toEqual(['small', 'medium', 'full']);
-      for (const budget of Object.keys(study.budgets)) expect(cellsOf(study, budget).length).toBeGreaterThan(1);
+      for (const budget of Object.keys(study.budgets)) expect((study.kind === 'theory' ? theoryCellsOf : cellsOf)(study, budget).length).toBeGreaterThan(1);
     }
   });
 });

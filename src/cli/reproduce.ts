@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { join, relative } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
+import type { TheorySetting } from '../theory/setting.js';
 import { columns, integer, invoke, newCommand, type CommonOptions } from './common.js';
 
 interface ReproduceCommandOptions extends CommonOptions {
@@ -18,6 +19,9 @@ function plan({ regimes, dataset, training, evaluation }: Experiment): string {
   return `${dataset.examples * regimes.length} examples, ${training.steps} steps of ${training.batchSize} a training, ${evaluation.tasks * evaluation.episodes} episodes of ${methods} methods in ${regimes.join(', ')}`;
 }
 
+const theoryPlan = ({ layers, training, trainingLength, tasks, prompts, pairs }: TheorySetting): string =>
+  `${layers} layers of ${training.steps} steps of ${training.batchSize} prompts of ${trainingLength} pairs, ${tasks * prompts} prompts of ${pairs.join(', ')} pairs in ${tasks} linear MDPs`;
+
 export function reproduceCommand(): Command {
   return newCommand('reproduce', 'run a study, cell by cell, or finish one that was stopped', ['tiresias reproduce main --budget small', 'tiresias reproduce all --budget small', 'tiresias reproduce my-study.json --plan'])
     .argument('<study>', 'a study of this package, a study file, or all')
@@ -28,18 +32,19 @@ export function reproduceCommand(): Command {
     .option('--plan', 'only say what the cells are and what they will do')
     .action((name: string, options: ReproduceCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
-        const { cellsOf, loadStudy, studyNames } = await import('../study/study.js');
+        const { cellsOf, loadStudy, studyNames, theoryCellsOf } = await import('../study/study.js');
         const names = name === 'all' ? await studyNames() : [name];
         if (options.plan === true) {
           const planned = await Promise.all(names.map(async (one) => {
             const { study } = await loadStudy(one);
-            return { study: study.name, question: study.question, about: study.budgets[options.budget]?.about, cells: cellsOf(study, options.budget) };
+            return { study: study.name, question: study.question, about: study.budgets[options.budget]?.about, cells: study.kind === 'theory' ? theoryCellsOf(study, options.budget) : cellsOf(study, options.budget) };
           }));
-          print(planned, planned.map(({ study, question, about, cells }) => `${study}: ${question}\n${about ?? ''}\n${columns(cells.map((cell) => [cell.name, plan(cell.experiment)]))}`).join('\n\n'));
+          print(planned, planned.map(({ study, question, about, cells }) => `${study}: ${question}\n${about ?? ''}\n${columns(cells.map((cell) => [cell.name, 'setting' in cell ? theoryPlan(cell.setting) : plan(cell.experiment)]))}`).join('\n\n'));
           return;
         }
         const { reproduce } = await import('../study/reproduce.js');
         const { finding, holes } = await import('../study/tables.js');
+        const { theoryFinding } = await import('../theory/finding.js');
         const { store, parallel, threads } = options;
         const done = [];
         for (const one of names) {
@@ -49,7 +54,7 @@ export function reproduceCommand(): Command {
         }
         progress.close();
         print(done.length === 1 ? done[0]!.results : done.map(({ results }) => results), done.map(({ results, folder, page }) =>
-          `${results.name}: ${results.question}\n${finding(results)}\n\nresults  ${relative('.', folder)}/results.json\npage     ${relative('.', page)}`).join('\n\n'));
+          `${results.name}: ${results.question}\n${(results.kind === 'theory' ? theoryFinding : finding)(results)}\n\nresults  ${relative('.', folder)}/results.json\npage     ${relative('.', page)}`).join('\n\n'));
         const missing = done.flatMap(({ results }) => holes(results).map((hole) => `${results.name}: ${hole}`));
         if (missing.length > 0) throw new TiresiasError('CELLS_FAILED', `${missing.length} cells failed; the same command tries them again:\n${missing.map((hole) => `  ${hole}`).join('\n')}`);
       }),

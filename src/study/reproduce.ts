@@ -11,9 +11,10 @@ import type { ProgressEvent } from '../progress.js';
 import { runExperiment } from '../run/index.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { Store } from '../store.js';
+import { theoryCells } from '../theory/reproduce.js';
 import { version } from '../version.js';
 import { parseCellFile, type CellFile, type DoneCell, type FailedCell, type StudyResults } from './results.js';
-import { cellsOf, loadStudy, type Cell, type Study } from './study.js';
+import { cellsOf, loadStudy, theoryCellsOf, type Cell, type Study } from './study.js';
 import { csv, latex, markdownTables } from './tables.js';
 
 /** How {@link reproduce} runs. */
@@ -54,7 +55,8 @@ export function madeFrom(whole: Experiment): string {
 export async function reproduce(nameOrPath: string, options: ReproduceOptions = {}): Promise<Reproduced> {
   const { budget = 'small', parallel = 1, signal, onProgress } = options;
   const { study, folder: from } = await loadStudy(nameOrPath);
-  const cells = cellsOf(study, budget).map((cell) => ({ ...cell, experiment: placed(cell.experiment, from) }));
+  const theory = study.kind === 'theory' ? theoryCellsOf(study, budget) : [];
+  const cells = study.kind === 'theory' ? [] : cellsOf(study, budget).map((cell) => ({ ...cell, experiment: placed(cell.experiment, from) }));
   const folder = resolve(options.folder ?? join('runs', `${study.name}-${budget}`));
   await io(`make ${folder}`, () => mkdir(join(folder, 'cells'), { recursive: true }));
   const release = await takeLock(join(folder, 'study.lock'));
@@ -75,7 +77,8 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
     await Promise.all(Array.from({ length: parallel }, async () => {
       for (let cell = waiting.shift(); cell; cell = waiting.shift()) await work(cell);
     }));
-    const files = cells.map(({ name }) => made.get(name)!);
+    const told = (done: number, detail: string) => onProgress?.({ stage: study.name, done, total: theory.length, detail });
+    const files = [...cells.map(({ name }) => made.get(name)!), ...await theoryCells(theory, join(folder, 'cells'), { threads, signal, report: told })];
     const results = resultsOf(study, budget, files.map((file) => ('cell' in file ? file.cell : file)));
     const page = await write(results, files, folder);
     return { results, folder, page };
@@ -124,11 +127,12 @@ function resultsOf(study: Study, budget: string, cells: (DoneCell | FailedCell)[
     const used = new Set(cells.map((cell) => cell.places[name]));
     return { name, label, places: places.map((place) => place.name).filter((place) => used.has(place)) };
   });
-  return { schema: 'tiresias.study-results/1', name: study.name, budget, version, question: study.question, source: study.source, x: study.x, axes, cells };
+  return { schema: 'tiresias.study-results/1', ...(study.kind === 'theory' && { kind: study.kind }), name: study.name, budget, version, question: study.question, source: study.source, x: study.x, axes, cells };
 }
 
 /** Writes the document, the tables and the page; returns the page's path. */
 async function write(results: StudyResults, files: readonly (CellFile | FailedCell)[], folder: string): Promise<string> {
+  if (results.kind === 'theory') return (await import('../theory/write.js')).writeTheory(results, files, folder);
   const { studyPage } = await import('./page.js');
   const page = join(folder, 'report.html');
   await writeSealed(join(folder, 'results.json'), results);

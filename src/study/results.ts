@@ -1,6 +1,7 @@
 // What a study came to: one document, in which times and machines have no part, so that the same study gives the same bytes.
 import type { z as Zod } from 'zod';
 import { lazy, zod } from '../lazy.js';
+import type { TheoryResult } from '../theory/results.js';
 import { regimesIn, type MachineInfo, type Results } from '../results.js';
 
 /** A finished cell. */
@@ -11,8 +12,10 @@ export interface DoneCell {
   places: Record<string, string>;
   /** SHA-256 of the cell's experiment and the package's version: what made it. */
   madeFrom: string;
-  /** What came of each regime, without the traces of single episodes. */
+  /** What came of each regime, without the traces of single episodes; none in a theory study. */
   regimes: Results['regimes'];
+  /** What came of a theory study's cell; left out in the others. */
+  theory?: TheoryResult | undefined;
 }
 
 /** A cell that failed: a hole with its reason. */
@@ -29,6 +32,8 @@ export interface FailedCell {
 export interface StudyResults {
   /** Format and version of the file. */
   schema: 'tiresias.study-results/1';
+  /** Whether its cells are of theory; left out where they are experiments. */
+  kind?: 'theory' | undefined;
   /** The study's name. */
   name: string;
   /** Which of its budgets was run. */

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
-import { parseExperiment, type Experiment } from '../experiment.js';
+import { parseExperiment, placed, type Experiment } from '../experiment.js';
 import { readText } from '../files.js';
 import { parseJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
@@ -186,3 +186,7 @@ export function cellsOf(study: Study, budgetName: string): Cell[] {
     }
   });
 }
+
+/** The same, relative paths of the study's file taken from its folder; with a seed, of that instead of the study's. */
+export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): Cell[] =>
+  cellsOf(study, budget).map((cell) => ({ ...cell, experiment: placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder) }));

@@ -80,7 +80,7 @@ function looksOf(found: readonly { key: string; method: string; kind: string; gr
     return { ...one, place: family.indexOf(one.method) };
   });
   const looks = new Map<string, Look>();
-  const taken: string[] = [];
+  const taken: { family: string; colour: string; form: number }[] = [];
   // In an order that neither gaps nor files decide; a method under its own name goes before its variants.
   for (const { method, kind, group, place } of placed.sort((a, b) => byGroup(a.group, b.group) || a.place - b.place || Number(a.kind !== a.method) - Number(b.kind !== b.method) || (a.kind < b.kind ? -1 : 1))) {
     if (looks.has(kind)) continue;
@@ -91,8 +91,10 @@ function looksOf(found: readonly { key: string; method: string; kind: string; gr
     }
     const colour = shade(group, place);
     const forms = MARKERS.map((_, i) => ((FIRST[group.key] ?? 0) + place + i) % MARKERS.length);
-    const form = forms.find((one) => taken.every((other) => !other.endsWith(` ${one}`))) ?? forms.find((one) => !taken.includes(`${colour} ${one}`)) ?? forms[0]!;
-    taken.push(`${colour} ${form}`);
+    // Free on the whole page, or in the family, or at least in its colour.
+    const free = (among: (other: (typeof taken)[number]) => boolean): number | undefined => forms.find((one) => !taken.some((other) => other.form === one && among(other)));
+    const form = free(() => true) ?? free((other) => other.family === group.key) ?? free((other) => other.colour === colour) ?? forms[0]!;
+    taken.push({ family: group.key, colour, form });
     looks.set(kind, { colour, dash: DASHES[form]!, marker: MARKERS[form]!, yardstick: false });
   }
   return looks;

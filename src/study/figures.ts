@@ -85,7 +85,7 @@ function plot(results: StudyResults, panel: Panel, methods: readonly Method[], d
   const crowded = Math.max(...places.map((place) => place.length)) * 6.5 > (width - 60) / places.length;
   const x = {
     field: 'at', type: 'quantitative', scale: { domain: [-0.5, places.length - 0.5], nice: false, zero: false },
-    axis: { title: axisLabel(results), grid: false, ...(crowded ? { labelAngle: -35, labelAlign: 'right' } : { labelAngle: 0 }), values: places.map((_, i) => i), labelExpr: `${JSON.stringify(places)}[datum.value]`, labelOverlap: false },
+    axis: { title: axisLabel(results), grid: false, ...(crowded ? slanted(places) : { labelAngle: 0 }), values: places.map((_, i) => i), labelExpr: `${JSON.stringify(places)}[datum.value]`, labelOverlap: false },
   } as const;
   const y = { type: 'quantitative', scale: { domain, nice: false, zero: false }, axis: { title: 'Normalised gap' } } as const;
   const layers = kindsOf(methods).toSorted((a, b) => Number(b.yardstick) - Number(a.yardstick)).flatMap((kind) => {
@@ -111,7 +111,14 @@ function plot(results: StudyResults, panel: Panel, methods: readonly Method[], d
       { data: { values: mean }, mark: { type: 'point', shape: marker, size: 46, filled: true, fill: colour, stroke: 'var(--page)', strokeWidth: 0.75, opacity: 1 }, encoding: { x, y: { ...y, field: 'gap' } } },
     ];
   });
-  return { ...(panelsOf(results).length > 1 ? PANEL : ALONE), autosize: { type: 'fit', contains: 'padding' }, layer: layers as never };
+  const { height } = panelsOf(results).length > 1 ? PANEL : ALONE;
+  return { width, height: crowded ? height + 40 : height, autosize: { type: 'fit', contains: 'padding' }, layer: layers as never };
+}
+
+/** Long names of places, and the room that they take: Vega without a canvas takes text for half as wide again as it is. */
+function slanted(places: readonly string[]): { labelAngle: number; labelAlign: 'right'; minExtent: number; maxExtent: number } {
+  const extent = Math.ceil(Math.max(...places.map((place) => place.length)) * 3.5) + 14;
+  return { labelAngle: -35, labelAlign: 'right', minExtent: extent, maxExtent: extent };
 }
 
 /** A yardstick runs from edge to edge. */

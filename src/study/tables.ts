@@ -1,7 +1,7 @@
 // A study's numbers as rows for other programs and as tables for papers.
 import { spreadOf } from '../evaluate/spread.js';
 import type { Group } from '../report/groups.js';
-import type { Method } from '../report/names.js';
+import { kindsOf, type Method } from '../report/names.js';
 import { clean, count, decimal } from '../report/text.js';
 import type { MethodResult } from '../results.js';
 import { finding } from './finding.js';
@@ -49,11 +49,12 @@ export interface Row {
 /** Normalised gaps of a panel: a row a method, family by family, and one for each method that was trained with several seeds. */
 export function gapRows(panel: Panel, methods: readonly Method[]): Row[] {
   const at = ({ result }: Setting, key: string): MethodResult | undefined => (Object.hasOwn(result.methods, key) ? result.methods[key] : undefined);
-  const present = methods.filter(({ key }) => panel.settings.some((setting) => at(setting, key)));
+  const found = methods.filter(({ key }) => panel.settings.some((setting) => at(setting, key)));
+  // The seeds of a method stand together, where the first of them does.
+  const present = kindsOf(found).flatMap(({ kind }) => found.filter((method) => method.kind.key === kind.key).sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true })));
   return present.flatMap((method, i): Row[] => {
     const row: Row = { label: method.label, method, group: method.group, cells: panel.settings.map((setting) => estimate(at(setting, method.key))) };
     const seeds = present.filter(({ kind }) => kind.key === method.kind.key);
-    // After the last of its family, as in a report.
     if (seeds.length < 2 || present.slice(i + 1).some(({ kind }) => kind.key === method.kind.key)) return [row];
     const cells = panel.settings.map((setting) => spread(seeds.flatMap(({ key }) => at(setting, key) ?? [])));
     return [row, { label: `${method.kind.label}: mean of ${count(seeds.length)} seeds, least to greatest`, group: method.group, cells }];

@@ -30,7 +30,7 @@ export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec 
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';
 export { estimateTraining, type EstimateOptions } from './train/estimate.js';
-export type { Ability, Arithmetic, BackendName, Launch, Launcher } from './backends/index.js';
+export type { Ability, Arithmetic, BackendName, ChosenArithmetic, Launch, Launcher } from './backends/index.js';
 export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } from './train/decider.js';
 export type {
   Architecture, BackendEvent, BaseFile, CheckpointEvent, CpuHardware, CudaHardware, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, EstimateEvent, LlamaArchitecture, MemoryEstimate, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,

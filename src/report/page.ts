@@ -6,7 +6,7 @@ import { framed } from './frame.js';
 import { GLOSSARY } from './glossary.js';
 import { html, type Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
-import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, lineLegend, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
+import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, legend, methodKeys, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
 import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
 import type { Drawn } from './sheets.js';
 import { clouds, differences, summaries, type Summary } from './summary.js';
@@ -68,7 +68,7 @@ function regret(families: readonly FamilyFigures[]): Markup | undefined {
 <p class="note">What the action taken at each decision gives away, averaged over tasks and episodes. One row of panels a family, on one scale; the grey lines are the same in all.</p>
 ${families.map(({ group, methods, figures }) => html`
 <h3>${group.label}</h3>
-${lineLegend(methods)}
+${legend(methodKeys(methods))}
 <div class="grid">${figures.map(figure)}</div>`)}
 </section>`;
 }

@@ -33,17 +33,25 @@ export const dot = ({ colour, marker, label }: Method): Markup => html`<svg clas
 
 const key = (drawing: Markup, words: Fragment): Markup => html`<li><svg width="28" height="14" viewBox="0 0 28 14" aria-hidden="true">${drawing}</svg>${words}</li>`;
 
-/** Which line is whose. */
-export const lineLegend = (methods: readonly Method[]): Markup => html`<ul class="legend">${kindsOf(methods).map((method) => key(lineKey(method), method.label))}</ul>`;
+/** What stands in a legend: a drawing 28 wide and 14 high, and what it means. */
+export interface LegendKey {
+  drawing: Markup;
+  label: string;
+}
 
-/** A line and its marker, 28 wide and 14 high. */
-export const lineKey = ({ colour, dash, marker, yardstick }: Method): Markup => html`<path d="M1 7H27" stroke="${colour}" stroke-width="${yardstick ? 1.5 : 2}" stroke-dasharray="${dash.join(' ')}" fill="none"/>${
-  !yardstick && html`<path d="${marker}" transform="translate(14 7) scale(3.4)" fill="${colour}"/>`}`;
+/** Which line is whose: a line and its marker, each kind of method once. */
+export const methodKeys = (methods: readonly Method[]): LegendKey[] => kindsOf(methods).map(({ colour, dash, marker, yardstick, label }) => ({
+  label,
+  drawing: html`<path d="M1 7H27" stroke="${colour}" stroke-width="${yardstick ? 1.5 : 2}" stroke-dasharray="${dash.join(' ')}" fill="none"/>${
+    !yardstick && html`<path d="${marker}" transform="translate(14 7) scale(3.4)" fill="${colour}"/>`}`,
+}));
+
+export const legend = (keys: readonly LegendKey[]): Markup => html`<ul class="legend">${keys.map(({ drawing, label }) => key(drawing, label))}</ul>`;
 
 /** A sheet on the page: row by row, each under its heading and its legend. */
-export const sheetFigure = ({ rows }: Sheet): Markup => html`${rows.map(({ heading, legend, figures }) => html`
+export const sheetFigure = ({ rows }: Sheet): Markup => html`${rows.map(({ heading, keys, figures }) => html`
 ${heading !== undefined && html`<h3>${heading}</h3>`}
-${legend && lineLegend(legend)}
+${keys && legend(keys)}
 <div class="${figures.length === 1 ? 'flow' : 'grid'}">${figures.map(figure)}</div>`)}`;
 
 export const CLOUD_LEGEND = html`<ul class="legend">

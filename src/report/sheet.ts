@@ -2,15 +2,14 @@
 // for papers and slides.
 import { html, Markup } from './html.js';
 import type { Figure } from './figures.js';
-import { kindsOf, type Method } from './names.js';
-import { lineKey } from './parts.js';
+import type { LegendKey } from './parts.js';
 import { STYLE } from './style.js';
 
 /** Figures under a heading and a legend. */
 export interface SheetRow {
   heading?: string | undefined;
-  /** Whose lines there are. */
-  legend?: readonly Method[] | undefined;
+  /** The legend's. */
+  keys?: readonly LegendKey[] | undefined;
   figures: readonly Figure[];
 }
 
@@ -45,17 +44,17 @@ export function sheetSvg({ title, note, rows }: Sheet): string {
     parts.push(text(MARGIN, note, 12, 400, 'var(--muted)'));
     y += 24;
   }
-  for (const { heading, legend, figures } of rows) {
+  for (const { heading, keys, figures } of rows) {
     if (heading !== undefined) {
       parts.push(text(MARGIN, heading, 13, 600, 'var(--muted)'));
       y += 22;
     }
-    if (legend) {
+    if (keys) {
       let x = MARGIN;
-      for (const method of kindsOf(legend)) {
-        const step = 28 + 8 + method.label.length * 12 * LETTER + 18;
+      for (const { drawing, label } of keys) {
+        const step = 28 + 8 + label.length * 12 * LETTER + 18;
         if (x > MARGIN && x + step > width - MARGIN) [x, y] = [MARGIN, y + 20];
-        parts.push(html`<g transform="translate(${x} ${y})">${lineKey(method)}<text x="36" y="11" font-size="12" fill="var(--muted)">${method.label}</text></g>`);
+        parts.push(html`<g transform="translate(${x} ${y})">${drawing}<text x="36" y="11" font-size="12" fill="var(--muted)">${label}</text></g>`);
         x += step;
       }
       y += 26;

@@ -100,6 +100,8 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
   tbody th { white-space: nowrap; }
   figcaption { font-size: 12px; }
   td small { font-size: 8px; white-space: nowrap; }
+  .gaps td small { font-size: 10px; }
+  .downloads, h2:has(+ .downloads) { display: none; }
   h2 { margin-top: 26px; }
   figure, tr, h3 + .scroll { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

@@ -91,7 +91,7 @@ async function trainSeconds(experiment: Experiment, setting: MethodSetting): Pro
 
 const seedsOf = (experiment: Experiment, { seeds }: MethodSetting, trained: boolean): number => (trained ? (seeds ?? experiment.training.seeds) : 1);
 
-/** Of a language model's work: measured for the backend candle and SmolLM2 alone. */
+/** Of a language model's work: measured for the backend candle and SmolLM2 alone. `auto` may come to f32, the slower one, and is taken for it. */
 function language({ base, training: { backend, arithmetic = 'f32' } }: Experiment, what: keyof Rates['language']): number | undefined {
   if (backend !== 'candle' || !('name' in base) || !base.name.startsWith('smollm2-135m')) return undefined;
   return rates().language[what][arithmetic === 'bf16' ? 'amx' : 'f32'];

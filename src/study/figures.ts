@@ -5,6 +5,7 @@ import { draw } from '../report/draw.js';
 import type { Figure } from '../report/figures.js';
 import { shortLabel } from '../report/groups.js';
 import { kindsOf, type Method } from '../report/names.js';
+import { methodKeys } from '../report/parts.js';
 import type { Sheet } from '../report/sheet.js';
 import { decimal, list } from '../report/text.js';
 import type { StudyResults } from './results.js';
@@ -26,7 +27,7 @@ export async function gapSheet(results: StudyResults): Promise<Sheet> {
   const [low, high] = [Math.min(0, ...all), Math.max(1, ...all)];
   const room = 0.04 * (high - low);
   const rows = await Promise.all(families(results, methods).map(async ({ heading, members }) => ({
-    heading, legend: members,
+    heading, keys: methodKeys(members),
     figures: await Promise.all(panels.filter((panel) => members.some((method) => !method.yardstick && isIn(panel, method))).map((panel) => panelFigure(results, panel, members, [low - room, high + room]))),
   })));
   return { name: 'gap', title: `Normalised gap by ${inSentence(axisLabel(results))}`, rows: rows.filter(({ figures }) => figures.length > 0) };

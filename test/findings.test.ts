@@ -184,7 +184,7 @@ describe('docs/findings', () => {
     expect(page).toContain('npx tiresias reproduce bandit --budget medium');
     expect(page).toMatch(/Budget medium, 2026-11-29, tiresias/);
     for (const place of ['10', '30', '100']) expect(page).toMatch(new RegExp(`horizon=${place} \\| 1 min 30 s \\| Example CPU, 2 cores \\| 2026-11-29 \\| ${version.replaceAll('.', '\\.')} \\| 0123456 \\|`));
-    expect(page).toContain('![Normalised gaps; the table below holds the same numbers](figures/bandit.svg)');
+    expect(page).toContain('![Normalised gap by pulls; the tables below hold the numbers](figures/bandit.svg)');
   });
 
   it('take the largest budget that is whole, and else name what is missing', async () => {

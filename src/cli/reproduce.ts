@@ -39,7 +39,7 @@ export function reproduceCommand(): Command {
           return;
         }
         const { reproduce } = await import('../study/reproduce.js');
-        const [{ finding }, { holes }] = await Promise.all([import('../study/finding.js'), import('../study/settings.js')]);
+        const [{ kindOf }, { holes }] = await Promise.all([import('../study/kind.js'), import('../study/settings.js')]);
         const { store, parallel, threads } = options;
         const done = [];
         for (const one of names) {
@@ -48,7 +48,7 @@ export function reproduceCommand(): Command {
         }
         progress.close();
         print(done.length === 1 ? done[0]!.results : done.map(({ results }) => results), done.map(({ results, folder, page, taken }) =>
-          `${results.name}: ${results.question}\n${finding(results)}\n\n${taken > 0 ? `cells    ${taken} of ${results.cells.length} were finished before and came with the package; --fresh makes them here\n` : ''}results  ${relative('.', folder)}/results.json\npage     ${relative('.', page)}`).join('\n\n'));
+          `${results.name}: ${results.question}\n${kindOf(results).finding(results)}\n\n${taken > 0 ? `cells    ${taken} of ${results.cells.length} were finished before and came with the package; --fresh makes them here\n` : ''}results  ${relative('.', folder)}/results.json\npage     ${relative('.', page)}`).join('\n\n'));
         const missing = done.flatMap(({ results }) => holes(results).map((hole) => `${results.name}: ${hole}`));
         if (missing.length > 0) throw new TiresiasError('CELLS_FAILED', `${missing.length} cells failed; the same command tries them again:\n${missing.map((hole) => `  ${hole}`).join('\n')}`);
       }),

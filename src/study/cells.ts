@@ -48,6 +48,12 @@ function parseCellFile(value: unknown): CellFile | undefined {
   return parsed.success && regimes ? { ...parsed.data, cell: { ...parsed.data.cell, regimes } } : undefined;
 }
 
+/** A cell, and what names all that decides its results. */
+export interface Keyed extends Pick<Cell, 'name' | 'places'> {
+  /** As a version of the package would have it. */
+  key(by?: string): string;
+}
+
 /** Where a cell's document lies within a folder of them. */
 export const cellPath = (folder: string, { name }: Pick<Cell, 'name'>): string => join(folder, `${name}.json`);
 
@@ -55,9 +61,9 @@ export const cellPath = (folder: string, { name }: Pick<Cell, 'name'>): string =
  * The document of a cell in a folder, if it is there, is as it was written and was made from that cell's experiment: by this version of the package, or by
  * the one that the document names where `anyVersion`.
  */
-export async function finishedCell(folder: string, cell: Cell, { anyVersion = false } = {}): Promise<CellFile | undefined> {
+export async function finishedCell(folder: string, cell: Keyed, { anyVersion = false } = {}): Promise<CellFile | undefined> {
   const file = parseCellFile(await readSealedIfWhole(cellPath(folder, cell)));
-  if (!file || !(anyVersion || file.version === version) || file.cell.madeFrom !== madeFrom(cell.experiment, file.version)) return undefined;
+  if (!file || !(anyVersion || file.version === version) || file.cell.madeFrom !== cell.key(file.version)) return undefined;
   // What it is called is the study's to say.
   return { ...file, cell: { ...file.cell, name: cell.name, places: cell.places } };
 }

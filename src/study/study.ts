@@ -9,6 +9,7 @@ import { parseExperiment, placed, type Experiment } from '../experiment.js';
 import { readText } from '../files.js';
 import { parseJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
+import { madeFrom, type Keyed } from './cells.js';
 
 /** A place on an axis: its name, and the fields of the experiment that it sets. */
 export interface Place {
@@ -188,5 +189,7 @@ export function cellsOf(study: Study, budgetName: string): Cell[] {
 }
 
 /** The same, relative paths of the study's file taken from its folder; with a seed, of that instead of the study's. */
-export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): Cell[] =>
-  cellsOf(study, budget).map((cell) => ({ ...cell, experiment: placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder) }));
+export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): (Cell & Keyed)[] => cellsOf(study, budget).map((cell) => {
+  const experiment = placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder);
+  return { ...cell, experiment, key: (by) => madeFrom(experiment, by) };
+});

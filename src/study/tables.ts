@@ -77,9 +77,9 @@ export function sizeOf({ result }: Setting): string {
 }
 
 /** One table a panel, under its title. */
-export function markdownTables(results: StudyResults): string[] {
+export function gapTables(results: StudyResults): string[] {
   const methods = methodsIn(results);
-  return panelsOf(results).flatMap((panel) => {
+  return ['## Normalised gaps', '', '0 is optimal, 1 what random actions come to; 95% bootstrap intervals over tasks.', '', ...panelsOf(results).flatMap((panel) => {
     const row = (head: string, cells: readonly string[]): string => `| ${[head, ...cells].map(inCell).join(' | ')} |`;
     return [
       `### ${clean(panel.title)}`, '',
@@ -88,7 +88,7 @@ export function markdownTables(results: StudyResults): string[] {
       ...gapRows(panel, methods).map(({ label, cells }) => row(label, cells.map((cell) => cell?.join(' ') ?? ''))),
       row('Measured over', panel.settings.map(sizeOf)), '',
     ];
-  });
+  })];
 }
 
 /** No cell border, no HTML and no emphasis of a name's making. */
@@ -99,7 +99,7 @@ export function markdown(results: StudyResults): string {
   const missing = holes(results);
   return [
     `# ${clean(results.name)}, budget ${clean(results.budget)}`, '', clean(results.question), '', `**${finding(results)}**`, '',
-    'Normalised gap (0 optimal, 1 chance) with 95 % intervals over tasks.', '', ...markdownTables(results),
+    ...gapTables(results),
     ...(missing.length > 0 ? ['Cells that are missing:', '', ...missing.map((hole) => `- ${hole}`), ''] : []),
   ].join('\n');
 }

@@ -137,7 +137,7 @@ describe('many trainings of one method', () => {
     const regime = fixture({ regimes: ['mdp'], methods: ['oracle', 'random', 'sft:seed-0', 'sft:seed-1', 'sft:seed-2'] }).regimes.mdp!;
     for (const [i, gap] of [0.2, 0.3, 0.4].entries()) regime.methods[`sft:seed-${i}`] = { ...regime.methods[`sft:seed-${i}`]!, gapNorm: gap };
     const results = study([5, 10], () => regime);
-    const page = studyPage(results, [], await gapSheet(results), []);
+    const page = studyPage(results, [], [await gapSheet(results)], []);
     expect(page.match(/<li><svg[^]*?<\/li>/g)!.map((item) => item.replace(/<[^>]*>/g, ''))).toEqual(['Fine-tuned', 'Oracle', 'Random']);
     expect(page).toContain('0.300<small>0.200 to 0.400</small>');
     for (const text of [markdown(results), latex(results)]) expect(text).toMatch(/Fine-tuned: mean of 3 seeds, least to greatest (?:\||&) 0\.300 0\.200 to 0\.400/);

@@ -9,8 +9,9 @@ import { seal } from '../src/seal.js';
 import { isFailed, type CellFile } from '../src/study/results.js';
 import { madeFrom } from '../src/study/cells.js';
 import { about, estimate, Pace } from '../src/study/estimate.js';
+import { kindOf } from '../src/study/kind.js';
 import { reproduce, type Reproduced } from '../src/study/reproduce.js';
-import { cellsOf, loadStudy, merged, parseStudy, studyNames, type Cell } from '../src/study/study.js';
+import { cellsOf, loadStudy, merged, parseStudy, studyNames, theoryCellsOf, type Cell } from '../src/study/study.js';
 import { comparisonsCsv, csv, latex, markdown } from '../src/study/tables.js';
 import { version } from '../src/version.js';
 import { contents, root, scratch, tiresias } from './support.js';
@@ -85,7 +86,7 @@ describe('a study file', () => {
       expect(study.name).toBe(name);
       expect(study.question).toMatch(/\?$/);
       expect(Object.keys(study.budgets)).toEqual(['small', 'medium', 'full']);
-      for (const budget of Object.keys(study.budgets)) expect(cellsOf(study, budget).length).toBeGreaterThan(1);
+      for (const budget of Object.keys(study.budgets)) expect((study.kind === 'theory' ? theoryCellsOf : cellsOf)(study, budget).length).toBeGreaterThan(1);
     }
   });
 });
@@ -254,9 +255,10 @@ describe('a reproduced study', () => {
     expect(await estimate(cellsOf(study, 'full')[0]!.experiment, 1)).toBeUndefined();
 
     let now = 0;
-    const cells = cellsOf(parseStudy(small()), 'small');
+    const tiny = parseStudy(small());
+    const cells = kindOf(tiny).cells({ study: tiny, folder: '.' }, 'small');
     const pace = await Pace.of(cells, 1, () => now);
-    const each = await Promise.all(cells.map((cell) => estimate(cell.experiment, 1) as Promise<number>));
+    const each = await Promise.all(cells.map((cell) => cell.about(1) as Promise<number>));
     expect(pace.left).toBeCloseTo(each.reduce((sum, one) => sum + one, 0), 9);
     pace.begins(cells[0]!.name);
     now += 7 * each[0]!;

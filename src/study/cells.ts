@@ -11,6 +11,7 @@ import { canonicalJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
 import { regimesIn } from '../results.js';
 import { readSealedIfWhole } from '../seal.js';
+import { theoryResultIn } from '../theory/results.js';
 import { version } from '../version.js';
 import type { CellFile, DoneCell } from './results.js';
 import type { Cell, Study } from './study.js';
@@ -31,21 +32,25 @@ const cellFileSchema = lazy(() => {
   const places = z.record(z.string(), z.string());
   return z.object({
     schema: z.literal('tiresias.study-cell/1'),
-    cell: z.object({ name: z.string(), places, madeFrom: z.string(), regimes: z.record(z.string(), z.unknown()) }),
+    cell: z.object({ name: z.string(), places, madeFrom: z.string(), regimes: z.record(z.string(), z.unknown()), theory: z.unknown().optional() }),
     command: z.string(),
     version: z.string(),
     commit: z.string().optional(),
     seconds: z.number(),
     machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
     date: z.string(),
-  }) satisfies Zod.ZodType<Omit<CellFile, 'cell'> & { cell: Omit<DoneCell, 'regimes'> & { regimes: Record<string, unknown> } }>;
+  }) satisfies Zod.ZodType<Omit<CellFile, 'cell'> & { cell: Omit<DoneCell, 'regimes' | 'theory'> & { regimes: Record<string, unknown>; theory?: unknown } }>;
 });
 
 /** The document of a cell if it is one, else undefined. */
 function parseCellFile(value: unknown): CellFile | undefined {
   const parsed = cellFileSchema().safeParse(value);
-  const regimes = parsed.success ? regimesIn(parsed.data.cell.regimes) : undefined;
-  return parsed.success && regimes ? { ...parsed.data, cell: { ...parsed.data.cell, regimes } } : undefined;
+  if (!parsed.success) return undefined;
+  const { theory: written, ...cell } = parsed.data.cell;
+  const regimes = regimesIn(cell.regimes);
+  const theory = written === undefined ? undefined : theoryResultIn(written);
+  if (!regimes || (written !== undefined && !theory)) return undefined;
+  return { ...parsed.data, cell: { ...cell, regimes, ...(theory && { theory }) } };
 }
 
 /** A cell, and what names all that decides its results. */

@@ -7,7 +7,7 @@ import { lazy } from '../lazy.js';
 import { defaultTemplate, type WholeTemplate } from '../library.js';
 import { methodOf, methodsIn } from '../methods/index.js';
 import { COMMITTED } from './cells.js';
-import type { Cell } from './study.js';
+import type { Job } from './kind.js';
 
 /** The files of `bench/results` that rates are taken from. */
 export const RATES = ['methods.json', 'train-bf16.json', 'study-rates.json'] as const;
@@ -115,8 +115,8 @@ export class Pace {
   private constructor(private readonly waiting: Map<string, number>, private readonly known: boolean, private readonly now: () => number) {}
 
   /** Where a cell's time is unknown each counts as much as another, and nothing is said before one is done. */
-  static async of(cells: readonly Cell[], threads: number, now: () => number = () => performance.now() / 1000): Promise<Pace> {
-    const estimates = await Promise.all(cells.map(({ experiment }) => estimate(experiment, threads)));
+  static async of(cells: readonly Pick<Job, 'name' | 'about'>[], threads: number, now: () => number = () => performance.now() / 1000): Promise<Pace> {
+    const estimates = await Promise.all(cells.map((cell) => cell.about(threads)));
     const known = !estimates.includes(undefined);
     return new Pace(new Map(cells.map(({ name }, i) => [name, known ? estimates[i]! : 1])), known, now);
   }

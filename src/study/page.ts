@@ -14,7 +14,7 @@ import { gapRows, sizeOf } from './tables.js';
 export type Download = readonly [path: string, what: string];
 
 /** The page, which stands alone but for the files to download beside it. */
-export function studyPage(results: StudyResults, files: readonly (CellFile | FailedCell)[], figure: Sheet, downloads: readonly Download[]): string {
+export function studyPage(results: StudyResults, files: readonly (CellFile | FailedCell)[], sheets: readonly Sheet[], downloads: readonly Download[]): string {
   const missing = holes(results);
   const parts = html`<header>
 <h1>Tiresias · study ${clean(results.name)} · budget ${clean(results.budget)}${results.seed !== undefined && ` · seed ${results.seed}`}</h1>
@@ -23,15 +23,20 @@ export function studyPage(results: StudyResults, files: readonly (CellFile | Fai
 <p class="note">${footing(results)}${results.source !== '' && ` ${clean(results.source)}`}</p>
 </header>
 ${missing.length > 0 && html`<section><h2>What is missing</h2><ul>${missing.map((hole) => html`<li>${hole}</li>`)}</ul></section>`}
-<section><h2>${figure.title}</h2>
+${sheets.map((sheet) => html`<section><h2>${sheet.title}</h2>
 <p class="note">0 is optimal, 1 what random actions come to; bars are 95% bootstrap intervals over tasks. Where a method was trained with several seeds its line is their mean, and each seed a ring. All panels share one scale.</p>
-${sheetFigure(figure)}
-</section>
+${sheetFigure(sheet)}
+</section>`)}
 <section><h2>Numbers</h2>
 <p class="note">Normalised gaps with their intervals.</p>
 ${numbers(results)}
 </section>
-<section><h2>To download</h2>
+${ending(results, files, downloads)}`;
+  return framed(`Tiresias: ${clean(results.name)}`, parts, results.version);
+}
+
+/** What every study's page ends with: what there is to download, what each cell took, and how to do it again. */
+export const ending = (results: StudyResults, files: readonly (CellFile | FailedCell)[], downloads: readonly Download[]): Markup => html`<section><h2>To download</h2>
 <ul class="downloads">${downloads.map(([path, what]) => html`<li><a href="${path}" download>${path}</a> ${what}</li>`)}</ul>
 </section>
 <section><h2>Cells</h2>
@@ -41,8 +46,6 @@ ${table('Cells', ['Cell', 'Made from', 'Wall time', 'Machine', 'Finished', 'Vers
 <section><h2>How to reproduce</h2>
 <pre><code>${clean(commandOf(results, results.budget, results))}</code></pre>
 </section>`;
-  return framed(`Tiresias: ${clean(results.name)}`, parts, results.version);
-}
 
 /** How much the sentence rests on, and what it means. */
 export function footing(results: StudyResults): string {

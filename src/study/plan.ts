@@ -1,11 +1,12 @@
 // What a study will do, cell by cell, before it is run.
 import { join, resolve } from 'node:path';
 import { COMMITTED, finishedCell, folderOf } from './cells.js';
-import { about, estimate, RATES, work } from './estimate.js';
-import { cellsAt, type Cell, type LoadedStudy } from './study.js';
+import { about, RATES } from './estimate.js';
+import { kindOf, type Job } from './kind.js';
+import type { LoadedStudy } from './study.js';
 
 /** A cell that is planned. */
-export interface PlannedCell extends Cell {
+export interface PlannedCell extends Job {
   /** Where its document lies, if it is finished. */
   finished?: 'here' | 'package';
   /** Seconds that it takes from nothing, about; left out where a rate was never measured. */
@@ -38,10 +39,10 @@ export async function planOf(loaded: LoadedStudy, budget: string, { folder, seed
   const { study } = loaded;
   const own = join(resolve(folder ?? folderOf(study, budget, seed)), 'cells');
   const cells: PlannedCell[] = [];
-  for (const cell of cellsAt(loaded, budget, seed)) {
+  for (const cell of kindOf(study).cells(loaded, budget, seed)) {
     const here = await finishedCell(own, cell);
     const there = !here && committed !== false && (await finishedCell(join(committed, study.name, budget), cell));
-    const seconds = await estimate(cell.experiment, threads);
+    const seconds = await cell.about(threads);
     cells.push({ ...cell, ...(here ? { finished: 'here' } : there ? { finished: 'package' } : {}), ...(seconds !== undefined && { aboutSeconds: seconds }) });
   }
   const left = cells.filter(({ finished }) => finished === undefined);
@@ -52,7 +53,7 @@ export async function planOf(loaded: LoadedStudy, budget: string, { folder, seed
 
 /** A plan for people. */
 export function planText({ study, question, about: what, cells, aboutSeconds, threads }: Plan): string {
-  const rows = cells.map(({ name, experiment, finished, aboutSeconds: seconds }) => [name, finished === 'here' ? 'finished' : finished === 'package' ? 'finished, in the package' : about(seconds), work(experiment)]);
+  const rows = cells.map(({ name, work, finished, aboutSeconds: seconds }) => [name, finished === 'here' ? 'finished' : finished === 'package' ? 'finished, in the package' : about(seconds), work]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const left = cells.filter(({ finished }) => finished === undefined).length;
   return [

@@ -6,15 +6,15 @@ import { TiresiasError, messageOf } from '../errors.js';
 import { io, writeAtomic } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { ProgressEvent } from '../progress.js';
-import { runExperiment } from '../run/index.js';
+import { writeFigures } from '../report/files.js';
 import { writeSealed } from '../seal.js';
 import { Store } from '../store.js';
 import { version } from '../version.js';
-import { cellPath, commandOf, commitOf, COMMITTED, finishedCell, folderOf, madeFrom } from './cells.js';
+import { cellPath, commandOf, commitOf, COMMITTED, finishedCell, folderOf } from './cells.js';
 import { resultsOf, type CellFile, type FailedCell, type StudyResults } from './results.js';
 import { about, Pace } from './estimate.js';
-import { cellsAt, loadStudy, type Cell } from './study.js';
-import { comparisonsCsv, csv, latex, markdown } from './tables.js';
+import { kindOf, type CellRun, type Job, type Kind } from './kind.js';
+import { loadStudy } from './study.js';
 
 /** How {@link reproduce} runs. */
 export interface ReproduceOptions {
@@ -55,7 +55,8 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
   const { budget = 'small', seed, parallel = 1, signal, onProgress } = options;
   const loaded = await loadStudy(nameOrPath);
   const { study } = loaded;
-  const cells = cellsAt(loaded, budget, seed);
+  const kind = kindOf(study);
+  const cells = kind.cells(loaded, budget, seed);
   const folder = resolve(options.folder ?? folderOf(study, budget, seed));
   const own = join(folder, 'cells');
   await io(`make ${own}`, () => mkdir(own, { recursive: true }));
@@ -65,7 +66,7 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / parallel));
     const made = new Map<string, CellFile | FailedCell>();
     const report = (detail: string) => onProgress?.({ stage: study.name, done: made.size, total: cells.length, detail });
-    const done = (cell: Cell, file: CellFile | FailedCell) => {
+    const done = (cell: Job, file: CellFile | FailedCell) => {
       made.set(cell.name, file);
       report(cell.name);
     };
@@ -94,7 +95,7 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
     }));
     const files = cells.map(({ name }) => made.get(name)!);
     const results = resultsOf(study, budget, files.map((file) => ('cell' in file ? file.cell : file)), version, seed);
-    const page = await write(results, files, folder);
+    const page = await write(kind, results, files, folder);
     return { results, folder, page, taken };
   } catch (error) {
     signal?.throwIfAborted();
@@ -104,33 +105,16 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
   }
 }
 
-interface CellOptions {
-  folder: string;
-  path: string;
-  store: string;
-  threads: number;
-  signal: AbortSignal | undefined;
-  report(detail: string): void;
-}
-
-async function runCell({ name, places, experiment }: Cell, origin: Pick<CellFile, 'command' | 'version' | 'commit'>, { folder, path, store, threads, signal, report }: CellOptions): Promise<CellFile | FailedCell> {
+/** Runs a cell and writes its document. A failure of its own is what it comes to. */
+async function runCell(job: Job, origin: Pick<CellFile, 'command' | 'version' | 'commit'>, { path, ...how }: CellRun & { path: string }): Promise<CellFile | FailedCell> {
+  const { name, places } = job;
   try {
-    const onProgress = ({ stage, done, total, detail }: ProgressEvent) => report(`${stage} ${Math.floor((100 * done) / total)} %, ${detail}`);
-    const { results } = await runExperiment(experiment, { folder, store, threads, signal, onProgress });
-    // Traces of single episodes show how a policy acts, not how good it is.
-    const regimes = Object.fromEntries(Object.entries(results.regimes).map(([regime, of]) => [regime, { ...of, traces: [] }]));
-    const file: CellFile = {
-      schema: 'tiresias.study-cell/1',
-      cell: { name, places, madeFrom: madeFrom(experiment), regimes },
-      ...origin,
-      seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0),
-      machine: results.machine,
-      date: new Date().toISOString(),
-    };
+    const { seconds, machine, ...made } = await job.run(how);
+    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, ...origin, seconds, machine, date: new Date().toISOString() };
     await writeSealed(path, file);
     return file;
   } catch (error) {
-    signal?.throwIfAborted();
+    how.signal?.throwIfAborted();
     // A fault of ours is no hole of the study's.
     if (!(error instanceof TiresiasError)) throw error;
     return { name, places, failed: `${error.code}: ${messageOf(error)}` };
@@ -138,23 +122,15 @@ async function runCell({ name, places, experiment }: Cell, origin: Pick<CellFile
 }
 
 /** Writes the document, the tables, the figures and the page; returns the page's path. */
-async function write(results: StudyResults, files: readonly (CellFile | FailedCell)[], folder: string): Promise<string> {
-  // Vega takes a while to load.
-  const [{ studyPage }, { gapSheet }, { writeFigures }] = await Promise.all([import('./page.js'), import('./figures.js'), import('../report/files.js')]);
+async function write(kind: Kind, results: StudyResults, files: readonly (CellFile | FailedCell)[], folder: string): Promise<string> {
   const page = join(folder, 'report.html');
-  const figure = await gapSheet(results);
+  const sheets = await kind.sheets(results);
+  const texts = kind.files(results);
   await writeSealed(join(folder, 'results.json'), results);
-  await writeAtomic(join(folder, 'rows.csv'), csv(results));
-  await writeAtomic(join(folder, 'comparisons.csv'), comparisonsCsv(results));
-  await writeAtomic(join(folder, 'table.tex'), latex(results));
-  await writeAtomic(join(folder, 'report.md'), markdown(results));
-  const figures = await writeFigures([figure], folder);
-  await writeAtomic(page, studyPage(results, files, figure, [
-    ['rows.csv', 'every number with its interval, a row a method and setting'],
-    ['comparisons.csv', 'every paired difference with its p-values'],
-    ['table.tex', 'the tables above for LaTeX, with booktabs'],
-    ['results.json', 'all of it as one document'],
-    ...figures.map((path) => [path, 'the figure'] as const),
-  ]));
+  for (const [path, , text] of texts) await writeAtomic(join(folder, path), text);
+  await writeAtomic(join(folder, 'report.md'), kind.markdown(results));
+  const figures = await writeFigures(sheets, folder);
+  const downloads = [...texts.map(([path, what]) => [path, what] as const), ['results.json', 'all of it as one document'] as const, ...figures.map((path) => [path, 'the figure'] as const)];
+  await writeAtomic(page, kind.page(results, files, sheets, downloads));
   return page;
 }

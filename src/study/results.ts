@@ -1,5 +1,6 @@
 // What a study came to: one document, in which times and machines have no part, so that the same study gives the same bytes.
 import type { MachineInfo, Results } from '../results.js';
+import type { TheoryResult } from '../theory/results.js';
 import type { Study } from './study.js';
 
 /** A finished cell. */
@@ -10,8 +11,10 @@ export interface DoneCell {
   places: Record<string, string>;
   /** SHA-256 of the cell's experiment and the package's version: what made it. */
   madeFrom: string;
-  /** What came of each regime, without the traces of single episodes. */
+  /** What came of each regime, without the traces of single episodes; none in a theory study. */
   regimes: Results['regimes'];
+  /** What came of a theory study's cell; left out in the others. */
+  theory?: TheoryResult | undefined;
 }
 
 /** A cell that failed: a hole with its reason. */
@@ -28,6 +31,8 @@ export interface FailedCell {
 export interface StudyResults {
   /** Format and version of the file. */
   schema: 'tiresias.study-results/1';
+  /** Whether its cells are of theory; left out where they are experiments. */
+  kind?: 'theory' | undefined;
   /** The study's name. */
   name: string;
   /** Which of its budgets was run. */
@@ -84,5 +89,5 @@ export function resultsOf(study: Study, budget: string, cells: (DoneCell | Faile
     const used = new Set(cells.map((cell) => cell.places[name]));
     return { name, label, places: places.map((place) => place.name).filter((place) => used.has(place)) };
   });
-  return { schema: 'tiresias.study-results/1', name: study.name, budget, ...(seed !== undefined && { seed }), version, question: study.question, source: study.source, x: study.x, axes, cells };
+  return { schema: 'tiresias.study-results/1', ...(study.kind === 'theory' && { kind: study.kind }), name: study.name, budget, ...(seed !== undefined && { seed }), version, question: study.question, source: study.source, x: study.x, axes, cells };
 }

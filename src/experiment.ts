@@ -1,7 +1,7 @@
 // The experiment file: what one run draws, solves, writes, trains and measures. docs/experiment.schema.json is made from this.
 import { basename, dirname, resolve } from 'node:path';
 import type { z as Zod } from 'zod';
-import { ARITHMETICS, BACKEND_NAMES, type Arithmetic, type BackendName } from './backends/index.js';
+import { BACKEND_NAMES, CHOSEN_ARITHMETICS, type BackendName, type ChosenArithmetic } from './backends/index.js';
 import { SOURCES } from './base/index.js';
 import type { ModelName } from './base/wheel.js';
 import { TiresiasError } from './errors.js';
@@ -129,8 +129,8 @@ export interface DatasetSettings {
 export interface TrainingSettings {
   /** The program that trains and decides; what it cannot do, such as to train whole networks, another does. */
   backend: BackendName;
-  /** What it computes in; its own choice when left out. */
-  arithmetic?: Arithmetic | undefined;
+  /** What it computes in: its reference when left out, whatever is fastest on the machine with `auto`. */
+  arithmetic?: ChosenArithmetic | undefined;
   /** One adapter for all regimes, or one each. */
   adapter: 'joint' | 'per-regime';
   /** LoRA's settings. */
@@ -334,8 +334,8 @@ const schemaOf = lazy(() => {
       training: z
         .strictObject({
           backend: z.enum(BACKEND_NAMES).default('candle'),
-          /** What it computes in; its own choice when left out. */
-          arithmetic: z.enum(ARITHMETICS).optional(),
+          /** What it computes in: its reference when left out, whatever is fastest on the machine with `auto`. */
+          arithmetic: z.enum(CHOSEN_ARITHMETICS).optional(),
           /** One adapter for all regimes, or one each. */
           adapter: z.enum(['joint', 'per-regime']).default('joint'),
           lora: z

@@ -30,7 +30,7 @@ export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec 
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
 export { train, type TrainOptions } from './train/process.js';
 export { estimateTraining, type EstimateOptions } from './train/estimate.js';
-export type { Ability, Arithmetic, BackendName, Launch, Launcher } from './backends/index.js';
+export type { Ability, Arithmetic, BackendName, ChosenArithmetic, Launch, Launcher } from './backends/index.js';
 export { Decider, type DeciderOptions, type OpenedSessions, type TokenRows } from './train/decider.js';
 export type {
   Architecture, BackendEvent, BaseFile, CheckpointEvent, CpuHardware, CudaHardware, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, EstimateEvent, LlamaArchitecture, MemoryEstimate, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
@@ -42,7 +42,7 @@ export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js'
 export { reproduce, type Reproduced, type ReproduceOptions } from './study/reproduce.js';
 export { cellsOf, loadStudy, parseStudy, studyNames, theoryCellsOf, type Axis, type Budget, type Cell, type LoadedStudy, type Place, type Study } from './study/study.js';
 export type { CellFile, DoneCell, FailedCell, StudyResults } from './study/results.js';
-export type { TheoryCell } from './theory/reproduce.js';
+export type { TheoryCell } from './theory/cells.js';
 export type { TheoryActed, TheoryBound, TheoryEstimate, TheoryGaussian, TheoryLayer, TheoryParts, TheoryPoint, TheoryResult } from './theory/results.js';
 export type { TheorySetting, TheoryTraining } from './theory/setting.js';
 export { Store, type Entry, type Kind, type Listed, type Named, type PruneOptions } from './store.js';

@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cachedPath, listBases, resolveBaseModel, type Wheel, type WheelSource } from '../src/base/index.js';
+import { saveStream } from '../src/base/save.js';
 import { sha256 } from '../src/files.js';
 import { Tokenizer } from '../src/index.js';
 import { folderFiles, writeFolderBase } from './folder-base.js';
@@ -229,6 +231,19 @@ describe('a model on the hub', () => {
     await expect(resolveBaseModel(spec, { cache })).rejects.toMatchObject({ code: 'BASE_MODEL_CORRUPT' });
     const left = readdirSync(cache, { recursive: true }).filter((name) => /gguf|scratch|part/.test(String(name)));
     expect(left).toEqual([]);
+  });
+
+  it('leaves nothing behind where the connection breaks before the file is open', async () => {
+    const target = join(scratch(), 'part');
+    for (let round = 0; round < 50; round += 1) {
+      const broken = new Readable({ read() { this.destroy(new Error('cut')); } });
+      if (round % 2 === 0) broken.destroy(new Error('cut'));
+      await expect(saveStream(broken, target, {})).rejects.toThrow('cut');
+      rmSync(target, { force: true });
+      // What is still on its way to the disk would come now.
+      await new Promise((resolve) => { setTimeout(resolve, 2); });
+      expect(existsSync(target)).toBe(false);
+    }
   });
 
   it('that cannot be reached is said to be so', async () => {

@@ -107,6 +107,20 @@ describe.each(installed)('$name', { timeout: 600_000 }, ({ name, can, bases, ari
     losses.forEach((loss, step) => expect(Math.abs(loss / reference[step]! - 1), `step ${step + 1}`).toBeLessThan(0.02));
   });
 
+  it('with `auto` says what it chose, and makes what that makes', async () => {
+    const at = scratch();
+    const events: TrainEvent[] = [];
+    await train(trainConfig(name, join(at, 'auto'), { steps: 3, arithmetic: 'auto' }), { onEvent: (event) => events.push(event) });
+    const chosen = events.flatMap((event) => (event.event === 'start' ? [event.arithmetic] : []))[0]!;
+    expect(arithmetic).toContain(chosen);
+    await train(trainConfig(name, join(at, 'named'), { steps: 3, arithmetic: chosen }));
+    const weights = (folder: string) => readFileSync(join(at, folder, 'adapter', 'adapter_model.safetensors'));
+    expect(weights('auto')).toEqual(weights('named'));
+    // The same work, whatever it was called.
+    const again = await raw(name, 'train', configDocument(trainConfig(name, join(at, 'auto'), { steps: 3, arithmetic: chosen })));
+    expect(again.lines.map(({ event }) => event)).toEqual(['backend', 'done']);
+  });
+
   it('is stopped by SIGTERM with a checkpoint, and goes on to the same adapter', async () => {
     const at = scratch();
     await train(trainConfig(name, join(at, 'whole')));

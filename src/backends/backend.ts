@@ -11,6 +11,9 @@ export type Ability = 'train' | 'decide' | 'full-parameter';
 /** What is computed in: all in f32; weights and products in bf16; in addition the base's linear maps in 4-bit NormalFloat. */
 export type Arithmetic = 'f32' | 'bf16' | 'nf4';
 
+/** What is asked for: one of these, or whatever is fastest where it is computed. */
+export type ChosenArithmetic = Arithmetic | 'auto';
+
 /** What starts several processes of one training: one for each card, or for some cores each. */
 export type Launcher = 'accelerate' | 'torchrun';
 

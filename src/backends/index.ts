@@ -2,11 +2,11 @@
 import { formatAt } from '../base/check.js';
 import type { BaseFormat } from '../base/source.js';
 import { TiresiasError } from '../errors.js';
-import type { Ability, Arithmetic, Backend, BackendName, Launch } from './backend.js';
+import type { Ability, Arithmetic, Backend, BackendName, ChosenArithmetic, Launch } from './backend.js';
 import { candle } from './candle.js';
 import { peft } from './peft.js';
 
-export type { Ability, Arithmetic, Backend, BackendName, Launch, Launcher } from './backend.js';
+export type { Ability, Arithmetic, Backend, BackendName, ChosenArithmetic, Launch, Launcher } from './backend.js';
 
 /** All backends; where a backend cannot do something, the first that can does it. */
 export const BACKENDS: readonly Backend[] = [candle, peft];
@@ -16,6 +16,9 @@ export const BACKEND_NAMES = BACKENDS.map(({ name }) => name);
 
 /** Every arithmetic that some backend has. */
 export const ARITHMETICS: readonly Arithmetic[] = [...new Set(BACKENDS.flatMap(({ arithmetic }) => arithmetic))];
+
+/** What may be asked for. */
+export const CHOSEN_ARITHMETICS: readonly ChosenArithmetic[] = [...ARITHMETICS, 'auto'];
 
 /** The backend of a name. Throws UNKNOWN_NAME. */
 export function backendOf(name: string): Backend {
@@ -27,7 +30,7 @@ export function backendOf(name: string): Backend {
 /** A backend and how it computes. */
 export interface Choice {
   backend: BackendName;
-  arithmetic?: Arithmetic | undefined;
+  arithmetic?: ChosenArithmetic | undefined;
 }
 
 /** The backend that was chosen or, where that cannot do what is needed, the first that can, in its own arithmetic. Whoever trains every weight has one alone. */
@@ -69,7 +72,7 @@ export function checkAble(asked: Asked, { launch, estimate }: Manner = {}): void
   const whole = [['architecture', asked.architecture], ['model', asked.model], ['base.random_weights', base?.randomWeights]].find(([, value]) => value !== undefined);
   if (whole && !backend.can.includes('full-parameter')) fail(`computes only with adapters over a pretrained base, not with \`${whole[0] as string}\``, (one) => one.can.includes('full-parameter'));
   if (stream !== undefined && !backend.streams) fail('learns from a dataset, not from a stream of examples', (one) => one.streams, 'set training.data to "dataset"');
-  if (arithmetic !== undefined && !backend.arithmetic.includes(arithmetic)) {
+  if (arithmetic !== undefined && arithmetic !== 'auto' && !backend.arithmetic.includes(arithmetic)) {
     fail(`computes in ${backend.arithmetic.join(', ')}, not in ${arithmetic}`, (one) => one.arithmetic.includes(arithmetic), 'leave training.arithmetic out');
   }
   // A base that is not there is the program's to refuse.

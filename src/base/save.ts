@@ -1,22 +1,24 @@
 // Bytes that arrive, on their way to a place of their own.
-import { createWriteStream } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { io, syncFolder } from '../files.js';
 
-/** Appends a stream to a file; told how many bytes came so far. */
+/** Appends a stream to a file; told how many bytes came so far. However it ends, the file is closed: a caller who then removes it has removed it. */
 export async function saveStream(stream: Readable, target: string, { signal, onBytes }: { signal?: AbortSignal | undefined; onBytes?: (bytes: number) => void }): Promise<number> {
   let bytes = 0;
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
+  // One that breaks while the file is being opened says so again below.
+  stream.on('error', () => {});
+  const file = await open(target, 'a');
+  try {
+    for await (const chunk of signal ? addAbortSignal(signal, stream) : stream) {
+      await file.appendFile(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
       onBytes?.(bytes);
-      done(null, chunk);
-    },
-  });
-  await pipeline(stream, meter, createWriteStream(target, { flags: 'a' }), signal ? { signal } : {});
+    }
+  } finally {
+    await file.close();
+  }
   return bytes;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
-import type { Arithmetic, BackendName, Launch, Launcher } from '../backends/index.js';
+import type { BackendName, ChosenArithmetic, Launch, Launcher } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
 import type { DoneEvent, EstimateEvent, TrainConfig } from '../train/contract.js';
@@ -13,7 +13,7 @@ interface TrainCommandOptions extends ExperimentOptions {
   steps?: number;
   backend?: BackendName;
   model?: string;
-  arithmetic?: Arithmetic;
+  arithmetic?: ChosenArithmetic;
   launcher?: Launcher;
   processes?: number;
   replicateBase?: boolean;
@@ -33,7 +33,7 @@ export function trainCommand(): Command {
     .option('--steps <n>', 'optimiser steps', integer(1))
     .option('--backend <name>', "the program that trains, candle or peft, instead of the experiment's")
     .option('--model <model>', "a GGUF file, a folder of safetensors, or organisation/name[/file.gguf][@revision] of the hub, instead of the experiment's base")
-    .option('--arithmetic <kind>', 'f32, bf16 or nf4 (4-bit weights); of peft nf4 on a card and f32 elsewhere when absent')
+    .option('--arithmetic <kind>', 'f32, bf16, nf4 (4-bit weights), or auto, what is fastest on this machine; without it f32, of peft on a card nf4')
     .option('--launcher <name>', 'accelerate or torchrun: train in several processes, one a card; accelerate when only --processes is given')
     .option('--processes <n>', 'how many; each computes some rows of every batch and holds a part of the base', integer(1, 1024))
     .option('--replicate-base', 'each process holds the whole base: less to send, for a base that fits on every card')

@@ -5,12 +5,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
-import { parseExperiment, type Experiment } from '../experiment.js';
+import { parseExperiment, placed, type Experiment } from '../experiment.js';
 import { readText } from '../files.js';
 import { parseJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
-import type { TheoryCell } from '../theory/reproduce.js';
+import type { TheoryCell } from '../theory/cells.js';
 import { parseTheorySetting } from '../theory/setting.js';
+import { madeFrom, type Keyed } from './cells.js';
 
 /** A place on an axis: its name, and the fields of the experiment that it sets. */
 export interface Place {
@@ -211,3 +212,9 @@ export function theoryCellsOf(study: Study, budgetName: string): TheoryCell[] {
   if (study.kind !== 'theory') throw new TiresiasError('INVALID_STUDY', `study ${study.name} is of ${study.kind}s: its cells are no settings of the theory`);
   return gridOf(study, budgetName).map(({ name, places, fields }) => ({ name, places, setting: parseTheorySetting(fields, `cell ${name} of study ${study.name}`) }));
 }
+
+/** The same, relative paths of the study's file taken from its folder; with a seed, of that instead of the study's. */
+export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): (Cell & Keyed)[] => cellsOf(study, budget).map((cell) => {
+  const experiment = placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder);
+  return { ...cell, experiment, key: (by) => madeFrom(experiment, by) };
+});

@@ -2,8 +2,10 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { draw } from '../report/draw.js';
 import type { Figure } from '../report/figures.js';
-import { html, type Markup } from '../report/html.js';
+import { html } from '../report/html.js';
 import { SHADES } from '../report/groups.js';
+import type { LegendKey } from '../report/parts.js';
+import type { Sheet } from '../report/sheet.js';
 import { decimal } from '../report/text.js';
 import type { StudyResults } from '../study/results.js';
 import type { TheoryPoint } from './results.js';
@@ -141,9 +143,17 @@ function panel(rows: readonly Row[], { axis, curves, mark }: TheoryPlot, domain:
 }
 
 /** Which colour is which training length, and which dash which curve. */
-export function theoryLegend(results: StudyResults, { curves }: TheoryPlot): Markup {
+function theoryKeys(results: StudyResults, { curves }: TheoryPlot): LegendKey[] {
   const { places } = results.axes.find(({ name }) => name === results.x)!;
-  const key = (stroke: string, dash: readonly number[], words: string) =>
-    html`<li><svg width="28" height="14" viewBox="0 0 28 14" aria-hidden="true"><path d="M1 7H27" stroke="${stroke}" stroke-width="2" stroke-dasharray="${dash.join(' ')}"/></svg>${words}</li>`;
-  return html`<ul class="legend">${curves.map(({ label, dash }) => key('var(--muted)', dash, label))}${places.map((place, i) => key(colour(i), [], `${results.x} = ${place}`))}</ul>`;
+  const line = (stroke: string, dash: readonly number[]) => html`<path d="M1 7H27" stroke="${stroke}" stroke-width="2" stroke-dasharray="${dash.join(' ')}"/>`;
+  return [
+    ...curves.map(({ label, dash }) => ({ label, drawing: line('var(--muted)', dash) })),
+    ...places.map((place, i) => ({ label: `${results.x} = ${place}`, drawing: line(colour(i), []) })),
+  ];
 }
+
+/** All plots, each a sheet. */
+export const theorySheets = (results: StudyResults): Promise<Sheet[]> => Promise.all(PLOTS.map(async (plot) => ({
+  name: plot.name, title: plot.title, note: `${plot.note} All panels share one scale; both axes are logarithmic.`,
+  rows: [{ keys: theoryKeys(results, plot), figures: await theoryFigures(results, plot) }],
+})));

@@ -1,5 +1,5 @@
 // A theory study's numbers as rows for other programs and as a table for papers.
-import { holes } from '../study/tables.js';
+import { holes } from '../study/settings.js';
 import type { StudyResults } from '../study/results.js';
 import { clean, decimal, percent } from '../report/text.js';
 import { theoryFinding, trainingLengthFinding } from './finding.js';
@@ -56,13 +56,20 @@ export function theoryTable(results: StudyResults): { heads: string[]; rows: str
   };
 }
 
-export function theoryMarkdown(results: StudyResults): string {
+/** The table as Markdown, and what the training length costs. */
+export function theoryTables(results: StudyResults): string[] {
   const { heads, rows } = theoryTable(results);
-  const missing = holes(results);
   return [
-    `# ${clean(results.name)}, budget ${clean(results.budget)}`, '', clean(results.question), '', `**${theoryFinding(results)}**`, '', ...trainingLengthFinding(results).map((line) => `- ${line}`), '',
+    '## Numbers', '', ...trainingLengthFinding(results).map((line) => `- ${line}`), '',
     'The closed form, at the shortest and longest prompts; gaps and bounds in units of what random actions lose, errors squared and in the units of Q.', '',
     `| ${heads.join(' | ')} |`, `| ${heads.map(() => '---').join(' | ')} |`, ...rows.map((row) => `| ${row.join(' | ')} |`), '',
+  ];
+}
+
+export function theoryMarkdown(results: StudyResults): string {
+  const missing = holes(results);
+  return [
+    `# ${clean(results.name)}, budget ${clean(results.budget)}`, '', clean(results.question), '', `**${theoryFinding(results)}**`, '', ...theoryTables(results),
     ...(missing.length > 0 ? ['Cells that failed:', '', ...missing.map((hole) => `- ${hole}`), ''] : []),
   ].join('\n');
 }

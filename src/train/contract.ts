@@ -1,7 +1,7 @@
 // The trainer and decider processes as docs/contracts.md describes them: configurations, and every line they may print. Between
 // processes and on disk the names are snake_case; here, as everywhere in the library, they are camelCase.
 import type { z as Zod } from 'zod';
-import { ARITHMETICS, BACKEND_NAMES, type Ability, type Arithmetic, type BackendName } from '../backends/index.js';
+import { ARITHMETICS, BACKEND_NAMES, type Ability, type Arithmetic, type BackendName, type ChosenArithmetic } from '../backends/index.js';
 import type { BaseFormat } from '../base/source.js';
 import { camelKeys, snakeKeys, type CamelKeys } from '../case.js';
 import { TiresiasError } from '../errors.js';
@@ -138,8 +138,8 @@ export interface TrainConfig {
   checkpointEvery: number;
   /** Whether activations are computed again in the backward pass. */
   gradientCheckpointing: boolean;
-  /** What is computed in; the backend's own choice without it. */
-  arithmetic?: Arithmetic | undefined;
+  /** What is computed in; the backend's reference without it, what is fastest on the machine with `auto`. */
+  arithmetic?: ChosenArithmetic | undefined;
   /** Of several processes: each holds a part of the base's layers instead of the whole base. Changes no number. */
   shardBase?: boolean | undefined;
 }
@@ -156,8 +156,8 @@ export interface DecideConfig {
   adapter?: string | undefined;
   /** Worker threads. */
   threads: number;
-  /** What is computed in; the backend's own choice without it. */
-  arithmetic?: Arithmetic | undefined;
+  /** What is computed in; the backend's reference without it, what is fastest on the machine with `auto`. */
+  arithmetic?: ChosenArithmetic | undefined;
 }
 
 /** The processor, as a backend sees it. */

@@ -27,21 +27,29 @@ pub enum Arithmetic {
     F32,
     /// Operands rounded to bf16, sums in f32.
     Bf16,
+    /// The faster of the two on this machine: bf16 where tiles of it are multiplied at once (AMX).
+    Auto,
 }
 
 impl Arithmetic {
-    /// Its name in the contract.
-    pub fn name(self) -> &'static str {
+    /// What it comes to on this machine.
+    fn here(self) -> Self {
         match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
+            Self::Auto if Kernel::Amx.is_available() => Self::Bf16,
+            Self::Auto => Self::F32,
+            chosen => chosen,
         }
     }
 
-    /// What multiplies in bf16 on this machine, if that was asked for. Without instructions for it the same is computed slowly, which
+    /// The name in the contract of what it comes to on this machine.
+    pub fn name(self) -> &'static str {
+        if self.here() == Self::Bf16 { "bf16" } else { "f32" }
+    }
+
+    /// What multiplies in bf16 on this machine, if that is what it comes to. Without instructions for it the same is computed slowly, which
     /// is said but not refused: an adapter can be made again and looked into on any machine.
     pub fn kernel(self) -> Option<Kernel> {
-        let kernel = (self == Self::Bf16).then(Kernel::best);
+        let kernel = (self.here() == Self::Bf16).then(Kernel::best);
         if kernel == Some(Kernel::Portable) {
             eprintln!(
                 "this processor has no instructions for bf16, so that `arithmetic` f32 would be faster than bf16"
@@ -441,9 +449,10 @@ fn common_faults(
         (contract != CONTRACT, "contract", format!("must be {CONTRACT}, not {contract}: update the older side")),
         (backend != BACKEND, "backend", format!("must be `{BACKEND}` for this program, not `{backend}`")),
         (
-            arithmetic == Some(Arithmetic::Bf16) && base.is_none(),
+            arithmetic.is_some_and(|chosen| chosen != Arithmetic::F32) && base.is_none(),
             "arithmetic",
-            "bf16 is for a `base`; what is trained from nothing is computed in f32: leave it out".to_owned(),
+            "is to be chosen with a `base` only; what is trained from nothing is computed in f32: leave it out"
+                .to_owned(),
         ),
         (!is_hash(&hash), "base.sha256", format!("must be 64 hexadecimal digits, not `{hash}`")),
         (!(1..=1024).contains(&threads), "threads", format!("must be in 1..=1024, not {threads}")),

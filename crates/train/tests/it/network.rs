@@ -262,6 +262,7 @@ fn what_is_no_network_is_refused_by_field() {
         ("base", json!({ "path": toy.path("toy.gguf") }), ["`base` or `architecture`", "not both"]),
         ("lora", json!({ "r": 1, "alpha": 1, "targets": ["q_proj"] }), ["lora", "base"]),
         ("arithmetic", json!("bf16"), ["arithmetic", "base"]),
+        ("arithmetic", json!("auto"), ["arithmetic", "base"]),
     ] {
         let mut wrong = good.clone();
         wrong[field] = value;

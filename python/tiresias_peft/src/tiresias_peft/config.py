@@ -231,7 +231,7 @@ def load_train(path: Path) -> TrainConfig:
             threads=fields.whole("threads", 1, 1024),
             checkpoint_every=fields.whole("checkpoint_every", 1, 2**63),
             gradient_checkpointing=fields.take("gradient_checkpointing", lambda x: isinstance(x, bool), "must be true or false"),
-            arithmetic=fields.choice("arithmetic", ARITHMETICS, None),
+            arithmetic=_arithmetic(fields),
             token_budget=fields.whole("token_budget", 1, 2**31, None),
             accumulate=fields.whole("accumulate", 1, 2**20, 1),
             shard_base=fields.take("shard_base", lambda x: isinstance(x, bool), "must be true or false", False),
@@ -243,6 +243,12 @@ def load_train(path: Path) -> TrainConfig:
     return config
 
 
+def _arithmetic(fields: _Object) -> Arithmetic | None:
+    """What was chosen; none where that is left to the machine (`hardware.arithmetic`)."""
+    chosen = fields.choice("arithmetic", (*ARITHMETICS, "auto"), "auto")
+    return None if chosen == "auto" else chosen
+
+
 def load_decide(path: Path) -> DecideConfig:
     """Reads and checks the configuration of `decide`."""
     raw = _read(path)
@@ -252,7 +258,7 @@ def load_decide(path: Path) -> DecideConfig:
         base = _base(fields)
         adapter = fields.text("adapter", None)
         config = DecideConfig(
-            base, adapter and Path(adapter), fields.whole("threads", 1, 1024), fields.choice("arithmetic", ARITHMETICS, None)
+            base, adapter and Path(adapter), fields.whole("threads", 1, 1024), _arithmetic(fields)
         )
         fields.end()
     except _Fault as fault:

@@ -23,7 +23,8 @@ export function theoryFinding(results: StudyResults): string {
     : `Acting on the closed form costs more than the bound in ${count(broken)} of ${count(comparisons)} tasks, which the theory rules out: one of the two is wrong.`;
   const excess = Math.max(...done.flatMap(({ theory }) => theory.layers.map((layer) => layer.excess)));
   const [first, last] = [done.map(({ theory }) => theory.points[0]!), done.map(({ theory }) => theory.points.at(-1)!)];
-  return `${holds} Trained layers err at most ${percent(excess)} more than the closed form. `
+  const dearer = points.flatMap(({ closed, trained }) => (closed.gapNorm.value > 0 ? [trained.gapNorm.value / closed.gapNorm.value] : []));
+  return `${holds} Trained layers err at most ${percent(excess)} more than the closed form on prompts as in training, and acting on them costs ${range(dearer)} times as much. `
     + `Where the greedy policy leads, the squared error of the action it takes is ${range(first.map(({ closed }) => closed.shift.value))} times that at the prompts' own distribution with the shortest prompts, ${range(last.map(({ closed }) => closed.shift.value))} times with the longest.`;
 }
 

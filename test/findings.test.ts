@@ -151,7 +151,7 @@ async function commit(folder: string, name: string, budget: string, change: (fil
     const regimes = fixture({ regimes: cell.experiment.regimes, seed: `${cell.name}` }).regimes;
     for (const regime of Object.values(regimes)) regime.traces = [];
     const file = change({
-      schema: 'tiresias.study-cell/1', cell: { name: cell.name, places: cell.places, madeFrom: madeFrom(cell.experiment), regimes }, command: `npx tiresias reproduce ${name} --budget ${budget}`,
+      schema: 'tiresias.study-cell/1', cell: { name: cell.name, places: cell.places, madeFrom: madeFrom(cell.experiment), regimes }, configuration: { ...cell.experiment }, command: `npx tiresias reproduce ${name} --budget ${budget}`,
       version, commit: '0123456789abcdef0123456789abcdef01234567', seconds: 90, machine: { cpu: 'Example CPU', cores: 2, memoryBytes: 4e9, node: 'v20', platform: 'linux-x64' }, date: '2026-11-29T20:00:00.000Z',
     }, i);
     if (!file) continue;

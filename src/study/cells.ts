@@ -33,6 +33,7 @@ const cellFileSchema = lazy(() => {
   return z.object({
     schema: z.literal('tiresias.study-cell/1'),
     cell: z.object({ name: z.string(), places, madeFrom: z.string(), regimes: z.record(z.string(), z.unknown()), theory: z.unknown().optional() }),
+    configuration: z.record(z.string(), z.unknown()),
     command: z.string(),
     version: z.string(),
     commit: z.string().optional(),

@@ -27,6 +27,8 @@ export interface CellRun {
 
 /** A cell that can be run. */
 export interface Job extends Keyed {
+  /** All that it is made from, for its document. */
+  configuration: Record<string, unknown>;
   /** What it will do, in words. */
   work: string;
   /** Seconds that it takes, about; undefined where a rate was never measured. */
@@ -63,6 +65,7 @@ export interface Kind {
 const experiments: Kind = {
   cells: (loaded, budget, seed) => cellsAt(loaded, budget, seed).map((cell) => ({
     ...cell,
+    configuration: { ...cell.experiment },
     work: work(cell.experiment),
     about: (threads) => estimate(cell.experiment, threads),
     run: async ({ report, ...options }) => {

@@ -3,7 +3,7 @@ import { framed } from '../report/frame.js';
 import { html, type Markup } from '../report/html.js';
 import { dot, sectionedTable, sheetFigure, table } from '../report/parts.js';
 import type { Sheet } from '../report/sheet.js';
-import { bytes, clean, count, duration } from '../report/text.js';
+import { bytes, clean, count, duration, printable } from '../report/text.js';
 import { commandOf } from './cells.js';
 import { finding } from './finding.js';
 import type { CellFile, FailedCell, StudyResults } from './results.js';
@@ -42,6 +42,9 @@ export const ending = (results: StudyResults, files: readonly (CellFile | Failed
 <section><h2>Cells</h2>
 <p class="note">Stages that cells share are counted in each.</p>
 ${table('Cells', ['Cell', 'Made from', 'Wall time', 'Machine', 'Finished', 'Version'], files.map(cost))}
+${files.map((file) => 'cell' in file && html`<details><summary>${file.cell.name}: the whole configuration</summary>
+<pre><code>${printable(JSON.stringify(file.configuration, null, 2))}</code></pre>
+<p class="note">Made by <code>${clean(file.command)}</code>.</p></details>`)}
 </section>
 <section><h2>How to reproduce</h2>
 <pre><code>${clean(commandOf(results, results.budget, results))}</code></pre>

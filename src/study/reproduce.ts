@@ -110,7 +110,7 @@ async function runCell(job: Job, origin: Pick<CellFile, 'command' | 'version' | 
   const { name, places } = job;
   try {
     const { seconds, machine, ...made } = await job.run(how);
-    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, ...origin, seconds, machine, date: new Date().toISOString() };
+    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, configuration: job.configuration, ...origin, seconds, machine, date: new Date().toISOString() };
     await writeSealed(path, file);
     return file;
   } catch (error) {

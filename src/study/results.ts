@@ -66,6 +66,8 @@ export interface CellFile {
   schema: 'tiresias.study-cell/1';
   /** What came of it. */
   cell: DoneCell;
+  /** The whole experiment, or setting of the theory, that made it, defaults filled in. */
+  configuration: Record<string, unknown>;
   /** What was typed to make it. */
   command: string;
   /** Of tiresias. */

@@ -27,6 +27,7 @@ export const theoryCells = ({ study }: LoadedStudy, budget: string, seed?: numbe
   return {
     ...cell, setting,
     key: (by) => theoryMadeFrom(setting, by),
+    configuration: { ...setting },
     work: work(setting),
     // Of this no rate was measured.
     about: async () => undefined,

@@ -46,7 +46,7 @@ export interface TrainHow extends Omit<How, 'threads'> {
 /** A training, by whatever name, of whichever regimes' data. */
 export type Trained = Omit<TrainingResult, 'name' | 'regimes'>;
 
-/** Trains by a configuration, wherever that says its output goes. */
+/** Trains by a configuration; whatever output that names, it goes into the folder that the work is done in. */
 export function trainStage(config: TrainConfig, { launch, maxTokens, signal, onProgress }: TrainHow): Stage<Trained> {
   return {
     kind: 'train',

@@ -89,7 +89,7 @@ describe('a reproduced theory study', () => {
       expect([at('gapNorm'), at('gapNorm_low'), at('gapNorm_high'), at('shift')].map(Number)).toEqual([by.gapNorm.value, ...by.gapNorm.ci95, by.shift.value]);
       expect([at('bound'), at('bound_estimation'), at('bound_bias')].map(Number)).toEqual([point.bound.total, point.bound.estimation, point.bound.bias]);
     }
-    expect(theoryMarkdown(results).match(/^\| /gm)).toHaveLength(2 + 4 * 2);
+    expect(theoryMarkdown(results).match(/^\| /gm)).toHaveLength(2 * (2 + 4 * 2));
     expect(theoryLatex(results).match(/\\\\$/gm)).toHaveLength(1 + 4 * 2);
     const text = readFileSync(page, 'utf8');
     expect(text).toContain(theoryFinding(results).replaceAll("'", '&#39;'));

@@ -9,12 +9,12 @@ import type { CellFile, FailedCell, StudyResults } from '../study/results.js';
 import { holes } from '../study/settings.js';
 import { theoryFinding, trainingLengthFinding } from './finding.js';
 import { theoryDone } from './settings.js';
-import { theoryTable } from './tables.js';
+import { STEPS_NOTE, stepsTable, theoryTable } from './tables.js';
 
 /** The page, which stands alone but for the files to download beside it. */
 export function theoryPage(results: StudyResults, files: readonly (CellFile | FailedCell)[], sheets: readonly Sheet[], downloads: readonly Download[]): string {
   const missing = holes(results);
-  const { heads, rows } = theoryTable(results);
+  const [numbers, steps] = [theoryTable(results), stepsTable(results)];
   const parts = html`<header>
 <h1>Tiresias · study ${clean(results.name)} · budget ${clean(results.budget)}</h1>
 <p class="question">${clean(results.question)}</p>
@@ -27,9 +27,13 @@ ${sheets.map((sheet) => html`<section><h2>${sheet.title}</h2>
 <p class="note">${sheet.note}</p>
 ${sheetFigure(sheet)}
 </section>`)}
+<section><h2>Where the bound is loose</h2>
+<p class="note">${STEPS_NOTE}</p>
+${table('Where the bound is loose', steps.heads, steps.rows)}
+</section>
 <section><h2>Numbers</h2>
 <p class="note">The closed form, at the shortest and longest prompts; gaps and bounds in units of what random actions lose, errors squared and in the units of Q. All numbers of pairs with intervals: <code>rows.csv</code>.</p>
-${table('Numbers', heads, rows)}
+${table('Numbers', numbers.heads, numbers.rows)}
 </section>
 ${ending(results, files, downloads)}`;
   return framed(`Tiresias: ${clean(results.name)}`, parts, results.version);

@@ -49,20 +49,49 @@ const times = (x: number | undefined): string => (x === undefined ? '' : String(
 
 /** Heads and rows: every cell at its shortest and longest prompts. */
 export function theoryTable(results: StudyResults): { heads: string[]; rows: string[][] } {
+  return tableOf(results, COLUMNS);
+}
+
+function tableOf(results: StudyResults, columns: typeof COLUMNS): { heads: string[]; rows: string[][] } {
   const axes = results.axes.map(({ name }) => name);
   return {
-    heads: [...axes, ...COLUMNS.map(([name]) => name)],
-    rows: theoryDone(results).flatMap((done) => [...new Set([0, done.theory.points.length - 1])].map((at) => [...axes.map((axis) => done.places[axis]!), ...COLUMNS.map(([, of]) => of(done, at))])),
+    heads: [...axes, ...columns.map(([name]) => name)],
+    rows: theoryDone(results).flatMap((done) => [...new Set([0, done.theory.points.length - 1])].map((at) => [...axes.map((axis) => done.places[axis]!), ...columns.map(([, of]) => of(done, at))])),
   };
 }
 
-/** The table as Markdown, and what the training length costs. */
+/** The steps from what acting cost to the bound, each as the factor that it adds. */
+const STEPS: readonly (readonly [string, (done: TheoryDone, at: number) => string])[] = [
+  COLUMNS[0]!,
+  ['gap', ({ theory }, at) => decimal(theory.points.at(at)!.closed.gapNorm.value)],
+  ['greedy for optimal', ({ theory }, at) => factor(theory.points.at(at)!.closed.advantage, theory.points.at(at)!.closed.gapNorm.value)],
+  ['leverage', ({ theory }, at) => factor(theory.points.at(at)!.closed.realised, theory.points.at(at)!.closed.advantage)],
+  ['mean over prompts', ({ theory }, at) => factor(theory.points.at(at)!.bound.total, theory.points.at(at)!.closed.realised)],
+  ['in two parts', ({ theory }, at) => factor(theory.points.at(at)!.bound.estimation + theory.points.at(at)!.bound.bias, theory.points.at(at)!.bound.total)],
+  ['bound / gap', ({ theory }, at) => times(looseness(theory.points.at(at)!))],
+  ['without scale and level', ({ theory }, at) => times(looseness(theory.points.at(at)!, 'sharp'))],
+];
+
+const factor = (above: number, below: number): string => times(below > 0 ? above / below : undefined);
+
+/** Heads and rows: where the bound is loose, cell by cell at the shortest and longest prompts. */
+export function stepsTable(results: StudyResults): { heads: string[]; rows: string[][] } {
+  return tableOf(results, STEPS);
+}
+
+const markdownRows = ({ heads, rows }: { heads: string[]; rows: string[][] }): string[] =>
+  [`| ${heads.join(' | ')} |`, `| ${heads.map(() => '---').join(' | ')} |`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];
+
+/** What is said of the steps. */
+export const STEPS_NOTE = 'What acting on the closed form cost, and the factor that each step of the bound adds: bounding the cost by the errors of the action taken and of the optimal one; these by the leverage times the error at the prompts’ own distribution; that by its mean over prompts; and that by the sum of its parts. The last column has the bound without what no decision hangs on.';
+
+/** The tables as Markdown, and what the training length costs. */
 export function theoryTables(results: StudyResults): string[] {
-  const { heads, rows } = theoryTable(results);
   return [
+    '## Where the bound is loose', '', STEPS_NOTE, '', ...markdownRows(stepsTable(results)),
     '## Numbers', '', ...trainingLengthFinding(results).map((line) => `- ${line}`), '',
     'The closed form, at the shortest and longest prompts; gaps and bounds in units of what random actions lose, errors squared and in the units of Q.', '',
-    `| ${heads.join(' | ')} |`, `| ${heads.map(() => '---').join(' | ')} |`, ...rows.map((row) => `| ${row.join(' | ')} |`), '',
+    ...markdownRows(theoryTable(results)),
   ];
 }
 

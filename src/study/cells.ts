@@ -37,6 +37,7 @@ const cellFileSchema = lazy(() => {
     command: z.string(),
     version: z.string(),
     commit: z.string().optional(),
+    arithmetic: z.array(z.string()),
     seconds: z.number(),
     machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
     date: z.string(),

@@ -34,7 +34,7 @@ export interface Job extends Keyed {
   /** Seconds that it takes, about; undefined where a rate was never measured. */
   about(threads: number): Promise<number | undefined>;
   /** Makes it: what came of it, and what it took. */
-  run(how: CellRun): Promise<Pick<DoneCell, 'regimes' | 'theory'> & Pick<CellFile, 'seconds' | 'machine'>>;
+  run(how: CellRun): Promise<Pick<DoneCell, 'regimes' | 'theory'> & Pick<CellFile, 'arithmetic' | 'seconds' | 'machine'>>;
 }
 
 /** A file beside the page: its name, what is in it, and its text. */
@@ -72,7 +72,8 @@ const experiments: Kind = {
       const { results } = await runExperiment(cell.experiment, { ...options, onProgress: ({ stage, done, total, detail }) => report(`${stage} ${Math.floor((100 * done) / total)} %, ${detail}`) });
       // Traces of single episodes show how a policy acts, not how good it is.
       const regimes = Object.fromEntries(Object.entries(results.regimes).map(([regime, of]) => [regime, { ...of, traces: [] }]));
-      return { regimes, seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0), machine: results.machine };
+      const arithmetic = [...new Set(results.training.flatMap((one) => one.arithmetic ?? []))].sort();
+      return { regimes, arithmetic, seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0), machine: results.machine };
     },
   })),
   finding, shown, footing, markdown,

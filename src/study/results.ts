@@ -74,6 +74,8 @@ export interface CellFile {
   version: string;
   /** Of the working tree that made it, where that is known; ends in `-dirty` where files were changed since. */
   commit?: string | undefined;
+  /** What its trainings computed in, each once; empty where nothing was trained. */
+  arithmetic: string[];
   /** Wall time of the cell's stages, those that other cells share included. */
   seconds: number;
   /** The machine that ran it. */

@@ -56,7 +56,7 @@ describe('a theory study file', () => {
 });
 
 describe('a reproduced theory study', () => {
-  it('agrees with the theory, and its files with each other, for any number of threads', async () => {
+  it('agrees with the theory, and its files with each other, for any number of threads', { timeout: 240_000 }, async () => {
     const { path, folder } = written(small());
     const { results, page } = await reproduce(path, { folder: join(folder, 'out'), threads: 1 });
     const done = theoryDone(results);

@@ -880,4 +880,5 @@ module.exports.solveBatch = nativeBinding.solveBatch
 module.exports.solveSync = nativeBinding.solveSync
 module.exports.specSchema = nativeBinding.specSchema
 module.exports.tellCollector = nativeBinding.tellCollector
+module.exports.theoryCell = nativeBinding.theoryCell
 module.exports.version = nativeBinding.version

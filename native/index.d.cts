@@ -1122,14 +1122,17 @@ export interface SplitInfo {
   description: string
 }
 
-/** How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`play`, `rollout`, `simulate`). */
+/**
+ * How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`), in episodes (`play`, `rollout`, `simulate`), in
+ * steps of training (`train`) or in prompts (`measure`).
+ */
 export interface StageProgress {
   /** How many are done. */
   done: number
   /** How many there are in all. */
   total: number
   /** What is going on. */
-  phase: 'solve' | 'play' | 'read' | 'rollout' | 'simulate'
+  phase: 'solve' | 'play' | 'read' | 'rollout' | 'simulate' | 'train' | 'measure'
 }
 
 /** The fixed model against which a policy earns the least. */
@@ -1173,6 +1176,87 @@ export interface Summary {
  * bytes that the collector knows of by now, which `process.memoryUsage()` does not show.
  */
 export declare function tellCollector(): number
+
+/** Runs a cell of the theory study. */
+export declare function theoryCell(options: TheoryOptions, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<TheoryOutcome>
+
+/** Mean squared errors on prompts drawn as in training, of M pairs. */
+export interface TheoryGaussian {
+  /** M. */
+  pairs: number
+  /** Of the closed form, in theory: what falls with M. */
+  estimation: number
+  /** Of the closed form, in theory: what falls with N. */
+  bias: number
+  /** Of the closed form, measured. */
+  closed: number
+  /** Its standard error. */
+  closedError: number
+  /** Of the trained layers, measured on the same prompts. */
+  trained: number
+  /** Its standard error. */
+  trainedError: number
+}
+
+/** How close a trained layer came to the closed form. */
+export interface TheoryLayer {
+  /** `‖A − Γ⁻¹‖_F / ‖Γ⁻¹‖_F` for the layer's matrix A. */
+  distance: number
+  /** By how much the mean squared error of A on prompts of the training's length exceeds that of `Γ⁻¹`, as a share of it. */
+  excess: number
+  /** How large the numbers are that the closed form has at 0, as a share of those beside them: the value's. */
+  strayValue: number
+  /** The same of key and query. */
+  strayKeyQuery: number
+}
+
+/** What a cell of the theory study is made from. */
+export interface TheoryOptions {
+  /** Of all random numbers. */
+  seed: number
+  /** Features of a pair. */
+  dimension: number
+  /** The eigenvalues of the features' covariance fall as `k^-decay`: 0 makes them equal. */
+  decay: number
+  /** N: pairs of a training prompt. */
+  trainingLength: number
+  /** M: pairs of a prompt at test time, rising. */
+  pairs: Array<number>
+  /** States of an MDP. */
+  states: number
+  /** Actions in every state. */
+  actions: number
+  /** Decisions an episode. */
+  horizon: number
+  /** MDPs. */
+  tasks: number
+  /** Prompts of every MDP. */
+  prompts: number
+  /** Gaussian prompts on which the trained layers are held against the theory. */
+  gaussianPrompts: number
+  /** Layers that are trained. */
+  layers: number
+  /** Steps of gradient descent a layer. */
+  steps: number
+  /** Fresh prompts a step. */
+  batch: number
+  /** Of the first step; it falls linearly to 0. */
+  learningRate: number
+  /** Threads (default: one a core). The same numbers for any. */
+  threads?: number
+}
+
+/** What came of a cell. */
+export interface TheoryOutcome {
+  /** One a trained layer. */
+  layers: Array<TheoryLayer>
+  /** One a number of pairs. */
+  gaussian: Array<TheoryGaussian>
+  /** What the columns of `rows` are. */
+  columns: Array<string>
+  /** Row-major: a row a task and number of pairs, the pairs of one task together. */
+  rows: Float64Array
+}
 
 /** Trajectories of equal length as columns, one after the other: trajectories × horizon. */
 export interface Trajectories {

@@ -15,3 +15,7 @@ export const zod: () => typeof import('zod').z = lazy(() => (require('zod') as t
 export const vegaStatistics: () => typeof import('vega-statistics') = lazy(() => require('vega-statistics'));
 /** Seeded random numbers for the bootstrap. */
 export const seedrandom: () => typeof import('seedrandom') = lazy(() => require('seedrandom'));
+/** Draws SVG. */
+export const resvg: () => typeof import('@resvg/resvg-js') = lazy(() => require('@resvg/resvg-js'));
+/** The font of drawings, Inter (SIL Open Font License), in a weight such as `400Regular`. */
+export const fontFile = (weight: string): string => require.resolve(`@expo-google-fonts/inter/${weight}/Inter_${weight}.ttf`);

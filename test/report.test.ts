@@ -359,7 +359,13 @@ describe('writing', () => {
     const directory = join(folder, 'new', 'deep');
     await writeReport(fixture({ name: 'first' }), directory);
     const paths = await writeReport(fixture({ name: 'second' }), directory);
-    expect((await readdir(directory)).toSorted()).toEqual(['report.html', 'report.md']);
+    const names = ['gap', 'differences', 'regret', 'cloud', 'training'];
+    expect((await readdir(directory)).toSorted()).toEqual(['figures', 'report.html', 'report.md']);
+    expect((await readdir(join(directory, 'figures'))).toSorted()).toEqual(names.flatMap((name) => [`${name}.png`, `${name}.svg`]).toSorted());
+    expect(paths.figures).toEqual(names.flatMap((name) => [join(directory, 'figures', `${name}.svg`), join(directory, 'figures', `${name}.png`)]));
+    // A report without a cloud or a training makes no such file.
+    const bare = await writeReport({ ...fixture({ regimes: ['mdp'] }), training: [] }, join(folder, 'bare'));
+    expect(bare.figures.map((path) => path.slice(join(folder, 'bare').length))).toEqual(['gap', 'differences', 'regret'].flatMap((name) => [`/figures/${name}.svg`, `/figures/${name}.png`]));
     expect(await readFile(paths.html, 'utf8')).toMatch(/^<!DOCTYPE html>[\s\S]*second[\s\S]*<\/html>\n$/);
   });
 

@@ -1,15 +1,20 @@
 // Studies: which cells a file comes to, what a reproduced one leaves, and that stopping and failing lose nothing.
 import fc from 'fast-check';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseExperiment } from '../src/index.js';
 import { seal } from '../src/seal.js';
-import { isFailed } from '../src/study/results.js';
-import { madeFrom, reproduce } from '../src/study/reproduce.js';
-import { cellsOf, loadStudy, merged, parseStudy, studyNames } from '../src/study/study.js';
-import { csv, latex, markdownTables } from '../src/study/tables.js';
-import { contents, scratch, tiresias } from './support.js';
+import { isFailed, type CellFile } from '../src/study/results.js';
+import { madeFrom } from '../src/study/cells.js';
+import { about, estimate, Pace } from '../src/study/estimate.js';
+import { kindOf } from '../src/study/kind.js';
+import { reproduce, type Reproduced } from '../src/study/reproduce.js';
+import { cellsOf, loadStudy, merged, parseStudy, studyNames, theoryCellsOf, type Cell } from '../src/study/study.js';
+import { comparisonsCsv, csv, latex, markdown } from '../src/study/tables.js';
+import { version } from '../src/version.js';
+import { contents, root, scratch, tiresias } from './support.js';
 
 /** Two horizons by two supports, without a network. */
 const small = (change: object = {}) => ({
@@ -81,7 +86,7 @@ describe('a study file', () => {
       expect(study.name).toBe(name);
       expect(study.question).toMatch(/\?$/);
       expect(Object.keys(study.budgets)).toEqual(['small', 'medium', 'full']);
-      for (const budget of Object.keys(study.budgets)) expect(cellsOf(study, budget).length).toBeGreaterThan(1);
+      for (const budget of Object.keys(study.budgets)) expect((study.kind === 'theory' ? theoryCellsOf : cellsOf)(study, budget).length).toBeGreaterThan(1);
     }
   });
 });
@@ -105,8 +110,24 @@ describe('a reproduced study', () => {
       expect([Number(at(row, 'gapNorm')), Number(at(row, 'gapNorm_low')), Number(at(row, 'gapNorm_high'))]).toEqual([method.gapNorm, ...method.gapNormCi95]);
       expect(Number(at(row, 'horizon'))).toBe(cell.regimes['mdp']!.horizon);
     }
-    expect(markdownTables(results).match(/^\| /gm)).toHaveLength(2 + 3);
-    expect(latex(results).match(/\\\\$/gm)).toHaveLength(1 + 3);
+    // A table for each K: a heading, a rule, a row a method, and how much each number rests on.
+    expect(markdown(results).match(/^\| /gm)).toHaveLength(2 * (2 + 3 + 1));
+    expect(markdown(results).match(/3 tasks, 3 episodes/g)).toHaveLength(4);
+    expect(latex(results).match(/\\\\$/gm)).toHaveLength(2 * (2 + 3 + 1));
+    expect(latex(results).match(/3 tasks, 3 episodes/g)).toHaveLength(4);
+    // bc-prompt beside oracle and random in each setting; numbers in the rows are those of the document.
+    const [pairHead, ...pairs] = comparisonsCsv(results).trim().split('\n').map((line) => line.split(','));
+    expect(pairs).toHaveLength(4 * 2);
+    for (const pair of pairs) {
+      const [K, horizon, , , method, versus, gap, low, high] = pair;
+      const cell = results.cells.find(({ places }) => places['K'] === K && places['horizon'] === horizon)!;
+      if (isFailed(cell)) throw new Error(cell.failed);
+      expect(cell.regimes['mdp']!.comparisons).toContainEqual(expect.objectContaining({ method, versus, gapNorm: Number(gap), gapNormCi95: [Number(low), Number(high)], pHolm: Number(pair[pairHead!.indexOf('p_holm')]) }));
+    }
+    // Everything that the page offers lies beside it.
+    const offered = [...text.matchAll(/<a href="([^"#:]+)" download>/g)].map(([, file]) => file!);
+    expect(offered).toEqual(['rows.csv', 'comparisons.csv', 'table.tex', 'results.json', 'figures/gap.svg', 'figures/gap.png']);
+    for (const file of offered) expect(existsSync(join(folder, 'out', file))).toBe(true);
     const before = contents(join(folder, 'out'));
     const said: string[] = [];
     await reproduce(path, { folder: join(folder, 'out'), threads: 2, onProgress: ({ detail }) => said.push(detail) });
@@ -130,6 +151,58 @@ describe('a reproduced study', () => {
     const { results } = await reproduce(path, { folder: join(folder, 'one'), threads: 1, onProgress: ({ detail }) => { if (detail.includes(':')) ran.add(detail.split(':')[0]!); } });
     expect([...ran].sort()).toEqual(['K=1,horizon=2', 'K=3,horizon=3']);
     for (const cell of results.cells) if (!isFailed(cell)) expect(cell.regimes['mdp']!.methods['random']!.gapNorm).toBeCloseTo(1, 9);
+  });
+
+  it('takes finished cells from where they are committed, says how many, and with false takes none', async () => {
+    const { path, folder } = written(small());
+    const { folder: first } = await reproduce(path, { folder: join(folder, 'one'), threads: 1 });
+    const committed = join(folder, 'committed');
+    mkdirSync(join(committed, 'tiny'), { recursive: true });
+    cpSync(join(first, 'cells'), join(committed, 'tiny', 'small'), { recursive: true });
+    const again = async (name: string, options: object) => {
+      const ran = new Set<string>();
+      const store = join(folder, `${name}-store`);
+      const { taken } = await reproduce(path, { folder: join(folder, name), store, threads: 1, onProgress: ({ detail }) => { if (detail.includes(':')) ran.add(detail.split(':')[0]!); }, ...options });
+      return { taken, ran: [...ran].sort() };
+    };
+    expect(await again('two', { committed })).toEqual({ taken: 4, ran: [] });
+    for (const file of ['results.json', 'rows.csv', 'table.tex', 'report.md']) expect(readFileSync(join(folder, 'two', file), 'utf8')).toBe(readFileSync(join(first, file), 'utf8'));
+    // What came from elsewhere is not passed off as made here.
+    expect(readdirSync(join(folder, 'two', 'cells'))).toEqual([]);
+    expect(await again('three', { committed: false })).toEqual({ taken: 0, ran: ['K=1,horizon=2', 'K=1,horizon=3', 'K=3,horizon=2', 'K=3,horizon=3'] });
+    // One that was changed is made again, and so is one that another version of the package made.
+    const changed = join(committed, 'tiny', 'small', 'K=1,horizon=2.json');
+    writeFileSync(changed, readFileSync(changed, 'utf8').replace(/"gapNorm": 1,/, '"gapNorm": 0.5,'));
+    const older = join(committed, 'tiny', 'small', 'K=3,horizon=3.json');
+    const { seal: _, ...document } = JSON.parse(readFileSync(older, 'utf8')) as { seal: string; cell: object };
+    const cell = cellsOf(parseStudy(small()), 'small').find(({ name }) => name === 'K=3,horizon=3')!;
+    writeFileSync(older, seal({ ...document, version: '0.0.9', cell: { ...document.cell, madeFrom: madeFrom(cell.experiment, '0.0.9') } }));
+    expect(await again('four', { committed })).toEqual({ taken: 2, ran: ['K=1,horizon=2', 'K=3,horizon=3'] });
+  });
+
+  it('draws other tasks under another seed, which the study then says', async () => {
+    const { path, folder } = written(small());
+    const run = (seed?: number) => reproduce(path, { folder: join(folder, `seed-${seed}`), budget: 'one', threads: 1, seed });
+    const [own, other] = [await run(), await run(7)];
+    const optimal = ({ results: { cells: [cell] } }: Reproduced) => (isFailed(cell!) ? Number.NaN : cell!.regimes['mdp']!.optimal);
+    expect(optimal(other)).not.toBe(optimal(own));
+    expect(other.results.seed).toBe(7);
+    expect(own.results).not.toHaveProperty('seed');
+    expect(readFileSync(other.page, 'utf8')).toContain('npx tiresias reproduce tiny --budget one --seed 7');
+  });
+
+  it('says in the document of each cell what made it, where and when', async () => {
+    const { path, folder } = written(small());
+    await reproduce(path, { folder: join(folder, 'out'), budget: 'one', threads: 1 });
+    const file = JSON.parse(readFileSync(join(folder, 'out', 'cells', 'K=1,horizon=2.json'), 'utf8')) as CellFile;
+    expect(file).toMatchObject({ command: 'npx tiresias reproduce study.json --budget one', version, machine: { cpu: expect.any(String), cores: expect.any(Number) } });
+    // The document alone makes the cell again.
+    expect(madeFrom(parseExperiment({ ...file.configuration }))).toBe(file.cell.madeFrom);
+    expect(file.configuration).toMatchObject({ horizon: 2, support: { trajectories: 1 } });
+    expect(Math.abs(Date.parse(file.date) - Date.now())).toBeLessThan(3_600_000);
+    if (!existsSync(join(root, '.git'))) return;
+    const head = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+    expect(file.commit).toMatch(new RegExp(`^${head}(-dirty)?$`));
   });
 
   it('keeps a cell that fails as a hole with its reason, and makes all others', async () => {
@@ -166,7 +239,36 @@ describe('a reproduced study', () => {
     const { stdout, code } = await tiresias(['reproduce', 'main', '--plan']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/horizon=5 .*steps of 8 a training.*20 episodes/);
+    expect(stdout).toMatch(/2 of 2 cells are to be made: (?:less than a minute|about \d+ min) in all on .*methods\.json.*An estimate/);
     expect((await tiresias(['reproduce', 'mane', '--plan'])).stderr).toMatch(/no study is called "mane".*there are ambiguity, /);
+  });
+
+  it('reckons with what cells do, and then with what the first took', async () => {
+    const { study } = await loadStudy('main');
+    const [{ experiment }] = cellsOf(study, 'medium') as [Cell];
+    const { training, evaluation } = experiment;
+    const whole = (await estimate(experiment, 1))!;
+    // Twice the steps of the language model cost once more what its training costs; nothing else depends on them, as the networks have their own.
+    const more = await estimate({ ...experiment, training: { ...training, steps: 2 * training.steps } }, 1);
+    const none = await estimate({ ...experiment, evaluation: { ...evaluation, methods: evaluation.methods.filter(({ method }) => method !== 'sft') } }, 1);
+    expect(more!).toBeGreaterThan(whole);
+    expect(more! - whole).toBeLessThan(whole - none!);
+    expect(await estimate(experiment, 2)).toBeCloseTo(whole / 2, 9);
+    // No rate was measured of what no machine of ours has done.
+    expect(await estimate(cellsOf(study, 'full')[0]!.experiment, 1)).toBeUndefined();
+
+    let now = 0;
+    const tiny = parseStudy(small());
+    const cells = kindOf(tiny).cells({ study: tiny, folder: '.' }, 'small');
+    const pace = await Pace.of(cells, 1, () => now);
+    const each = await Promise.all(cells.map((cell) => cell.about(1) as Promise<number>));
+    expect(pace.left).toBeCloseTo(each.reduce((sum, one) => sum + one, 0), 9);
+    pace.begins(cells[0]!.name);
+    now += 7 * each[0]!;
+    pace.ends(cells[0]!.name);
+    // It took seven times as long, so the others will.
+    expect(pace.left).toBeCloseTo(7 * each.slice(1).reduce((sum, one) => sum + one, 0), 9);
+    expect([undefined, 20, 100, 4000, 7200, 90_000].map(about)).toEqual(['time unknown', 'less than a minute', 'about 2 min', 'about 67 min', 'about 2.0 h', 'about 25 h']);
   });
 
   it('knows a cell by what makes it, not by its name, its study or the threads', () => {

@@ -27,6 +27,7 @@ mod simulate;
 mod solve;
 mod solve_batch;
 mod study;
+mod theory;
 mod tokenizer;
 
 use tiresias_guard::napi;

@@ -14,7 +14,8 @@ use crate::errors::{Result, from_encode, from_study, index, invalid, whole};
 use crate::held::{Held, Home, Weigh, disposable};
 use crate::tokenizer::Tokenizer;
 
-/// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`) or in episodes (`play`, `rollout`, `simulate`).
+/// How far a long call has come: in tasks or models (`phase` is `solve`), in shards (`read`), in episodes (`play`, `rollout`, `simulate`), in
+/// steps of training (`train`) or in prompts (`measure`).
 #[napi(object)]
 pub struct StageProgress {
     /// How many are done.
@@ -22,7 +23,7 @@ pub struct StageProgress {
     /// How many there are in all.
     pub total: u32,
     /// What is going on.
-    #[napi(ts_type = "'solve' | 'play' | 'read' | 'rollout' | 'simulate'")]
+    #[napi(ts_type = "'solve' | 'play' | 'read' | 'rollout' | 'simulate' | 'train' | 'measure'")]
     pub phase: String,
 }
 

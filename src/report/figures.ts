@@ -155,9 +155,9 @@ function regretPlot(lines: readonly { method: Method; regret: readonly number[] 
   } as const;
   return {
     width: WIDTH, height: 200, autosize: FIT, encoding,
-    layer: order.map(({ method: { colour, dash, yardstick }, regret }) => ({
+    layer: order.map(({ method: { colour, dash, marker, yardstick }, regret }) => ({
       data: { values: regret.map((value, t) => ({ step: t + 1, regret: value })) },
-      mark: { type: 'line', color: colour, strokeDash: [...dash], strokeWidth: yardstick ? 1.5 : 2, point: horizon <= 25 && !yardstick && { size: 22, opacity: 1, color: colour } },
+      mark: { type: 'line', color: colour, strokeDash: [...dash], strokeWidth: yardstick ? 1.5 : 2, point: horizon <= 25 && !yardstick && { shape: marker, size: 26, opacity: 1, filled: true, fill: colour, stroke: null } },
     })),
   };
 }

@@ -11,7 +11,7 @@ export type Relation = 'below' | 'above' | 'unclear';
 export const relation = ({ comparison }: Pair): Relation => (!toldApart(comparison) ? 'unclear' : comparison.gapNorm < 0 ? 'below' : 'above');
 
 /** More names than that are counted, and stand in the table. */
-const NAMED = 3;
+export const NAMED = 3;
 
 export function question(results: Results): string {
   const model = clean(results.baseModel?.name ?? '');
@@ -39,21 +39,21 @@ export function answer(results: Results, noun = 'regime'): string {
   return `${sentence[0]!.toUpperCase()}${sentence.slice(1)}.`;
 }
 
-/** Rivals are the methods that know no more than the subject: references other than chance answer another question. */
-function judge({ subject, pairs, result }: Compared): string {
-  const sameKind = ({ key }: Method): boolean => {
-    const kind = (name: string): string => (Object.hasOwn(result.methods, name) ? result.methods[name]!.seedOf : undefined) ?? name;
-    return kind(key) === kind(subject.key);
-  };
-  const rivals = pairs.filter(({ method }) => (method.group.key !== 'reference' || method.key === 'random') && !sameKind(method));
+/** The methods that know no more than the subject: references other than chance answer another question. */
+export const rivalsOf = ({ subject, pairs }: Compared): Pair[] =>
+  pairs.filter(({ method }) => (method.group.key !== 'reference' || method.key === 'random') && method.kind.key !== subject.kind.key);
+
+function judge(compared: Compared): string {
+  const { subject } = compared;
+  const rivals = rivalsOf(compared);
   const by: Record<Relation, Method[]> = { below: [], above: [], unclear: [] };
   for (const pair of rivals) by[relation(pair)].push(pair.method);
-  const those = (methods: readonly Method[], joined: (names: readonly string[]) => string): string =>
-    methods.length <= NAMED ? joined(methods.map(named)) : `${methods.length === rivals.length ? 'all' : count(methods.length)} of the ${count(rivals.length)} others`;
+  const those = (methods: readonly Method[], joined: (names: readonly string[]) => string, every = 'all'): string =>
+    methods.length <= NAMED ? joined(methods.map(named)) : `${methods.length === rivals.length ? every : count(methods.length)} of the ${count(rivals.length)} others`;
   const parts = [
     by.below.length > 0 && `lies below that of ${those(by.below, list)}`,
     by.above.length > 0 && `lies above that of ${those(by.above, list)}`,
-    by.unclear.length > 0 && `is not told apart from that of ${those(by.unclear, (names) => names.join(' or '))}`,
+    by.unclear.length > 0 && `is not told apart from that of ${those(by.unclear, (names) => names.join(' or '), 'any')}`,
   ].filter((part) => part !== false);
   return `the normalised gap of ${named(subject)} ${list(parts) || 'stands alone, with nothing to compare it with'}`;
 }
@@ -61,7 +61,7 @@ function judge({ subject, pairs, result }: Compared): string {
 const NAMES = new Map([['sft', 'the fine-tuned model'], ['icl', 'the language model in context only'], ['random', 'random actions']]);
 
 /** A method within a sentence. */
-const named = ({ key, label }: Method): string => NAMES.get(key) ?? label;
+export const named = ({ key, label }: Method): string => NAMES.get(key) ?? label;
 
 /** How much the answer rests on, in the numbers of the results. */
 export function footing(results: Results): string {

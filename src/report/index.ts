@@ -12,15 +12,19 @@ export interface ReportPaths {
   html: string;
   /** Its Markdown twin. */
   markdown: string;
+  /** Its figures, each as SVG and as PNG. */
+  figures: string[];
 }
 
-/** Writes `report.html` and `report.md` into `directory`; each is whole or not there. Returns their paths. */
+/** Writes `report.html`, `report.md` and the folder `figures` into `directory`; each file is whole or not there. Returns their paths. */
 export async function writeReport(results: Results, directory: string): Promise<ReportPaths> {
   // Vega takes a while to load; those who only want the table do not wait for it.
-  const { page } = await import('./page.js');
+  const [{ page }, { drawn, sheets }, { writeFigures }] = await Promise.all([import('./page.js'), import('./sheets.js'), import('./files.js')]);
   const paths = { html: join(directory, 'report.html'), markdown: join(directory, 'report.md') };
-  const [pageText, markdownText] = [await page(results), markdown(results)];
+  const drawings = await drawn(results);
+  const [pageText, markdownText] = [await page(results, drawings), markdown(results)];
   await writeAtomic(paths.html, pageText);
   await writeAtomic(paths.markdown, markdownText);
-  return paths;
+  const figures = await writeFigures(sheets(results, drawings), directory);
+  return { ...paths, figures: figures.map((path) => join(directory, path)) };
 }

@@ -1,23 +1,24 @@
 // The whole page, section by section, in the order a reader asks: what came out, how, from what, and how to do it again.
 import type { RegimeResult, Results, TrainingResult } from '../results.js';
-import { cloudFigures, differenceFigures, gapFigures, regretFigures, trainingFigures } from './figures.js';
+import type { FamilyFigures, Figure } from './figures.js';
 import { answer, footing, question } from './findings.js';
 import { framed } from './frame.js';
 import { GLOSSARY } from './glossary.js';
 import { html, type Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
-import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, lineLegend, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
+import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, legend, methodKeys, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
 import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
+import type { Drawn } from './sheets.js';
 import { clouds, differences, summaries, type Summary } from './summary.js';
 import { bytes, clean, count, duration, list, printable } from './text.js';
 import { traceFigure } from './trace.js';
 
-export async function page(results: Results): Promise<string> {
+export async function page(results: Results, drawn: Drawn): Promise<string> {
   const title = `Tiresias: ${clean(results.name) || 'report'}`;
-  const body = await Promise.all([
-    headline(results), gaps(results), compared(results), regret(results), cloud(results), traces(results), training(results),
-    certificates(results), data(results), cost(results), reproduction(results), definitions(),
-  ]);
+  const body = [
+    headline(results), gaps(results, drawn.gaps), compared(results, drawn.differences), regret(drawn.regret), cloud(results, drawn.clouds), await traces(results),
+    training(results, drawn.training), certificates(results), data(results), cost(results), reproduction(results), definitions(),
+  ];
   return framed(title, body, results.version);
 }
 
@@ -29,8 +30,7 @@ const headline = (results: Results): Markup => html`
 <p class="note">${footing(results)} Parameters are this project’s own; see the <a href="#source">note on the source</a>.</p>
 </header>`;
 
-async function gaps(results: Results): Promise<Markup> {
-  const figures = await gapFigures(results);
+function gaps(results: Results, figures: readonly Figure[]): Markup {
   return html`
 <section><h2>Optimality gap</h2>
 <p class="note">Points with 95% bootstrap intervals over tasks; left is better. Methods stand family by family, the best of each first. All panels share one scale.</p>
@@ -49,8 +49,7 @@ const summaryTable = (label: string, first: string, { columns, groups }: Summary
   ]),
 })), kind);
 
-async function compared(results: Results): Promise<Markup | undefined> {
-  const figures = await differenceFigures(results);
+function compared(results: Results, figures: readonly Figure[]): Markup | undefined {
   return figures.length === 0 ? undefined : html`
 <section><h2>Differences</h2>
 <p class="note">The normalised gap of one method less that of each other, on the same tasks in pairs, with 95% intervals: left of 0 the one is better. What is easy or hard for both cancels, so that methods may be told apart whose own intervals overlap.</p>
@@ -62,21 +61,19 @@ ${summaryTable(`Differences, ${summary.regime}`, `${summary.subject} less`, summ
 </section>`;
 }
 
-async function regret(results: Results): Promise<Markup | undefined> {
-  const families = await regretFigures(results);
+function regret(families: readonly FamilyFigures[]): Markup | undefined {
   if (families.length === 0) return undefined;
   return html`
 <section><h2>Regret by decision</h2>
 <p class="note">What the action taken at each decision gives away, averaged over tasks and episodes. One row of panels a family, on one scale; the grey lines are the same in all.</p>
 ${families.map(({ group, methods, figures }) => html`
 <h3>${group.label}</h3>
-${lineLegend(methods)}
+${legend(methodKeys(methods))}
 <div class="grid">${figures.map(figure)}</div>`)}
 </section>`;
 }
 
-async function cloud(results: Results): Promise<Markup | undefined> {
-  const figures = await cloudFigures(results);
+function cloud(results: Results, figures: readonly Figure[]): Markup | undefined {
   return figures.length === 0 ? undefined : html`
 <section><h2>Under every model of the cloud</h2>
 <p class="note">The agent does not know which model of the world is true. Here nature is fixed at each model in turn; right is better.</p>
@@ -114,12 +111,12 @@ function oneEach({ traces: all }: RegimeResult): RegimeResult['traces'] {
   return all.filter((trace, i) => all.findIndex(({ method }) => method === trace.method) === i).sort((a, b) => rank(a.method) - rank(b.method));
 }
 
-async function training(results: Results): Promise<Markup | undefined> {
+function training(results: Results, figures: readonly (readonly Figure[])[]): Markup | undefined {
   if (results.training.length === 0) return undefined;
-  const runs = await Promise.all(results.training.map(async (run) => html`
+  const runs = results.training.map((run, i) => html`
 <h3>Training ${clean(run.name)}${run.regimes.length > 0 && ` (${list(run.regimes.map(regimeLabel))})`}</h3>
-<div class="grid">${(await trainingFigures(run)).map(figure)}</div>
-${trainingFacts(run)}`));
+<div class="grid">${figures[i]!.map(figure)}</div>
+${trainingFacts(run)}`);
   return html`
 <section><h2>Training</h2>
 <p class="note">Thin line: every step; thick line: moving mean. Both are measured on the batch of the step.</p>
@@ -129,6 +126,7 @@ ${runs}
 
 const trainingFacts = (run: TrainingResult): Markup => facts([
   ['Parameters', `${count(run.parameters)}, of which ${count(run.trainable)} trained`],
+  ...(run.arithmetic === undefined ? [] : [['Arithmetic', clean(run.arithmetic)] as const]),
   ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
   ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
   ['Throughput', `${count(run.tokensPerSecond)} tokens/s`],

@@ -1,7 +1,8 @@
 // The building blocks of the page: tables that scroll by themselves, figures, legends, facts.
 import type { Figure } from './figures.js';
 import { html, type Fragment, type Markup } from './html.js';
-import type { Method } from './names.js';
+import { kindsOf, type Method } from './names.js';
+import type { Sheet } from './sheet.js';
 
 /** Rows of a table that belong together, under a heading of their own. */
 export interface Section {
@@ -28,15 +29,30 @@ export const figure = ({ title, svg }: Figure): Markup => html`
 export const wideFigure = ({ title, svg }: Figure): Markup => html`
 <figure><figcaption>${title}</figcaption><div class="scroll" role="region" aria-label="${title}" tabindex="0">${svg}</div></figure>`;
 
-export const dot = ({ colour, label }: Method): Markup => html`<span class="dot" style="background:${colour}"></span>${label}`;
+export const dot = ({ colour, marker, label }: Method): Markup => html`<svg class="dot" width="11" height="11" viewBox="-1.2 -1.2 2.4 2.4" aria-hidden="true"><path d="${marker}" fill="${colour}"/></svg>${label}`;
 
 const key = (drawing: Markup, words: Fragment): Markup => html`<li><svg width="28" height="14" viewBox="0 0 28 14" aria-hidden="true">${drawing}</svg>${words}</li>`;
 
-/** Which line is whose. */
-export const lineLegend = (methods: readonly Method[]): Markup => html`<ul class="legend">${methods.map((method) => key(
-  html`<path d="M1 7H27" stroke="${method.colour}" stroke-width="2" stroke-dasharray="${method.dash.join(' ')}"/><circle cx="14" cy="7" r="3" fill="${method.colour}"/>`,
-  method.label,
-))}</ul>`;
+/** What stands in a legend: a drawing 28 wide and 14 high, and what it means. */
+export interface LegendKey {
+  drawing: Markup;
+  label: string;
+}
+
+/** Which line is whose: a line and its marker, each kind of method once. */
+export const methodKeys = (methods: readonly Method[]): LegendKey[] => kindsOf(methods).map(({ colour, dash, marker, yardstick, label }) => ({
+  label,
+  drawing: html`<path d="M1 7H27" stroke="${colour}" stroke-width="${yardstick ? 1.5 : 2}" stroke-dasharray="${dash.join(' ')}" fill="none"/>${
+    !yardstick && html`<path d="${marker}" transform="translate(14 7) scale(3.4)" fill="${colour}"/>`}`,
+}));
+
+export const legend = (keys: readonly LegendKey[]): Markup => html`<ul class="legend">${keys.map(({ drawing, label }) => key(drawing, label))}</ul>`;
+
+/** A sheet on the page: row by row, each under its heading and its legend. */
+export const sheetFigure = ({ rows }: Sheet): Markup => html`${rows.map(({ heading, keys, figures }) => html`
+${heading !== undefined && html`<h3>${heading}</h3>`}
+${keys && legend(keys)}
+<div class="${figures.length === 1 ? 'flow' : 'grid'}">${figures.map(figure)}</div>`)}`;
 
 export const CLOUD_LEGEND = html`<ul class="legend">
 ${key(html`<path d="M14 1V13" stroke="var(--muted)" stroke-width="2"/>`, 'nature held at one model')}

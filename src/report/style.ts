@@ -53,13 +53,17 @@ tr.spread :is(th, td) { font-style: italic; font-weight: 400; }
 thead th { font-weight: 500; color: var(--muted); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 tbody th { font-weight: 600; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
-td small { display: block; color: var(--muted); font-size: 12px; line-height: 1.3; }
+td small, thead small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; line-height: 1.3; }
+.gaps tbody th { max-width: none; white-space: normal; }
+.gaps em { font-weight: 400; }
+.downloads { list-style: none; padding: 0; font-size: 14px; color: var(--muted); }
+.downloads a { display: inline-block; min-width: 150px; margin-right: 12px; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 13px; }
 .summary tbody th { max-width: none; white-space: normal; }
 .summary table { table-layout: fixed; width: 100%; min-width: 1010px; }
 .summary th:first-child { width: 176px; }
 .summary :is(th, td):is(:nth-child(7), :nth-child(8)) { width: 88px; }
 .summary :is(th, td):nth-child(9) { width: 76px; }
-.dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 9px; }
+.dot { margin-right: 8px; vertical-align: -1px; }
 .track { display: inline-block; width: 190px; max-width: 30vw; height: 9px; border-radius: 2px; background: var(--panel); vertical-align: middle; }
 .track i { display: block; height: 100%; min-width: 1px; border-radius: 2px; background: var(--accent); }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); gap: 14px 24px; margin: 14px 0; }
@@ -96,6 +100,8 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
   tbody th { white-space: nowrap; }
   figcaption { font-size: 12px; }
   td small { font-size: 8px; white-space: nowrap; }
+  .gaps td small { font-size: 10px; }
+  .downloads, h2:has(+ .downloads) { display: none; }
   h2 { margin-top: 26px; }
   figure, tr, h3 + .scroll { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

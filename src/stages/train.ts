@@ -90,11 +90,11 @@ function checkLengths(shards: readonly string[], maxTokens: number): void {
 
 async function trained(output: string, hardware: BackendEvent['hardware'] | undefined): Promise<Trained> {
   const { start, steps, done } = await readMetrics(output);
-  const { parameters, trainable, examples } = start;
+  const { parameters, trainable, examples, arithmetic, kernel } = start;
   const { step, tokens, seconds, tokensPerSecond, matmulShare, peakRssBytes } = done;
   const matmulPeakGflops = hardware?.kind === 'cpu' ? hardware.matmulPeakGflops : undefined;
   return {
-    parameters, trainable, examples, steps: step, tokens, seconds, tokensPerSecond,
+    parameters, trainable, arithmetic: kernel === undefined ? arithmetic : `${arithmetic} (${kernel})`, examples, steps: step, tokens, seconds, tokensPerSecond,
     ...(matmulPeakGflops !== undefined && { matmulPeakGflops }), ...(matmulShare !== undefined && { matmulShare }),
     peakRssBytes, curve: steps.map(({ step, loss, accuracy, lr }) => ({ step, loss, accuracy, lr })),
   };

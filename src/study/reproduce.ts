@@ -3,25 +3,29 @@ import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TiresiasError, messageOf } from '../errors.js';
-import { placed, type Experiment } from '../experiment.js';
-import { io, sha256, writeAtomic } from '../files.js';
-import { canonicalJson } from '../json.js';
+import { io, writeAtomic } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { ProgressEvent } from '../progress.js';
-import { runExperiment } from '../run/index.js';
-import { readSealedIfWhole, writeSealed } from '../seal.js';
+import { writeFigures } from '../report/files.js';
+import { writeSealed } from '../seal.js';
 import { Store } from '../store.js';
 import { version } from '../version.js';
-import { parseCellFile, type CellFile, type DoneCell, type FailedCell, type StudyResults } from './results.js';
-import { cellsOf, loadStudy, type Cell, type Study } from './study.js';
-import { csv, latex, markdownTables } from './tables.js';
+import { cellPath, commandOf, commitOf, COMMITTED, finishedCell, folderOf } from './cells.js';
+import { resultsOf, type CellFile, type FailedCell, type StudyResults } from './results.js';
+import { about, Pace } from './estimate.js';
+import { kindOf, type CellRun, type Job, type Kind } from './kind.js';
+import { loadStudy } from './study.js';
 
 /** How {@link reproduce} runs. */
 export interface ReproduceOptions {
   /** One of the study's; `small` by default. */
   budget?: string | undefined;
-  /** The study's folder; `runs/<study>-<budget>` by default. Cells whose documents lie in its `cells` and were made from the same count as done. */
+  /** Draws everything anew under this seed, other tasks and other trainings than the study's. */
+  seed?: number | undefined;
+  /** The study's folder; `runs/<study>-<budget>` by default, with `-seed-<n>` under a seed of one's own. Cells whose documents lie in its `cells` and were made from the same count as done. */
   folder?: string | undefined;
+  /** Where finished cells lie besides, as `<study>/<budget>/<cell>.json`: the package's own `bench/results` by default; nowhere with `false`. */
+  committed?: string | false | undefined;
   /** Where results lie by content; that of runs beside the study's folder by default. */
   store?: string | undefined;
   /** Threads of one cell; all cores divided by `parallel` by default. */
@@ -42,43 +46,57 @@ export interface Reproduced {
   folder: string;
   /** The page. */
   page: string;
-}
-
-/** What decides a cell's results; its name in the study, and threads, do not. */
-export function madeFrom(whole: Experiment): string {
-  const { name: _, threads: __, ...experiment } = whole;
-  return sha256(canonicalJson({ version, experiment }));
+  /** How many cells were taken as they lay in `committed`. */
+  taken: number;
 }
 
 /** Runs a study of the package, by name, or a study file. A cell that fails is a hole with its reason; all others are made. */
 export async function reproduce(nameOrPath: string, options: ReproduceOptions = {}): Promise<Reproduced> {
-  const { budget = 'small', parallel = 1, signal, onProgress } = options;
-  const { study, folder: from } = await loadStudy(nameOrPath);
-  const cells = cellsOf(study, budget).map((cell) => ({ ...cell, experiment: placed(cell.experiment, from) }));
-  const folder = resolve(options.folder ?? join('runs', `${study.name}-${budget}`));
-  await io(`make ${folder}`, () => mkdir(join(folder, 'cells'), { recursive: true }));
+  const { budget = 'small', seed, parallel = 1, signal, onProgress } = options;
+  const loaded = await loadStudy(nameOrPath);
+  const { study } = loaded;
+  const kind = kindOf(study);
+  const cells = kind.cells(loaded, budget, seed);
+  const folder = resolve(options.folder ?? folderOf(study, budget, seed));
+  const own = join(folder, 'cells');
+  await io(`make ${own}`, () => mkdir(own, { recursive: true }));
   const release = await takeLock(join(folder, 'study.lock'));
   try {
     const store = options.store ?? Store.of(folder).folder;
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / parallel));
     const made = new Map<string, CellFile | FailedCell>();
-    const work = async (cell: Cell) => {
-      const path = join(folder, 'cells', `${cell.name}.json`);
-      const key = madeFrom(cell.experiment);
-      const report = (detail: string) => onProgress?.({ stage: study.name, done: made.size, total: cells.length, detail });
-      const there = parseCellFile(await readSealedIfWhole(path));
-      if (there?.cell.madeFrom === key) made.set(cell.name, { ...there, cell: { ...there.cell, name: cell.name, places: cell.places } });
-      else made.set(cell.name, await runCell(cell, key, { folder: join(folder, 'runs', cell.name), path, store, threads, signal, report }));
+    const report = (detail: string) => onProgress?.({ stage: study.name, done: made.size, total: cells.length, detail });
+    const done = (cell: Job, file: CellFile | FailedCell) => {
+      made.set(cell.name, file);
       report(cell.name);
     };
-    const waiting = [...cells];
+
+    const committed = options.committed === false ? undefined : join(options.committed ?? COMMITTED, study.name, budget);
+    let taken = 0;
+    for (const cell of cells) {
+      const here = await finishedCell(own, cell);
+      const there = here ?? (committed === undefined ? undefined : await finishedCell(committed, cell));
+      if (!here && there) taken += 1;
+      if (there) done(cell, there);
+    }
+
+    const waiting = cells.filter(({ name }) => !made.has(name));
+    const pace = await Pace.of(waiting, threads);
+    const origin = { command: commandOf(study, budget, { seed, path: nameOrPath }), version, commit: await commitOf() };
     await Promise.all(Array.from({ length: parallel }, async () => {
-      for (let cell = waiting.shift(); cell; cell = waiting.shift()) await work(cell);
+      for (let cell = waiting.shift(); cell; cell = waiting.shift()) {
+        const { name } = cell;
+        pace.begins(name);
+        const told = (detail: string) => report(`${name}: ${detail}${pace.left === undefined ? '' : `; ${about(pace.left / parallel)} for all that is left`}`);
+        const file = await runCell(cell, origin, { folder: join(folder, 'runs', name), path: cellPath(own, cell), store, threads, signal, report: told });
+        pace.ends(name);
+        done(cell, file);
+      }
     }));
     const files = cells.map(({ name }) => made.get(name)!);
-    const results = resultsOf(study, budget, files.map((file) => ('cell' in file ? file.cell : file)));
-    const page = await write(results, files, folder);
-    return { results, folder, page };
+    const results = resultsOf(study, budget, files.map((file) => ('cell' in file ? file.cell : file)), version, seed);
+    const page = await write(kind, results, files, folder);
+    return { results, folder, page, taken };
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -87,54 +105,32 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
   }
 }
 
-interface CellOptions {
-  folder: string;
-  path: string;
-  store: string;
-  threads: number;
-  signal: AbortSignal | undefined;
-  report(detail: string): void;
-}
-
-async function runCell({ name, places, experiment }: Cell, key: string, { folder, path, store, threads, signal, report }: CellOptions): Promise<CellFile | FailedCell> {
+/** Runs a cell and writes its document. A failure of its own is what it comes to. */
+async function runCell(job: Job, origin: Pick<CellFile, 'command' | 'version' | 'commit'>, { path, ...how }: CellRun & { path: string }): Promise<CellFile | FailedCell> {
+  const { name, places } = job;
   try {
-    const onProgress = ({ stage, done, total, detail }: ProgressEvent) => report(`${name}: ${stage} ${Math.floor((100 * done) / total)} %, ${detail}`);
-    const { results } = await runExperiment(experiment, { folder, store, threads, signal, onProgress });
-    // Traces of single episodes show how a policy acts, not how good it is.
-    const regimes = Object.fromEntries(Object.entries(results.regimes).map(([regime, of]) => [regime, { ...of, traces: [] }]));
-    const file: CellFile = {
-      schema: 'tiresias.study-cell/1',
-      cell: { name, places, madeFrom: key, regimes },
-      seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0),
-      machine: results.machine,
-      date: new Date().toISOString(),
-    };
+    const { arithmetic, seconds, machine, ...made } = await job.run(how);
+    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, configuration: job.configuration, ...origin, arithmetic, seconds, machine, date: new Date().toISOString() };
     await writeSealed(path, file);
     return file;
   } catch (error) {
-    signal?.throwIfAborted();
+    how.signal?.throwIfAborted();
     // A fault of ours is no hole of the study's.
     if (!(error instanceof TiresiasError)) throw error;
     return { name, places, failed: `${error.code}: ${messageOf(error)}` };
   }
 }
 
-function resultsOf(study: Study, budget: string, cells: (DoneCell | FailedCell)[]): StudyResults {
-  const axes = study.axes.map(({ name, label, places }) => {
-    const used = new Set(cells.map((cell) => cell.places[name]));
-    return { name, label, places: places.map((place) => place.name).filter((place) => used.has(place)) };
-  });
-  return { schema: 'tiresias.study-results/1', name: study.name, budget, version, question: study.question, source: study.source, x: study.x, axes, cells };
-}
-
-/** Writes the document, the tables and the page; returns the page's path. */
-async function write(results: StudyResults, files: readonly (CellFile | FailedCell)[], folder: string): Promise<string> {
-  const { studyPage } = await import('./page.js');
+/** Writes the document, the tables, the figures and the page; returns the page's path. */
+async function write(kind: Kind, results: StudyResults, files: readonly (CellFile | FailedCell)[], folder: string): Promise<string> {
   const page = join(folder, 'report.html');
+  const sheets = await kind.sheets(results);
+  const texts = kind.files(results);
   await writeSealed(join(folder, 'results.json'), results);
-  await writeAtomic(join(folder, 'rows.csv'), csv(results));
-  await writeAtomic(join(folder, 'table.tex'), latex(results));
-  await writeAtomic(join(folder, 'report.md'), markdownTables(results));
-  await writeAtomic(page, await studyPage(results, files));
+  for (const [path, , text] of texts) await writeAtomic(join(folder, path), text);
+  await writeAtomic(join(folder, 'report.md'), kind.markdown(results));
+  const figures = await writeFigures(sheets, folder);
+  const downloads = [...texts.map(([path, what]) => [path, what] as const), ['results.json', 'all of it as one document'] as const, ...figures.map((path) => [path, 'the figure'] as const)];
+  await writeAtomic(page, kind.page(results, files, sheets, downloads));
   return page;
 }

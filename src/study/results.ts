@@ -1,7 +1,7 @@
 // What a study came to: one document, in which times and machines have no part, so that the same study gives the same bytes.
-import type { z as Zod } from 'zod';
-import { lazy, zod } from '../lazy.js';
-import { regimesIn, type MachineInfo, type Results } from '../results.js';
+import type { MachineInfo, Results } from '../results.js';
+import type { TheoryResult } from '../theory/results.js';
+import type { Study } from './study.js';
 
 /** A finished cell. */
 export interface DoneCell {
@@ -11,8 +11,10 @@ export interface DoneCell {
   places: Record<string, string>;
   /** SHA-256 of the cell's experiment and the package's version: what made it. */
   madeFrom: string;
-  /** What came of each regime, without the traces of single episodes. */
+  /** What came of each regime, without the traces of single episodes; none in a theory study. */
   regimes: Results['regimes'];
+  /** What came of a theory study's cell; left out in the others. */
+  theory?: TheoryResult | undefined;
 }
 
 /** A cell that failed: a hole with its reason. */
@@ -29,10 +31,14 @@ export interface FailedCell {
 export interface StudyResults {
   /** Format and version of the file. */
   schema: 'tiresias.study-results/1';
+  /** Whether its cells are of theory; left out where they are experiments. */
+  kind?: 'theory' | undefined;
   /** The study's name. */
   name: string;
   /** Which of its budgets was run. */
   budget: string;
+  /** The seed that it was run under, where that is not the study's own. */
+  seed?: number;
   /** Of tiresias. */
   version: string;
   /** What it asks. */
@@ -60,6 +66,16 @@ export interface CellFile {
   schema: 'tiresias.study-cell/1';
   /** What came of it. */
   cell: DoneCell;
+  /** The whole experiment, or setting of the theory, that made it, defaults filled in. */
+  configuration: Record<string, unknown>;
+  /** What was typed to make it. */
+  command: string;
+  /** Of tiresias. */
+  version: string;
+  /** Of the working tree that made it, where that is known; ends in `-dirty` where files were changed since. */
+  commit?: string | undefined;
+  /** What its trainings computed in, each once; empty where nothing was trained. */
+  arithmetic: string[];
   /** Wall time of the cell's stages, those that other cells share included. */
   seconds: number;
   /** The machine that ran it. */
@@ -68,24 +84,14 @@ export interface CellFile {
   date: string;
 }
 
-const cellFileSchema = lazy(() => {
-  const z = zod();
-  const places = z.record(z.string(), z.string());
-  return z.object({
-    schema: z.literal('tiresias.study-cell/1'),
-    cell: z.object({ name: z.string(), places, madeFrom: z.string(), regimes: z.record(z.string(), z.unknown()) }),
-    seconds: z.number(),
-    machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
-    date: z.string(),
-  }) satisfies Zod.ZodType<Omit<CellFile, 'cell'> & { cell: Omit<DoneCell, 'regimes'> & { regimes: Record<string, unknown> } }>;
-});
-
 /** Whether a cell failed. */
 export const isFailed = (cell: DoneCell | FailedCell): cell is FailedCell => 'failed' in cell;
 
-/** The document of a cell if it is one, else undefined. */
-export function parseCellFile(value: unknown): CellFile | undefined {
-  const parsed = cellFileSchema().safeParse(value);
-  const regimes = parsed.success ? regimesIn(parsed.data.cell.regimes) : undefined;
-  return parsed.success && regimes ? { ...parsed.data, cell: { ...parsed.data.cell, regimes } } : undefined;
+/** The document of a study, from its cells in order; `version` is that of what made them. */
+export function resultsOf(study: Study, budget: string, cells: (DoneCell | FailedCell)[], version: string, seed?: number): StudyResults {
+  const axes = study.axes.map(({ name, label, places }) => {
+    const used = new Set(cells.map((cell) => cell.places[name]));
+    return { name, label, places: places.map((place) => place.name).filter((place) => used.has(place)) };
+  });
+  return { schema: 'tiresias.study-results/1', ...(study.kind === 'theory' && { kind: study.kind }), name: study.name, budget, ...(seed !== undefined && { seed }), version, question: study.question, source: study.source, x: study.x, axes, cells };
 }

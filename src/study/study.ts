@@ -5,10 +5,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
-import { parseExperiment, type Experiment } from '../experiment.js';
+import { parseExperiment, placed, type Experiment } from '../experiment.js';
 import { readText } from '../files.js';
 import { parseJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
+import type { TheoryCell } from '../theory/cells.js';
+import { parseTheorySetting } from '../theory/setting.js';
+import { madeFrom, type Keyed } from './cells.js';
 
 /** A place on an axis: its name, and the fields of the experiment that it sets. */
 export interface Place {
@@ -48,13 +51,15 @@ export interface Study {
   question: string;
   /** Where the question comes from. */
   source: string;
-  /** The fields of the experiment that all cells share. */
+  /** What its cells are: few-shot experiments, or settings of the theory of docs/theory.md. */
+  kind: 'experiment' | 'theory';
+  /** The fields of the experiment, or of the theory's setting, that all cells share. */
   experiment: Record<string, unknown>;
   /** What varies. */
   axes: Axis[];
   /** By name: `small`, `medium`, `full`. */
   budgets: Record<string, Budget>;
-  /** The axis that runs from left to right in plots; the others make panels. */
+  /** The axis that runs from left to right in plots; the others make panels. In a theory study the pairs of a prompt do, and this axis makes lines. */
   x: string;
 }
 
@@ -94,6 +99,7 @@ const schemaOf = lazy(() => {
       name,
       question: z.string().min(1),
       source: z.string().default(''),
+      kind: z.enum(['experiment', 'theory']).default('experiment'),
       experiment: fields,
       axes: z.array(axis).min(1),
       budgets: z.record(z.string(), z.strictObject({ about: z.string(), set: fields.default({}), places: z.record(z.string(), z.array(scalar).min(1).transform((names) => names.map(String))).default({}) })),
@@ -165,8 +171,15 @@ export function parseStudy(value: unknown, file = 'study'): Study {
 /** The JSON Schema of study files. */
 export const studySchema = (): object => zod().toJSONSchema(schemaOf(), { io: 'input' });
 
-/** All cells of a budget, the last axis running fastest. Throws INVALID_STUDY where one is no valid experiment. */
-export function cellsOf(study: Study, budgetName: string): Cell[] {
+/** A cell before its fields are checked. */
+interface GridCell {
+  name: string;
+  places: Record<string, string>;
+  fields: Record<string, unknown>;
+}
+
+/** All cells of a budget, the last axis running fastest. */
+function gridOf(study: Study, budgetName: string): GridCell[] {
   const budget = study.budgets[budgetName];
   if (!budget) throw new TiresiasError('UNKNOWN_NAME', `study ${study.name} has no budget ${JSON.stringify(budgetName)}; it has ${Object.keys(study.budgets).join(', ')}`);
   const axes = study.axes.map((axis) => {
@@ -174,15 +187,34 @@ export function cellsOf(study: Study, budgetName: string): Cell[] {
     return { ...axis, places: chosen ? axis.places.filter(({ name }) => chosen.includes(name)) : axis.places };
   });
   const grid = axes.reduce<[string, Place][][]>((rows, axis) => rows.flatMap((row) => axis.places.map((place) => [...row, [axis.name, place] as [string, Place]])), [[]]);
-  return grid.map((row) => {
-    const name = row.map(([axis, place]) => `${axis}=${place.name}`).join(',');
-    const fields = row.reduce((all, [, place]) => merged(all, place.set), merged(study.experiment, budget.set));
+  return grid.map((row) => ({
+    name: row.map(([axis, place]) => `${axis}=${place.name}`).join(','),
+    places: Object.fromEntries(row.map(([axis, place]) => [axis, place.name])),
+    fields: row.reduce((all, [, place]) => merged(all, place.set), merged(study.experiment, budget.set)),
+  }));
+}
+
+/** All cells of a budget, the last axis running fastest. Throws INVALID_STUDY where one is no valid experiment, and for a study of theory, whose cells are {@link theoryCellsOf}. */
+export function cellsOf(study: Study, budgetName: string): Cell[] {
+  if (study.kind !== 'experiment') throw new TiresiasError('INVALID_STUDY', `study ${study.name} is of ${study.kind}: its cells are no experiments`);
+  return gridOf(study, budgetName).map(({ name, places, fields }) => {
     try {
-      const experiment = parseExperiment({ schema: 'tiresias.experiment/1', name: study.name, ...fields }, `cell ${name} of study ${study.name}`);
-      return { name, places: Object.fromEntries(row.map(([axis, place]) => [axis, place.name])), experiment };
+      return { name, places, experiment: parseExperiment({ schema: 'tiresias.experiment/1', name: study.name, ...fields }, `cell ${name} of study ${study.name}`) };
     } catch (error) {
       if (!(error instanceof TiresiasError)) throw error;
       throw new TiresiasError('INVALID_STUDY', error.message, { details: error.details, cause: error });
     }
   });
 }
+
+/** All cells of a budget of a theory study. Throws INVALID_STUDY where one is no valid setting, and for a study of experiments. */
+export function theoryCellsOf(study: Study, budgetName: string): TheoryCell[] {
+  if (study.kind !== 'theory') throw new TiresiasError('INVALID_STUDY', `study ${study.name} is of ${study.kind}s: its cells are no settings of the theory`);
+  return gridOf(study, budgetName).map(({ name, places, fields }) => ({ name, places, setting: parseTheorySetting(fields, `cell ${name} of study ${study.name}`) }));
+}
+
+/** The same, relative paths of the study's file taken from its folder; with a seed, of that instead of the study's. */
+export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): (Cell & Keyed)[] => cellsOf(study, budget).map((cell) => {
+  const experiment = placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder);
+  return { ...cell, experiment, key: (by) => madeFrom(experiment, by) };
+});

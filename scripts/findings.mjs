@@ -1,0 +1,15 @@
+// Writes docs/findings from the finished cells in bench/results: `npm run findings`, after `npm run build:ts`.
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findingsPages } from '../dist/study/findings.js';
+
+const folder = fileURLToPath(new URL('../docs/findings/', import.meta.url));
+const pages = await findingsPages();
+mkdirSync(folder, { recursive: true });
+for (const path of readdirSync(folder, { recursive: true })) if (/\.(?:md|svg)$/.test(path) && !pages.has(path)) rmSync(join(folder, path));
+for (const [path, text] of pages) {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), text);
+  console.log(join('docs/findings', path));
+}

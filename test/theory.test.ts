@@ -1,0 +1,149 @@
+// Theory studies: which cells a file comes to, that what a reproduced one leaves agrees with itself and with the theory, and that stopping and failing lose nothing.
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { seal } from '../src/seal.js';
+import { reproduce } from '../src/study/reproduce.js';
+import { cellsOf, loadStudy, parseStudy, theoryCellsOf } from '../src/study/study.js';
+import { theoryCell } from '../src/theory/cell.js';
+import { theoryFinding } from '../src/theory/finding.js';
+import { parseTheorySetting } from '../src/theory/setting.js';
+import { theoryDone } from '../src/theory/settings.js';
+import { theoryCsv, theoryLatex, theoryMarkdown } from '../src/theory/tables.js';
+import { contents, scratch, tiresias } from './support.js';
+
+const SETTING = { states: 6, actions: 3, horizon: 3, dimension: 3, pairs: [5, 50], tasks: 8, prompts: 4, gaussianPrompts: 200, training: { steps: 40, batchSize: 32, learningRate: 0.05 }, resamples: 200 };
+
+/** Two spectra by two lengths. */
+const small = (change: object = {}) => ({
+  schema: 'tiresias.study/1', name: 'tiny', kind: 'theory', question: 'Does it hold?', x: 'N', experiment: SETTING,
+  axes: [{ name: 'decay', path: 'decay', values: [0, 1] }, { name: 'N', path: 'trainingLength', values: [4, 40] }],
+  budgets: { small: { about: 'Seconds.' } },
+  ...change,
+});
+
+function written(study: object): { path: string; folder: string } {
+  const folder = scratch();
+  const path = join(folder, 'study.json');
+  writeFileSync(path, JSON.stringify(study));
+  return { path, folder };
+}
+
+describe('a theory study file', () => {
+  it('comes to settings with the fields of its places, and to no experiments', () => {
+    const study = parseStudy(small());
+    expect(theoryCellsOf(study, 'small').map(({ name, setting }) => [name, setting.decay, setting.trainingLength, setting.pairs])).toEqual([
+      ['decay=0,N=4', 0, 4, [5, 50]], ['decay=0,N=40', 0, 40, [5, 50]], ['decay=1,N=4', 1, 4, [5, 50]], ['decay=1,N=40', 1, 40, [5, 50]],
+    ]);
+    expect(() => cellsOf(study, 'small')).toThrow(/is of theory/);
+    expect(() => theoryCellsOf(parseStudy(small({ kind: 'experiment', experiment: {} })), 'small')).toThrow(/is of experiments/);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['a field that is not known', { ...SETTING, dimensions: 3 }, /cell decay=0,N=4 of study tiny[^]*dimensions/],
+    ['pairs that do not rise', { ...SETTING, pairs: [5, 5] }, /rising[^]*pairs/],
+    ['more features than pairs', { ...SETTING, states: 1, actions: 2 }, /singular[^]*dimension/],
+  ])('with %s is refused by name', async (_, experiment, message) => {
+    const { path, folder } = written(small({ experiment }));
+    await expect(reproduce(path, { folder: join(folder, 'out') })).rejects.toMatchObject({ code: 'INVALID_STUDY', message: expect.stringMatching(message) });
+    expect(existsSync(join(folder, 'out'))).toBe(false);
+  });
+
+  it('of this package is valid in every budget', async () => {
+    const { study } = await loadStudy('theory');
+    for (const budget of ['small', 'medium', 'full']) expect(theoryCellsOf(study, budget).length).toBeGreaterThan(1);
+  });
+});
+
+describe('a reproduced theory study', () => {
+  it('agrees with the theory, and its files with each other, for any number of threads', { timeout: 240_000 }, async () => {
+    const { path, folder } = written(small());
+    const { results, page } = await reproduce(path, { folder: join(folder, 'out'), threads: 1 });
+    const done = theoryDone(results);
+    expect(done.map(({ places }) => places)).toEqual([{ decay: '0', N: '4' }, { decay: '0', N: '40' }, { decay: '1', N: '4' }, { decay: '1', N: '40' }]);
+    for (const { theory } of done) {
+      for (const { gaussian, bound, closed } of theory.points) {
+        expect(bound.broken).toBe(0);
+        expect(Math.abs(gaussian.closed - gaussian.estimation - gaussian.bias)).toBeLessThan(5 * gaussian.closedError);
+        expect(closed.gapNorm.value).toBeLessThanOrEqual(closed.advantage);
+        expect(closed.advantage).toBeLessThanOrEqual(closed.realised);
+        expect(bound.sharp).toBeLessThanOrEqual(bound.total);
+      }
+      const [few, many] = theory.points as [typeof theory.points[0], typeof theory.points[0]];
+      expect(few.error.estimation / many.error.estimation).toBeCloseTo(10, 9);
+      expect(few.error.bias).toBe(many.error.bias);
+    }
+    // With equal eigenvalues no decision hangs on the length of training prompts.
+    const gaps = (decay: string) => done.filter(({ places }) => places['decay'] === decay).map(({ theory }) => theory.points.map(({ closed }) => closed.gapNorm.value));
+    expect(gaps('0')[0]).toEqual(gaps('0')[1]!.map((gap) => expect.closeTo(gap, 9)));
+    expect(gaps('1')[0]).not.toEqual(gaps('1')[1]!.map((gap) => expect.closeTo(gap, 9)));
+
+    const [head, ...rows] = theoryCsv(results).trim().split('\n').map((line) => line.split(','));
+    expect(rows).toHaveLength(4 * 2 * 2);
+    for (const row of rows) {
+      const at = (column: string) => row[head!.indexOf(column)]!;
+      expect(row).toHaveLength(head!.length);
+      const { theory } = done.find(({ places }) => places['decay'] === at('decay') && places['N'] === at('training_length'))!;
+      const point = theory.points.find(({ pairs }) => pairs === Number(at('pairs')))!;
+      const by = point[at('estimate') as 'closed' | 'trained'];
+      expect([at('gapNorm'), at('gapNorm_low'), at('gapNorm_high'), at('shift')].map(Number)).toEqual([by.gapNorm.value, ...by.gapNorm.ci95, by.shift.value]);
+      expect([at('bound'), at('bound_estimation'), at('bound_bias')].map(Number)).toEqual([point.bound.total, point.bound.estimation, point.bound.bias]);
+    }
+    expect(theoryMarkdown(results).match(/^\| /gm)).toHaveLength(2 * (2 + 4 * 2));
+    expect(theoryLatex(results).match(/\\\\$/gm)).toHaveLength(1 + 4 * 2);
+    const text = readFileSync(page, 'utf8');
+    expect(text).toContain(theoryFinding(results).replaceAll("'", '&#39;'));
+    expect(text.match(/<figure>/g)).toHaveLength(5 * 2);
+
+    await reproduce(path, { folder: join(folder, 'other'), threads: 2 });
+    for (const file of ['results.json', 'rows.csv', 'table.tex', 'report.md']) expect(readFileSync(join(folder, 'other', file), 'utf8')).toBe(readFileSync(join(folder, 'out', file), 'utf8'));
+    const before = contents(join(folder, 'out'));
+    await reproduce(path, { folder: join(folder, 'out'), threads: 2 });
+    expect(contents(join(folder, 'out'))).toEqual(before);
+  });
+
+  it('believes no document that was changed or made from something else', async () => {
+    const { path, folder } = written(small());
+    const { results } = await reproduce(path, { folder: join(folder, 'out') });
+    const cells = join(folder, 'out', 'cells');
+    const changed = join(cells, 'decay=0,N=4.json');
+    writeFileSync(changed, readFileSync(changed, 'utf8').replace(/"leverage": /, '"leverage": 1'));
+    const other = join(cells, 'decay=1,N=4.json');
+    const { seal: _, ...document } = JSON.parse(readFileSync(other, 'utf8')) as { seal: string; cell: object };
+    writeFileSync(other, seal({ ...document, cell: { ...document.cell, madeFrom: 'f'.repeat(64) } }));
+    const ran = new Set<string>();
+    const again = await reproduce(path, { folder: join(folder, 'out'), onProgress: ({ detail }) => { if (detail.includes(':')) ran.add(detail.split(':')[0]!); } });
+    expect([...ran].sort()).toEqual(['decay=0,N=4', 'decay=1,N=4']);
+    expect(again.results).toEqual(results);
+  });
+
+  it('keeps a cell that fails as a hole with its reason, and makes all others', async () => {
+    const pairs = Array.from({ length: 10_000 }, (_, i) => i + 1);
+    const { path, folder } = written(small({ axes: [{ name: 'N', path: 'trainingLength', values: [4, { name: 'huge', set: { tasks: 1_000_000, pairs } }] }] }));
+    const command = await tiresias(['reproduce', path, '-o', join(folder, 'out')]);
+    expect(command.stderr).toMatch(/1 cells? failed[^]*N=huge[^]*give fewer tasks/);
+    expect(command.code).toBe(75);
+    expect(readFileSync(join(folder, 'out', 'report.html'), 'utf8')).toMatch(/What is missing[^]*N=huge/);
+    expect(readdirSync(join(folder, 'out', 'cells'))).toEqual(['N=4.json']);
+  });
+
+  it('stops when it is aborted, with the reason, and tells how far it is', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const phases = new Set<string>();
+    const setting = parseTheorySetting({ ...SETTING, trainingLength: 1000, training: { steps: 1_000_000, batchSize: 1000 } }, 'test');
+    const running = theoryCell(setting, { signal: controller.signal, onProgress: ({ phase, done, total }) => {
+      phases.add(phase);
+      expect(done).toBeLessThanOrEqual(total);
+      controller.abort(reason);
+    } });
+    await expect(running).rejects.toBe(reason);
+    expect([...phases]).toEqual(['train']);
+  });
+});
+
+it('reproduce theory says beforehand what its cells will do', async () => {
+  const { stdout, code } = await tiresias(['reproduce', 'theory', '--plan']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/d=4,decay=0,N=10 .*prompts of 10 pairs/);
+});

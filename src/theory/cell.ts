@@ -2,7 +2,7 @@
 import { bcaInterval, mean, ratioOfMeans, type Statistic } from '../evaluate/bootstrap.js';
 import { cancellable, native, type CallOptions } from '../native.js';
 import type { StageProgress, TheoryOutcome } from '../../native/index.cjs';
-import type { TheoryActed, TheoryEstimate, TheoryPoint, TheoryResult } from './results.js';
+import { theoryResultIn, type TheoryActed, type TheoryEstimate, type TheoryPoint, type TheoryResult } from './results.js';
 import type { TheorySetting } from './setting.js';
 
 /** How {@link theoryCell} runs. */
@@ -15,7 +15,8 @@ export interface TheoryOptions extends CallOptions<StageProgress> {
 export async function theoryCell(setting: TheorySetting, { threads, ...options }: TheoryOptions = {}): Promise<TheoryResult> {
   const { training: { steps, batchSize, learningRate }, resamples: _, ...rest } = setting;
   const outcome = await cancellable(options, (token, report) => native.theoryCell({ ...rest, steps, batch: batchSize, learningRate, ...(threads !== undefined && { threads }) }, token, report));
-  return summarised(setting, outcome);
+  // With its members in the order in which it is read back: a study gives the same bytes whether it ran a cell or found it.
+  return theoryResultIn(summarised(setting, outcome))!;
 }
 
 /** The tasks' numbers by column, of one number of pairs. */

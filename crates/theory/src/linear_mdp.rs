@@ -26,7 +26,7 @@ impl Shape {
 
 /// A finite MDP with `P(s'|s,a) = φ(s,a)ᵀ μ(s')` and `r(s,a) = φ(s,a)ᵀ θ`, start uniform, undiscounted.
 ///
-/// It is drawn on the simplex: `p(s,a)` is uniform on it, each μ_k is a distribution over states with weights u⁴, u uniform, and θ_k is
+/// It is drawn on the simplex: `p(s,a)` is uniform on it, each `μ_k` is a distribution over states with weights u⁴, u uniform, and `θ_k` is
 /// uniform in [-1, 1]. The features are `φ = Λ^½ L⁻¹ p` with `L Lᵀ` the mean of `p pᵀ` over all pairs: any invertible map of the features
 /// leaves the MDP linear, and by this one their second moment over uniformly drawn pairs is `Λ`, exactly.
 #[derive(Debug, Clone)]

@@ -233,10 +233,16 @@ function namedMethod(written: string | WrittenMethod): MethodSetting {
   return { method, name: name ?? basename(method).replace(/\.[cm]?[jt]s$/, ''), options, ...(regimes && { regimes }), ...(seeds && { seeds }) };
 }
 
-/** The words that a field of the addon's specification may be. */
+/** What the addon's specification allows in a field. */
+type FieldSchema = { type: 'integer' | 'number'; minimum: number; maximum?: number; enum?: string[]; oneOf?: { const: string }[] };
+
+/** JSON Schema of that specification, of which an experiment's words and numbers are. */
+const specSchema = lazy(() => JSON.parse(native.specSchema()) as { properties: Record<keyof Spec, FieldSchema>; $defs: { Support: { properties: { trajectories: FieldSchema } } } });
+
+/** The words that a field of it may be. */
 function wordsOf<K extends 'regime' | 'nature' | 'format'>(field: K): readonly Spec[K][] {
-  const { properties } = JSON.parse(native.specSchema()) as { properties: Record<K, { enum?: Spec[K][]; oneOf?: { const: Spec[K] }[] }> };
-  return properties[field].enum ?? properties[field].oneOf!.map((one) => one.const);
+  const { enum: words, oneOf } = specSchema().properties[field];
+  return (words ?? oneOf!.map((one) => one.const)) as Spec[K][];
 }
 
 const LORA_TARGETS: readonly LoraTarget[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
@@ -259,6 +265,11 @@ const schemaOf = lazy(() => {
   const name = <T extends string>() => z.string() as unknown as Zod.ZodType<T, T>;
 
   const words = <K extends 'regime' | 'nature' | 'format'>(field: K) => z.enum(wordsOf(field));
+  const number = ({ type, minimum, maximum }: FieldSchema): Zod.ZodNumber => {
+    const least: Zod.ZodNumber = (type === 'integer' ? z.int() : z.number()).min(minimum);
+    return maximum === undefined ? least : least.max(maximum);
+  };
+  const { properties: spec, $defs: { Support: { properties: support } } } = specSchema();
   const count = z.int().min(1);
 
   const template = z
@@ -298,21 +309,21 @@ const schemaOf = lazy(() => {
       schema: z.literal('tiresias.experiment/1'),
       /** Also the name of the run's folder. */
       name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" and "-" only'),
-      seed: z.int().min(0).default(0),
+      seed: number(spec.seed).default(0),
       family: name<FamilyName>().default('energy'),
       regimes: z
         .array(words('regime'))
         .min(1)
         .refine((list) => new Set(list).size === list.length, 'expected every regime at most once')
         .default([...wordsOf('regime')]),
-      horizon: count.max(1000).default(10),
+      horizon: number(spec.horizon).max(1000).default(10),
       /** Size of the cloud of an APOMDP. */
-      models: count.max(64).default(3),
+      models: number(spec.models).max(64).default(3),
       /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
-      alpha: z.number().min(0).max(1).default(1),
+      alpha: number(spec.alpha).default(1),
       /** Who chooses the true model of an APOMDP while trajectories are drawn. */
       nature: words('nature').default('fixed'),
-      support: z.strictObject({ trajectories: z.int().min(0).max(100).default(2), behaviour: behaviour.default('oracle') }).prefault({}),
+      support: z.strictObject({ trajectories: number(support.trajectories).max(100).default(2), behaviour: behaviour.default('oracle') }).prefault({}),
       query: z.strictObject({ behaviour: queryBehaviour.default('epsilon:0.2') }).prefault({}),
       /** When the oracle may stop: at this gap between its bounds. A limit on its time makes labels depend on the machine's speed. */
       solver: z.strictObject({ gap: z.number().positive().default(0.01), timeSeconds: z.number().positive().nullable().default(null) }).prefault({}),
@@ -323,7 +334,7 @@ const schemaOf = lazy(() => {
           split: name<SplitName>().default('train'),
           /** In each regime. */
           examples: count.default(400),
-          examplesPerTask: count.default(1),
+          examplesPerTask: number(spec.examplesPerTask).default(1),
           shardExamples: count.default(50_000),
           format: words('format').default('parquet'),
         })
@@ -372,11 +383,11 @@ const schemaOf = lazy(() => {
       evaluation: z
         .strictObject({
           split: name<SplitName>().default('test'),
-          tasks: count.default(60),
+          tasks: number(spec.tasks).default(60),
           /** Episodes on each task. */
-          episodes: count.default(1),
+          episodes: number(spec.episodesPerTask).default(1),
           /** An action within this of the best counts as agreeing with the oracle. */
-          epsilon: z.number().min(0).default(0.001),
+          epsilon: number(spec.epsilon).default(0.001),
           methods: z
             .array(method)
             .refine((list) => list.some((one) => one.method === 'random' && one.regimes === undefined), 'expected "random" among the methods, in every regime: gapNorm is measured against it')

@@ -152,6 +152,8 @@ export interface TrainingResult {
   parameters: number;
   /** Parameters of the adapter. */
   trainable: number;
+  /** What was computed in, with the instructions that multiplied where the last bits depend on them: `bf16 (amx)`. */
+  arithmetic?: string | undefined;
   /** Examples that there were. */
   examples: number;
   /** Optimiser steps. */
@@ -304,6 +306,7 @@ const schemaOf = lazy(() => {
     regimes: z.array(z.string()),
     parameters: z.number(),
     trainable: z.number(),
+    arithmetic: z.string().optional(),
     examples: z.number().int(),
     steps: z.number().int(),
     tokens: z.number().int(),

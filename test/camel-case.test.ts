@@ -7,7 +7,7 @@ import {
   compactTokenizer, datasetExample, datasetStats, defaultTemplate, drawTask, explain, experimentJsonSchema, makeDataset, parseExperiment, robustness, rolloutSync, simulate, solveSync,
   TiresiasError, type Experiment, type Regime,
 } from '../src/index.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { scratch, tiresias } from './support.js';
 
 /** Paths of the keys within `value` that are not in camelCase; lists count once. */

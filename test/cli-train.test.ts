@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baseOf } from '../src/cli/base.js';
 import { Tokenizer, makeDataset, parseExperiment } from '../src/index.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { fakeBackend, scratch, tiresias } from './support.js';
 import { byteModel } from './tokenizer-files.js';
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileS
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { datasetExample, datasetStats, makeDataset, parseExperiment, readManifest, Tokenizer, verifyDataset, type DatasetConfig } from '../src/index.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { baseModel, contents, scratch, tiresias } from './support.js';
 
 const tokenizer = Tokenizer.fromGguf(baseModel());

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Decider, Tokenizer, makeDataset, parseExperiment, resolveBaseModel, train, type ExperimentInput, type Results } from '../src/index.js';
-import { datasetConfig, trainConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
+import { trainConfig } from '../src/stages/train.js';
 import { baseModel, contents, scratch, setEnv, tiresias } from './support.js';
 
 const small: ExperimentInput = {

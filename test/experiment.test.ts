@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TiresiasError } from '../src/errors.js';
 import { experimentJsonSchema, loadExperiment, parseExperiment } from '../src/experiment.js';
+import { native } from '../src/native.js';
 import { root, scratch } from './support.js';
 
 const minimal = { schema: 'tiresias.experiment/1', name: 'x' };
@@ -97,6 +98,23 @@ describe('the experiment file', () => {
         expect(parseExperiment(JSON.parse(JSON.stringify(experiment)))).toEqual(experiment);
       }),
     );
+  });
+
+  it('allows no number that the specification refuses', () => {
+    interface Bounds { minimum?: number; exclusiveMinimum?: number; maximum?: number; anyOf?: Bounds[]; properties: Record<string, Bounds> }
+    const spec = JSON.parse(native.specSchema()) as Bounds & { $defs: Record<string, Bounds> };
+    const { seed, horizon, models, alpha, support, solver, dataset, evaluation } = (experimentJsonSchema() as Bounds).properties as Record<string, Bounds>;
+    const pairs = [
+      [seed, spec.properties['seed']], [horizon, spec.properties['horizon']], [models, spec.properties['models']], [alpha, spec.properties['alpha']],
+      [support!.properties['trajectories'], spec.$defs['Support']!.properties['trajectories']],
+      [solver!.properties['gap'], spec.$defs['SolverSpec']!.properties['gap']], [solver!.properties['timeSeconds']!.anyOf![0], spec.$defs['SolverSpec']!.properties['timeSeconds']],
+      [dataset!.properties['examplesPerTask'], spec.properties['examplesPerTask']],
+      [evaluation!.properties['tasks'], spec.properties['tasks']], [evaluation!.properties['episodes'], spec.properties['episodesPerTask']], [evaluation!.properties['epsilon'], spec.properties['epsilon']],
+    ];
+    for (const [ours, its] of pairs) {
+      expect(ours!.minimum ?? ours!.exclusiveMinimum).toBeGreaterThanOrEqual(its!.minimum!);
+      expect(ours!.maximum ?? Infinity).toBeLessThanOrEqual(its!.maximum ?? Infinity);
+    }
   });
 
   it('takes a relative path to a model from its own folder', async () => {

@@ -151,8 +151,8 @@ async function commit(folder: string, name: string, budget: string, change: (fil
     const regimes = fixture({ regimes: cell.experiment.regimes, seed: `${cell.name}` }).regimes;
     for (const regime of Object.values(regimes)) regime.traces = [];
     const file = change({
-      schema: 'tiresias.study-cell/1', cell: { name: cell.name, places: cell.places, madeFrom: madeFrom(cell.experiment), regimes }, command: `npx tiresias reproduce ${name} --budget ${budget}`,
-      version, commit: '0123456789abcdef0123456789abcdef01234567', seconds: 90, machine: { cpu: 'Example CPU', cores: 2, memoryBytes: 4e9, node: 'v20', platform: 'linux-x64' }, date: '2026-11-29T20:00:00.000Z',
+      schema: 'tiresias.study-cell/1', cell: { name: cell.name, places: cell.places, madeFrom: madeFrom(cell.experiment), regimes }, configuration: { ...cell.experiment }, command: `npx tiresias reproduce ${name} --budget ${budget}`,
+      version, commit: '0123456789abcdef0123456789abcdef01234567', arithmetic: ['bf16 (amx)', 'f32'], seconds: 90, machine: { cpu: 'Example CPU', cores: 2, memoryBytes: 4e9, node: 'v20', platform: 'linux-x64' }, date: '2026-11-29T20:00:00.000Z',
     }, i);
     if (!file) continue;
     const path = cellPath(join(folder, name, budget), cell);
@@ -183,7 +183,7 @@ describe('docs/findings', () => {
     const page = pages.get('bandit.md')!;
     expect(page).toContain('npx tiresias reproduce bandit --budget medium');
     expect(page).toMatch(/Budget medium, 2026-11-29, tiresias/);
-    for (const place of ['10', '30', '100']) expect(page).toMatch(new RegExp(`horizon=${place} \\| 1 min 30 s \\| Example CPU, 2 cores \\| 2026-11-29 \\| ${version.replaceAll('.', '\\.')} \\| 0123456 \\|`));
+    for (const place of ['10', '30', '100']) expect(page).toMatch(new RegExp(`horizon=${place} \\| 1 min 30 s \\| Example CPU, 2 cores \\| bf16 \\(amx\\), f32 \\| 2026-11-29 \\| ${version.replaceAll('.', '\\.')} \\| 0123456 \\|`));
     expect(page).toContain('![Normalised gap by pulls; the tables below hold the numbers](figures/bandit.svg)');
   });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { datasetExample, makeDataset, parseExperiment, Tokenizer } from '../src/index.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { baseModel, scratch } from './support.js';
 
 const run = promisify(execFile);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { Decider, compactTokenizer, defaultTemplate, makeDataset, parseExperiment, train, type Architecture, type StepEvent, type TrainConfig } from '../src/index.js';
 import { configDocument } from '../src/train/contract.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { contents, scratch, setEnv } from './support.js';
 
 const optimizer = { lr: 0.01, schedule: 'cosine', warmupSteps: 2, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 } as const;

@@ -9,7 +9,8 @@ import {
   train, verifyDataset, type Experiment, type ExperimentInput, type Manifest, type Results, type Template,
 } from '../src/index.js';
 import { seal } from '../src/seal.js';
-import { datasetConfig, trainConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
+import { trainConfig } from '../src/stages/train.js';
 import { contents, fakeBackend, scratch, setEnv, tiresias } from './support.js';
 import { byteModel } from './tokenizer-files.js';
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseExperiment, parseResults, runExperiment, type Experiment, type ExperimentInput, type ProgressEvent } from '../src/index.js';
+import { parseExperiment, parseResults, runExperiment, type Experiment, type ExperimentInput, type ProgressEvent, type Results } from '../src/index.js';
 import { baseModel, contents, fakeBackend, scratch, tiresias } from './support.js';
 
 /** Trains by writing its configuration's hash; decides by it. Counts its starts in the file STARTS names. */
@@ -178,6 +178,44 @@ describe('an experiment', () => {
     await runExperiment(small({ regimes: ['mdp'] }), options(folder));
     await runExperiment(small({ regimes: ['mdp'] }), { ...options(folder), folder: join(folder, 'straight'), store: join(folder, 'other') });
     same(join(folder, 'run'), join(folder, 'straight'));
+  });
+});
+
+describe('the commands of single stages', () => {
+  it('leave the same bytes in the folders that they are given as a run in its store, and go on with what lies there', async () => {
+    const folder = scratch();
+    const file = join(folder, 'starts');
+    fakeBackend(BACKEND);
+    const experiment = small();
+    writeFileSync(join(folder, 'e.json'), JSON.stringify(experiment));
+    const json = async (...args: string[]): Promise<unknown> => {
+      const { code, stdout, stderr } = await tiresias([...args, '--json', '--threads', '2'], { cwd: folder, env: { STARTS: file } });
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout);
+    };
+    const results = (await json('run', '-c', 'e.json', '-o', 'run')) as Results;
+    rmSync(file);
+
+    const made = await json('dataset', 'make', '-c', 'e.json', '-o', 'dataset');
+    const trained = await json('train', '-c', 'e.json', '--data', 'dataset/mdp', 'dataset/apomdp', '-o', 'train');
+    const evaluate = () => json('evaluate', '-c', 'e.json', '--adapter', 'train/adapter', '-o', 'evaluation');
+    const evaluated = await evaluate();
+    await json('report', 'run', '-o', 'report');
+    expect(made).toMatchObject(results.datasets.map(({ regime, examples, tokens }) => ({ regime, folder: `dataset/${regime}`, examples, tokens })));
+    expect(trained).toMatchObject({ event: 'done', step: 3, adapter: join(realpathSync(folder), 'train', 'adapter') });
+    expect(evaluated).toEqual(results.regimes);
+    expect(starts(file)).toEqual(['train', ...['mdp', 'apomdp'].flatMap(() => ['decide adapted', 'decide'])]);
+
+    expect(contents(join(folder, 'dataset'))).toEqual(contents(join(folder, 'run', 'dataset')));
+    for (const left of ['adapter', 'metrics.jsonl']) expect(contents(join(folder, 'train', left))).toEqual(contents(join(folder, 'run', 'train', 'joint', left)));
+    for (const regime of experiment.regimes) expect(contents(join(folder, 'evaluation', regime))).toEqual(contents(join(folder, 'run', 'evaluation', regime)));
+    expect(contents(join(folder, 'report'))).toEqual(contents(join(folder, 'run', 'report')));
+
+    const before = contents(join(folder, 'evaluation'));
+    rmSync(file);
+    expect(await evaluate()).toEqual(results.regimes);
+    expect(starts(file)).toEqual([]);
+    expect(contents(join(folder, 'evaluation'))).toEqual(before);
   });
 });
 

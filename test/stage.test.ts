@@ -2,14 +2,14 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lineProgress } from '../src/progress.js';
-import { entryOf, runStage, type Stage } from '../src/run/stage.js';
+import { entryOf, runStage, type Stage } from '../src/stages/stage.js';
 import { Store } from '../src/store.js';
 import { scratch } from './support.js';
 
 /** A stage that counts its runs in a file of its own folder. */
 function counting(change: Partial<Stage<number>> = {}): Stage<number> {
   return {
-    kind: 'train', inputs: { x: 1 }, outputs: ['count'],
+    kind: 'train', inputs: () => ({ x: 1 }), outputs: ['count'],
     work: async (folder) => {
       const file = join(folder, 'count');
       const before = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
@@ -19,6 +19,9 @@ function counting(change: Partial<Stage<number>> = {}): Stage<number> {
     ...change,
   };
 }
+
+/** Where it lies in a store. */
+const entry = entryOf('train', { x: 1 });
 
 describe('a stage', () => {
   it('is done once, whoever asks, and its result and time are remembered', async () => {
@@ -34,15 +37,15 @@ describe('a stage', () => {
 
   it('with other inputs, or of another kind, lies beside it, and what was there stays', async () => {
     const store = new Store(scratch());
-    const made = [counting(), counting({ inputs: { x: 2 } }), counting({ kind: 'dataset' })];
+    const made = [counting(), counting({ inputs: () => ({ x: 2 }) }), counting({ kind: 'dataset' })];
     for (const stage of made) expect(await runStage(store, stage)).toMatchObject({ result: 1, skipped: false });
     for (const stage of made) expect(await runStage(store, stage)).toMatchObject({ result: 1, skipped: true });
   });
 
   it('whose inputs are the same in another order is the same', async () => {
     const store = new Store(scratch());
-    await runStage(store, counting({ inputs: { a: 1, b: [2, { c: 3, d: 4 }] } }));
-    expect((await runStage(store, counting({ inputs: { b: [2, { d: 4, c: 3 }], a: 1 } }))).skipped).toBe(true);
+    await runStage(store, counting({ inputs: () => ({ a: 1, b: [2, { c: 3, d: 4 }] }) }));
+    expect((await runStage(store, counting({ inputs: () => ({ b: [2, { d: 4, c: 3 }], a: 1 }) }))).skipped).toBe(true);
   });
 
   it('that was interrupted goes on with what it left, and adds up its time', async () => {
@@ -76,10 +79,10 @@ describe('a stage', () => {
     const store = new Store(scratch());
     await runStage(store, counting());
     for (const damaged of ['{}', '{"done":true', '']) {
-      writeFileSync(store.stampPath(entryOf(counting())), damaged);
+      writeFileSync(store.stampPath(entry), damaged);
       expect(await runStage(store, counting())).toMatchObject({ result: 1, skipped: false });
     }
-    rmSync(store.stampPath(entryOf(counting())));
+    rmSync(store.stampPath(entry));
     expect(await runStage(store, counting())).toMatchObject({ result: 1, skipped: false });
   });
 
@@ -96,7 +99,7 @@ describe('a stage', () => {
 
   it('that another is at, need not be waited for', async () => {
     const store = new Store(scratch());
-    const release = await store.hold(entryOf(counting()));
+    const release = await store.hold(entry);
     const controller = new AbortController();
     await expect(runStage(store, counting(), { signal: controller.signal, onWait: () => controller.abort() })).rejects.toThrow();
     await release();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { methods, parseExperiment, runExperiment, type Experiment } from '../src/index.js';
 import { checkMethods } from '../src/methods/index.js';
-import { datasetConfig } from '../src/run/stages.js';
+import { datasetConfig } from '../src/stages/dataset.js';
 import { configDocument } from '../src/train/contract.js';
 import { scratch } from './support.js';
 

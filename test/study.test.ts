@@ -196,6 +196,9 @@ describe('a reproduced study', () => {
     await reproduce(path, { folder: join(folder, 'out'), budget: 'one', threads: 1 });
     const file = JSON.parse(readFileSync(join(folder, 'out', 'cells', 'K=1,horizon=2.json'), 'utf8')) as CellFile;
     expect(file).toMatchObject({ command: 'npx tiresias reproduce study.json --budget one', version, machine: { cpu: expect.any(String), cores: expect.any(Number) } });
+    // The document alone makes the cell again.
+    expect(madeFrom(parseExperiment({ ...file.configuration }))).toBe(file.cell.madeFrom);
+    expect(file.configuration).toMatchObject({ horizon: 2, support: { trajectories: 1 } });
     expect(Math.abs(Date.parse(file.date) - Date.now())).toBeLessThan(3_600_000);
     if (!existsSync(join(root, '.git'))) return;
     const head = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { availableParallelism } from 'node:os';
 import { TiresiasError, exitCodeOf, interrupted, messageOf } from '../errors.js';
 import { progressFor, silentProgress, type ProgressView } from '../progress.js';
+import type { How } from '../stages/stage.js';
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -15,6 +16,8 @@ export interface CommonOptions {
 export interface Invocation {
   signal: AbortSignal;
   progress: ProgressView;
+  /** How a stage is made: by the options' threads, until a signal comes, with its progress shown by this name. */
+  how(stage: string): How;
   /** Prints `value`, or what it returns, with --json, else `text`. */
   print(value: unknown, text: string): void;
 }
@@ -79,6 +82,7 @@ export async function invoke(
     await action({
       signal: controller.signal,
       progress,
+      how: (stage) => ({ threads: threadsOf(options), signal: controller.signal, onProgress: (event) => progress.show({ stage, ...event }) }),
       print: (value, text) => {
         const shown = options.json ? JSON.stringify(typeof value === 'function' ? (value as () => unknown)() : value) : text;
         process.stdout.write(`${shown}\n`);

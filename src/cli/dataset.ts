@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { join } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
-import type { ResolveOptions } from '../base/index.js';
 import type { Tokenizer } from '../library.js';
 import type { FamilyName } from '../spec.js';
 import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
+import type { How } from '../stages/stage.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface MakeCommandOptions extends ExperimentOptions {
@@ -24,15 +24,13 @@ interface MakeCommandOptions extends ExperimentOptions {
 }
 
 /** The base model's own, unless the command line names another's: a GGUF file, a folder of safetensors, a tokenizer.json, or `compact`. */
-async function chosenTokenizer(name: string | undefined, experiment: Experiment, fetching: ResolveOptions): Promise<Tokenizer> {
-  const { Tokenizer, compactTokenizer, defaultTemplate } = await import('../library.js');
-  if (name === 'compact') {
-    const templates = experiment.regimes.map((regime) => ({ ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] }));
-    return compactTokenizer(templates);
-  }
+async function chosenTokenizer(name: string | undefined, experiment: Experiment, how: How): Promise<Tokenizer> {
+  const { Tokenizer } = await import('../library.js');
+  const { experimentTokenizer } = await import('../methods/language-model.js');
+  const { baseStage } = await import('../stages/base.js');
+  if (name === 'compact') return experimentTokenizer(experiment);
   if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromBase(name);
-  const { resolveBaseModel } = await import('../base/index.js');
-  return Tokenizer.fromBase((await resolveBaseModel(experiment.base, fetching)).path);
+  return Tokenizer.fromBase((await baseStage(experiment.base, how).work()).path);
 }
 
 /** The experiment with another family: in the regimes that it has, with its usual horizon. An unknown family is found when it is drawn from. */
@@ -76,22 +74,17 @@ function makeCommand(): Command {
     .option('--tokenizer <name>', 'a .gguf file, a folder of safetensors, a tokenizer.json, or compact (one id a symbol); the base model\'s without it')
     .option('--format <name>', 'parquet, jsonl or safetensors')
     .action((options: MakeCommandOptions) =>
-      invoke(options, async ({ signal, progress, print }) => {
+      invoke(options, async ({ progress, how, print }) => {
         const { parseExperiment } = await import('../experiment.js');
-        const { makeDataset } = await import('../dataset/make.js');
-        const { datasetConfig } = await import('../run/stages.js');
+        const { datasetConfig, datasetStage } = await import('../stages/dataset.js');
         const chosen = await ofFamily(await chosenExperiment(options), options.family);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
-        const tokenizer = await chosenTokenizer(options.tokenizer, experiment, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
+        const tokenizer = await chosenTokenizer(options.tokenizer, experiment, how('base-model'));
         const made = [];
         for (const regime of chosenRegimes(experiment, options.regime)) {
           const folder = join(options.out, regime);
-          const manifest = await makeDataset(datasetConfig(experiment, regime), folder, {
-            tokenizer, signal,
-            threads: threadsOf(options),
-            onProgress: (event) => progress.show({ stage: `dataset ${regime}`, ...event }),
-          });
-          made.push({ regime, folder, ...manifest.totals });
+          const { totals } = await datasetStage(datasetConfig(experiment, regime), tokenizer, how(`dataset ${regime}`)).work(folder);
+          made.push({ regime, folder, ...totals });
         }
         progress.close();
         print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${digits(d.maxRegretBound)}`).join('\n'));

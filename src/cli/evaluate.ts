@@ -4,7 +4,7 @@ import { TiresiasError } from '../errors.js';
 import { writeJson } from '../files.js';
 import type { MethodSetting } from '../experiment.js';
 import type { RegimeResult } from '../results.js';
-import { invoke, newCommand, threadsOf } from './common.js';
+import { invoke, newCommand } from './common.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface EvaluateCommandOptions extends ExperimentOptions {
@@ -23,38 +23,30 @@ export function evaluateCommand(): Command {
     .option('--adapter <folder>', 'PEFT adapter of the method sft; without it the methods that need training are left out')
     .option('--regime <name...>', 'only these regimes')
     .action((options: EvaluateCommandOptions) =>
-      invoke(options, async ({ signal, progress, print }) => {
-        const { resolveBaseModel } = await import('../base/index.js');
-        const { evaluateRegime } = await import('../evaluate/index.js');
+      invoke(options, async ({ progress, how, print }) => {
         const { checkMethods, methodOf, needBase } = await import('../methods/index.js');
+        const { baseStage } = await import('../stages/base.js');
+        const { evaluateStage } = await import('../stages/evaluate.js');
         const chosen = await chosenExperiment(options);
         // Methods for which something has to be trained are left out, but for the fine-tuned model with an adapter.
-        const trained = new Map<string, string>();
+        const trained: Record<string, string> = {};
         const methods: MethodSetting[] = [];
         for (const setting of chosen.evaluation.methods) {
           const given = setting.method === 'sft' ? options.adapter : undefined;
           if ((await methodOf(setting)).needs(setting).training && given === undefined) continue;
-          if (given !== undefined) trained.set(setting.name, resolve(given));
+          if (given !== undefined) trained[setting.name] = resolve(given);
           methods.push(setting);
         }
         const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
-        const regimesChosen = chosenRegimes(experiment, options.regime);
-        await checkMethods(experiment, regimesChosen);
-        const base = (await needBase(methods)) ? await resolveBaseModel(experiment.base, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) }) : undefined;
-        const regimes: Record<string, RegimeResult> = {};
-        for (const regime of regimesChosen) {
-          regimes[regime] = await evaluateRegime(experiment, regime, {
-            base, signal,
-            trained: Object.fromEntries(trained),
-            folder: join(options.out, regime),
-            threads: threadsOf(options),
-            onProgress: (event) => progress.show({ stage: `evaluate ${regime}`, ...event }),
-          });
-        }
-        if (Object.keys(regimes).length === 0) throw new TiresiasError('USAGE', 'no regime to evaluate');
-        await writeJson(join(options.out, 'metrics.json'), regimes);
+        const regimes = chosenRegimes(experiment, options.regime);
+        await checkMethods(experiment, regimes);
+        const base = (await needBase(methods)) ? await baseStage(experiment.base, how('base-model')).work() : undefined;
+        const results: Record<string, RegimeResult> = {};
+        for (const regime of regimes) results[regime] = await evaluateStage(experiment, regime, { ...how(`evaluate ${regime}`), base, trained }).work(join(options.out, regime));
+        if (regimes.length === 0) throw new TiresiasError('USAGE', 'no regime to evaluate');
+        await writeJson(join(options.out, 'metrics.json'), results);
         progress.close();
-        print(regimes, Object.entries(regimes).map(([regime, result]) => table(regime, result)).join('\n\n'));
+        print(results, Object.entries(results).map(([regime, result]) => table(regime, result)).join('\n\n'));
       }),
     );
 }

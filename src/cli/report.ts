@@ -1,9 +1,4 @@
 import type { Command } from 'commander';
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { readText } from '../files.js';
-import { parseResults } from '../results.js';
-import { unseal } from '../seal.js';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
 export function reportCommand(): Command {
@@ -12,11 +7,9 @@ export function reportCommand(): Command {
     .option('-o, --out <folder>', 'where the report goes; `report` beside the results when absent')
     .action((path: string, options: CommonOptions & { out?: string }) =>
       invoke(options, async ({ print }) => {
-        const file = (await stat(path).catch(() => undefined))?.isDirectory() ? join(path, 'results.json') : path;
-        const results = parseResults(unseal(await readText(file), file, 'INVALID_RESULTS', 'run `tiresias run` again: it redoes only what is damaged'), file);
-        const { writeReport, tables } = await import('../report/index.js');
-        const paths = await writeReport(results, options.out ?? join(dirname(file), 'report'));
-        print(paths, `${tables(results)}\n\nreport  ${paths.html}`);
+        const [{ reportStage }, { tables }] = await Promise.all([import('../stages/report.js'), import('../report/index.js')]);
+        const { results, report } = await reportStage(path, options.out);
+        print(report, `${tables(results)}\n\nreport  ${report.html}`);
       }),
     );
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { BackendName, ChosenArithmetic, Launch, Launcher } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
-import type { DoneEvent, EstimateEvent, TrainConfig } from '../train/contract.js';
+import type { DataFile, DoneEvent, EstimateEvent } from '../train/contract.js';
 import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { chosenExperiment, withConfig, type ExperimentOptions } from './experiment.js';
 
@@ -40,28 +40,24 @@ export function trainCommand(): Command {
     .option('--dry-run', 'say how much memory and time the training would take, and stop')
     .option('--card-tflops <n>', 'with --dry-run: for a CUDA card of so many bf16 TFLOP/s (A100: 312), not for this machine', number(Number.MIN_VALUE))
     .action((options: TrainCommandOptions) =>
-      invoke({ ...options, resumes: !options.dryRun }, async ({ signal, progress, print }) => {
+      invoke({ ...options, resumes: !options.dryRun }, async ({ signal, progress, how, print }) => {
         const { able, checkAble } = await import('../backends/index.js');
-        const { described, resolveBaseModel } = await import('../base/index.js');
+        const { described } = await import('../base/index.js');
         const { Dataset } = await import('../dataset/open.js');
-        const { train } = await import('../train/process.js');
+        const { baseStage } = await import('../stages/base.js');
+        const { shardsOf, trainConfig, trainStage } = await import('../stages/train.js');
         const { estimateTraining } = await import('../train/estimate.js');
-        const { trainConfig } = await import('../run/stages.js');
+        const { readMetrics } = await import('../train/process.js');
         const launch = launchOf(options);
         const experiment = await asked(options);
-        const manner = { launch, estimate: options.dryRun };
-        checkAble({ ...able(experiment.training, 'train'), base: described(experiment.base) }, manner);
-        // The trainer checks the bytes of what it reads.
-        const shards: { path: string; sha256: string }[] = [];
-        for (const folder of options.data) shards.push(...(await Dataset.open(folder)).manifest.shards.map(({ path, sha256 }) => ({ path: resolve(folder, path), sha256 })));
+        checkAble({ ...able(experiment.training, 'train'), base: described(experiment.base) }, { launch, estimate: options.dryRun });
+        const shards: DataFile[] = [];
+        for (const folder of options.data) shards.push(...shardsOf(folder, (await Dataset.open(folder)).manifest));
         const output = resolve(options.out);
         const { base: spec } = experiment;
         // What lies on this machine the trainer checks as well; an estimate needs no more of a folder than its config.json.
-        const base = 'path' in spec ? spec : await resolveBaseModel(spec, { signal, onProgress: (event) => progress.show({ stage: 'base-model', ...event }) });
-        const config: TrainConfig = {
-          ...trainConfig(experiment, undefined, shards, output, threadsOf(options)), base,
-          ...(launch && !options.replicateBase && { shardBase: true }),
-        };
+        const base = 'path' in spec ? spec : await baseStage(spec, how('base-model')).work();
+        const config = { ...trainConfig(experiment, base, shards, output, threadsOf(options)), ...(launch && !options.replicateBase && { shardBase: true }) };
         if (options.dryRun) {
           progress.show({ stage: 'estimate', done: 0, total: 1, detail: 'measuring' });
           const estimate = await estimateTraining(config, { signal, processes: launch?.processes, cardTflops: options.cardTflops });
@@ -69,12 +65,8 @@ export function trainCommand(): Command {
           print(estimate, estimateInWords(estimate, launch?.processes ?? 1));
           return;
         }
-        const done = await train(config, {
-          signal, launch,
-          onEvent: (event) => {
-            if (event.event === 'step') progress.show({ stage: 'train', done: event.step, total: experiment.training.steps, detail: `loss ${event.loss.toFixed(3)}` });
-          },
-        });
+        await trainStage(config, { ...how('train'), launch }).work(output);
+        const { done } = await readMetrics(output);
         progress.close();
         const adapter = join(output, done.adapter);
         print({ ...done, adapter }, doneInWords(done, adapter));

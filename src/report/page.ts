@@ -126,6 +126,7 @@ ${runs}
 
 const trainingFacts = (run: TrainingResult): Markup => facts([
   ['Parameters', `${count(run.parameters)}, of which ${count(run.trainable)} trained`],
+  ...(run.arithmetic === undefined ? [] : [['Arithmetic', clean(run.arithmetic)] as const]),
   ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
   ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
   ['Throughput', `${count(run.tokensPerSecond)} tokens/s`],

@@ -2,20 +2,27 @@
 import { mkdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { io, writeJson } from '../files.js';
+import { io, sha256, writeJson } from '../files.js';
+import { canonicalJson } from '../json.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
 import { checkMethods, needBase, trainingSeed, trainingsOf, withSeeds, type Training } from '../methods/index.js';
 import { experimentTokenizer } from '../methods/language-model.js';
 import type { ProgressEvent } from '../progress.js';
-import { writeReport, type ReportPaths } from '../report/index.js';
-import { parseResults, type Results, type TrainingResult } from '../results.js';
+import type { ReportPaths } from '../report/index.js';
+import { parseResults, type RegimeResult, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
-import { version } from '../version.js';
-import { baseModelStage, datasetStage, evaluateStage, kindName, learnedFolder, trainStage, type Context, type Made, type MadeDataset } from './stages.js';
+import { baseStage } from '../stages/base.js';
+import { datasetConfig, datasetStage } from '../stages/dataset.js';
+import { evaluateStage } from '../stages/evaluate.js';
+import { reportStage } from '../stages/report.js';
+import { learnedIn, shardsOf, streamOf, trainConfig, trainStage } from '../stages/train.js';
 import { Store, type Named } from '../store.js';
+import { version } from '../version.js';
+import { make, type Context, type Made } from './make.js';
 
 /** How {@link runExperiment} runs. */
 export interface RunOptions {
@@ -54,19 +61,18 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
     // What the run named before stays named until it has come to its end.
     const before = await store.namedBy(folder);
     const named: Named[] = [];
+    const threads = options.threads ?? experiment.threads ?? availableParallelism();
     const results = await allStages(experiment, {
-      experiment: await withSeeds(experiment), folder, store,
+      folder, store, threads,
       name: async (one) => {
         named.push(one);
         await store.name(folder, [...before, ...named]);
       },
-      threads: options.threads ?? experiment.threads ?? availableParallelism(),
-      signal: options.signal,
-      report: (stage, event) => options.onProgress?.({ stage, ...event }),
+      how: (stage) => ({ threads, signal: options.signal, onProgress: (event) => options.onProgress?.({ stage, ...event }) }),
     });
     await writeSealed(join(folder, 'results.json'), results);
     await store.name(folder, named);
-    const report = await writeReport(results, join(folder, 'report'));
+    const { report } = await reportStage(folder);
     return { results, folder, report };
   } catch (error) {
     // A signal may surface as some library's own abort error; the caller sees its reason.
@@ -77,19 +83,26 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   }
 }
 
-/** `written` is the experiment as it stands in the file; the context's has a method for every training. */
+/** `written` is the experiment as it stands in the file. */
 async function allStages(written: Experiment, context: Context): Promise<Results> {
-  const { experiment } = context;
+  const experiment = await withSeeds(written);
   const { methods } = experiment.evaluation;
   // Only what a method acts by is made: a language model is not fetched for an experiment without one.
-  const base = (await needBase(methods)) ? await baseModelStage(context) : undefined;
+  const base = (await needBase(methods)) ? await make(context, 'base-model', undefined, (how) => baseStage(experiment.base, how)) : undefined;
   const needed = await trainingsOf(methods);
   const tokenizers = new Map<Training['vocabulary'], Tokenizer>();
   for (const [, { vocabulary }] of needed) tokenizers.set(vocabulary, vocabulary === 'base' ? Tokenizer.fromBase(base!.result.path) : experimentTokenizer(experiment));
+
   const datasets: MadeDataset[] = [];
-  const kinds = new Map(needed.map(([, { vocabulary, histories }]) => [kindName({ vocabulary, histories }), { vocabulary, histories }]));
-  if (experiment.training.data === 'dataset') {
-    for (const kind of kinds.values()) for (const regime of experiment.regimes) datasets.push(await datasetStage(context, regime, kind, tokenizers.get(kind.vocabulary)!));
+  const stream = experiment.training.data === 'stream';
+  const kinds = new Map(stream ? [] : needed.map(([, training]) => [kindName(training), training]));
+  for (const [kind, of] of kinds) {
+    for (const regime of experiment.regimes) {
+      const name = kind === 'base' ? regime : `${kind}-${regime}`;
+      const config = datasetConfig(experiment, regime, of.histories);
+      const made = await make(context, `dataset-${name}`, join('dataset', name), (how) => datasetStage(config, tokenizers.get(of.vocabulary)!, how));
+      datasets.push({ ...made, regime, of });
+    }
   }
 
   const trainings: Made<TrainingResult>[] = [];
@@ -97,15 +110,28 @@ async function allStages(written: Experiment, context: Context): Promise<Results
   for (const [setting, training] of needed) {
     for (const regimes of trainedTogether(experiment)) {
       const name = trainingName(experiment, setting.name, regimes);
-      const own = datasets.filter(({ regime, of }) => kindName(of) === kindName(training) && regimes.includes(regime));
-      const made = await trainStage(context, name, training, trainingSeed(setting, experiment), base?.result, tokenizers.get(training.vocabulary)!.vocabularySize, regimes, own);
-      trainings.push(made);
-      for (const regime of regimes) trained.get(regime)![setting.name] = learnedFolder(context, made, training);
+      const its = datasets.filter(({ of, regime }) => kindName(of) === kindName(training) && regimes.includes(regime));
+      const data = its.flatMap(({ folder, result }) => shardsOf(folder, result));
+      const own = {
+        ...trainConfig(experiment, base?.result, data, '', context.threads, training.ability),
+        seed: trainingSeed(setting, experiment), ...(stream && { stream: streamOf(experiment, training, regimes) }),
+      };
+      const config = training.config(own, experiment, tokenizers.get(training.vocabulary)!.vocabularySize);
+      const { maxTokens } = experiment.training;
+      const made = await make(context, `train-${name}`, join('train', name), (how) => trainStage(config, { ...how, maxTokens }));
+      // Another run may have another name for it.
+      trainings.push({ ...made, result: { ...made.result, name, regimes: [...regimes] } });
+      for (const regime of regimes) trained.get(regime)![setting.name] = join(made.folder, learnedIn(config));
     }
   }
-  const regimes = await inOrder(experiment.regimes, (regime) => evaluateStage(context, regime, base?.result, trained.get(regime)!));
 
-  const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...regimes.values()];
+  const evaluations: [Regime, Made<RegimeResult>][] = [];
+  for (const regime of experiment.regimes) {
+    const options = { base: base?.result, trained: trained.get(regime), store: context.store };
+    evaluations.push([regime, await make(context, `evaluate-${regime}`, join('evaluation', regime), (how) => evaluateStage(experiment, regime, { ...how, ...options }))]);
+  }
+
+  const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...evaluations.map(([, made]) => made)];
   return parseResults({
     schema: 'tiresias.results/3',
     name: experiment.name,
@@ -115,11 +141,23 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
     datasets: datasets.map(({ regime, of, result, seconds }) => ({ regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...result.totals, seconds })),
-    training: trainings.map((outcome) => outcome.result),
+    training: trainings.map(({ result }) => result),
     stages: stages.map(({ name, key, seconds, peakBytes }) => ({ name, key, seconds, peakRssBytes: peakBytes })),
-    regimes: Object.fromEntries([...regimes].map(([regime, outcome]) => [regime, outcome.result])),
+    regimes: Object.fromEntries(evaluations.map(([regime, { result }]) => [regime, result])),
   } satisfies Results);
 }
+
+/** A dataset that a stage made. */
+interface MadeDataset extends Made<Manifest> {
+  regime: Regime;
+  of: DataKind;
+}
+
+/** What tells an experiment's datasets of one regime apart. */
+type DataKind = Pick<Training, 'vocabulary' | 'histories'>;
+
+/** A name of a kind of dataset. */
+const kindName = ({ vocabulary, histories }: DataKind): string => (histories ? `${vocabulary}-histories-${sha256(canonicalJson(histories)).slice(0, 8)}` : vocabulary);
 
 /** The regimes that share a training: all, or each has its own. */
 const trainedTogether = ({ regimes, training }: Experiment): Regime[][] => (training.adapter === 'joint' ? [regimes] : regimes.map((regime) => [regime]));
@@ -128,13 +166,6 @@ const trainedTogether = ({ regimes, training }: Experiment): Regime[][] => (trai
 function trainingName({ training }: Experiment, method: string, regimes: readonly Regime[]): string {
   const scope = training.adapter === 'joint' ? 'joint' : regimes[0]!;
   return method === 'sft' ? scope : `${method.replaceAll(':', '+')}-${scope}`;
-}
-
-/** One after the other: every stage has all cores to itself. */
-async function inOrder<K, V>(keys: readonly K[], work: (key: K) => Promise<V>): Promise<Map<K, V>> {
-  const done = new Map<K, V>();
-  for (const key of keys) done.set(key, await work(key));
-  return done;
 }
 
 function actionNames(experiment: Experiment): string[] {

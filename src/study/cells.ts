@@ -33,9 +33,11 @@ const cellFileSchema = lazy(() => {
   return z.object({
     schema: z.literal('tiresias.study-cell/1'),
     cell: z.object({ name: z.string(), places, madeFrom: z.string(), regimes: z.record(z.string(), z.unknown()), theory: z.unknown().optional() }),
+    configuration: z.record(z.string(), z.unknown()),
     command: z.string(),
     version: z.string(),
     commit: z.string().optional(),
+    arithmetic: z.array(z.string()),
     seconds: z.number(),
     machine: z.object({ cpu: z.string(), cores: z.number(), memoryBytes: z.number(), node: z.string(), platform: z.string() }),
     date: z.string(),

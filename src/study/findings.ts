@@ -79,9 +79,9 @@ function page(results: StudyResults, run: Run, runs: readonly Run[], figures: re
     '## How it was made', '',
     `The finished cells lie in [bench/results/${name}/${budget}](../../bench/results/${name}/${budget}); this draws the page from them, and makes those that are missing:`, '',
     '```sh', commandOf(results, budget), '```', '',
-    '| cell | wall time | machine | finished | version | commit | command |', '| --- | ---: | --- | --- | --- | --- | --- |',
-    ...run.done.map(({ cell, seconds, machine, date, version, commit, command }) =>
-      row([cell.name, duration(seconds), `${machine.cpu}, ${machine.cores} cores`, date.slice(0, 10), version, commit === undefined ? '' : shortCommit(commit), `\`${command}\``])), '',
+    '| cell | wall time | machine | arithmetic | finished | version | commit | command |', '| --- | ---: | --- | --- | --- | --- | --- | --- |',
+    ...run.done.map(({ cell, seconds, machine, arithmetic, date, version, commit, command }) =>
+      row([cell.name, duration(seconds), `${machine.cpu}, ${machine.cores} cores`, arithmetic.join(', '), date.slice(0, 10), version, commit === undefined ? '' : shortCommit(commit), `\`${command}\``])), '',
     'Stages that cells share are counted in each. Written by `npm run findings`.', '',
   ].join('\n');
 }

@@ -27,12 +27,14 @@ export interface CellRun {
 
 /** A cell that can be run. */
 export interface Job extends Keyed {
+  /** All that it is made from, for its document. */
+  configuration: Record<string, unknown>;
   /** What it will do, in words. */
   work: string;
   /** Seconds that it takes, about; undefined where a rate was never measured. */
   about(threads: number): Promise<number | undefined>;
   /** Makes it: what came of it, and what it took. */
-  run(how: CellRun): Promise<Pick<DoneCell, 'regimes' | 'theory'> & Pick<CellFile, 'seconds' | 'machine'>>;
+  run(how: CellRun): Promise<Pick<DoneCell, 'regimes' | 'theory'> & Pick<CellFile, 'arithmetic' | 'seconds' | 'machine'>>;
 }
 
 /** A file beside the page: its name, what is in it, and its text. */
@@ -63,13 +65,15 @@ export interface Kind {
 const experiments: Kind = {
   cells: (loaded, budget, seed) => cellsAt(loaded, budget, seed).map((cell) => ({
     ...cell,
+    configuration: { ...cell.experiment },
     work: work(cell.experiment),
     about: (threads) => estimate(cell.experiment, threads),
     run: async ({ report, ...options }) => {
       const { results } = await runExperiment(cell.experiment, { ...options, onProgress: ({ stage, done, total, detail }) => report(`${stage} ${Math.floor((100 * done) / total)} %, ${detail}`) });
       // Traces of single episodes show how a policy acts, not how good it is.
       const regimes = Object.fromEntries(Object.entries(results.regimes).map(([regime, of]) => [regime, { ...of, traces: [] }]));
-      return { regimes, seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0), machine: results.machine };
+      const arithmetic = [...new Set(results.training.flatMap((one) => one.arithmetic ?? []))].sort();
+      return { regimes, arithmetic, seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0), machine: results.machine };
     },
   })),
   finding, shown, footing, markdown,

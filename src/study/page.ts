@@ -3,7 +3,7 @@ import { framed } from '../report/frame.js';
 import { html, type Markup } from '../report/html.js';
 import { dot, sectionedTable, sheetFigure, table } from '../report/parts.js';
 import type { Sheet } from '../report/sheet.js';
-import { bytes, clean, count, duration } from '../report/text.js';
+import { bytes, clean, count, duration, printable } from '../report/text.js';
 import { commandOf } from './cells.js';
 import { finding } from './finding.js';
 import type { CellFile, FailedCell, StudyResults } from './results.js';
@@ -41,7 +41,10 @@ export const ending = (results: StudyResults, files: readonly (CellFile | Failed
 </section>
 <section><h2>Cells</h2>
 <p class="note">Stages that cells share are counted in each.</p>
-${table('Cells', ['Cell', 'Made from', 'Wall time', 'Machine', 'Finished', 'Version'], files.map(cost))}
+${table('Cells', ['Cell', 'Made from', 'Wall time', 'Machine', 'Arithmetic', 'Finished', 'Version'], files.map(cost))}
+${files.map((file) => 'cell' in file && html`<details><summary>${file.cell.name}: the whole configuration</summary>
+<pre><code>${printable(JSON.stringify(file.configuration, null, 2))}</code></pre>
+<p class="note">Made by <code>${clean(file.command)}</code>.</p></details>`)}
 </section>
 <section><h2>How to reproduce</h2>
 <pre><code>${clean(commandOf(results, results.budget, results))}</code></pre>
@@ -73,10 +76,10 @@ ${sectionedTable(`Normalised gap, ${panel.title}`, [axisLabel(results), ...heads
 }
 
 function cost(file: CellFile | FailedCell): readonly (string | Markup)[] {
-  if (!('cell' in file)) return [file.name, '', 'failed', '', '', ''];
-  const { cell, seconds, machine, date, version, commit } = file;
+  if (!('cell' in file)) return [file.name, '', 'failed', '', '', '', ''];
+  const { cell, seconds, machine, arithmetic, date, version, commit } = file;
   return [
-    cell.name, html`<code>${cell.madeFrom.slice(0, 12)}</code>`, duration(seconds), `${clean(machine.cpu)}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}`, date.slice(0, 10),
+    cell.name, html`<code>${cell.madeFrom.slice(0, 12)}</code>`, duration(seconds), `${clean(machine.cpu)}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}`, clean(arithmetic.join(', ')), date.slice(0, 10),
     html`${clean(version)}${commit !== undefined && html`<small><code>${shortCommit(commit)}</code></small>`}`,
   ];
 }

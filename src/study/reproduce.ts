@@ -109,8 +109,8 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
 async function runCell(job: Job, origin: Pick<CellFile, 'command' | 'version' | 'commit'>, { path, ...how }: CellRun & { path: string }): Promise<CellFile | FailedCell> {
   const { name, places } = job;
   try {
-    const { seconds, machine, ...made } = await job.run(how);
-    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, ...origin, seconds, machine, date: new Date().toISOString() };
+    const { arithmetic, seconds, machine, ...made } = await job.run(how);
+    const file: CellFile = { schema: 'tiresias.study-cell/1', cell: { name, places, madeFrom: job.key(), ...made }, configuration: job.configuration, ...origin, arithmetic, seconds, machine, date: new Date().toISOString() };
     await writeSealed(path, file);
     return file;
   } catch (error) {

@@ -66,12 +66,16 @@ export interface CellFile {
   schema: 'tiresias.study-cell/1';
   /** What came of it. */
   cell: DoneCell;
+  /** The whole experiment, or setting of the theory, that made it, defaults filled in. */
+  configuration: Record<string, unknown>;
   /** What was typed to make it. */
   command: string;
   /** Of tiresias. */
   version: string;
   /** Of the working tree that made it, where that is known; ends in `-dirty` where files were changed since. */
   commit?: string | undefined;
+  /** What its trainings computed in, each once; empty where nothing was trained. */
+  arithmetic: string[];
   /** Wall time of the cell's stages, those that other cells share included. */
   seconds: number;
   /** The machine that ran it. */

@@ -27,6 +27,7 @@ export const theoryCells = ({ study }: LoadedStudy, budget: string, seed?: numbe
   return {
     ...cell, setting,
     key: (by) => theoryMadeFrom(setting, by),
+    configuration: { ...setting },
     work: work(setting),
     // Of this no rate was measured.
     about: async () => undefined,
@@ -34,7 +35,7 @@ export const theoryCells = ({ study }: LoadedStudy, budget: string, seed?: numbe
       const began = performance.now();
       const theory = await theoryCell(setting, { threads, signal, onProgress: ({ phase, done, total }) => report(`${phase} ${Math.floor((100 * done) / total)} %`) });
       return {
-        regimes: {}, theory, seconds: (performance.now() - began) / 1000,
+        regimes: {}, theory, arithmetic: ['f64'], seconds: (performance.now() - began) / 1000,
         machine: { cpu: cpus()[0]?.model.trim() ?? arch(), cores: availableParallelism(), memoryBytes: totalmem(), node: process.version, platform: `${platform()}-${arch()}` },
       };
     },

@@ -1,7 +1,10 @@
-// A step of a run that is done once, whoever asks: what it makes lies in the store under the hash of all that went in, and a stamp there
-// holds what came out and the hash of every file.
+// A step of an experiment, which has two ways to be made. A run has it made in the store, once, whoever asks: what it makes lies there under
+// the hash of all that went in, and a stamp holds what came out and the hash of every file. A command has its work done in a folder that
+// the user names. That has no key: it is the user's to name, to fill and to move, so that nothing about it can be believed by its place.
+// Every work finds out itself what it can go on with there: a dataset by its manifest, a training by its checkpoints, rows by their stamps.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DetailedProgress } from '../base/index.js';
 import { hashTree, io, sha256File } from '../files.js';
 import { lazy, zod } from '../lazy.js';
 import type { z as Zod } from 'zod';
@@ -12,21 +15,27 @@ import { keyOf, type Entry, type Kind, type Store } from '../store.js';
 
 export interface Stage<T> {
   kind: Kind;
-  /** Everything that decides the result. */
-  inputs: unknown;
+  /** Everything that decides the result. Only the store asks: it may take the hashes of large files. */
+  inputs(): unknown;
   /** Files and folders that it leaves, within its folder. A finished stage is believed while every byte of them is as it was. */
   outputs?: readonly string[];
   /** The work itself checks what it finds, and makes anew what is damaged; otherwise damage empties the folder. */
   mends?: boolean;
-  /** Does the work in its folder, or what an earlier, interrupted run left of it. The result must be plain JSON. */
+  /** Does the work in a folder, or what an earlier, interrupted one left of it there. The result must be plain JSON. */
   work(folder: string): Promise<T>;
   /** Whether what a finished run left outside the store is still there. */
   isWhole?(result: T): Promise<boolean>;
 }
 
+/** What changes nothing in what a stage makes. */
+export interface How {
+  threads: number;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((event: DetailedProgress) => void) | undefined;
+}
+
 export interface StageOutcome<T> {
   result: T;
-  kind: Kind;
   /** Under which it lies in the store. */
   key: string;
   /** Where it lies. */
@@ -59,25 +68,29 @@ const stampSchema = lazy(() => {
 /** How {@link runStage} goes about it. */
 export interface StageOptions {
   signal?: AbortSignal | undefined;
+  /** Told where it lies, before anything is done. */
+  onEntry?: ((entry: Entry) => Promise<void>) | undefined;
   /** Told when another process is at the same work, which is then waited for. */
   onWait?: (() => void) | undefined;
 }
 
-/** Where in the store a stage's thing lies. */
-export const entryOf = ({ kind, inputs }: Pick<Stage<unknown>, 'kind' | 'inputs'>): Entry => ({ kind, key: keyOf({ stage: kind, inputs }) });
+/** Where in the store lies what a stage of a kind makes of some inputs. */
+export const entryOf = (kind: Kind, inputs: unknown): Entry => ({ kind, key: keyOf({ stage: kind, inputs }) });
 
 /** Makes what a stage makes, unless the store has it already, unchanged. */
-export async function runStage<T>(store: Store, stage: Stage<T>, { signal, onWait }: StageOptions = {}): Promise<StageOutcome<T>> {
-  const { kind, inputs } = stage;
-  const { key } = entryOf(stage);
-  const folder = store.place({ kind, key });
-  const release = await store.hold({ kind, key }, signal, onWait);
+export async function runStage<T>(store: Store, stage: Stage<T>, { signal, onEntry, onWait }: StageOptions = {}): Promise<StageOutcome<T>> {
+  const inputs = await stage.inputs();
+  const entry = entryOf(stage.kind, inputs);
+  const { key } = entry;
+  await onEntry?.(entry);
+  const folder = store.place(entry);
+  const release = await store.hold(entry, signal, onWait);
   try {
-    const path = store.stampPath({ kind, key });
+    const path = store.stampPath(entry);
     const last = await readStamp(path);
     let before = last ?? { done: false, seconds: 0, peakBytes: 0, files: {} };
     if (before.done && (await areAsTheyWere(folder, before.files, signal)) && ((await stage.isWhole?.(before.result as T)) ?? true)) {
-      return { result: before.result as T, kind, key, folder, seconds: before.seconds, peakBytes: before.peakBytes, skipped: true };
+      return { result: before.result as T, key, folder, seconds: before.seconds, peakBytes: before.peakBytes, skipped: true };
     }
     const interrupted = last?.done === false;
     if (!interrupted && stage.mends !== true) {
@@ -97,7 +110,7 @@ export async function runStage<T>(store: Store, stage: Stage<T>, { signal, onWai
       for (const output of stage.outputs ?? []) Object.assign(files, await hashTree(folder, output, signal));
       const stamp: Stamp = { ...spent(), done: true, files, inputs, result };
       await writeSealed(path, stamp);
-      return { result, kind, key, folder, seconds: stamp.seconds, peakBytes: stamp.peakBytes, skipped: false };
+      return { result, key, folder, seconds: stamp.seconds, peakBytes: stamp.peakBytes, skipped: false };
     } catch (error) {
       // Keeps the time; that the disk may be full must not hide the error itself.
       await writeSealed(path, { ...spent(), done: false, files: {}, inputs, result: null } satisfies Stamp).catch(() => undefined);

@@ -39,7 +39,7 @@ const DASHES = { solid: [], dashed: [6, 4], dotted: [2, 3] } as const;
 
 export const PLOTS: readonly TheoryPlot[] = [
   {
-    name: 'theory-error', title: 'Squared error at the prompts’ own distribution', axis: 'Mean squared error of Q',
+    name: 'error', title: 'Squared error at the prompts’ own distribution', axis: 'Mean squared error of Q',
     note: 'Closed form in linear MDPs. The whole falls as 1/M until only the bias is left, which training on prompts of N pairs leaves for good.',
     curves: [
       { label: 'measured', dash: DASHES.solid, points: true, value: ({ closed }) => closed.errorTraining.value, ci95: ({ closed }) => closed.errorTraining.ci95 },
@@ -48,7 +48,7 @@ export const PLOTS: readonly TheoryPlot[] = [
     ],
   },
   {
-    name: 'theory-gap', title: 'What acting on it costs, and the bound', axis: 'Normalised gap',
+    name: 'gap', title: 'What acting on it costs, and the bound', axis: 'Normalised gap',
     note: 'Share of what random actions lose; bars are 95% bootstrap intervals over tasks. A bound above 1 promises less than acting at random does.',
     curves: [
       { label: 'measured', dash: DASHES.solid, points: true, value: ({ closed }) => closed.gapNorm.value, ci95: ({ closed }) => closed.gapNorm.ci95 },
@@ -58,7 +58,7 @@ export const PLOTS: readonly TheoryPlot[] = [
     mark: 1,
   },
   {
-    name: 'theory-parts', title: 'The bound in its two parts', axis: 'Normalised gap',
+    name: 'parts', title: 'The bound in its two parts', axis: 'Normalised gap',
     note: 'The one falls with the pairs of the prompt, the other with the length of training prompts.',
     curves: [
       { label: 'in-context estimation', dash: DASHES.dashed, points: true, value: ({ bound }) => bound.estimation },
@@ -67,7 +67,7 @@ export const PLOTS: readonly TheoryPlot[] = [
     mark: 1,
   },
   {
-    name: 'theory-trained', title: 'The closed form and the layers that gradient descent trained', axis: 'Normalised gap',
+    name: 'trained', title: 'The closed form and the layers that gradient descent trained', axis: 'Normalised gap',
     note: 'Where the two lines part, descent has not reached the minimiser, or the layer reads what the closed form does not.',
     curves: [
       { label: 'closed form', dash: DASHES.solid, points: true, value: ({ closed }) => closed.gapNorm.value },
@@ -75,8 +75,8 @@ export const PLOTS: readonly TheoryPlot[] = [
     ],
   },
   {
-    name: 'theory-shift', title: 'Covariate shift', axis: 'Squared error over that at the prompts’ distribution',
-    note: 'Where the greedy policy leads. 1, which a calibration assumption takes for granted, is marked; bars are 95% bootstrap intervals over tasks.',
+    name: 'shift', title: 'Covariate shift', axis: 'Ratio of squared errors',
+    note: 'Squared error where the policy leads, over that at the prompts’ own distribution; calibration takes 1 for granted.',
     curves: [
       { label: 'its states, the action that it takes', dash: DASHES.solid, points: true, value: ({ closed }) => closed.shift.value, ci95: ({ closed }) => closed.shift.ci95 },
       { label: 'its states, all actions alike', dash: DASHES.dashed, value: ({ closed }) => closed.shiftStates.value },
@@ -85,8 +85,8 @@ export const PLOTS: readonly TheoryPlot[] = [
   },
 ];
 
-/** A hue has few shades; more lines than that take the next. */
-const colour = (line: number): string => `var(--h${1 + (Math.floor(line / SHADES) % 7)}-${line % SHADES})`;
+/** A hue a line; with more lines than hues, paler ones. */
+const colour = (line: number): string => `var(--h${1 + (line % 7)}-${Math.min(SHADES - 1, Math.floor(line / 7))})`;
 
 /** The panels of a plot. */
 export async function theoryFigures(results: StudyResults, plot: TheoryPlot): Promise<Figure[]> {

@@ -92,8 +92,12 @@ export function theoryTables(results: StudyResults): string[] {
     '## Numbers', '', ...trainingLengthFinding(results).map((line) => `- ${line}`), '',
     'The closed form, at the shortest and longest prompts; gaps and bounds in units of what random actions lose, errors squared and in the units of Q.', '',
     ...markdownRows(theoryTable(results)),
+    '## Beside a fine-tuned language model', '', BESIDE, '',
   ];
 }
+
+/** What this study leaves to another. */
+const BESIDE = 'Whether the gap of a fine-tuned model falls with its number of support trajectories as the gap here falls with M is what the study `support` measures; the list of findings says whether that was run. Nothing on this page speaks of language models. What the numbers mean, and what they come to: `docs/theory.md`.';
 
 export function theoryMarkdown(results: StudyResults): string {
   const missing = holes(results);

@@ -67,12 +67,20 @@ impl Head<'_> {
     }
 
     /// Gradients at queries, keys and values, all overwritten, given what the forward pass made; `dout` is used up.
-    pub fn backward(self, panels: &[f32], inverse: &[f32], out: &[f32], dout: &mut [f32], d: Gradients, scratch: &mut Scratch) {
+    pub fn backward(
+        self,
+        panels: &[f32],
+        inverse: &[f32],
+        out: &[f32],
+        dout: &mut [f32],
+        d: Gradients,
+        scratch: &mut Scratch,
+    ) {
         let Self { dim, positions, stride, q, .. } = self;
         // Columns of what is laid down are whole vectors.
         let wide = dim.next_multiple_of(lanes());
-        scratch.delta.clear();
         scratch.delta.resize(positions, 0.0);
+        scratch.delta.fill(0.0);
         let delta = &mut scratch.delta[..];
         simd(
             #[inline(always)]
@@ -87,9 +95,15 @@ impl Head<'_> {
             },
         );
         for down in [&mut scratch.q, &mut scratch.dout, &mut scratch.dk, &mut scratch.dv] {
-            down.clear();
             down.resize(positions * wide, 0.0);
         }
+        // What was laid down before may have had other columns.
+        if wide > dim {
+            scratch.q.fill(0.0);
+            scratch.dout.fill(0.0);
+        }
+        scratch.dk.fill(0.0);
+        scratch.dv.fill(0.0);
         transpose(dim, positions, q, stride, &mut scratch.q, wide);
         transpose(dim, positions, dout, stride, &mut scratch.dout, wide);
         let (dk, dv) = (d.k, d.v);

@@ -99,7 +99,8 @@ impl Dpt {
             let hot = |place: Option<usize>, from: usize| place.map(|place| (from + place, 1.0));
             let seen = hot(next.observation.filter(|_| !next.first), observations + actions);
             let reward = step.reward.map(|reward| (self.network.inputs() - 1, reward));
-            out.tokens.push([hot(step.observation, 0), hot(step.action, observations), seen, reward].into_iter().flatten());
+            out.tokens
+                .push([hot(step.observation, 0), hot(step.action, observations), seen, reward].into_iter().flatten());
         }
         out.sequences.push(start..out.tokens.len());
     }
@@ -195,8 +196,7 @@ impl Learner for Dpt {
                 same
             })
             .collect();
-        let parts: Vec<_> =
-            chunks.par_iter().with_max_len(1).map(|chunk| self.chunk(&weights, chunk, total)).collect();
+        let parts: Vec<_> = chunks.par_iter().with_max_len(1).map(|chunk| self.chunk(&weights, chunk, total)).collect();
         let mut loss = Loss::default();
         parts.iter().for_each(|(part, _)| loss += *part);
         let mut sum = vec![0.0; self.network.gradients()];

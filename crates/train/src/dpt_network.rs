@@ -392,7 +392,8 @@ impl Pass {
             let row = |action: usize| action * stride + place.columns.start..action * stride + place.columns.end;
             let last = |action: usize| self.logits[row(action).start + n - 1];
             // Ties go to the lowest action, as everywhere.
-            let best = |action: usize| if action < label { last(action) < last(label) } else { last(action) <= last(label) };
+            let best =
+                |action: usize| if action < label { last(action) < last(label) } else { last(action) <= last(label) };
             loss.correct += u64::from((0..actions).all(best));
             let largest = |column: usize| {
                 let of = |action: usize| self.logits[row(action).start + column];
@@ -553,7 +554,9 @@ impl Map {
 
     /// What the norm of the map's input multiplies input `i` by, and adds to it.
     fn normed(&self, parameters: &[f32], i: usize) -> (f32, f32) {
-        self.norm.as_ref().map_or((1.0, 0.0), |norm| (parameters[norm.weight.start + i], parameters[norm.bias.start + i]))
+        self.norm
+            .as_ref()
+            .map_or((1.0, 0.0), |norm| (parameters[norm.weight.start + i], parameters[norm.bias.start + i]))
     }
 
     /// `scale·((x̂∘w + b)·W + c)` is `x̂·(scale·w∘W) + scale·(c + b·W)`.
@@ -643,11 +646,15 @@ impl Normed {
                         *along = dy.mul_add(*standard, *along);
                     }
                 }
-                mean.iter_mut().zip(along.iter_mut()).for_each(|(mean, along)| (*mean, *along) = (*mean * share, *along * share));
+                mean.iter_mut()
+                    .zip(along.iter_mut())
+                    .for_each(|(mean, along)| (*mean, *along) = (*mean * share, *along * share));
                 let rows = dx.chunks_exact_mut(stride).zip(dy.chunks_exact(stride));
                 for ((dx, dy), standard) in rows.zip(self.standard.chunks_exact(stride)) {
                     let sums = mean.iter().zip(&along).zip(&self.inverse);
-                    for (((dx, dy), standard), ((mean, along), inverse)) in dx.iter_mut().zip(dy).zip(standard).zip(sums) {
+                    for (((dx, dy), standard), ((mean, along), inverse)) in
+                        dx.iter_mut().zip(dy).zip(standard).zip(sums)
+                    {
                         *dx += standard.mul_add(-along, dy - mean) * inverse;
                     }
                 }

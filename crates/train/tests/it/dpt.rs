@@ -133,8 +133,11 @@ impl Setting {
                 let name = |part: &str| format!("transformer.h.{layer}.{part}");
                 let qkv = affine(&name("attn.c_attn"), &norm(&name("ln_1"), &x)?)?;
                 let dim = width / self.config.heads;
-                let part = |i| qkv.narrow(1, i * width, width)?.reshape((n, self.config.heads, dim))?.transpose(0, 1)?.contiguous();
-                let scores = (part(0)?.matmul(&part(1)?.t()?.contiguous()?)? / (dim as f64).sqrt())?.broadcast_add(&unseen)?;
+                let part = |i| {
+                    qkv.narrow(1, i * width, width)?.reshape((n, self.config.heads, dim))?.transpose(0, 1)?.contiguous()
+                };
+                let scores =
+                    (part(0)?.matmul(&part(1)?.t()?.contiguous()?)? / (dim as f64).sqrt())?.broadcast_add(&unseen)?;
                 let p = scores.exp()?;
                 let p = p.broadcast_div(&p.sum_keepdim(2)?)?;
                 let attended = p.matmul(&part(2)?)?.transpose(0, 1)?.reshape((n, width))?;

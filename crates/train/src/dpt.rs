@@ -6,25 +6,30 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::config::{Architecture, DptConfig};
 use crate::decide::{Refusal, check_sessions, refuse};
-use crate::dpt_network::{DptNetwork, Passed};
+use crate::dpt_network::{DptNetwork, Pass, Tokens};
 use crate::error::Result;
 use crate::gradient::Example;
 use crate::head::Loss;
-use crate::kernels::{log_sum_exp, softmax_row};
+use crate::kernels::log_sum_exp;
 use crate::learner::Learner;
 use crate::model_folder;
 use crate::rng::Rng;
 use crate::serve::Decides;
 use crate::transitions::{Reader, Step};
 
-/// Rows that go through the network together on one thread.
-const CHUNK_ROWS: usize = 1024;
+/// Tokens whose gradients are summed on one thread: few enough that threads end together, and many beside the sum of their gradients.
+const CHUNK: usize = 384;
+/// Tokens that go through the network together, at least one sequence: their activations stay in the second-level cache.
+const GROUP: usize = 128;
+/// Numbers of the gradient that one thread sums over all chunks.
+const SUM: usize = 4096;
 /// The longest text, in ids; the network itself has no limit.
 pub const CONTEXT: usize = 1 << 16;
 
@@ -33,12 +38,14 @@ pub struct Dpt {
     config: DptConfig,
     network: DptNetwork,
     reader: Reader,
+    /// Passes with their buffers, as many as there were threads at once.
+    passes: Mutex<Vec<Pass>>,
 }
 
 /// Tokens of some decisions one after another.
 #[derive(Default)]
 struct Decisions {
-    tokens: Vec<f32>,
+    tokens: Tokens,
     sequences: Vec<Range<usize>>,
     labels: Vec<usize>,
 }
@@ -46,7 +53,8 @@ struct Decisions {
 impl Dpt {
     /// Of a configuration that has been checked; what is wrong with its templates otherwise.
     pub fn new(config: &DptConfig) -> std::result::Result<Self, String> {
-        Ok(Self { config: config.clone(), network: DptNetwork::new(config), reader: Reader::new(&config.templates)? })
+        let (network, reader) = (DptNetwork::new(config), Reader::new(&config.templates)?);
+        Ok(Self { config: config.clone(), network, reader, passes: Mutex::default() })
     }
 
     /// Its network.
@@ -80,30 +88,21 @@ impl Dpt {
 
     /// Appends the tokens of the decision at step `at` of `steps`, which were read from `ids`; a label is pushed by the caller.
     fn push(&self, steps: &[Step], at: usize, ids: &[u32], out: &mut Decisions) {
-        let (inputs, &DptConfig { observations, actions, .. }) = (self.network.inputs(), &self.config);
-        let start = out.tokens.len() / inputs;
-        let end = start + at + 1;
-        out.tokens.resize(end * inputs, 0.0);
-        out.sequences.push(start..end);
-        let mut rows = out.tokens[start * inputs..].chunks_exact_mut(inputs);
-        if let (Some(query), Some(seen)) = (rows.next(), steps[at].observation) {
-            query[seen] = 1.0;
-        }
+        let &DptConfig { observations, actions, .. } = &self.config;
+        let start = out.tokens.len();
+        out.tokens.push(steps[at].observation.map(|seen| (seen, 1.0)));
         let seed = ids[..steps[at].at.min(ids.len())].iter().fold(at as u64, |hash, &id| {
             (hash ^ u64::from(id)).wrapping_mul(0x0100_0000_01b3) // FNV-1a, over whole ids
         });
-        for (row, i) in rows.zip(Rng::new(&[6, seed]).permutation(at)) {
+        for i in Rng::new(&[6, seed]).permutation(at) {
             let (step, next) = (steps[i], steps[i + 1]);
-            let mut hot = |place: Option<usize>, from: usize| {
-                if let Some(place) = place {
-                    row[from + place] = 1.0;
-                }
-            };
-            hot(step.observation, 0);
-            hot(step.action, observations);
-            hot(next.observation.filter(|_| !next.first), observations + actions);
-            row[inputs - 1] = step.reward.unwrap_or(0.0);
+            let hot = |place: Option<usize>, from: usize| place.map(|place| (from + place, 1.0));
+            let seen = hot(next.observation.filter(|_| !next.first), observations + actions);
+            let reward = step.reward.map(|reward| (self.network.inputs() - 1, reward));
+            out.tokens
+                .push([hot(step.observation, 0), hot(step.action, observations), seen, reward].into_iter().flatten());
         }
+        out.sequences.push(start..out.tokens.len());
     }
 
     /// All labelled decisions of an example.
@@ -127,32 +126,39 @@ impl Dpt {
         Ok(())
     }
 
-    /// Loss and gradient of some decisions, of which a batch has `total`: the mean over decisions of the mean over prefixes.
-    fn chunk(&self, parameters: &[f32], decisions: &Decisions, total: usize) -> (Loss, Vec<f32>) {
-        let Decisions { tokens, sequences, labels } = decisions;
-        let mut passed = Passed::default();
-        self.network.forward(parameters, tokens, sequences, &mut passed);
-        let actions = self.network.actions();
-        let mut d = passed.logits.clone();
-        let mut loss = Loss { labels: labels.len() as u64, ..Loss::default() };
-        for (rows, &label) in sequences.iter().zip(labels) {
-            let (n, last) = (rows.len(), rows.end - 1);
-            for row in rows.clone() {
-                let d = &mut d[row * actions..(row + 1) * actions];
-                let target = d[label];
-                if row == last {
-                    // Ties go to the lowest action, as everywhere.
-                    let (before, after) = d.split_at(label);
-                    let best = before.iter().all(|&x| x < target) && after.iter().all(|&x| x <= target);
-                    loss.correct += u64::from(best);
+    fn decisions(&self, example: &Example) -> Decisions {
+        let mut decisions = Decisions::default();
+        self.push_example(example, &mut decisions).expect("every example was checked before training");
+        decisions
+    }
+
+    fn with_pass<R>(&self, f: impl FnOnce(&mut Pass) -> R) -> R {
+        let passes = || self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pass = passes().pop().unwrap_or_default();
+        let result = f(&mut pass);
+        passes().push(pass);
+        result
+    }
+
+    /// Loss and gradient at the folded weights of some decisions, of which a batch has `total`: the mean over decisions of the mean over
+    /// prefixes.
+    fn chunk(&self, weights: &[f32], examples: &[Decisions], total: usize) -> (Loss, Vec<f32>) {
+        let mut gradient = vec![0.0; self.network.gradients()];
+        let mut loss = Loss::default();
+        self.with_pass(|pass| {
+            for Decisions { tokens, sequences, labels } in examples {
+                let mut start = 0;
+                while start < sequences.len() {
+                    let first = sequences[start].start;
+                    let more = sequences[start..].iter().take_while(|rows| rows.end - first <= GROUP).count();
+                    let group = start..start + more.max(1);
+                    start = group.end;
+                    pass.forward(&self.network, weights, tokens, &sequences[group.clone()], true);
+                    loss += pass.cross_entropy(&labels[group], total);
+                    pass.backward(&self.network, weights, tokens, &mut gradient);
                 }
-                loss.sum += (f64::from(softmax_row(d)) - f64::from(target)) / n as f64;
-                d[label] -= 1.0;
-                d.iter_mut().for_each(|x| *x /= (n * total) as f32);
             }
-        }
-        let mut gradient = vec![0.0; parameters.len()];
-        self.network.backward(parameters, tokens, sequences, &passed, &d, &mut gradient);
+        });
         (loss, gradient)
     }
 }
@@ -175,39 +181,41 @@ impl Learner for Dpt {
     }
 
     fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
-        let mut chunks = vec![Decisions::default()];
-        for example in examples {
-            if chunks.last().is_some_and(|chunk| chunk.tokens.len() >= CHUNK_ROWS * self.network.inputs()) {
-                chunks.push(Decisions::default());
-            }
-            if let Some(chunk) = chunks.last_mut() {
-                self.push_example(example, chunk).expect("every example was checked before training");
-            }
-        }
-        let total = chunks.iter().map(|chunk| chunk.labels.len()).sum();
-        let parts: Vec<_> =
-            chunks.par_iter().with_max_len(1).map(|chunk| self.chunk(parameters, chunk, total)).collect();
-        gradient.clear();
-        gradient.resize(parameters.len(), 0.0);
+        let decisions: Vec<Decisions> = examples.par_iter().map(|example| self.decisions(example)).collect();
+        let total = decisions.iter().map(|decisions| decisions.labels.len()).sum();
+        let weights = self.network.fold(parameters);
+        // The split depends on the examples alone, and so does the order of the sum.
+        let mut tokens = 0;
+        let chunks: Vec<&[Decisions]> = decisions
+            .chunk_by(|one, _| {
+                tokens += one.tokens.len();
+                let same = tokens < CHUNK;
+                if !same {
+                    tokens = 0;
+                }
+                same
+            })
+            .collect();
+        let parts: Vec<_> = chunks.par_iter().with_max_len(1).map(|chunk| self.chunk(&weights, chunk, total)).collect();
         let mut loss = Loss::default();
-        for (part, g) in parts {
-            loss += part;
-            gradient.iter_mut().zip(&g).for_each(|(sum, x)| *sum += x);
-        }
+        parts.iter().for_each(|(part, _)| loss += *part);
+        let mut sum = vec![0.0; self.network.gradients()];
+        sum.par_chunks_mut(SUM).enumerate().for_each(|(i, sum)| {
+            for (_, g) in &parts {
+                sum.iter_mut().zip(&g[i * SUM..]).for_each(|(sum, x)| *sum += x);
+            }
+        });
+        *gradient = self.network.unfold(parameters, &sum);
         loss
     }
 
     fn necessary_flops(&self, examples: &[&Example]) -> f64 {
         let (row, pair) = self.network.flops();
-        let mut decisions = Decisions::default();
-        for example in examples {
-            self.push_example(example, &mut decisions).expect("every example was checked before training");
-        }
         let of = |rows: &Range<usize>| {
             let n = rows.len() as f64;
             3.0 * (n * row + n * (n + 1.0) / 2.0 * pair)
         };
-        decisions.sequences.iter().map(of).sum()
+        examples.iter().flat_map(|example| self.decisions(example).sequences).map(|rows| of(&rows)).sum()
     }
 
     fn folder(&self) -> &'static str {
@@ -247,7 +255,7 @@ struct Session {
 /// A trained network and its sessions. A decision has its own query in front, so that nothing can be kept between two.
 pub struct DptDecider {
     dpt: Dpt,
-    parameters: Vec<f32>,
+    weights: Vec<f32>,
     sessions: BTreeMap<u64, Session>,
     next: u64,
     pool: rayon::ThreadPool,
@@ -255,8 +263,8 @@ pub struct DptDecider {
 
 impl DptDecider {
     /// All work runs on `pool`.
-    pub fn new(dpt: Dpt, parameters: Vec<f32>, pool: rayon::ThreadPool) -> Self {
-        Self { dpt, parameters, sessions: BTreeMap::new(), next: 0, pool }
+    pub fn new(dpt: Dpt, parameters: &[f32], pool: rayon::ThreadPool) -> Self {
+        Self { weights: dpt.network.fold(parameters), dpt, sessions: BTreeMap::new(), next: 0, pool }
     }
 
     /// Log-probabilities of the candidates among all actions, after each text.
@@ -274,11 +282,13 @@ impl DptDecider {
             let Some(at) = steps.len().checked_sub(1).filter(|&at| steps[at].action.is_none()) else {
                 return refuse("BAD_REQUEST", said("does not end where an action is to be chosen"));
             };
-            let (mut decision, mut passed) = (Decisions::default(), Passed::default());
+            let mut decision = Decisions::default();
             self.dpt.push(&steps, at, ids, &mut decision);
-            self.dpt.network.forward(&self.parameters, &decision.tokens, &decision.sequences, &mut passed);
-            let logits = &passed.logits[at * self.dpt.network.actions()..];
-            let total = log_sum_exp(logits);
+            let logits = self.dpt.with_pass(|pass| {
+                pass.forward(&self.dpt.network, &self.weights, &decision.tokens, &decision.sequences, false);
+                pass.logits().swap_remove(at)
+            });
+            let total = log_sum_exp(&logits);
             Ok(candidates.iter().map(|&id| logits[id as usize] - total).collect())
         };
         self.pool.install(|| texts.par_iter().enumerate().map(row).collect())

@@ -59,7 +59,7 @@ pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
             }
             Loaded::Dpt(dpt, parameters) => {
                 let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
-                (Box::new(DptDecider::new(dpt, parameters, pool)), limits)
+                (Box::new(DptDecider::new(dpt, &parameters, pool)), limits)
             }
         },
         (None, None) => return Err(Error::Internal("neither a base nor a model was configured".into())),

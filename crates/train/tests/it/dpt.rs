@@ -5,15 +5,16 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::process::{Command, Stdio};
 
+use candle_core::{Device, Tensor, Var};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiresias_encode::{CompactTokenizer, Dims, Encoder, LossOn, QueryReward, Template, Trajectory};
-use tiresias_train::config::DptConfig;
+use tiresias_train::config::{DptConfig, OptimizerConfig, Schedule};
 use tiresias_train::dpt::Dpt;
-use tiresias_train::dpt_network::{DptNetwork, Passed};
+use tiresias_train::dpt_network::{DptNetwork, Pass, Tokens};
 use tiresias_train::gradient::Example;
-use tiresias_train::kernels::softmax_row;
 use tiresias_train::learner::Learner;
+use tiresias_train::optimizer::AdamW;
 use tiresias_train::rng::Rng;
 use tiresias_train::transitions::{Reader, Step};
 
@@ -39,26 +40,20 @@ fn the_network_is_gpt_2() {
         parameters.extend(tensor.at.clone().map(|i| if norm { 1.0 + 0.2 * value(i) } else { 0.6 * value(i) } as f32));
     }
     let sequences: Vec<Range<usize>> = vec![0..5, 5..6, 6..13];
-    let tokens: Vec<f32> = (0..13 * network.inputs()).map(|i| (0.7 * i as f64).cos() as f32).collect();
-    let mut passed = Passed::default();
-    network.forward(&parameters, &tokens, &sequences, &mut passed);
-    // Narrow norms amplify rounding: PyTorch in f32 is 7e-5 from itself in f64, and 1.3e-3 in its gradients.
-    assert_close(&passed.logits, &reference.logits.concat(), 1e-4);
-
-    let mut d = passed.logits.clone();
-    let mut loss = 0.0;
-    for (rows, label) in sequences.iter().zip([2, 0, 1]) {
-        let share = 1.0 / (3 * rows.len()) as f32;
-        for row in d[rows.start * 3..rows.end * 3].chunks_exact_mut(3) {
-            let target = row[label];
-            loss += f64::from((softmax_row(row) - target) * share);
-            row[label] -= 1.0;
-            row.iter_mut().for_each(|x| *x *= share);
-        }
+    let mut tokens = Tokens::default();
+    for row in 0..13 {
+        tokens.push((0..network.inputs()).map(|i| (i, (0.7 * (row * network.inputs() + i) as f64).cos() as f32)));
     }
+    let (weights, mut pass) = (network.fold(&parameters), Pass::default());
+    pass.forward(&network, &weights, &tokens, &sequences, true);
+    // Narrow norms amplify rounding: PyTorch in f32 is 7e-5 from itself in f64, and 1.3e-3 in its gradients.
+    assert_close(&pass.logits().concat(), &reference.logits.concat(), 1e-4);
+
+    let loss = pass.cross_entropy(&[2, 0, 1], 3).sum / 3.0;
     assert!((loss - reference.loss).abs() < 2e-6, "{loss} and {}", reference.loss);
-    let mut gradient = vec![0.0; parameters.len()];
-    network.backward(&parameters, &tokens, &sequences, &passed, &d, &mut gradient);
+    let mut gradient = vec![0.0; network.gradients()];
+    pass.backward(&network, &weights, &tokens, &mut gradient);
+    let gradient = network.unfold(&parameters, &gradient);
     assert_eq!(network.layout().tensors().len(), reference.gradients.len());
     for tensor in network.layout().tensors() {
         let expected = &reference.gradients[&tensor.name];
@@ -67,6 +62,158 @@ fn the_network_is_gpt_2() {
             // The bias of the keys has none: a softmax does not see it.
             assert!((ours - theirs).abs() < 3e-3 * largest.max(1e-3), "{}: {ours} and {theirs}", tensor.name);
         }
+    }
+}
+
+/// Some sequences, and the network at some parameters, far from the first ones so that every part counts.
+struct Setting {
+    network: DptNetwork,
+    config: DptConfig,
+    parameters: Vec<f32>,
+    tokens: Vec<Vec<f32>>,
+    sequences: Vec<Range<usize>>,
+    labels: Vec<usize>,
+}
+
+impl Setting {
+    fn new(hidden: usize, heads: usize, layers: usize, lengths: &[usize]) -> Self {
+        let config = DptConfig { observations: 4, actions: 5, layers, hidden, heads, ..DptConfig::default() };
+        let network = DptNetwork::new(&config);
+        let mut rng = Rng::new(&[7, hidden as u64]);
+        let parameters = network.initial(3).iter().map(|x| x + 0.1 * rng.bell()).collect();
+        let mut end = 0;
+        let sequence = |n: &usize| {
+            end += n;
+            end - n..end
+        };
+        let sequences = lengths.iter().map(sequence).collect();
+        let tokens = (0..end).map(|_| (0..network.inputs()).map(|_| rng.bell()).collect()).collect();
+        let labels = lengths.iter().map(|_| rng.below(5)).collect();
+        Self { network, config, parameters, tokens, sequences, labels }
+    }
+
+    fn ours(&self, parameters: &[f32]) -> (f64, Vec<f32>) {
+        let (weights, mut pass) = (self.network.fold(parameters), Pass::default());
+        let mut tokens = Tokens::default();
+        self.tokens.iter().for_each(|token| tokens.push(token.iter().copied().enumerate()));
+        pass.forward(&self.network, &weights, &tokens, &self.sequences, true);
+        let loss = pass.cross_entropy(&self.labels, self.labels.len()).sum / self.labels.len() as f64;
+        let mut gradient = vec![0.0; self.network.gradients()];
+        pass.backward(&self.network, &weights, &tokens, &mut gradient);
+        (loss, self.network.unfold(parameters, &gradient))
+    }
+
+    /// The same in f64, whose derivatives candle records.
+    fn recorded(&self, parameters: &[f32]) -> (f64, Vec<f32>) {
+        self.record(parameters).unwrap()
+    }
+
+    fn record(&self, parameters: &[f32]) -> candle_core::Result<(f64, Vec<f32>)> {
+        let (cpu, width) = (Device::Cpu, self.config.hidden);
+        let mut variables = BTreeMap::new();
+        for tensor in self.network.layout().tensors() {
+            let values: Vec<f64> = parameters[tensor.at.clone()].iter().map(|x| f64::from(*x)).collect();
+            variables.insert(tensor.name.clone(), Var::from_vec(values, tensor.dims.clone(), &cpu)?);
+        }
+        let of = |name: &str, part: &str| variables[&format!("{name}.{part}")].as_tensor();
+        let affine = |name: &str, x: &Tensor| x.matmul(of(name, "weight"))?.broadcast_add(of(name, "bias"));
+        let norm = |name: &str, x: &Tensor| {
+            let x = x.broadcast_sub(&x.mean_keepdim(1)?)?;
+            let deviation = (x.sqr()?.mean_keepdim(1)? + 1e-5)?.sqrt()?;
+            x.broadcast_div(&deviation)?.broadcast_mul(of(name, "weight"))?.broadcast_add(of(name, "bias"))
+        };
+        let mut total = Tensor::new(0f64, &cpu)?;
+        for (rows, &label) in self.sequences.iter().zip(&self.labels) {
+            let n = rows.len();
+            let numbers: Vec<f64> = self.tokens[rows.clone()].concat().iter().map(|x| f64::from(*x)).collect();
+            let mut x = affine("embed_transition", &Tensor::from_vec(numbers, (n, self.network.inputs()), &cpu)?)?;
+            let unseen = (0..n * n).map(|i| if i % n > i / n { f64::NEG_INFINITY } else { 0.0 }).collect();
+            let unseen = Tensor::from_vec(unseen, (1, n, n), &cpu)?;
+            for layer in 0..self.config.layers {
+                let name = |part: &str| format!("transformer.h.{layer}.{part}");
+                let qkv = affine(&name("attn.c_attn"), &norm(&name("ln_1"), &x)?)?;
+                let dim = width / self.config.heads;
+                let part = |i| {
+                    qkv.narrow(1, i * width, width)?.reshape((n, self.config.heads, dim))?.transpose(0, 1)?.contiguous()
+                };
+                let scores =
+                    (part(0)?.matmul(&part(1)?.t()?.contiguous()?)? / (dim as f64).sqrt())?.broadcast_add(&unseen)?;
+                let p = scores.exp()?;
+                let p = p.broadcast_div(&p.sum_keepdim(2)?)?;
+                let attended = p.matmul(&part(2)?)?.transpose(0, 1)?.reshape((n, width))?;
+                x = (x + affine(&name("attn.c_proj"), &attended)?)?;
+                let h = affine(&name("mlp.c_fc"), &norm(&name("ln_2"), &x)?)?;
+                let inner = ((&h + (h.powf(3.0)? * 0.044715)?)? * (2.0 / std::f64::consts::PI).sqrt())?;
+                let active = ((&h * 0.5)? * (inner.tanh()? + 1.0)?)?;
+                x = (x + affine(&name("mlp.c_proj"), &active)?)?;
+            }
+            let logits = affine("pred_actions", &norm("transformer.ln_f", &x)?)?;
+            let loss = (logits.exp()?.sum_keepdim(1)?.log()? - logits.narrow(1, label, 1)?)?;
+            total = (total + (loss.mean_all()? / self.labels.len() as f64)?)?;
+        }
+        let gradients = total.backward()?;
+        let mut flat = Vec::new();
+        for tensor in self.network.layout().tensors() {
+            let gradient = gradients.get(variables[&tensor.name].as_tensor()).unwrap();
+            flat.extend(gradient.flatten_all()?.to_vec1::<f64>()?.iter().map(|x| *x as f32));
+        }
+        Ok((total.to_scalar()?, flat))
+    }
+}
+
+/// Of the published size and of sizes that fill no vector, by candle in f64: every length has its own last panel and tile, and the
+/// exponentials of the last setting are too many to be kept.
+#[test]
+fn gradients_are_those_that_candle_records() {
+    for (hidden, heads, layers, lengths) in [
+        (32, 4, 4, vec![101, 3]),
+        (32, 1, 2, vec![40, 16]),
+        (20, 5, 2, vec![1, 8, 17, 130]),
+        (3, 3, 1, vec![5, 33, 50]),
+        (16, 16, 2, vec![560]),
+    ] {
+        let setting = Setting::new(hidden, heads, layers, &lengths);
+        let (loss, gradient) = setting.ours(&setting.parameters);
+        let (recorded, expected) = setting.recorded(&setting.parameters);
+        assert!((loss / recorded - 1.0).abs() < 1e-6, "{hidden} wide: loss {loss} and {recorded}");
+        let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        for tensor in setting.network.layout().tensors() {
+            let (ours, theirs) = (&gradient[tensor.at.clone()], &expected[tensor.at.clone()]);
+            let off = norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
+            let size = norm(&mut theirs.iter().copied());
+            // The bias of the keys is in that of the attention's map and has none: a softmax does not see it.
+            assert!(off < 1e-5 * size, "{hidden} wide, {}: {off:e} of {size:e}", tensor.name);
+        }
+    }
+}
+
+/// The same optimiser on either gradient goes the same way.
+#[test]
+fn it_learns_as_with_the_gradients_that_candle_records() {
+    let setting = Setting::new(16, 2, 2, &[9, 20, 14]);
+    let settings = OptimizerConfig {
+        lr: 3e-3,
+        schedule: Schedule::Constant,
+        warmup_steps: 0,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.01,
+        max_grad_norm: 0.0,
+    };
+    let run = |gradient: &dyn Fn(&[f32]) -> (f64, Vec<f32>)| -> Vec<f64> {
+        let (mut parameters, mut optimizer) = (setting.parameters.clone(), AdamW::new(setting.parameters.len()));
+        let step = |step| {
+            let (loss, gradient) = gradient(&parameters);
+            optimizer.update(&settings, step, settings.lr, 1.0, &gradient, &mut parameters);
+            loss
+        };
+        (1..=30).map(step).collect()
+    };
+    let (ours, recorded) = (run(&|p| setting.ours(p)), run(&|p| setting.recorded(p)));
+    assert!(recorded[29] < 0.5 * recorded[0], "{recorded:?}");
+    for (ours, recorded) in ours.iter().zip(&recorded) {
+        assert!((ours / recorded - 1.0).abs() < 1e-3, "{ours} and {recorded}");
     }
 }
 

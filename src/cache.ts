@@ -1,8 +1,8 @@
 // The cache folder: scratch places that die with their process, so that a killed download leaves nothing behind for long.
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { io } from './files.js';
+import { io, makeFolder } from './files.js';
 import { isAlive } from './subprocess.js';
 
 /** TIRESIAS_CACHE, or `tiresias` in the operating system's cache folder. */
@@ -16,7 +16,7 @@ export function cacheFolder(): string {
 /** Runs `work` with an own folder under `parent`, removed afterwards; folders of processes that died are removed first. */
 export async function withScratch<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await io(`make a folder under ${parent}`, async () => {
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     for (const name of await readdir(parent)) {
       const owner = /^scratch-(\d+)-/.exec(name);
       if (owner && !isAlive(Number(owner[1]))) await rm(join(parent, name), { recursive: true, force: true });

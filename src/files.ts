@@ -40,6 +40,20 @@ export async function io<T>(doing: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Makes a folder and those above it that are missing. Node's own way never ends where a system has no such folders to make, as under `/proc`. */
+export async function makeFolder(path: string): Promise<void> {
+  const unlessThere = async (error: unknown) => {
+    if (!(await stat(path).then((found) => found.isDirectory(), () => false))) throw error;
+  };
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) return unlessThere(error);
+    await makeFolder(dirname(path));
+    await mkdir(path).catch(unlessThere);
+  }
+}
+
 /** A name beside `path` that no other process uses and that says whose it is. */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`);
@@ -59,7 +73,7 @@ export async function sweep(path: string): Promise<void> {
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   await io(`write ${path}`, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await sweep(path);
     try {
       const file = await open(temporary, 'wx');
@@ -98,7 +112,7 @@ export async function checkWritable(path: string): Promise<void> {
   const temporary = temporaryName(path);
   await io(`write ${path}`, async () => {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new TiresiasError('IO', `could not write ${path}: it is a folder`);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await (await open(temporary, 'wx')).close();
     await rm(temporary, { force: true });
   });

@@ -3,11 +3,11 @@
 //   <kind>/<key>.json    its stamp
 //   rows/                rows of evaluations, by the hash of what made them
 //   runs/                the runs that use the store, so that pruning knows what is named
-import { link, lstat, mkdir, readdir, realpath, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { link, lstat, readdir, realpath, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TiresiasError } from './errors.js';
-import { io, readJsonIfWhole, sha256, sweep, temporaryName, writeJson } from './files.js';
+import { io, makeFolder, readJsonIfWhole, sha256, sweep, temporaryName, writeJson } from './files.js';
 import { canonicalJson } from './json.js';
 import { takeLock } from './lock.js';
 
@@ -87,7 +87,7 @@ export class Store {
   /** Takes a thing for oneself; waits while another process is making it. The returned function gives it back. */
   async hold(entry: Entry, signal?: AbortSignal, onWait: () => void = () => {}): Promise<() => Promise<void>> {
     const place = this.place(entry);
-    await io(`make ${dirname(place)}`, () => mkdir(dirname(place), { recursive: true }));
+    await io(`make ${dirname(place)}`, () => makeFolder(dirname(place)));
     // Ends: with the other's work, its process, or the signal.
     for (;;) {
       try {
@@ -172,7 +172,7 @@ export class Store {
 /** Makes `path`, in a run's folder, lead to `target` in the store. Throws RUN_FOLDER where something of another kind lies there. */
 export async function leadTo(path: string, target: string): Promise<void> {
   await io(`link ${path}`, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const there = await lstat(path).catch(() => undefined);
     if (there && !there.isSymbolicLink()) {
       throw new TiresiasError('RUN_FOLDER', `${path} is no link into the store, as runs of this version have; choose another folder for the run, or move it away`, { details: { path } });
@@ -190,7 +190,7 @@ export async function leadTo(path: string, target: string): Promise<void> {
 /** Makes `to` another name of the file `from`, in place of what lies there. */
 export async function linkFile(from: string, to: string): Promise<void> {
   await io(`link ${to}`, async () => {
-    await mkdir(dirname(to), { recursive: true });
+    await makeFolder(dirname(to));
     await sweep(to);
     const temporary = temporaryName(to);
     await link(from, temporary);

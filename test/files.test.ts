@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sha256, sha256File, writeAtomic, writeJson } from '../src/files.js';
+import { makeFolder, sha256, sha256File, writeAtomic, writeJson } from '../src/files.js';
 import { root, scratch } from './support.js';
 
 describe('writing a file', () => {
@@ -53,5 +53,26 @@ describe('writing a file', () => {
       const text = readFileSync(path, 'utf8');
       expect(text).toBe(text[0]!.repeat(300_000));
     }
+  });
+});
+
+describe('making a folder', () => {
+  it('makes those above it, whoever else makes them at the same time', async () => {
+    const path = join(scratch(), 'a', 'b', 'c');
+    await Promise.all(Array.from({ length: 20 }, (_, i) => makeFolder(i % 2 === 0 ? path : join(path, `${i}`))));
+    expect(readdirSync(path)).toHaveLength(10);
+    expect(statSync(path).isDirectory()).toBe(true);
+    await makeFolder(path);
+  });
+
+  it('says so where a file is in the way', async () => {
+    const file = join(scratch(), 'file');
+    writeFileSync(file, '');
+    await expect(makeFolder(file)).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makeFolder(join(file, 'a', 'b'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
+  it.runIf(process.platform === 'linux')('ends where a system holds no folders of ours', async () => {
+    await expect(makeFolder('/proc/tiresias/a')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -1,12 +1,12 @@
 // Makes the peft backend's virtual environment, whole or not at all: it cannot be moved once made, so it is made where it will lie, and a
 // stamp written last says that it is whole.
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { cacheFolder } from '../cache.js';
 import { TiresiasError, messageOf } from '../errors.js';
-import { io, readText, sha256, writeJson } from '../files.js';
+import { io, makeFolder, readText, sha256, writeJson } from '../files.js';
 import { takeLock } from '../lock.js';
 import { environment, environmentFolder, environmentPython, requirementsPath, stampPath, type EnvironmentKind, type Stamp } from './peft.js';
 
@@ -18,7 +18,7 @@ export interface SetupOptions {
 
 /** Makes the environment unless it is there; returns its python. */
 export async function setUpPeft(kind: EnvironmentKind, { signal, onProgress }: SetupOptions = {}): Promise<string> {
-  await io(`make ${cacheFolder()}`, () => mkdir(cacheFolder(), { recursive: true }));
+  await io(`make ${cacheFolder()}`, () => makeFolder(cacheFolder()));
   const release = await takeLock(join(cacheFolder(), 'peft.lock'));
   try {
     const file = requirementsPath(kind);

@@ -1,10 +1,10 @@
 // Downloads that go on where they stopped: what has come of a file waits beside its place, under a name that says of which version it is
 // a part and which process is at it.
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TiresiasError, messageOf } from '../errors.js';
-import { io, ioError, readText, sha256, sha256File, writeAtomic } from '../files.js';
+import { io, ioError, makeFolder, readText, sha256, sha256File, writeAtomic } from '../files.js';
 import { isAlive } from '../subprocess.js';
 import { corrupt } from './check.js';
 import { saveStream, settle } from './save.js';
@@ -34,7 +34,7 @@ export async function download(wanted: Download): Promise<string> {
   const { path, signal, check } = wanted;
   const there = await downloadedHash(path, wanted.sha256, signal);
   if (there !== undefined) return there;
-  await io(`make ${dirname(path)}`, () => mkdir(dirname(path), { recursive: true }));
+  await io(`make ${dirname(path)}`, () => makeFolder(dirname(path)));
   const part = await receive(wanted);
   try {
     const found = await sha256File(part, signal);

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { mkdir, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { cacheFolder } from '../cache.js';
 import { BACKENDS, type Backend } from '../backends/index.js';
 import { listBases, type Listed } from '../base/index.js';
 import { TiresiasError, messageOf } from '../errors.js';
+import { makeFolder } from '../files.js';
 import { runCommand } from '../subprocess.js';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
@@ -92,7 +93,7 @@ async function disk(): Promise<Finding> {
   const folder = cacheFolder();
   const what = 'disk space';
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const { bavail, bsize } = await statfs(folder);
     const free = bavail * bsize;
     return { what, state: free >= NEEDED_DISK ? 'ok' : 'missing', found: `${(free / GIB).toFixed(1)} GiB free in ${folder}`, remedy: `free at least ${NEEDED_DISK / GIB} GiB, or set TIRESIAS_CACHE to a folder elsewhere` };

@@ -1,9 +1,9 @@
 // Makes a dataset folder shard by shard. Whatever is whole stays, so a killed run goes on where it was, to the same bytes.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DetailedProgress } from '../base/index.js';
 import { TiresiasError } from '../errors.js';
-import { io, readText, writeAtomic } from '../files.js';
+import { io, makeFolder, readText, writeAtomic } from '../files.js';
 import { makeShard, type ShardReport, type Tokenizer } from '../library.js';
 import { takeLock } from '../lock.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
@@ -36,7 +36,7 @@ interface Journal {
 
 /** Makes, or finishes, the dataset in `folder`. Refuses (DATASET_DIFFERS) a folder that holds another one. */
 export async function makeDataset(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
-  await io(`make ${folder}`, () => mkdir(join(folder, 'data'), { recursive: true }));
+  await io(`make ${folder}`, () => makeFolder(join(folder, 'data')));
   const release = await takeLock(join(folder, 'make.lock'));
   try {
     return await makeShards(config, folder, options);

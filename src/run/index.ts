@@ -1,11 +1,10 @@
 // A whole experiment: base model → datasets → training → evaluation → report. Run again, it does only what is not done yet.
-import { mkdir } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Manifest } from '../dataset/manifest.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { io, sha256, writeJson } from '../files.js';
+import { io, makeFolder, sha256, writeJson } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { Tokenizer, drawTask, families } from '../library.js';
 import { takeLock } from '../lock.js';
@@ -53,7 +52,7 @@ export async function runExperiment(experiment: Experiment, options: RunOptions 
   const folder = resolve(options.folder ?? join('runs', experiment.name));
   checkNames(experiment);
   await checkMethods(experiment);
-  await io(`make ${folder}`, () => mkdir(folder, { recursive: true }));
+  await io(`make ${folder}`, () => makeFolder(folder));
   const release = await takeLock(join(folder, 'run.lock'));
   try {
     await writeJson(join(folder, 'experiment.json'), experiment);

@@ -2,10 +2,10 @@
 // the hash of all that went in, and a stamp holds what came out and the hash of every file. A command has its work done in a folder that
 // the user names. That has no key: it is the user's to name, to fill and to move, so that nothing about it can be believed by its place.
 // Every work finds out itself what it can go on with there: a dataset by its manifest, a training by its checkpoints, rows by their stamps.
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DetailedProgress } from '../base/index.js';
-import { hashTree, io, sha256File } from '../files.js';
+import { hashTree, io, makeFolder, sha256File } from '../files.js';
 import { lazy, zod } from '../lazy.js';
 import type { z as Zod } from 'zod';
 import { measurePeakMemory } from '../memory.js';
@@ -99,7 +99,7 @@ export async function runStage<T>(store: Store, stage: Stage<T>, { signal, onEnt
       await io(`empty ${folder}`, () => rm(folder, { recursive: true, force: true }));
     }
     await writeSealed(path, { ...before, done: false, files: {}, inputs, result: null } satisfies Stamp);
-    await io(`make ${folder}`, () => mkdir(folder, { recursive: true }));
+    await io(`make ${folder}`, () => makeFolder(folder));
 
     const began = performance.now();
     const peakMemory = measurePeakMemory();

@@ -1,9 +1,8 @@
 // Runs a study: every cell that is not done yet, then the document and the page. Cells share what they have in common through the store.
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TiresiasError, messageOf } from '../errors.js';
-import { io, writeAtomic } from '../files.js';
+import { io, makeFolder, writeAtomic } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeFigures } from '../report/files.js';
@@ -59,7 +58,7 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
   const cells = kind.cells(loaded, budget, seed);
   const folder = resolve(options.folder ?? folderOf(study, budget, seed));
   const own = join(folder, 'cells');
-  await io(`make ${own}`, () => mkdir(own, { recursive: true }));
+  await io(`make ${own}`, () => makeFolder(own));
   const release = await takeLock(join(folder, 'study.lock'));
   try {
     const store = options.store ?? Store.of(folder).folder;

@@ -43,6 +43,7 @@ describe('a study file', () => {
     ]);
     expect(cellsOf(study, 'one').map(({ places }) => places)).toEqual([{ K: '1', horizon: '2' }]);
     expect(() => cellsOf(study, 'large')).toThrow(/no budget "large"; it has small, one/);
+    for (const name of ['constructor', '__proto__']) expect(() => cellsOf(study, name)).toThrow(/no budget/);
   });
 
   it.each<[string, object, RegExp]>([
@@ -51,6 +52,9 @@ describe('a study file', () => {
     ['an axis that there is not', { budgets: { small: { about: '', places: { L: [7] } } } }, /name of an axis/],
     ['values without a field', { axes: [{ name: 'K', values: [1] }], x: 'K' }, /expected a path/],
     ['a field that is not known', { axe: [] }, /axe/],
+    ['two axes of one name', { axes: [...small().axes, { name: 'K', path: 'seed', values: [1] }] }, /"K" stands here twice/],
+    ['two places of one name', { axes: [{ name: 'horizon', path: 'horizon', values: [2, 2] }] }, /"2" stands here twice/],
+    ['a value that leads out of its folder', { axes: [{ name: 'horizon', path: 'horizon', values: [2] }, { name: 'base', path: 'base.path', values: ['../../evil'] }] }, /"..\/..\/evil" is to be in names of files/],
   ])('with %s is refused by name', (_, change, message) => {
     expect(() => parseStudy(small(change))).toThrow(message);
   });
@@ -101,6 +105,7 @@ describe('a reproduced study', () => {
     expect(text.match(/<figure>/g)).toHaveLength(2);
     // Four settings, three methods, every one of them found by other programs.
     const [head, ...rows] = csv(results).trim().split('\n').map((line) => line.split(','));
+    expect(new Set(head).size).toBe(head!.length);
     expect(rows).toHaveLength(12);
     const at = (row: string[], column: string) => row[head!.indexOf(column)];
     for (const row of rows) {

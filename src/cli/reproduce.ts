@@ -20,7 +20,7 @@ export function reproduceCommand(): Command {
     .option('--store <folder>', "where results lie by content; TIRESIAS_STORE, or the folder store beside the study's, when absent")
     .option('--parallel <n>', 'cells at once', integer(1, 64))
     .option('--plan', 'only say what the cells are, what they will do and about how long they take')
-    .option('--fresh', 'make every cell here: take none from the finished ones that come with the package (bench/results)')
+    .option('--fresh', 'take no cell from the finished ones that come with the package (bench/results); those in the study\'s own folder count as done')
     .action((name: string, options: ReproduceCommandOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { loadStudy, studyNames } = await import('../study/study.js');

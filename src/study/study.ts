@@ -78,20 +78,34 @@ const schemaOf = lazy(() => {
   const fields = z.record(z.string(), z.unknown());
   const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:+-]*$/, 'expected letters, digits and ".", "_", ":", "+", "-" only');
   const scalar = z.union([z.string(), z.number(), z.boolean()]);
+  // Names of places stand in names of files.
+  const placeName = /^[A-Za-z0-9._:+-]+$/;
+  /** Says where one of some names stands twice. */
+  const once = (names: readonly string[], add: (index: number, message: string) => void) => names.forEach((one, i) => {
+    if (names.indexOf(one) < i) add(i, `${JSON.stringify(one)} stands here twice`);
+  });
   const axis = z
     .strictObject({
       name,
       label: z.string().optional(),
       /** The field that values set, `support.trajectories`. */
       path: z.string().min(1).optional(),
-      values: z.array(z.union([scalar, z.strictObject({ name, set: fields })])).min(1),
+      values: z.array(z.union([scalar, z.strictObject({ name: z.string(), set: fields })])).min(1),
     })
     .refine((one) => one.path !== undefined || one.values.every((value) => typeof value === 'object'), { error: 'expected a path, or {"name": …, "set": {…}} for every value', abort: true })
     .transform(({ name: of, label, path, values }): Axis => ({
       name: of,
       label: label ?? of,
       places: values.map((value) => (typeof value === 'object' ? value : { name: String(value), set: at(path!, value) })),
-    }));
+    }))
+    .superRefine(({ places }, context) => {
+      const names = places.map((place) => place.name);
+      const add = (i: number, message: string) => context.addIssue({ code: 'custom', path: ['values', i], message });
+      once(names, add);
+      names.forEach((one, i) => {
+        if (!placeName.test(one)) add(i, `${JSON.stringify(one)} is to be in names of files: give it one of letters, digits and ".", "_", ":", "+", "-" as {"name": …, "set": {…}}`);
+      });
+    });
   return z
     .strictObject({
       $schema: z.string().optional(),
@@ -107,6 +121,7 @@ const schemaOf = lazy(() => {
     })
     .superRefine((study, context) => {
       const axes = new Map(study.axes.map((one) => [one.name, one]));
+      once(study.axes.map((one) => one.name), (i, message) => context.addIssue({ code: 'custom', path: ['axes', i, 'name'], message }));
       if (!axes.has(study.x)) context.addIssue({ code: 'custom', path: ['x'], message: `expected the name of an axis: ${[...axes.keys()].join(', ')}` });
       for (const [key, { places }] of Object.entries(study.budgets)) {
         for (const [axisName, names] of Object.entries(places)) {
@@ -180,10 +195,10 @@ interface GridCell {
 
 /** All cells of a budget, the last axis running fastest. */
 function gridOf(study: Study, budgetName: string): GridCell[] {
-  const budget = study.budgets[budgetName];
+  const budget = Object.hasOwn(study.budgets, budgetName) ? study.budgets[budgetName] : undefined;
   if (!budget) throw new TiresiasError('UNKNOWN_NAME', `study ${study.name} has no budget ${JSON.stringify(budgetName)}; it has ${Object.keys(study.budgets).join(', ')}`);
   const axes = study.axes.map((axis) => {
-    const chosen = budget.places[axis.name];
+    const chosen = Object.hasOwn(budget.places, axis.name) ? budget.places[axis.name] : undefined;
     return { ...axis, places: chosen ? axis.places.filter(({ name }) => chosen.includes(name)) : axis.places };
   });
   const grid = axes.reduce<[string, Place][][]>((rows, axis) => rows.flatMap((row) => axis.places.map((place) => [...row, [axis.name, place] as [string, Place]])), [[]]);

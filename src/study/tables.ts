@@ -13,9 +13,9 @@ const COLUMNS = ['gapNorm', 'gapAbs', 'gapRel', 'value', 'agreement'] as const;
 /** Every number with its interval, one row a method and setting. */
 export function csv(results: StudyResults): string {
   const axes = results.axes.map(({ name }) => name);
-  const head = [
-    ...axes, 'regime', 'horizon', 'method', 'name', 'label', 'group', 'seedOf', 'tasks', 'episodes', 'exact', 'optimal', 'optimal_low', 'optimal_high', ...COLUMNS.flatMap((column) => [column, `${column}_low`, `${column}_high`]),
-  ];
+  const head = withAxes(axes, [
+    'regime', 'horizon', 'method', 'name', 'label', 'group', 'seedOf', 'tasks', 'episodes', 'exact', 'optimal', 'optimal_low', 'optimal_high', ...COLUMNS.flatMap((column) => [column, `${column}_low`, `${column}_high`]),
+  ]);
   return lines([head, ...settingsOf(results).flatMap(({ cell, regime, result }) => Object.entries(result.methods).map(([name, m]) => [
     ...axes.map((axis) => cell.places[axis]!), regime, result.horizon, m.method, name, m.label, m.group, m.seedOf ?? '', m.tasks, m.episodes, m.exact, result.optimal, result.lower, result.upper,
     ...COLUMNS.flatMap((column) => [m[column], ...m[`${column}Ci95`]]),
@@ -25,11 +25,14 @@ export function csv(results: StudyResults): string {
 /** Every paired difference with its interval and p-values: the first method less the second, one row a pair and setting. */
 export function comparisonsCsv(results: StudyResults): string {
   const axes = results.axes.map(({ name }) => name);
-  const head = [...axes, 'regime', 'horizon', 'method', 'versus', 'gapNorm', 'gapNorm_low', 'gapNorm_high', 'gapAbs', 'gapAbs_low', 'gapAbs_high', 'p', 'p_holm'];
+  const head = withAxes(axes, ['regime', 'horizon', 'method', 'versus', 'gapNorm', 'gapNorm_low', 'gapNorm_high', 'gapAbs', 'gapAbs_low', 'gapAbs_high', 'p', 'p_holm']);
   return lines([head, ...settingsOf(results).flatMap(({ cell, regime, result }) => result.comparisons.map((c) => [
     ...axes.map((axis) => cell.places[axis]!), regime, result.horizon, c.method, c.versus, c.gapNorm, ...c.gapNormCi95, c.gapAbs, ...c.gapAbsCi95, c.p, c.pHolm,
   ]))]);
 }
+
+/** Column names, those of the axes first; one that is a column's as well is told apart from it. */
+const withAxes = (axes: readonly string[], columns: readonly string[]): string[] => [...axes.map((axis) => (columns.includes(axis) ? `axis_${axis}` : axis)), ...columns];
 
 /** RFC 4180, but for the line ends, which are a line feed alone. */
 const lines = (rows: readonly (readonly (string | number | boolean)[])[]): string => rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\n`).join('');

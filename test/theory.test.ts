@@ -2,6 +2,8 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Markup } from '../src/report/html.js';
+import { sheetSvg, wrapped } from '../src/report/sheet.js';
 import { seal } from '../src/seal.js';
 import { reproduce } from '../src/study/reproduce.js';
 import { cellsOf, loadStudy, parseStudy, theoryCellsOf } from '../src/study/study.js';
@@ -139,6 +141,23 @@ describe('a reproduced theory study', () => {
     } });
     await expect(running).rejects.toBe(reason);
     expect([...phases]).toEqual(['train']);
+  });
+});
+
+describe('the text of a sheet', () => {
+  it('goes on in another line where it would leave the sheet, and pushes down what follows', () => {
+    expect(wrapped('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrapped('abcdefgh ij', 3)).toEqual(['abc', 'def', 'gh', 'ij']);
+    const figure = (title: string) => ({ title, svg: new Markup('<svg role="img" aria-label="x" width="200" height="100"></svg>') });
+    const sheet = (words: string) => sheetSvg({ name: 'x', title: words, note: words, rows: [{ heading: words, figures: [figure(words), figure('short')] }] });
+    const number = (svg: string, pattern: RegExp) => Number(pattern.exec(svg)![1]);
+    const [short, long] = [sheet('word'), sheet('word '.repeat(40).trim())];
+    const width = number(long, /width="(\d+)"/);
+    for (const [, x, size, words] of long.matchAll(/<text x="(\d+)" y="\d+" font-size="(\d+)"[^>]*>([^<]*)</g)) expect(Number(x) + words!.length * Number(size) * 0.58).toBeLessThanOrEqual(width);
+    expect(long.match(/word/g)!.length).toBe(5 * 40);
+    const last = Math.max(...[...long.matchAll(/<text x="\d+" y="(\d+)"/g)].map(([, y]) => Number(y)));
+    expect(number(long, /<svg x="20" y="(\d+)"/)).toBeGreaterThan(last);
+    expect(number(long, /height="(\d+)"/) - number(short, /height="(\d+)"/)).toBe(number(long, /<svg x="20" y="(\d+)"/) - number(short, /<svg x="20" y="(\d+)"/));
   });
 });
 

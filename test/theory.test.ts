@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { Markup } from '../src/report/html.js';
 import { sheetSvg, wrapped } from '../src/report/sheet.js';
 import { seal } from '../src/seal.js';
+import { planOf, planText } from '../src/study/plan.js';
 import { reproduce } from '../src/study/reproduce.js';
 import { cellsOf, loadStudy, parseStudy, theoryCellsOf } from '../src/study/study.js';
 import { theoryCell } from '../src/theory/cell.js';
+import { theoryCells } from '../src/theory/cells.js';
 import { theoryFinding } from '../src/theory/finding.js';
 import { parseTheorySetting } from '../src/theory/setting.js';
 import { theoryDone } from '../src/theory/settings.js';
@@ -161,8 +163,21 @@ describe('the text of a sheet', () => {
   });
 });
 
-it('reproduce theory says beforehand what its cells will do', async () => {
-  const { stdout, code } = await tiresias(['reproduce', 'theory', '--plan']);
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/d=4,decay=0,N=10 .*prompts of 10 pairs/);
+describe('a plan', () => {
+  it('says what the cells of a theory study will do', async () => {
+    const { stdout, code } = await tiresias(['reproduce', 'theory', '--plan']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/d=4,decay=0,N=10 .* 1 layer of 300 steps .*prompts of 10 pairs/);
+  });
+
+  it('says about how long they take, by the operations of docs/theory.md', async () => {
+    const loaded = await loadStudy('theory');
+    const cell = theoryCells(loaded, 'medium').find(({ name }) => name === 'd=8,decay=0,N=300')!;
+    // 3.1e8 + 2.4e7 normals at 33 ns; 1.7e9 + 1.4e8 + 3e9 + 0.7e8 multiply-adds at 1 ns.
+    expect(await cell.about(1)).toBeCloseTo(11.0 + 4.9, 0);
+    expect(await cell.about(2)).toBe((await cell.about(1))! / 2);
+    const plan = await planOf(loaded, 'full', { folder: scratch(), committed: false, threads: 2, parallel: 1 });
+    expect(planText(plan)).toMatch(/about [\d.]+ h in all on 2 threads, by the operations that docs\/theory\.md counts/);
+    expect(planText(plan)).not.toMatch(/unknown|not known|methods\.json/);
+  });
 });

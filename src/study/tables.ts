@@ -32,7 +32,7 @@ export function comparisonsCsv(results: StudyResults): string {
 }
 
 /** RFC 4180, but for the line ends, which are a line feed alone. */
-const lines = (rows: readonly (readonly (string | number | boolean)[])[]): string => rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\n`).join('');
+export const lines = (rows: readonly (readonly (string | number | boolean)[])[]): string => rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\n`).join('');
 
 const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
@@ -124,4 +124,5 @@ export function latex(results: StudyResults): string {
   ].join('\n');
 }
 
-const tex = (text: string): string => clean(text).replace(/[\\&%$#_{}~^\u2212]/g, (c) => ({ '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}', '\u2212': '$-$' })[c] ?? `\\${c}`);
+/** Text as LaTeX shows it. */
+export const tex = (text: string): string => clean(text).replace(/[\\&%$#_{}~^\u2212]/g, (c) => ({ '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}', '\u2212': '$-$' })[c] ?? `\\${c}`);

@@ -29,6 +29,16 @@ const COLUMNS = 3;
 /** Mean width of a letter in shares of the font's size; generous, since what reads the file may have another font. */
 const LETTER = 0.58;
 
+/** Words in lines of at most so many letters; a word that is longer is cut. */
+export function wrapped(words: string, letters: number): string[] {
+  const most = Math.max(1, Math.floor(letters));
+  const parts = words.split(/\s+/).flatMap((word) => [...word].length <= most ? [word] : [...word].reduce<string[]>((cut, letter, i) => (i % most === 0 ? [...cut, letter] : [...cut.slice(0, -1), cut.at(-1)! + letter]), []));
+  return parts.reduce<string[]>((lines, word) => {
+    const longer = `${lines.at(-1)} ${word}`;
+    return lines.length > 0 && [...longer].length <= most ? [...lines.slice(0, -1), longer] : [...lines, word];
+  }, []);
+}
+
 /** One drawing on white, every colour as it stands in the light scheme: readers of SVG files know neither custom properties nor whether it is dark. */
 export function sheetSvg({ title, note, rows }: Sheet): string {
   const sizes = rows.flatMap(({ figures }) => figures.map(sizeOf));
@@ -37,18 +47,17 @@ export function sheetSvg({ title, note, rows }: Sheet): string {
   const width = 2 * MARGIN + columns * panel + (columns - 1) * MARGIN;
   const parts: Markup[] = [];
   let y = MARGIN;
-  const text = (x: number, words: string, size: number, weight: number, colour = 'var(--ink)'): Markup => html`<text x="${x}" y="${y + size}" font-size="${size}" font-weight="${weight}" fill="${colour}">${words}</text>`;
-  parts.push(text(MARGIN, title, 17, 600));
-  y += 30;
-  if (note !== undefined) {
-    parts.push(text(MARGIN, note, 12, 400, 'var(--muted)'));
-    y += 24;
-  }
+  /** Draws words in as many lines as the room takes, and says how much the lines after the first take. */
+  const text = (x: number, words: string, size: number, weight: number, colour = 'var(--ink)', room = width - 2 * MARGIN): number => {
+    const lines = wrapped(words, room / (size * LETTER));
+    const step = Math.round(1.4 * size);
+    parts.push(...lines.map((line, i) => html`<text x="${x}" y="${y + size + i * step}" font-size="${size}" font-weight="${weight}" fill="${colour}">${line}</text>`));
+    return (lines.length - 1) * step;
+  };
+  y += 30 + text(MARGIN, title, 17, 600);
+  if (note !== undefined) y += 24 + text(MARGIN, note, 12, 400, 'var(--muted)');
   for (const { heading, keys, figures } of rows) {
-    if (heading !== undefined) {
-      parts.push(text(MARGIN, heading, 13, 600, 'var(--muted)'));
-      y += 22;
-    }
+    if (heading !== undefined) y += 22 + text(MARGIN, heading, 13, 600, 'var(--muted)');
     if (keys) {
       let x = MARGIN;
       for (const { drawing, label } of keys) {
@@ -61,9 +70,10 @@ export function sheetSvg({ title, note, rows }: Sheet): string {
     }
     for (let first = 0; first < figures.length; first += columns) {
       const line = figures.slice(first, first + columns);
-      for (const [i, { title: caption, svg }] of line.entries()) {
-        const x = MARGIN + i * (panel + MARGIN);
-        parts.push(text(x, caption, 13, 600), new Markup(svg.text.replace(/^<svg role="img" aria-label="[^"]*"/, () => `<svg x="${x}" y="${y + 20}" overflow="visible"`)));
+      const left = (i: number): number => MARGIN + i * (panel + MARGIN);
+      y += Math.max(...line.map(({ title: caption }, i) => text(left(i), caption, 13, 600, 'var(--ink)', panel)));
+      for (const [i, { svg }] of line.entries()) {
+        parts.push(new Markup(svg.text.replace(/^<svg role="img" aria-label="[^"]*"/, () => `<svg x="${left(i)}" y="${y + 20}" overflow="visible"`)));
       }
       y += 20 + Math.max(...line.map((figure) => sizeOf(figure).height)) + MARGIN;
     }

@@ -7,7 +7,7 @@ import { theoryFooting, theoryPage } from '../theory/page.js';
 import { theoryDone } from '../theory/settings.js';
 import { theoryCsv, theoryLatex, theoryMarkdown, theoryTables } from '../theory/tables.js';
 import type { Keyed } from './cells.js';
-import { estimate, work } from './estimate.js';
+import { estimate, RATES, work } from './estimate.js';
 import { finding, shown } from './finding.js';
 import { footing, studyPage, type Download } from './page.js';
 import type { CellFile, DoneCell, FailedCell, StudyResults } from './results.js';
@@ -44,6 +44,8 @@ export type TextFile = readonly [path: string, what: string, text: string];
 export interface Kind {
   /** The cells that a study's budget comes to, in order; under a seed of one's own instead of the study's. */
   cells(loaded: LoadedStudy, budget: string, seed?: number): Job[];
+  /** What estimates of their time rest on. */
+  rates: string;
   /** The sentence that the results allow. */
   finding(results: StudyResults): string;
   /** Whether that is more than that nothing was found. */
@@ -76,6 +78,7 @@ const experiments: Kind = {
       return { regimes, arithmetic, seconds: results.stages.reduce((sum, { seconds }) => sum + seconds, 0), machine: results.machine };
     },
   })),
+  rates: `at rates measured on another day and perhaps another machine (bench/results: ${RATES.join(', ')}). An estimate: cells share stages, and tasks differ`,
   finding, shown, footing, markdown,
   // Vega takes a while to load.
   sheets: async (results) => [await (await import('./figures.js')).gapSheet(results)],
@@ -91,6 +94,7 @@ const experiments: Kind = {
 /** Studies of the theory. */
 const theory: Kind = {
   cells: theoryCells,
+  rates: 'by the operations that docs/theory.md counts, at what each took on one machine. An estimate: the whole may take a few times as long',
   finding: theoryFinding,
   shown: (results) => theoryDone(results).length > 0,
   footing: theoryFooting,

@@ -1,7 +1,7 @@
 // What a study will do, cell by cell, before it is run.
 import { join, resolve } from 'node:path';
 import { COMMITTED, finishedCell, folderOf } from './cells.js';
-import { about, RATES } from './estimate.js';
+import { about } from './estimate.js';
 import { kindOf, type Job } from './kind.js';
 import type { LoadedStudy } from './study.js';
 
@@ -22,6 +22,8 @@ export interface Plan {
   cells: PlannedCell[];
   /** Seconds that the unfinished cells take, about, as many at once as were asked for; left out where that is unknown. */
   aboutSeconds?: number;
+  /** What these rest on. */
+  rates: string;
   threads: number;
 }
 
@@ -48,11 +50,11 @@ export async function planOf(loaded: LoadedStudy, budget: string, { folder, seed
   const left = cells.filter(({ finished }) => finished === undefined);
   const known = left.every(({ aboutSeconds }) => aboutSeconds !== undefined);
   const sum = left.reduce((total, { aboutSeconds = 0 }) => total + aboutSeconds, 0) / parallel;
-  return { study: study.name, question: study.question, about: study.budgets[budget]!.about, cells, ...(known && { aboutSeconds: sum }), threads };
+  return { study: study.name, question: study.question, about: study.budgets[budget]!.about, cells, ...(known && { aboutSeconds: sum }), rates: kindOf(study).rates, threads };
 }
 
 /** A plan for people. */
-export function planText({ study, question, about: what, cells, aboutSeconds, threads }: Plan): string {
+export function planText({ study, question, about: what, cells, aboutSeconds, rates, threads }: Plan): string {
   const rows = cells.map(({ name, work, finished, aboutSeconds: seconds }) => [name, finished === 'here' ? 'finished' : finished === 'package' ? 'finished, in the package' : about(seconds), work]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const left = cells.filter(({ finished }) => finished === undefined).length;
@@ -61,7 +63,7 @@ export function planText({ study, question, about: what, cells, aboutSeconds, th
     ...rows.map(([name, time, doing]) => `${name!.padEnd(widths[0]!)}  ${time!.padEnd(widths[1]!)}  ${doing}`),
     left === 0 ? 'All cells are finished: it only draws the page.'
       : aboutSeconds === undefined ? `${left} of ${cells.length} cells are to be made. How long that takes is not known: no rate was measured for what trains or decides there.`
-        : `${left} of ${cells.length} cells are to be made: ${about(aboutSeconds)} in all on ${threads} ${threads === 1 ? 'thread' : 'threads'}, at rates measured on another day and perhaps another machine (bench/results: ${RATES.join(', ')}). `
-          + 'An estimate: cells share stages, and tasks differ. Once a cell is done, what it took corrects it.',
+        : `${left} of ${cells.length} cells are to be made: ${about(aboutSeconds)} in all on ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${rates}. `
+          + 'Once a cell is done, what it took corrects it.',
   ].join('\n');
 }

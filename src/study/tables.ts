@@ -35,7 +35,7 @@ export function comparisonsCsv(results: StudyResults): string {
 const withAxes = (axes: readonly string[], columns: readonly string[]): string[] => [...axes.map((axis) => (columns.includes(axis) ? `axis_${axis}` : axis)), ...columns];
 
 /** RFC 4180, but for the line ends, which are a line feed alone. */
-const lines = (rows: readonly (readonly (string | number | boolean)[])[]): string => rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\n`).join('');
+export const lines = (rows: readonly (readonly (string | number | boolean)[])[]): string => rows.map((row) => `${row.map((cell) => quoted(String(cell))).join(',')}\n`).join('');
 
 const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
@@ -127,4 +127,5 @@ export function latex(results: StudyResults): string {
   ].join('\n');
 }
 
-const tex = (text: string): string => clean(text).replace(/[\\&%$#_{}~^\u2212]/g, (c) => ({ '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}', '\u2212': '$-$' })[c] ?? `\\${c}`);
+/** Text as LaTeX shows it. */
+export const tex = (text: string): string => clean(text).replace(/[\\&%$#_{}~^\u2212]/g, (c) => ({ '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\textasciicircum{}', '\u2212': '$-$' })[c] ?? `\\${c}`);

@@ -4,6 +4,7 @@ import { cancellable, native, type CallOptions } from '../native.js';
 import type { StageProgress, TheoryOutcome } from '../../native/index.cjs';
 import { theoryResultIn, type TheoryActed, type TheoryEstimate, type TheoryPoint, type TheoryResult } from './results.js';
 import type { TheorySetting } from './setting.js';
+import { beyondRounding } from './settings.js';
 
 /** How {@link theoryCell} runs. */
 export interface TheoryOptions extends CallOptions<StageProgress> {
@@ -62,7 +63,7 @@ function summarised(setting: TheorySetting, outcome: TheoryOutcome): TheoryResul
         error: { estimation: columns.mean('estimation'), bias: columns.mean('bias') },
         bound: {
           total: share('bound'), estimation: share('boundEstimation'), bias: share('boundBias'), sharp: share('boundSharp'),
-          broken: loss.filter((lost, task) => lost > sharp[task]!).length,
+          broken: loss.filter((lost, task) => beyondRounding(lost - sharp[task]!) > 0).length,
         },
         closed: acted(columns, 'closed', lossOfRandom),
         trained: acted(columns, 'trained', lossOfRandom),

@@ -29,8 +29,7 @@ export const theoryCells = ({ study }: LoadedStudy, budget: string, seed?: numbe
     key: (by) => theoryMadeFrom(setting, by),
     configuration: { ...setting },
     work: work(setting),
-    // Of this no rate was measured.
-    about: async () => undefined,
+    about: async (threads) => seconds(setting) / threads,
     run: async ({ threads, signal, report }) => {
       const began = performance.now();
       const theory = await theoryCell(setting, { threads, signal, onProgress: ({ phase, done, total }) => report(`${phase} ${Math.floor((100 * done) / total)} %`) });
@@ -42,5 +41,21 @@ export const theoryCells = ({ study }: LoadedStudy, budget: string, seed?: numbe
   };
 });
 
+/** Seconds of a normal number and of a multiply-add on a core, about. */
+const [NORMAL, MULTIPLY_ADD] = [33e-9, 1e-9];
+
+/** Seconds that a cell takes on one thread, about: the operations that docs/theory.md counts. */
+function seconds({ dimension: d, trainingLength, pairs, states, actions, horizon, tasks, prompts, gaussianPrompts, layers, training: { steps, batchSize } }: TheorySetting): number {
+  const add = ((d + 1) * (d + 2)) / 2;
+  const drawn = layers * steps * batchSize * trainingLength + gaussianPrompts * pairs.at(-1)!;
+  const plans = tasks * prompts * pairs.length * horizon;
+  const acting = plans * states * actions * (add + layers * 2 * (d + 1) * (2 * d + 1));
+  const planning = plans * (1 + layers) * states ** 2;
+  return drawn * (d * NORMAL + add * MULTIPLY_ADD) + (acting + planning) * MULTIPLY_ADD;
+}
+
+/** “1 layer”, “2 layers”. */
+const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 const work = ({ layers, training, trainingLength, tasks, prompts, pairs }: TheorySetting): string =>
-  `${layers} layers of ${training.steps} steps of ${training.batchSize} prompts of ${trainingLength} pairs, ${tasks * prompts} prompts of ${pairs.join(', ')} pairs in ${tasks} linear MDPs`;
+  `${many(layers, 'layer')} of ${many(training.steps, 'step')} of ${many(training.batchSize, 'prompt')} of ${many(trainingLength, 'pair')}, ${many(tasks * prompts, 'prompt')} of ${pairs.join(', ')} ${pairs.at(-1) === 1 ? 'pair' : 'pairs'} in ${many(tasks, 'linear MDP')}`;

@@ -9,7 +9,7 @@ import type { Sheet } from '../report/sheet.js';
 import { decimal } from '../report/text.js';
 import type { StudyResults } from '../study/results.js';
 import type { TheoryPoint } from './results.js';
-import { theoryGroups, type TheoryGroup } from './settings.js';
+import { beyondRounding, theoryGroups, type TheoryGroup } from './settings.js';
 
 /** What is drawn in one way. */
 interface Curve {
@@ -111,12 +111,12 @@ interface Row {
   high?: number;
 }
 
-/** What lies on the logarithmic scale: values above 0, and the ends of intervals where both are. */
+/** What lies on the logarithmic scale: values above 0 and above what rounding leaves of it, and the ends of intervals where both are. */
 function values(results: StudyResults, { members }: TheoryGroup, { curves }: TheoryPlot): Row[] {
   const lines = results.axes.find(({ name }) => name === results.x)!.places;
   return members.flatMap(({ places, theory }) => theory.points.flatMap((point) => curves.flatMap((curve): Row[] => {
-    const value = curve.value(point);
-    const [low, high] = curve.ci95?.(point) ?? [undefined, undefined];
+    const value = beyondRounding(curve.value(point));
+    const [low, high] = curve.ci95?.(point).map(beyondRounding) ?? [];
     const line = places[results.x]!;
     const row = { curve: curve.label, line, colour: colour(lines.indexOf(line)), pairs: point.pairs, value };
     return value > 0 ? [low !== undefined && high !== undefined && low > 0 ? { ...row, low, high } : row] : [];

@@ -26,7 +26,7 @@ export interface TheoryBound extends TheoryParts {
   total: number;
   /** The same without what no decision hangs on: the estimate's scale and level. */
   sharp: number;
-  /** The tasks of which a loss was measured that exceeds the sharp bound. The theory says none. */
+  /** The tasks of which the mean loss over the drawn prompts exceeds the sharp bound, which is on the mean over all prompts: a few prompts may exceed it. */
   broken: number;
 }
 

@@ -7,7 +7,7 @@ import { lazy, zod } from '../lazy.js';
 export interface TheorySetting {
   /** Of all random numbers. */
   seed: number;
-  /** Features of a state-action pair. */
+  /** Features of a state-action pair, at least 2: one alone is a constant. */
   dimension: number;
   /** The eigenvalues of the features' covariance fall as `k^-decay`; with 0 they are equal. */
   decay: number;
@@ -17,7 +17,7 @@ export interface TheorySetting {
   pairs: number[];
   /** States of an MDP. */
   states: number;
-  /** Actions in every state. */
+  /** Actions in every state, at least 2: with one there is nothing to decide. */
   actions: number;
   /** Decisions an episode. */
   horizon: number;
@@ -41,7 +41,7 @@ export interface TheoryTraining {
   steps: number;
   /** Prompts a step. */
   batchSize: number;
-  /** Of the first step; it falls linearly to 0. */
+  /** Of the first step, at most 10; it falls linearly to 0. */
   learningRate: number;
 }
 
@@ -51,19 +51,19 @@ const schemaOf = lazy(() => {
   const rising = (list: readonly number[]) => list.every((m, i) => i === 0 || m > list[i - 1]!);
   return z.strictObject({
     seed: z.int().min(0).default(0),
-    dimension: whole(1, 32).default(4),
+    dimension: whole(2, 32).default(4),
     decay: z.number().min(0).max(8).default(0),
     trainingLength: whole(1, 100_000).default(100),
     pairs: z.array(whole(1, 100_000)).min(1).refine(rising, 'expected rising numbers').default([10, 100, 1000]),
     states: whole(1, 200).default(20),
-    actions: whole(1, 20).default(4),
+    actions: whole(2, 20).default(4),
     horizon: whole(1, 100).default(5),
     tasks: whole(1, 1_000_000).default(100),
     prompts: whole(1, 1000).default(10),
     gaussianPrompts: whole(1, 1_000_000).default(1000),
     layers: whole(1, 100).default(1),
     training: z
-      .strictObject({ steps: whole(1, 1_000_000).default(1000), batchSize: whole(1, 65_536).default(256), learningRate: z.number().positive().default(0.02) })
+      .strictObject({ steps: whole(1, 1_000_000).default(1000), batchSize: whole(1, 65_536).default(256), learningRate: z.number().positive().max(10, 'expected at most 10: a step moves every number by about the rate, and what is learnt is of the order of 1').default(0.02) })
       .default({ steps: 1000, batchSize: 256, learningRate: 0.02 }),
     resamples: whole(100, 1_000_000).default(10_000),
   }).refine(({ states, actions, dimension }) => states * actions >= dimension, { path: ['dimension'], error: 'more features than pairs of a state and an action: their second moment would be singular' }) satisfies Zod.ZodType<TheorySetting>;

@@ -29,6 +29,11 @@ export function theoryGroups(results: StudyResults): TheoryGroup[] {
   return [...groups].map(([label, members]) => ({ label, members }));
 }
 
+/** A number, and 0 for what rounding leaves of a difference that is 0: values of policies are of the order of 1. */
+export const beyondRounding = (x: number): number => (Math.abs(x) < 1e-12 ? 0 : x);
+
+/** How many times the one is the other; nothing where that is 0. */
+export const ratio = (above: number, below: number): number | undefined => (beyondRounding(below) > 0 ? beyondRounding(above) / below : undefined);
+
 /** How many times what acting on the closed form cost a bound is; nothing where it cost nothing. */
-export const looseness = ({ bound, closed }: TheoryPoint, which: 'total' | 'sharp' = 'total'): number | undefined =>
-  (closed.gapNorm.value > 0 ? bound[which] / closed.gapNorm.value : undefined);
+export const looseness = ({ bound, closed }: TheoryPoint, which: 'total' | 'sharp' = 'total'): number | undefined => ratio(bound[which], closed.gapNorm.value);

@@ -1,31 +1,40 @@
 // A theory study's numbers as rows for other programs and as a table for papers.
 import { holes } from '../study/settings.js';
 import type { StudyResults } from '../study/results.js';
+import { inCell, lines, tex } from '../study/tables.js';
 import { clean, decimal, percent } from '../report/text.js';
 import { theoryFinding, trainingLengthFinding } from './finding.js';
-import { looseness, theoryDone, type TheoryDone } from './settings.js';
+import type { TheorySetting } from './setting.js';
+import { looseness, ratio, theoryDone, type TheoryDone } from './settings.js';
 
 const ESTIMATES = ['gapNorm', 'errorTraining', 'shift', 'shiftStates', 'optimism'] as const;
 
-/** Every number, one row a cell, number of pairs and estimate. */
+/** The columns that say what a cell was made from. */
+const SETTING: Readonly<Record<string, (setting: TheorySetting) => number>> = {
+  dimension: (setting) => setting.dimension, decay: (setting) => setting.decay, training_length: (setting) => setting.trainingLength, tasks: (setting) => setting.tasks, prompts: (setting) => setting.prompts,
+};
+
+/** Every number, one row a cell, number of pairs and estimate. An axis that says what a column of the setting says is that column. */
 export function theoryCsv(results: StudyResults): string {
-  const axes = results.axes.map(({ name }) => name);
-  const head = [
-    ...axes, 'dimension', 'decay', 'training_length', 'pairs', 'tasks', 'prompts', 'estimate', ...ESTIMATES.flatMap((name) => [name, `${name}_low`, `${name}_high`]), 'advantage', 'realised',
+  const done = theoryDone(results);
+  const same = (axis: string) => Object.hasOwn(SETTING, axis) && done.every(({ places, theory }) => places[axis] === String(SETTING[axis]!(theory.setting)));
+  const axes = results.axes.map(({ name }) => name).filter((name) => !same(name));
+  const own = [
+    ...Object.keys(SETTING), 'pairs', 'estimate', ...ESTIMATES.flatMap((name) => [name, `${name}_low`, `${name}_high`]), 'advantage', 'realised',
     'error_estimation', 'error_bias', 'bound', 'bound_estimation', 'bound_bias', 'bound_sharp', 'bound_broken', 'loss_of_random', 'loss_of_worst', 'leverage',
     'gaussian_estimation', 'gaussian_bias', 'gaussian_measured', 'gaussian_standard_error',
   ];
-  const rows = theoryDone(results).flatMap(({ places, theory }) => theory.points.flatMap((point) => (['closed', 'trained'] as const).map((who) => {
-    const { setting } = theory;
+  const head = [...axes.map((name) => (own.includes(name) ? `axis_${name}` : name)), ...own];
+  const rows = done.flatMap(({ places, theory }) => theory.points.flatMap((point) => (['closed', 'trained'] as const).map((who) => {
     const by = point[who];
     return [
-      ...axes.map((axis) => places[axis]!), setting.dimension, setting.decay, setting.trainingLength, point.pairs, setting.tasks, setting.prompts, who,
+      ...axes.map((axis) => places[axis]!), ...Object.values(SETTING).map((of) => of(theory.setting)), point.pairs, who,
       ...ESTIMATES.flatMap((name) => [by[name].value, ...by[name].ci95]), by.advantage, by.realised,
       point.error.estimation, point.error.bias, point.bound.total, point.bound.estimation, point.bound.bias, point.bound.sharp, point.bound.broken, theory.lossOfRandom, theory.lossOfWorst, theory.leverage,
       point.gaussian.estimation, point.gaussian.bias, point.gaussian[who], point.gaussian[`${who}Error`],
     ];
   })));
-  return [head, ...rows].map((row) => `${row.join(',')}\n`).join('');
+  return lines([head, ...rows]);
 }
 
 /** What the table says of a cell, at one number of pairs. */
@@ -72,7 +81,7 @@ const STEPS: readonly (readonly [string, (done: TheoryDone, at: number) => strin
   ['without scale and level', ({ theory }, at) => times(looseness(theory.points.at(at)!, 'sharp'))],
 ];
 
-const factor = (above: number, below: number): string => times(below > 0 ? above / below : undefined);
+const factor = (above: number, below: number): string => times(ratio(above, below));
 
 /** Heads and rows: where the bound is loose, cell by cell at the shortest and longest prompts. */
 export function stepsTable(results: StudyResults): { heads: string[]; rows: string[][] } {
@@ -80,7 +89,7 @@ export function stepsTable(results: StudyResults): { heads: string[]; rows: stri
 }
 
 const markdownRows = ({ heads, rows }: { heads: string[]; rows: string[][] }): string[] =>
-  [`| ${heads.join(' | ')} |`, `| ${heads.map(() => '---').join(' | ')} |`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];
+  [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.map(inCell).join(' | ')} |`).concat('');
 
 /** What is said of the steps. */
 export const STEPS_NOTE = 'What acting on the closed form cost, and the factor that each step of the bound adds: bounding the cost by the errors of the action taken and of the optimal one; these by the leverage times the error at the prompts’ own distribution; that by its mean over prompts; and that by the sum of its parts. The last column has the bound without what no decision hangs on.';
@@ -103,13 +112,13 @@ export function theoryMarkdown(results: StudyResults): string {
   const missing = holes(results);
   return [
     `# ${clean(results.name)}, budget ${clean(results.budget)}`, '', clean(results.question), '', `**${theoryFinding(results)}**`, '', ...theoryTables(results),
-    ...(missing.length > 0 ? ['Cells that failed:', '', ...missing.map((hole) => `- ${hole}`), ''] : []),
+    ...(missing.length > 0 ? ['Cells that are missing:', '', ...missing.map((hole) => `- ${hole}`), ''] : []),
   ].join('\n');
 }
 
 /** For `booktabs`. */
 export function theoryLatex(results: StudyResults): string {
   const { heads, rows } = theoryTable(results);
-  const line = (row: readonly string[]) => `${row.map((text) => text.replaceAll('%', '\\%').replaceAll('_', '\\_').replaceAll('\u2212', '$-$')).join(' & ')} \\\\`;
+  const line = (row: readonly string[]) => `${row.map(tex).join(' & ')} \\\\`;
   return [`\\begin{tabular}{${'r'.repeat(heads.length)}}`, '\\toprule', line(heads), '\\midrule', ...rows.map(line), '\\bottomrule', '\\end{tabular}', ''].join('\n');
 }

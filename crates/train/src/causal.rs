@@ -7,6 +7,8 @@
 //! A panel's exponentials stay as they are, not divided by their sum: outputs and their gradients are, once a position (Dao et al.
 //! 2022 do so too).
 
+#![allow(clippy::inline_always)] // see `kernels::simd`
+
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};

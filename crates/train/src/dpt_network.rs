@@ -123,8 +123,8 @@ impl Builder {
         }
     }
 
-    fn norm(&mut self, name: &str, width: usize) -> Option<Affine> {
-        Some(self.affine(name, vec![width], width))
+    fn norm(&mut self, name: &str, width: usize) -> Affine {
+        self.affine(name, vec![width], width)
     }
 
     fn map(&mut self, name: &str, norm: Option<Affine>, inputs: usize, outputs: usize) -> Map {
@@ -155,16 +155,16 @@ impl DptNetwork {
         let block = |layer: usize| {
             let name = |part: &str| format!("transformer.h.{layer}.{part}");
             let ln_1 = builder.norm(&name("ln_1"), width);
-            let mut attention = builder.map(&name("attn.c_attn"), ln_1, width, 3 * width);
+            let mut attention = builder.map(&name("attn.c_attn"), Some(ln_1), width, 3 * width);
             attention.scale = (width, 1.0 / ((width / heads) as f32).sqrt());
             let projection = builder.map(&name("attn.c_proj"), None, width, width);
             let ln_2 = builder.norm(&name("ln_2"), width);
-            let fc = builder.map(&name("mlp.c_fc"), ln_2, width, 4 * width);
+            let fc = builder.map(&name("mlp.c_fc"), Some(ln_2), width, 4 * width);
             Block { attention, projection, fc, fc_out: builder.map(&name("mlp.c_proj"), None, 4 * width, width) }
         };
         let blocks = (0..config.layers).map(block).collect();
         let ln_f = builder.norm("transformer.ln_f", width);
-        let predict = builder.map("pred_actions", ln_f, width, config.actions);
+        let predict = builder.map("pred_actions", Some(ln_f), width, config.actions);
         let Builder { layout, folded, gradients } = builder;
         Self { width, heads, layout, embed, blocks, predict, folded, gradients }
     }

@@ -72,9 +72,9 @@ struct Settings {
 /// A model that was read from its folder.
 pub enum Loaded {
     /// A Llama, ready to decide.
-    Llama(Base),
+    Llama(Box<Base>),
     /// A Decision-Pretrained Transformer and its parameters.
-    Dpt(Dpt, Vec<f32>),
+    Dpt(Box<Dpt>, Vec<f32>),
 }
 
 /// Reads a folder that a training left, which must be unchanged since.
@@ -93,13 +93,13 @@ pub fn load(folder: &Path) -> Result<Loaded> {
         Some("llama") => {
             let network = llama(&serde_json::from_value(settings).map_err(malformed)?).map_err(fail)?;
             let parameters = network.layout().parse(&bytes).map_err(of_tensors)?;
-            Ok(Loaded::Llama(network.base(&parameters, files::sha256(&bytes))))
+            Ok(Loaded::Llama(Box::new(network.base(&parameters, files::sha256(&bytes)))))
         }
         Some("dpt") => {
             let config: DptConfig = serde_json::from_value(settings).map_err(malformed)?;
             refuse_faults(&config.faults()).and_then(|()| Dpt::new(&config)).map_err(fail).and_then(|dpt| {
                 let parameters = dpt.network().layout().parse(&bytes).map_err(of_tensors)?;
-                Ok(Loaded::Dpt(dpt, parameters))
+                Ok(Loaded::Dpt(Box::new(dpt), parameters))
             })
         }
         _ => Err(fail(format!("`model_type` {kind} is not supported; name a folder that this program trained"))),

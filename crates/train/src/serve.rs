@@ -55,11 +55,11 @@ pub fn run(config: &DecideConfig, input: impl BufRead) -> Result<()> {
         (None, Some(folder)) => match model_folder::load(folder)? {
             Loaded::Llama(base) => {
                 let limits = base.shape.limits();
-                (Box::new(Decider::new(base, None, None, pool)), limits)
+                (Box::new(Decider::new(*base, None, None, pool)), limits)
             }
             Loaded::Dpt(dpt, parameters) => {
                 let limits = Limits { vocabulary: dpt.vocabulary(), context: dpt::CONTEXT };
-                (Box::new(DptDecider::new(dpt, &parameters, pool)), limits)
+                (Box::new(DptDecider::new(*dpt, &parameters, pool)), limits)
             }
         },
         (None, None) => return Err(Error::Internal("neither a base nor a model was configured".into())),

@@ -6,6 +6,8 @@
 //! Every sum adds one product after another in the order of the summed dimension, whatever the tile and the width of a vector, so that
 //! all machines that fuse multiplication and addition give the same bits.
 
+#![allow(clippy::inline_always)] // see `kernels::simd`
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::kernels::{View, ViewMut};

@@ -224,7 +224,7 @@ describe('the answer', () => {
   it('counts names where there are many, and leaves out who knows more and other seeds of its own', () => {
     const many = { 'bc-prompt': [-0.5, 0.01], empirical: [-0.4, 0.01], fqi: [-0.4, 0.01], cql: [-0.3, 0.01], dpt: [0.2, 0.5] } as const;
     expect(answer(placed(many))).toBe(
-      'In the MDP regime the normalised gap of the fine-tuned model lies below that of 4 of the 5 others and is not told apart from that of DPT.');
+      'In the MDP regime the normalised gap of the fine-tuned model lies below that of 4 of the 5 others that know no more and is not told apart from that of DPT.');
     expect(answer(placed({ oracle: [0.2, 0.001], bayes: [0.2, 0.001], 'sft:seed-1': [0.1, 0.01] }))).toContain('stands alone');
   });
 

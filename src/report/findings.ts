@@ -49,7 +49,7 @@ function judge(compared: Compared): string {
   const by: Record<Relation, Method[]> = { below: [], above: [], unclear: [] };
   for (const pair of rivals) by[relation(pair)].push(pair.method);
   const those = (methods: readonly Method[], joined: (names: readonly string[]) => string, every = 'all'): string =>
-    methods.length <= NAMED ? joined(methods.map(named)) : `${methods.length === rivals.length ? every : count(methods.length)} of the ${count(rivals.length)} others`;
+    methods.length <= NAMED ? joined(methods.map(named)) : `${methods.length === rivals.length ? every : count(methods.length)} of the ${count(rivals.length)} others that know no more`;
   const parts = [
     by.below.length > 0 && `lies below that of ${those(by.below, list)}`,
     by.above.length > 0 && `lies above that of ${those(by.above, list)}`,

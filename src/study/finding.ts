@@ -59,7 +59,7 @@ function often(some: readonly Tally[], as: Relation, rivals: readonly Tally[]): 
   return `${several(ranked, rivals)} in some, most often of ${named(ranked[0]!.method)} (in ${times(ranked[0]!)})`;
 }
 
-const several = (some: readonly Tally[], rivals: readonly Tally[]): string => (some.length === rivals.length ? `all ${count(rivals.length)} others` : `${count(some.length)} of the ${count(rivals.length)} others`);
+const several = (some: readonly Tally[], rivals: readonly Tally[]): string => (some.length === rivals.length ? `all ${count(rivals.length)} others that know no more` : `${count(some.length)} of the ${count(rivals.length)} others that know no more`);
 
 /** All trainings of a method as one. */
 const together = (method: Method): Method => ({ ...method, key: method.kind.key, label: method.kind.label });

@@ -14,7 +14,7 @@ import { reproduce, type Reproduced } from '../src/study/reproduce.js';
 import { cellsOf, loadStudy, merged, parseStudy, studyNames, theoryCellsOf, type Cell } from '../src/study/study.js';
 import { comparisonsCsv, csv, latex, markdown } from '../src/study/tables.js';
 import { version } from '../src/version.js';
-import { contents, root, scratch, tiresias } from './support.js';
+import { contents, root, tiresias, writtenStudy } from './support.js';
 
 /** Two horizons by two supports, without a network. */
 const small = (change: object = {}) => ({
@@ -27,13 +27,6 @@ const small = (change: object = {}) => ({
   budgets: { small: { about: 'Seconds.' }, one: { about: 'One cell.', places: { K: [1], horizon: [2] } } },
   ...change,
 });
-
-function written(study: object): { path: string; folder: string } {
-  const folder = scratch();
-  const path = join(folder, 'study.json');
-  writeFileSync(path, JSON.stringify(study));
-  return { path, folder };
-}
 
 describe('a study file', () => {
   it('comes to the product of its axes, the last running fastest, within its budget', () => {
@@ -60,7 +53,7 @@ describe('a study file', () => {
   });
 
   it('whose cell is no experiment is refused with the cell\'s name, before anything is computed', async () => {
-    const { path, folder } = written(small({ axes: [{ name: 'K', path: 'support.trajectories', values: [1, -1] }], x: 'K', budgets: { small: { about: '' } } }));
+    const { path, folder } = writtenStudy(small({ axes: [{ name: 'K', path: 'support.trajectories', values: [1, -1] }], x: 'K', budgets: { small: { about: '' } } }));
     await expect(reproduce(path, { folder: join(folder, 'out') })).rejects.toMatchObject({ code: 'INVALID_STUDY', exitCode: 2, message: expect.stringMatching(/cell K=-1[^]*support\.trajectories/) });
     expect(existsSync(join(folder, 'out'))).toBe(false);
   });
@@ -97,7 +90,7 @@ describe('a study file', () => {
 
 describe('a reproduced study', () => {
   it('leaves results, rows, tables and a page that agree, and the next time does nothing', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     const { results, page } = await reproduce(path, { folder: join(folder, 'out'), threads: 1 });
     expect(results.cells.map(({ name }) => name)).toEqual(['K=1,horizon=2', 'K=1,horizon=3', 'K=3,horizon=2', 'K=3,horizon=3']);
     const text = readFileSync(page, 'utf8');
@@ -141,7 +134,7 @@ describe('a reproduced study', () => {
   });
 
   it('takes cells that were made elsewhere, and only those that the same experiment made', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     await reproduce(path, { folder: join(folder, 'one'), threads: 1 });
     const cells = join(folder, 'one', 'cells');
     rmSync(join(folder, 'one', 'runs'), { recursive: true });
@@ -159,7 +152,7 @@ describe('a reproduced study', () => {
   });
 
   it('takes finished cells from where they are committed, says how many, and with false takes none', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     const { folder: first } = await reproduce(path, { folder: join(folder, 'one'), threads: 1 });
     const committed = join(folder, 'committed');
     mkdirSync(join(committed, 'tiny'), { recursive: true });
@@ -186,7 +179,7 @@ describe('a reproduced study', () => {
   });
 
   it('draws other tasks under another seed, which the study then says', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     const run = (seed?: number) => reproduce(path, { folder: join(folder, `seed-${seed}`), budget: 'one', threads: 1, seed });
     const [own, other] = [await run(), await run(7)];
     const optimal = ({ results: { cells: [cell] } }: Reproduced) => (isFailed(cell!) ? Number.NaN : cell!.regimes['mdp']!.optimal);
@@ -197,7 +190,7 @@ describe('a reproduced study', () => {
   });
 
   it('says in the document of each cell what made it, where and when', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     await reproduce(path, { folder: join(folder, 'out'), budget: 'one', threads: 1 });
     const file = JSON.parse(readFileSync(join(folder, 'out', 'cells', 'K=1,horizon=2.json'), 'utf8')) as CellFile;
     expect(file).toMatchObject({ command: 'npx tiresias reproduce study.json --budget one', version, machine: { cpu: expect.any(String), cores: expect.any(Number) } });
@@ -211,7 +204,7 @@ describe('a reproduced study', () => {
   });
 
   it('keeps a cell that fails as a hole with its reason, and makes all others', async () => {
-    const { path, folder } = written(small({ axes: [{ name: 'method', path: 'evaluation.methods', values: [{ name: 'whole', set: {} }, { name: 'broken', set: { evaluation: { methods: ['random', './broken.mjs'] } } }] }], x: 'method', budgets: { small: { about: '' } } }));
+    const { path, folder } = writtenStudy(small({ axes: [{ name: 'method', path: 'evaluation.methods', values: [{ name: 'whole', set: {} }, { name: 'broken', set: { evaluation: { methods: ['random', './broken.mjs'] } } }] }], x: 'method', budgets: { small: { about: '' } } }));
     writeFileSync(join(folder, 'broken.mjs'), "export default { label: 'Broken', begin: () => ({ act: () => { throw new Error('out of order'); } }) };\n");
     const { results, page } = await reproduce(path, { folder: join(folder, 'out'), threads: 1 });
     expect(results.cells.map(isFailed)).toEqual([false, true]);
@@ -222,7 +215,7 @@ describe('a reproduced study', () => {
   });
 
   it('killed again and again gives the bytes of one that was not', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     let kills = 0;
     let after = 500;
     for (;;) {

@@ -19,6 +19,14 @@ export function scratch(): string {
   return folder;
 }
 
+/** A study file, and the folder of the test that it lies in. */
+export function writtenStudy(study: object): { path: string; folder: string } {
+  const folder = scratch();
+  const path = join(folder, 'study.json');
+  writeFileSync(path, JSON.stringify(study));
+  return { path, folder };
+}
+
 /** Sets an environment variable for one test. */
 export function setEnv(name: string, value: string | undefined): void {
   const before = process.env[name];

@@ -17,7 +17,7 @@ import type { TheoryActed, TheoryPoint } from '../src/theory/results.js';
 import { parseTheorySetting, type TheorySetting } from '../src/theory/setting.js';
 import { looseness, theoryDone } from '../src/theory/settings.js';
 import { stepsTable, theoryCsv, theoryLatex, theoryMarkdown } from '../src/theory/tables.js';
-import { contents, scratch, tiresias } from './support.js';
+import { contents, scratch, tiresias, writtenStudy } from './support.js';
 
 const SETTING = { states: 6, actions: 3, horizon: 3, dimension: 3, pairs: [5, 50], tasks: 8, prompts: 4, gaussianPrompts: 200, training: { steps: 40, batchSize: 32, learningRate: 0.05 }, resamples: 200 };
 
@@ -28,13 +28,6 @@ const small = (change: object = {}) => ({
   budgets: { small: { about: 'Seconds.' } },
   ...change,
 });
-
-function written(study: object): { path: string; folder: string } {
-  const folder = scratch();
-  const path = join(folder, 'study.json');
-  writeFileSync(path, JSON.stringify(study));
-  return { path, folder };
-}
 
 describe('a theory study file', () => {
   it('comes to settings with the fields of its places, and to no experiments', () => {
@@ -54,7 +47,7 @@ describe('a theory study file', () => {
     ['steps that lead nowhere', { ...SETTING, training: { learningRate: 11 } }, /at most 10[^]*training.learningRate/],
     ['more features than pairs', { ...SETTING, states: 1, actions: 2 }, /singular[^]*dimension/],
   ])('with %s is refused by name', async (_, experiment, message) => {
-    const { path, folder } = written(small({ experiment }));
+    const { path, folder } = writtenStudy(small({ experiment }));
     await expect(reproduce(path, { folder: join(folder, 'out') })).rejects.toMatchObject({ code: 'INVALID_STUDY', message: expect.stringMatching(message) });
     expect(existsSync(join(folder, 'out'))).toBe(false);
   });
@@ -67,7 +60,7 @@ describe('a theory study file', () => {
 
 describe('a reproduced theory study', () => {
   it('agrees with the theory, and its files with each other, for any number of threads', { timeout: 240_000 }, async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     const { results, page } = await reproduce(path, { folder: join(folder, 'out'), threads: 1 });
     const done = theoryDone(results);
     expect(done.map(({ places }) => places)).toEqual([{ decay: '0', N: '4' }, { decay: '0', N: '40' }, { decay: '1', N: '4' }, { decay: '1', N: '40' }]);
@@ -124,7 +117,7 @@ describe('a reproduced theory study', () => {
   });
 
   it('believes no document that was changed or made from something else', async () => {
-    const { path, folder } = written(small());
+    const { path, folder } = writtenStudy(small());
     const { results } = await reproduce(path, { folder: join(folder, 'out') });
     const cells = join(folder, 'out', 'cells');
     const changed = join(cells, 'decay=0,N=4.json');
@@ -140,7 +133,7 @@ describe('a reproduced theory study', () => {
 
   it('keeps a cell that fails as a hole with its reason, and makes all others', async () => {
     const pairs = Array.from({ length: 10_000 }, (_, i) => i + 1);
-    const { path, folder } = written(small({ axes: [{ name: 'N', path: 'trainingLength', values: [4, { name: 'huge', set: { tasks: 1_000_000, pairs } }] }] }));
+    const { path, folder } = writtenStudy(small({ axes: [{ name: 'N', path: 'trainingLength', values: [4, { name: 'huge', set: { tasks: 1_000_000, pairs } }] }] }));
     const command = await tiresias(['reproduce', path, '-o', join(folder, 'out')]);
     expect(command.stderr).toMatch(/1 cells? failed[^]*N=huge[^]*give fewer tasks/);
     expect(command.code).toBe(75);

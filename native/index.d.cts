@@ -209,6 +209,13 @@ export declare class Episodes {
    * solved again.
    */
   withQueryNature(nature: 'oracle' | `fixed:${number}`): Episodes
+  /** The first episode of a deployment: the same tasks, of which nothing is shown and nothing was played. */
+  deployed(): Episodes
+  /**
+   * The next episode of a deployment, once these are done: what was just played is the last trajectory of each row's support, which
+   * keeps the last `keep` of them.
+   */
+  nextEpisode(keep: number): Episodes
   /**
    * These episodes, played from start to end by a method that acts without a network. They share tasks and support with this object,
    * which stays as it is.

@@ -153,14 +153,24 @@ export interface TrainingSettings {
   maxTokens: number;
 }
 
+/** A method left alone in a task, with what it has seen there itself. */
+export interface Deployment {
+  /** Episodes one after another, the first without support. */
+  episodes: number;
+  /** How many of its last episodes the support then shows; all when left out. */
+  remember?: number | undefined;
+}
+
 /** How the methods are compared. */
 export interface EvaluationSettings {
   /** Split of the family. */
   split: SplitName;
   /** Tasks in each regime. */
   tasks: number;
-  /** Episodes on each task. */
+  /** Episodes on each task; with a deployment, how many deployments. */
   episodes: number;
+  /** Episodes one after another instead of single ones: what a method played before is all that its support shows it. */
+  deployment?: Deployment | undefined;
   /** An action within this of the best counts as agreeing with the oracle. */
   epsilon: number;
   /** Who acts; `random` always, because gaps are normalised by its own. */
@@ -384,8 +394,10 @@ const schemaOf = lazy(() => {
         .strictObject({
           split: name<SplitName>().default('test'),
           tasks: number(spec.tasks).default(60),
-          /** Episodes on each task. */
+          /** Episodes on each task; with a deployment, how many deployments. */
           episodes: number(spec.episodesPerTask).default(1),
+          /** Episodes one after another instead of single ones: what a method played before is all that its support shows it, the last `remember` of them. */
+          deployment: z.strictObject({ episodes: count.max(10_000), remember: count.max(10_000).optional() }).optional(),
           /** An action within this of the best counts as agreeing with the oracle. */
           epsilon: number(spec.epsilon).default(0.001),
           methods: z

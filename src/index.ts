@@ -16,7 +16,7 @@ export { version } from './version.js';
 export { resolveBaseModel, type BaseFormat, type BaseModel, type DetailedProgress, type FetchOptions, type ModelName, type ResolveOptions, type Wheel, type WheelSource } from './base/index.js';
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
-  type BaseSpec, type DatasetSettings, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
+  type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
   type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings,
   type TemplateSettings, type TrainingSettings,
 } from './experiment.js';

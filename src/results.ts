@@ -54,6 +54,8 @@ export interface MethodResult {
   agreementCi95: Interval95;
   /** Mean regret at each decision stage. */
   regretByStep: number[];
+  /** Mean regret of each episode of a deployment; left out where there is none. */
+  regretByEpisode?: number[] | undefined;
   /** Number of tasks. */
   tasks: number;
   /** Number of episodes, over all tasks. */
@@ -274,6 +276,7 @@ const schemaOf = lazy(() => {
     agreement: z.number(),
     agreementCi95: interval,
     regretByStep: z.array(z.number()),
+    regretByEpisode: z.array(z.number()).optional(),
     tasks: z.number().int(),
     episodes: z.number().int(),
     exact: z.boolean(),

@@ -134,6 +134,8 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     methods: {
       dispose: [],
       withQueryNature: [["nature", "'oracle' | `fixed:${number}`"]],
+      deployed: [],
+      nextEpisode: [["keep", "number"]],
       played: [["agents", "Agents"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
       support: [["row", "number"]],
       seen: [],

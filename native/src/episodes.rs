@@ -207,6 +207,21 @@ impl Episodes {
         Ok(Episodes(Held::new(&Home::here(), episodes)))
     }
 
+    /// The first episode of a deployment: the same tasks, of which nothing is shown and nothing was played.
+    #[napi]
+    pub fn deployed(&self) -> Result<Episodes> {
+        guarded(|| Ok(Episodes(Held::new(&Home::here(), self.0.deployed()))))
+    }
+
+    /// The next episode of a deployment, once these are done: what was just played is the last trajectory of each row's support, which
+    /// keeps the last `keep` of them.
+    #[napi]
+    pub fn next_episode(&self, keep: f64) -> Result<Episodes> {
+        let keep = whole("keep", keep, 0, 100_000)?;
+        let episodes = guarded(|| self.0.next_episode(keep).map_err(from_study))?;
+        Ok(Episodes(Held::new(&Home::here(), episodes)))
+    }
+
     /// These episodes, played from start to end by a method that acts without a network. They share tasks and support with this object,
     /// which stays as it is.
     #[napi(ts_return_type = "Promise<Episodes>")]

@@ -1,7 +1,7 @@
 // Evaluates every method of an experiment in one regime: the same tasks, supports and random numbers for all of them.
 import { basename, join } from 'node:path';
 import type { DetailedProgress } from '../base/index.js';
-import { isModule, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
+import { isModule, type Deployment, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
 import type { MethodResult, RegimeResult } from '../results.js';
@@ -38,6 +38,9 @@ const BATCH_ROWS = 64;
 /** Episodes whose tasks and oracles are kept while one method after the other plays them, and whose rows make one file. */
 const CHUNK_ROWS = 4096;
 
+/** More rows than an evaluation has. */
+const ROWS_OF_A_ROUND = 2 ** 36;
+
 type Nature = EpisodesSpec['queryNature'];
 
 /** Consecutive tasks. */
@@ -48,13 +51,13 @@ interface Tasks {
 
 /** Plays all methods and computes their metrics. Memory does not grow with the number of episodes, and with tasks by their means only. */
 export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
-  const { tasks, episodes, resamples } = experiment.evaluation;
+  const { tasks, episodes, deployment, resamples } = experiment.evaluation;
   const settings = methodsIn(experiment, regime);
   // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
   const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
   const played = new Map<string, EpisodeRow[]>();
   const firsts = new Map<string, EpisodeRow>();
-  const chunks = cut({ first: 0, count: tasks }, Math.floor(CHUNK_ROWS / episodes));
+  const chunks = cut({ first: 0, count: tasks }, Math.floor(CHUNK_ROWS / (episodes * (deployment?.episodes ?? 1))));
   const total = chunks.length * settings.length * natures.length;
   let done = 0;
   for (const chunk of chunks) {
@@ -72,7 +75,7 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
           const madeFrom = { ...session.identity, chunk, nature: nature ?? null };
           const rows = await rowsAt(path, madeFrom, options.store, async () => {
             const batches = await world.batches(nature, (task) => report(0, `${key}: task ${task} of ${tasks}`));
-            return playBatches(await session.player(), batches, options, report);
+            return playBatches(await session.player(), batches, deployment, options, report);
           });
           if (!firsts.has(key)) firsts.set(key, rows[0]!);
           played.set(key, [...(played.get(key) ?? []), ...taskMeans(rows)]);
@@ -193,16 +196,24 @@ class World {
   }
 }
 
-async function playBatches(player: Player, batches: readonly Batch[], { signal }: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
+async function playBatches(player: Player, batches: readonly Batch[], deployment: Deployment | undefined, { signal }: EvaluateOptions, report: (share: number) => void): Promise<EpisodeRow[]> {
   const rows: EpisodeRow[] = [];
-  for (const [i, { episodes, firstTask }] of batches.entries()) {
-    signal?.throwIfAborted();
-    const firstRow = firstTask * (episodes.rows / episodes.tasks);
-    const ended = await player.play(episodes, { firstRow, signal, onProgress: (share) => report((i + share) / batches.length) });
-    rows.push(...rowsFromOutcome(ended.outcome(), firstTask));
-    // The first episode is shown in the report, with what the oracle believed.
-    if (i === 0) rows[0]!.beliefs = chunksOf(ended.beliefs(0), ended.horizon);
-    if (ended !== episodes) ended.dispose();
+  const rounds = deployment?.episodes ?? 1;
+  for (const [i, { episodes: given, firstTask }] of batches.entries()) {
+    let episodes = deployment ? given.deployed() : given;
+    for (let round = 0; round < rounds; round++) {
+      signal?.throwIfAborted();
+      // Drawn decisions go by the row: one that comes again in the next episode draws anew.
+      const firstRow = firstTask * (episodes.rows / episodes.tasks) + round * ROWS_OF_A_ROUND;
+      const ended = await player.play(episodes, { firstRow, signal, onProgress: (share) => report((i + (round + share) / rounds) / batches.length) });
+      rows.push(...rowsFromOutcome(ended.outcome(), firstTask, deployment && round));
+      // The first episode is shown in the report, with what the oracle believed.
+      if (i === 0 && round === 0) rows[0]!.beliefs = chunksOf(ended.beliefs(0), ended.horizon);
+      const next = round + 1 < rounds ? ended.nextEpisode(deployment?.remember ?? rounds) : undefined;
+      if (ended !== episodes) ended.dispose();
+      if (episodes !== given) episodes.dispose();
+      episodes = next ?? given;
+    }
   }
   return rows;
 }

@@ -72,6 +72,7 @@ export function methodResult(method: string, rows: readonly EpisodeRow[], random
     agreement: agreement.estimate,
     agreementCi95: agreement.interval,
     regretByStep: rows[0]!.step_regrets.map((_, t) => (exact && method === 'oracle' ? 0 : averageOf(rows.map((row) => row.step_regrets[t] ?? NaN)))),
+    ...(rows[0]!.deployed_regrets && { regretByEpisode: rows[0]!.deployed_regrets.map((_, i) => (exact && method === 'oracle' ? 0 : averageOf(rows.map((row) => row.deployed_regrets?.[i] ?? NaN)))) }),
     tasks: tasks.length,
     episodes: rows.reduce((sum, row) => sum + (row.episodes ?? 1), 0),
     exact,

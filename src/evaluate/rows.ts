@@ -16,7 +16,7 @@ const rowSchema = lazy(() => {
   return z.object({
     /** Index within the split. */
     task: z.int().min(0),
-    /** Index within the task. */
+    /** Index within the task; of a deployment, which deployment. */
     episode: z.int().min(0),
     return: z.number(),
     /** Σ_t V_t - Q_t(a_t); null where nature is not the oracle's. */
@@ -37,6 +37,10 @@ const rowSchema = lazy(() => {
     rewards: numbers,
     /** The oracle's belief before each decision; kept for the first episode only. */
     beliefs: z.array(numbers).optional(),
+    /** Which episode of its deployment it is, from 0; left out where there is none. */
+    deployed: z.int().min(0).optional(),
+    /** Mean regret of each episode of the deployments. Of means only: it is not written. */
+    deployed_regrets: z.array(z.number().nullable()).optional(),
     /** How many episodes the row is the mean of; one when left out. Such rows are not written. */
     episodes: z.int().min(1).optional(),
   });
@@ -46,8 +50,8 @@ export type EpisodeRow = Zod.infer<ReturnType<typeof rowSchema>>;
 
 const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-/** An outcome's rows; `firstTask` is the batch's first task. */
-export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow[] {
+/** An outcome's rows; `firstTask` is the batch's first task, `deployed` the number of the episode in its deployment. */
+export function rowsFromOutcome(outcome: Outcome, firstTask: number, deployed?: number): EpisodeRow[] {
   const { episodes, horizon } = outcome;
   const steps = (values: ArrayLike<number>, row: number) => Array.from({ length: horizon }, (_, t) => values[row * horizon + t]!);
   return Array.from({ length: outcome.tasks * episodes }, (_, row) => {
@@ -55,6 +59,7 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number): EpisodeRow
     return {
       task: firstTask + task,
       episode: row % episodes,
+      ...(deployed !== undefined && { deployed }),
       return: outcome.returns[row]!,
       regret: orNull(outcome.regrets[row]!),
       step_regrets: steps(outcome.stepRegrets, row).map(orNull),
@@ -88,9 +93,17 @@ export function taskMeans(rows: readonly EpisodeRow[]): EpisodeRow[] {
       value: mean((row) => row.value),
       agreement: mean((row) => row.agreement)!,
       step_regrets: first.step_regrets.map((_, t) => mean((row) => row.step_regrets[t] ?? null)),
+      ...(first.deployed !== undefined && { deployed_regrets: regretsByEpisode(episodes) }),
       episodes: episodes.length,
     };
   });
+}
+
+/** Mean regret of the first episodes of all deployments, of the second ones, and so on. */
+function regretsByEpisode(rows: readonly EpisodeRow[]): (number | null)[] {
+  const regrets: (number | null)[][] = [];
+  for (const { deployed = 0, regret } of rows) (regrets[deployed] ??= []).push(regret);
+  return regrets.map((values) => (values.includes(null) ? null : (values as number[]).reduce((sum, value) => sum + value, 0) / values.length));
 }
 
 /** Rows of one task together, in the order of tasks. */

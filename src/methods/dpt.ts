@@ -11,6 +11,7 @@ interface Options {
   layers?: number;
   hidden?: number;
   heads?: number;
+  decisions?: number;
   steps?: number;
   lr?: number;
 }
@@ -25,6 +26,7 @@ export const dpt: Method = {
       layers: whole('Blocks.', 4, 64),
       hidden: whole('Width of the residual stream.', 32, 4096),
       heads: whole('Attention heads.', 4, 64),
+      decisions: { type: 'integer', minimum: 1, description: 'Decisions that are learnt from in each example, drawn by its ids; all of them when left out, which a long trajectory pays for with its length squared.' },
       steps: { type: 'integer', minimum: 1, description: 'Optimiser steps; as many as the experiment’s training when left out.' },
       lr: { type: 'number', exclusiveMinimum: 0, default: 0.001, description: 'Largest learning rate; its schedule, the batch and the rest are the experiment’s training’s.' },
     },

@@ -86,6 +86,8 @@ async function checkMethod(method: Method, use: MethodUse): Promise<void> {
     fail(`it cannot act in the regime ${regime}; write {"method": "${setting.method}", "regimes": ${JSON.stringify(method.regimes)}}, or leave it out`);
   }
   if (method.needsSupport && experiment.support.trajectories === 0) fail('it cannot act without support; raise support.trajectories, or leave it out');
+  // What is trained needs a support to learn from, and can begin without.
+  if (method.needsSupport && experiment.evaluation.deployment && !method.needs(setting).training) fail('it cannot act without support, and the first episode of a deployment has none; leave it out');
   const parsed = zod().fromJSONSchema(method.options as Parameters<ReturnType<typeof zod>['fromJSONSchema']>[0]).safeParse(setting.options);
   if (!parsed.success) {
     const takes = Object.keys((method.options as { properties?: object }).properties ?? {});

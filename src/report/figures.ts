@@ -1,6 +1,6 @@
 // The plots of the report but for the trace of an episode, which has a file of its own.
 import type { TopLevelSpec } from 'vega-lite';
-import type { RegimeResult, Results, TrainingResult } from '../results.js';
+import type { MethodResult, RegimeResult, Results, TrainingResult } from '../results.js';
 import { comparedIn, toldApart } from './compared.js';
 import { draw } from './draw.js';
 import { spoken } from './findings.js';
@@ -118,9 +118,25 @@ export interface FamilyFigures {
   figures: Figure[];
 }
 
-/** Mean regret of each method at each decision of an episode: a row of panels for each family, in each the yardsticks in grey. */
-export async function regretFigures(results: Results): Promise<FamilyFigures[]> {
-  const steps = (regime: RegimeResult, { key }: Method): readonly number[] => (Object.hasOwn(regime.methods, key) ? regime.methods[key]!.regretByStep : []);
+/** What regret is shown by: the decisions of an episode, or the episodes of a deployment. */
+interface Along {
+  name: string;
+  /** As a title of the axis. */
+  title: string;
+  of(method: MethodResult): readonly number[] | undefined;
+}
+const DECISIONS: Along = { name: 'decision', title: 'Decision', of: ({ regretByStep }) => regretByStep };
+const EPISODES: Along = { name: 'episode', title: 'Episode', of: ({ regretByEpisode }) => regretByEpisode };
+
+/** Mean regret of each method at each decision of an episode. */
+export const regretFigures = (results: Results): Promise<FamilyFigures[]> => familyFigures(results, DECISIONS);
+
+/** Mean regret of each method in each episode of a deployment. */
+export const deploymentFigures = (results: Results): Promise<FamilyFigures[]> => familyFigures(results, EPISODES);
+
+/** A row of panels for each family, in each the yardsticks in grey. */
+async function familyFigures(results: Results, along: Along): Promise<FamilyFigures[]> {
+  const steps = (regime: RegimeResult, { key }: Method): readonly number[] => (Object.hasOwn(regime.methods, key) ? along.of(regime.methods[key]!) ?? [] : []);
   const regimes = regimesOf(results);
   const methods = methodsOf(results).filter((method) => regimes.some(([, regime]) => steps(regime, method).length > 0));
   const yardsticks = methods.filter(({ yardstick }) => yardstick);
@@ -137,27 +153,27 @@ export async function regretFigures(results: Results): Promise<FamilyFigures[]> 
       const title = regimeLabel(key);
       const ends = present.map((method) => {
         const regret = steps(regime, method);
-        return `${method.label}: ${decimal(regret[0]!)} at the first decision, ${decimal(regret.at(-1)!)} at the last`;
+        return `${method.label}: ${decimal(regret[0]!)} at the first ${along.name}, ${decimal(regret.at(-1)!)} at the last`;
       });
       const lines = present.map((method) => ({ method, regret: steps(regime, method) }));
-      return { title, svg: await draw(regretPlot(lines, domain, regime.horizon), `Mean regret by decision, ${title}. ${ends.join('. ')}.`) };
+      return { title, svg: await draw(regretPlot(lines, domain, along.title), `Mean regret by ${along.name}, ${title}. ${ends.join('. ')}.`) };
     });
     return { group: shown[0]!.group, methods: shown, figures: (await Promise.all(figures)).filter((figure) => figure !== undefined) };
   }));
 }
 
-function regretPlot(lines: readonly { method: Method; regret: readonly number[] }[], domain: [number, number], horizon: number): TopLevelSpec {
+function regretPlot(lines: readonly { method: Method; regret: readonly number[] }[], domain: [number, number], title: string): TopLevelSpec {
   // The last line drawn is on top: the yardsticks lie beneath, and the best of a family above the others.
   const order = lines.toReversed().toSorted((a, b) => Number(b.method.yardstick) - Number(a.method.yardstick));
   const encoding = {
-    x: { field: 'step', type: 'quantitative', axis: { title: 'Decision', grid: false, tickMinStep: 1, format: 'd' }, scale: { zero: false, nice: false } },
+    x: { field: 'step', type: 'quantitative', axis: { title, grid: false, tickMinStep: 1, format: 'd' }, scale: { zero: false, nice: false } },
     y: { field: 'regret', type: 'quantitative', axis: { title: 'Mean regret' }, scale: { domain } },
   } as const;
   return {
     width: WIDTH, height: 200, autosize: FIT, encoding,
     layer: order.map(({ method: { colour, dash, marker, yardstick }, regret }) => ({
       data: { values: regret.map((value, t) => ({ step: t + 1, regret: value })) },
-      mark: { type: 'line', color: colour, strokeDash: [...dash], strokeWidth: yardstick ? 1.5 : 2, point: horizon <= 25 && !yardstick && { shape: marker, size: 26, opacity: 1, filled: true, fill: colour, stroke: null } },
+      mark: { type: 'line', color: colour, strokeDash: [...dash], strokeWidth: yardstick ? 1.5 : 2, point: regret.length <= 25 && !yardstick && { shape: marker, size: 26, opacity: 1, filled: true, fill: colour, stroke: null } },
     })),
   };
 }

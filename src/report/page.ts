@@ -16,7 +16,7 @@ import { traceFigure } from './trace.js';
 export async function page(results: Results, drawn: Drawn): Promise<string> {
   const title = `Tiresias: ${clean(results.name) || 'report'}`;
   const body = [
-    headline(results), gaps(results, drawn.gaps), compared(results, drawn.differences), regret(drawn.regret), cloud(results, drawn.clouds), await traces(results),
+    headline(results), gaps(results, drawn.gaps), compared(results, drawn.differences), deployment(drawn.deployment), regret(drawn.regret), cloud(results, drawn.clouds), await traces(results),
     training(results, drawn.training), certificates(results), data(results), cost(results), reproduction(results), definitions(),
   ];
   return framed(title, body, results.version);
@@ -61,11 +61,20 @@ ${summaryTable(`Differences, ${summary.regime}`, `${summary.subject} less`, summ
 </section>`;
 }
 
-function regret(families: readonly FamilyFigures[]): Markup | undefined {
-  if (families.length === 0) return undefined;
+const deployment = (families: readonly FamilyFigures[]): Markup | undefined => regretBy(
+  'Regret by episode of the deployment', families,
+  'What an episode gives away, averaged over tasks: each method starts with nothing and is then shown what it played itself.',
+);
+
+const regret = (families: readonly FamilyFigures[]): Markup | undefined => regretBy(
+  'Regret by decision', families, 'What the action taken at each decision gives away, averaged over tasks and episodes.',
+);
+
+function regretBy(heading: string, families: readonly FamilyFigures[], meaning: string): Markup | undefined {
+  if (families.every(({ figures }) => figures.length === 0)) return undefined;
   return html`
-<section><h2>Regret by decision</h2>
-<p class="note">What the action taken at each decision gives away, averaged over tasks and episodes. One row of panels a family, on one scale; the grey lines are the same in all.</p>
+<section><h2>${heading}</h2>
+<p class="note">${meaning} One row of panels a family, on one scale; the grey lines are the same in all.</p>
 ${families.map(({ group, methods, figures }) => html`
 <h3>${group.label}</h3>
 ${legend(methodKeys(methods))}

@@ -32,7 +32,7 @@ const rates = lazy((): Rates => ({
 /** What a cell will have to do, beforehand, in words. */
 export function work({ regimes, dataset, training, evaluation }: Experiment): string {
   const methods = evaluation.methods.length;
-  return `${dataset.examples * regimes.length} examples, ${training.steps} steps of ${training.batchSize} a training, ${evaluation.tasks * evaluation.episodes} episodes of ${methods} methods in ${regimes.join(', ')}`;
+  return `${dataset.examples * regimes.length} examples, ${training.steps} steps of ${training.batchSize} a training, ${episodesOf({ evaluation })} episodes of ${methods} methods in ${regimes.join(', ')}`;
 }
 
 /** Seconds that a cell takes from nothing, about, with so many threads; undefined where a rate that it hangs on was never measured. */
@@ -54,7 +54,7 @@ function tokens(experiment: Experiment, regime: Regime): number {
   return header.length + (support.trajectories + 1) * (2 + horizon * (observationWidth + rewardWidth + 4));
 }
 
-const episodesOf = ({ evaluation: { tasks, episodes } }: Experiment): number => tasks * episodes;
+const episodesOf = ({ evaluation: { tasks, episodes, deployment } }: Pick<Experiment, 'evaluation'>): number => tasks * episodes * (deployment?.episodes ?? 1);
 
 /** In a cloud every method also acts under each model alone. */
 const worlds = (experiment: Experiment, regime: Regime): number => (regime === 'apomdp' ? 1 + experiment.models : 1);
@@ -86,7 +86,9 @@ async function trainSeconds(experiment: Experiment, setting: MethodSetting): Pro
   const rate = base ? language(experiment, gradientCheckpointing ? 'train, recomputing activations' : 'train, keeping activations') : rates().networks[setting.method];
   const mean = regimes.reduce((sum, regime) => sum + tokens(experiment, regime), 0) / regimes.length;
   const trainings = seedsOf(experiment, setting, true) * (adapter === 'joint' ? 1 : regimes.length);
-  return rate && (trainings * steps * batchSize * mean) / rate;
+  // A network that learns from some decisions of an example reads that share of it, near enough.
+  const share = Math.min(1, ((setting.options['decisions'] as number | undefined) ?? experiment.horizon) / experiment.horizon);
+  return rate && (trainings * steps * batchSize * mean * share) / rate;
 }
 
 const seedsOf = (experiment: Experiment, { seeds }: MethodSetting, trained: boolean): number => (trained ? (seeds ?? experiment.training.seeds) : 1);

@@ -2,11 +2,12 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { comparedIn } from '../report/compared.js';
 import { draw } from '../report/draw.js';
-import type { Figure } from '../report/figures.js';
+import { deploymentFigures, type Figure } from '../report/figures.js';
 import { shortLabel } from '../report/groups.js';
 import { kindsOf, type Method } from '../report/names.js';
 import { methodKeys } from '../report/parts.js';
 import type { Sheet } from '../report/sheet.js';
+import { familyRows } from '../report/sheets.js';
 import { decimal, list } from '../report/text.js';
 import type { StudyResults } from './results.js';
 import { asResults, axisLabel, methodsIn, panelsOf, placeOf, settingsOf, type Panel } from './settings.js';
@@ -31,6 +32,15 @@ export async function gapSheet(results: StudyResults): Promise<Sheet> {
     figures: await Promise.all(panels.filter((panel) => members.some((method) => !method.yardstick && isIn(panel, method))).map((panel) => panelFigure(results, panel, members, [low - room, high + room]))),
   })));
   return { name: 'gap', title: `Normalised gap by ${inSentence(axisLabel(results))}`, rows: rows.filter(({ figures }) => figures.length > 0) };
+}
+
+/** Regret by episode of the settings that are deployments; nothing where none is. */
+export async function deploymentSheet(results: StudyResults): Promise<Sheet[]> {
+  const rows = familyRows(await deploymentFigures(asResults(results)));
+  return rows.length === 0 ? [] : [{
+    name: 'deployment', title: 'Regret by episode of the deployment', rows,
+    note: 'What an episode gives away, averaged over tasks: each method starts with nothing and is then shown what it played itself.',
+  }];
 }
 
 /** A label within a sentence; one that is an abbreviation keeps its capital. */

@@ -81,7 +81,10 @@ const experiments: Kind = {
   rates: `at rates measured on another day and perhaps another machine (bench/results: ${RATES.join(', ')}). An estimate: cells share stages, and tasks differ`,
   finding, shown, footing, markdown,
   // Vega takes a while to load.
-  sheets: async (results) => [await (await import('./figures.js')).gapSheet(results)],
+  sheets: async (results) => {
+    const { deploymentSheet, gapSheet } = await import('./figures.js');
+    return [await gapSheet(results), ...await deploymentSheet(results)];
+  },
   tables: gapTables,
   files: (results) => [
     ['rows.csv', 'every number with its interval, a row a method and setting', csv(results)],

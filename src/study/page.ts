@@ -10,6 +10,9 @@ import type { CellFile, FailedCell, StudyResults } from './results.js';
 import { axisLabel, holes, methodsIn, panelsOf, placeOf, settingsOf } from './settings.js';
 import { gapRows, sizeOf } from './tables.js';
 
+/** How to read the figure of gaps. */
+const GAPS = '0 is optimal, 1 what random actions come to; bars are 95% bootstrap intervals over tasks. Where a method was trained with several seeds its line is their mean, and each seed a ring. All panels share one scale.';
+
 /** A file beside the page, and what is in it. */
 export type Download = readonly [path: string, what: string];
 
@@ -24,7 +27,7 @@ export function studyPage(results: StudyResults, files: readonly (CellFile | Fai
 </header>
 ${missing.length > 0 && html`<section><h2>What is missing</h2><ul>${missing.map((hole) => html`<li>${hole}</li>`)}</ul></section>`}
 ${sheets.map((sheet) => html`<section><h2>${sheet.title}</h2>
-<p class="note">0 is optimal, 1 what random actions come to; bars are 95% bootstrap intervals over tasks. Where a method was trained with several seeds its line is their mean, and each seed a ring. All panels share one scale.</p>
+<p class="note">${sheet.note ?? GAPS}</p>
 ${sheetFigure(sheet)}
 </section>`)}
 <section><h2>Numbers</h2>

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tiresias_agents::{Shape, Trajectories};
+use tiresias_agents::Shape;
 use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::Task;
 use tiresias_model::random::Key;
@@ -166,18 +166,6 @@ pub(crate) fn shape(model: &Model, spec: &Spec) -> Shape {
 /// The numbers of symbols that trajectories of tasks of that shape hold.
 pub(crate) fn dims(shape: &Shape) -> Dims {
     Dims { observations: shape.symbols, actions: shape.actions }
-}
-
-/// The `i`-th group of `count` trajectories of a batch.
-pub(crate) fn columns(batch: &Batch, count: usize, i: usize) -> Trajectories<'_> {
-    let size = count * batch.horizon;
-    let steps = i * size..(i + 1) * size;
-    Trajectories {
-        horizon: batch.horizon,
-        observations: &batch.observations[steps.clone()],
-        actions: &batch.actions[steps.clone()],
-        rewards: &batch.rewards[steps],
-    }
 }
 
 /// The trajectories of a batch, as the encoder takes them.

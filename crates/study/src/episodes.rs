@@ -11,23 +11,18 @@ use rayon::prelude::*;
 use tiresias_agents::{Context, Known, Method, Percept, Shape, Trajectories};
 use tiresias_encode::QueryReward;
 use tiresias_model::random::Key;
-use tiresias_sim::{Batch, Episode, NatureRule, World};
+use tiresias_sim::{Episode, NatureRule, World};
 use tiresias_solve::{random_value, staged_policy_value};
 
-use crate::context::columns;
 use crate::spec::Resolved;
+use crate::support::SupportSet;
 use crate::{Agents, Hook, Progress, QueryNature, SolvedTask, Spec, StudyError};
-
-/// A task, its oracle, and the support of every episode.
-struct Place {
-    task: SolvedTask,
-    /// Episodes × K trajectories.
-    support: Batch,
-}
 
 /// One episode of one task.
 struct Row {
-    place: usize,
+    /// Which of the tasks.
+    task: usize,
+    /// The number of the episode on its task, by which its random numbers are drawn.
     index: u64,
     episode: Episode,
     total: f64,
@@ -61,7 +56,11 @@ pub struct Episodes {
     shape: Shape,
     /// Whether whoever acts sees what an action earned.
     shows_rewards: bool,
-    places: Arc<Vec<Place>>,
+    tasks: Arc<Vec<SolvedTask>>,
+    /// Of each row.
+    support: Arc<Vec<SupportSet>>,
+    /// Episodes that were played before on each row of a deployment.
+    before: u64,
     rows: Vec<Row>,
 }
 
@@ -118,24 +117,33 @@ impl Episodes {
         }
         let solved = Progress { phase: "solve", done: spec.tasks, total: spec.tasks };
         let cancelled = || hook(solved).is_break();
-        let place = |task: SolvedTask| -> Result<Place, StudyError> {
-            let support = task.support(spec, &names, (0, spec.episodes_per_task), &cancelled)?;
-            Ok(Place { task, support })
+        let support_of = |task: &SolvedTask| -> Result<Vec<SupportSet>, StudyError> {
+            let batch = task.support(spec, &names, (0, spec.episodes_per_task), &cancelled)?;
+            let count = spec.support.trajectories;
+            Ok((0..spec.episodes_per_task).map(|i| SupportSet::of(&batch, count, i)).collect())
         };
-        let places: Vec<Place> = tasks.into_par_iter().map(place).collect::<Result<_, _>>()?;
-        let shows_rewards = names.template.query_reward == QueryReward::Shown;
-        let mut episodes =
-            Self { spec: spec.clone(), shape, shows_rewards, places: Arc::new(places), rows: Vec::new() };
+        let support: Vec<Vec<SupportSet>> = tasks.par_iter().map(support_of).collect::<Result<_, _>>()?;
+        let mut episodes = Self {
+            spec: spec.clone(),
+            shape,
+            shows_rewards: names.template.query_reward == QueryReward::Shown,
+            tasks: Arc::new(tasks),
+            support: Arc::new(support.into_iter().flatten().collect()),
+            before: 0,
+            rows: Vec::new(),
+        };
         episodes.rows = episodes.fresh_rows();
         Ok(episodes)
     }
 
     /// All episodes at their start.
     fn fresh_rows(&self) -> Vec<Row> {
-        let rows = self.places.iter().enumerate().flat_map(|(place, Place { task, .. })| {
+        let episodes = self.spec.episodes_per_task as u64;
+        let first = self.before * episodes;
+        let rows = self.tasks.iter().enumerate().flat_map(|(at, task)| {
             let key: Key = task.key(&self.spec, "query");
-            (0..self.spec.episodes_per_task as u64).map(move |index| Row {
-                place,
+            (first..first + episodes).map(move |index| Row {
+                task: at,
                 index,
                 episode: Episode::start(&world(&self.spec, task), key, index),
                 total: 0.0,
@@ -161,22 +169,59 @@ impl Episodes {
         self.sharing(self.spec.clone())
     }
 
+    /// The first episode of a deployment: the same tasks, of which nothing is shown and nothing was played.
+    #[must_use]
+    pub fn deployed(&self) -> Self {
+        self.continued(self.rows.iter().map(|_| SupportSet::default()).collect(), 0)
+    }
+
+    /// The next episode of a deployment, once these are [`done`](Self::done): what was just played is the last trajectory of each row's
+    /// support, which keeps the last `keep` of them. Random numbers are those of further episodes on the same tasks.
+    pub fn next_episode(&self, keep: usize) -> Result<Self, StudyError> {
+        if !self.done() {
+            let (stage, horizon) = (self.stage(), self.horizon());
+            return Err(StudyError::Actions(format!(
+                "decision {stage} of {horizon}: play these episodes to their end"
+            )));
+        }
+        let follow = |(row, support): (&Row, &SupportSet)| {
+            let steps = row.record.iter().map(|d| (d.observation, d.action, d.reward));
+            support.followed_by(steps, keep * self.horizon())
+        };
+        Ok(self.continued(self.rows.iter().zip(&*self.support).map(follow).collect(), self.before + 1))
+    }
+
+    fn continued(&self, support: Vec<SupportSet>, before: u64) -> Self {
+        let mut episodes = self.sharing(self.spec.clone());
+        (episodes.support, episodes.before) = (Arc::new(support), before);
+        episodes.reset();
+        episodes
+    }
+
     fn sharing(&self, spec: Spec) -> Self {
-        let (shape, places) = (self.shape.clone(), Arc::clone(&self.places));
-        let mut episodes = Self { spec, shape, shows_rewards: self.shows_rewards, places, rows: Vec::new() };
+        let mut episodes = Self {
+            spec,
+            shape: self.shape.clone(),
+            shows_rewards: self.shows_rewards,
+            tasks: Arc::clone(&self.tasks),
+            support: Arc::clone(&self.support),
+            before: self.before,
+            rows: Vec::new(),
+        };
         episodes.rows = episodes.fresh_rows();
         episodes
     }
 
     /// Bytes that the episodes take, with their tasks, oracles and support.
     pub fn bytes(&self) -> usize {
-        let Self { spec: _, shape: _, shows_rewards: _, places, rows } = self;
-        let place = |Place { task, support }: &Place| task.bytes() + support.bytes();
+        let Self { spec: _, shape: _, shows_rewards: _, tasks, support, before: _, rows } = self;
         let row = |row: &Row| {
             let beliefs: usize = row.record.iter().map(|decision| size_of_val(&decision.belief[..])).sum();
             size_of::<Row>() + row.episode.bytes() + row.record.capacity() * size_of::<Decision>() + beliefs
         };
-        places.iter().map(place).sum::<usize>() + rows.iter().map(row).sum::<usize>()
+        let tasks = tasks.iter().map(SolvedTask::bytes).sum::<usize>();
+        let support = support.iter().map(|set| size_of::<SupportSet>() + set.bytes()).sum::<usize>();
+        tasks + support + rows.iter().map(row).sum::<usize>()
     }
 
     /// The specification.
@@ -196,7 +241,7 @@ impl Episodes {
 
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        self.places.len()
+        self.tasks.len()
     }
 
     /// Number of actions.
@@ -226,8 +271,7 @@ impl Episodes {
 
     /// The support trajectories of a row.
     pub fn support(&self, row: usize) -> Trajectories<'_> {
-        let Row { place, index, .. } = &self.rows[row];
-        columns(&self.places[*place].support, self.spec.support.trajectories, *index as usize)
+        self.support[row].trajectories(self.horizon())
     }
 
     /// What is seen in each row before the next decision: the state, else the last observation; -1 before the first one.
@@ -249,7 +293,7 @@ impl Episodes {
 
     /// What the oracle would do now.
     pub fn oracle_actions(&self) -> Vec<u8> {
-        let action = |row: &Row| row.episode.action_of(self.places[row.place].task.policy()) as u8;
+        let action = |row: &Row| row.episode.action_of(self.tasks[row.task].policy()) as u8;
         self.rows.par_iter().map(action).collect()
     }
 
@@ -272,11 +316,8 @@ impl Episodes {
             let horizon = self.horizon();
             return Err(StudyError::Actions(format!("the episodes are over after {horizon} decisions; reset first")));
         }
-        let (spec, places) = (&self.spec, &self.places);
-        self.rows
-            .par_iter_mut()
-            .zip(actions)
-            .try_for_each(|(row, &action)| row.step(spec, &places[row.place].task, action))
+        let (spec, tasks) = (&self.spec, &self.tasks);
+        self.rows.par_iter_mut().zip(actions).try_for_each(|(row, &action)| row.step(spec, &tasks[row.task], action))
     }
 
     /// Back to the start of every episode, with the same random numbers.
@@ -297,24 +338,24 @@ impl Episodes {
             if stop.load(Ordering::Relaxed) { Err(StudyError::Cancelled) } else { Ok(()) }
         };
         let acting = |source| StudyError::Acting { method: agents.name(), source };
-        let method_of = |place: &Place| -> Result<Option<Box<dyn Method>>, StudyError> {
+        let method_of = |task: &SolvedTask| -> Result<Option<Box<dyn Method>>, StudyError> {
             check()?;
-            let knows = agents.knows_task().then(|| agents.method().told(Known { model: place.task.model() }));
+            let knows = agents.knows_task().then(|| agents.method().told(Known { model: task.model() }));
             knows.transpose().map_err(acting)
         };
-        let methods: Vec<_> = self.places.par_iter().map(method_of).collect::<Result<_, _>>()?;
-        let (spec, shape, places, shows_rewards) = (&self.spec, &self.shape, &self.places, self.shows_rewards);
+        let methods: Vec<_> = self.tasks.par_iter().map(method_of).collect::<Result<_, _>>()?;
+        let Self { spec, shape, shows_rewards, tasks, support, before: _, rows } = self;
         let tells = agents.knows_task() && spec.acting_nature() == NatureRule::Oracle;
-        self.rows.par_iter_mut().try_for_each(|row| {
+        rows.par_iter_mut().zip(&**support).try_for_each(|(row, support)| {
             check()?;
-            let Place { task, support } = &places[row.place];
+            let task = &tasks[row.task];
             let context = Context {
                 shape,
-                support: columns(support, spec.support.trajectories, row.index as usize),
+                support: support.trajectories(shape.horizon),
                 key: task.key(spec, "method"),
                 episode: row.index,
             };
-            let method = methods[row.place].as_deref().unwrap_or(agents.method());
+            let method = methods[row.task].as_deref().unwrap_or(agents.method());
             let mut agent = method.begin(&context).map_err(acting)?;
             if let Some(table) = agent.table().filter(|_| shape.observed() && task.model().dynamics().len() == 1) {
                 row.value = staged_policy_value(task.model(), 0, table.probabilities())
@@ -323,7 +364,7 @@ impl Episodes {
             for _ in 0..shape.horizon {
                 let percept = Percept {
                     seen: row.episode.seen(),
-                    reward: row.record.last().filter(|_| shows_rewards).map(|last| last.reward),
+                    reward: row.record.last().filter(|_| *shows_rewards).map(|last| last.reward),
                     told: row.told.filter(|_| tells),
                 };
                 let action = agent.act(percept).map_err(acting)?;
@@ -346,12 +387,12 @@ impl Episodes {
     /// What happened so far; complete once [`Episodes::done`].
     pub fn outcome(&self) -> Outcome {
         let mut out = Outcome {
-            tasks: self.places.len(),
+            tasks: self.tasks.len(),
             episodes: self.spec.episodes_per_task,
             horizon: self.shape.horizon,
             ..Outcome::default()
         };
-        for Place { task, .. } in self.places.iter() {
+        for task in self.tasks.iter() {
             out.optimal.push(task.solution.value());
             out.lower.push(task.solution.lower);
             out.upper.push(task.solution.upper);

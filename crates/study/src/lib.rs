@@ -16,6 +16,7 @@ mod scan;
 mod shard;
 mod spec;
 mod summary;
+mod support;
 
 pub use agents::Agents;
 pub use context::SolvedTask;

@@ -9,8 +9,8 @@ use tiresias_model::Policy as _;
 use tiresias_model::family::{Regime, TaskRequest, family};
 use tiresias_solve::{BackwardInduction, Limits, Solver as _, no_hook, random_value};
 use tiresias_study::{
-    Episodes, ExampleBatch, Generator, Progress, Prompts, QueryNature, ShardReport, Spec, StudyError, default_template,
-    make_shard, scan,
+    Agents, Episodes, ExampleBatch, Generator, Outcome, Progress, Prompts, QueryNature, ShardReport, Spec, StudyError,
+    default_template, make_shard, scan,
 };
 
 fn spec(regime: &str, change: &str) -> Spec {
@@ -393,4 +393,64 @@ fn a_noisy_family_s_rewards_are_drawn_by_the_world() {
     assert!(
         some.support(0).rewards.iter().any(|r| r.fract() != 0.0) && some.support(0).rewards != some.support(1).rewards
     );
+}
+
+/// In a deployment a method's support is what it played itself, the last trajectories of it; each episode draws anew, in agents and in
+/// prompts alike, and the sequence is the same when it is played again.
+#[test]
+fn a_deployment_shows_what_was_played_before() {
+    let bandit = r#"{"family":"bandit","split":"test","seed":3,"regime":"mdp","horizon":4,"support":{"trajectories":2,"behaviour":"random"},
+        "tasks":3,"episodesPerTask":2}"#;
+    let spec = Spec::from_json(bandit).unwrap();
+    let created = Episodes::create(&spec, &quiet).unwrap();
+    let deploy = || {
+        let mut episodes = created.deployed();
+        let mut outcomes = Vec::new();
+        for round in 0..4 {
+            for row in 0..6 {
+                let support = episodes.support(row);
+                assert_eq!(support.count(), round.min(2), "round {round}");
+                let kept: &[Outcome] = &outcomes[round - support.count()..];
+                let steps = row * 4..row * 4 + 4;
+                let actions: Vec<u8> = kept.iter().flat_map(|out| out.actions[steps.clone()].to_vec()).collect();
+                let rewards: Vec<f64> = kept.iter().flat_map(|out| out.rewards[steps.clone()].to_vec()).collect();
+                let observations: Vec<i32> =
+                    kept.iter().flat_map(|out| out.observations[steps.clone()].to_vec()).collect();
+                assert_eq!((support.actions, support.rewards), (&actions[..], &rewards[..]));
+                assert_eq!(support.observations, observations);
+            }
+            let unplayed = episodes.next_episode(2).err().unwrap().to_string();
+            assert!(unplayed.contains("play these episodes to their end"), "{unplayed}");
+            outcomes.push(play(&mut episodes, Episodes::random_actions));
+            episodes = episodes.next_episode(2).unwrap();
+        }
+        outcomes
+    };
+    let outcomes = deploy();
+    let drawn: HashSet<String> =
+        outcomes.iter().flat_map(|out| out.rewards.chunks(4).map(|rewards| format!("{rewards:?}"))).collect();
+    assert_eq!(drawn.len(), 4 * 6, "every episode is a draw of its own");
+    for (one, again) in outcomes.iter().zip(deploy()) {
+        assert_eq!((&one.actions, &one.rewards), (&again.actions, &again.rewards));
+    }
+    // Those with the support that was drawn for them are as they were.
+    assert_eq!(created.support(0).count(), 2);
+}
+
+/// Whoever remembers its own episodes does better in later ones: a model estimated from one walk plans better than one from none.
+#[test]
+fn an_agent_learns_from_its_own_episodes() {
+    let text = r#"{"family":"bandit","split":"test","seed":3,"regime":"mdp","horizon":30,"support":{"trajectories":5,"behaviour":"random"},
+        "tasks":60}"#;
+    let spec = Spec::from_json(text).unwrap();
+    let options = serde_json::json!({ "online": true, "every": "decision" });
+    let agents = Agents::new(&spec, "posterior-sampling", options).unwrap();
+    let mut episodes = Episodes::create(&spec, &quiet).unwrap().deployed();
+    let mut regrets = Vec::new();
+    for _ in 0..4 {
+        episodes.play(&agents, &quiet).unwrap();
+        regrets.push(mean(&episodes.outcome().regrets));
+        episodes = episodes.next_episode(5).unwrap();
+    }
+    assert!(regrets[3] < 0.5 * regrets[0], "{regrets:?}");
 }

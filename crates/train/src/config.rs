@@ -123,18 +123,22 @@ pub struct DptConfig {
     pub hidden: usize,
     /// Attention heads.
     pub heads: usize,
+    /// Decisions that are learnt from in each example, drawn by its ids; all of them when left out. A decision costs a sequence of
+    /// everything before it, so that all of a long trajectory's cost its length squared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<usize>,
 }
 
 impl Default for DptConfig {
     fn default() -> Self {
-        Self { templates: Vec::new(), observations: 0, actions: 0, layers: 4, hidden: 32, heads: 4 }
+        Self { templates: Vec::new(), observations: 0, actions: 0, layers: 4, hidden: 32, heads: 4, decisions: None }
     }
 }
 
 impl DptConfig {
     /// What is wrong with it.
     pub fn faults(&self) -> Vec<Fault> {
-        let Self { ref templates, observations, actions, layers, hidden, heads } = *self;
+        let Self { ref templates, observations, actions, layers, hidden, heads, decisions } = *self;
         let range = |n: usize, largest: usize| !(1..=largest).contains(&n);
         let between = |largest: usize, n: usize| format!("must be in 1..={largest}, not {n}");
         let template = templates.iter().find_map(|template| template.validate().err());
@@ -150,6 +154,7 @@ impl DptConfig {
                 "architecture.hidden",
                 format!("must be a multiple of the {heads} heads, up to {}, not {hidden}", 1 << 14),
             ),
+            (decisions == Some(0), "architecture.decisions", "must be at least 1".to_owned()),
         ]
     }
 }

@@ -30,6 +30,8 @@ const CHUNK: usize = 384;
 const GROUP: usize = 128;
 /// Numbers of the gradient that one thread sums over all chunks.
 const SUM: usize = 4096;
+/// Why an example cannot be wrong once training has begun.
+const CHECKED: &str = "every example was checked before training";
 /// The longest text, in ids; the network itself has no limit.
 pub const CONTEXT: usize = 1 << 16;
 
@@ -40,6 +42,11 @@ pub struct Dpt {
     reader: Reader,
     /// Passes with their buffers, as many as there were threads at once.
     passes: Mutex<Vec<Pass>>,
+}
+
+/// FNV-1a over whole ids.
+fn hash(start: u64, ids: &[u32]) -> u64 {
+    ids.iter().fold(start, |hash, &id| (hash ^ u64::from(id)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Tokens of some decisions one after another.
@@ -91,9 +98,7 @@ impl Dpt {
         let &DptConfig { observations, actions, .. } = &self.config;
         let start = out.tokens.len();
         out.tokens.push(steps[at].observation.map(|seen| (seen, 1.0)));
-        let seed = ids[..steps[at].at.min(ids.len())].iter().fold(at as u64, |hash, &id| {
-            (hash ^ u64::from(id)).wrapping_mul(0x0100_0000_01b3) // FNV-1a, over whole ids
-        });
+        let seed = hash(at as u64, &ids[..steps[at].at.min(ids.len())]);
         for i in Rng::new(&[6, seed]).permutation(at) {
             let (step, next) = (steps[i], steps[i + 1]);
             let hot = |place: Option<usize>, from: usize| place.map(|place| (from + place, 1.0));
@@ -105,9 +110,10 @@ impl Dpt {
         out.sequences.push(start..out.tokens.len());
     }
 
-    /// All labelled decisions of an example.
-    fn push_example(&self, example: &Example, out: &mut Decisions) -> std::result::Result<(), String> {
+    /// An example's steps, and those of its labelled decisions that are learnt from: which step each is, and the oracle's action there.
+    fn labelled(&self, example: &Example) -> std::result::Result<(Vec<Step>, Vec<(usize, usize)>), String> {
         let steps = self.steps(&example.ids)?;
+        let mut labelled = Vec::new();
         let mut at = 0;
         for (row, label) in example.targets() {
             let position = row + 1;
@@ -120,15 +126,24 @@ impl Dpt {
             if label as usize >= self.config.actions {
                 return Err(format!("labels[{position}] is {label}, but `actions` is {}", self.config.actions));
             }
-            self.push(&steps, at, &example.ids, out);
-            out.labels.push(label as usize);
+            labelled.push((at, label as usize));
         }
-        Ok(())
+        if let Some(decisions) = self.config.decisions.filter(|&decisions| decisions < labelled.len()) {
+            let mut drawn = Rng::new(&[7, hash(0, &example.ids)]).permutation(labelled.len());
+            drawn.truncate(decisions);
+            drawn.sort_unstable();
+            labelled = drawn.into_iter().map(|i| labelled[i]).collect();
+        }
+        Ok((steps, labelled))
     }
 
     fn decisions(&self, example: &Example) -> Decisions {
+        let (steps, labelled) = self.labelled(example).expect(CHECKED);
         let mut decisions = Decisions::default();
-        self.push_example(example, &mut decisions).expect("every example was checked before training");
+        for (at, label) in labelled {
+            self.push(&steps, at, &example.ids, &mut decisions);
+            decisions.labels.push(label);
+        }
         decisions
     }
 
@@ -177,7 +192,7 @@ impl Learner for Dpt {
     }
 
     fn check(&self, example: &Example) -> std::result::Result<(), String> {
-        self.push_example(example, &mut Decisions::default())
+        self.labelled(example).map(drop)
     }
 
     fn loss_and_gradient(&self, parameters: &[f32], examples: &[&Example], gradient: &mut Vec<f32>) -> Loss {
@@ -211,11 +226,11 @@ impl Learner for Dpt {
 
     fn necessary_flops(&self, examples: &[&Example]) -> f64 {
         let (row, pair) = self.network.flops();
-        let of = |rows: &Range<usize>| {
-            let n = rows.len() as f64;
+        let of = |(at, _): (usize, usize)| {
+            let n = (at + 1) as f64;
             3.0 * (n * row + n * (n + 1.0) / 2.0 * pair)
         };
-        examples.iter().flat_map(|example| self.decisions(example).sequences).map(|rows| of(&rows)).sum()
+        examples.iter().flat_map(|example| self.labelled(example).expect(CHECKED).1).map(of).sum()
     }
 
     fn folder(&self) -> &'static str {

@@ -332,6 +332,35 @@ fn gradients_match_finite_differences_and_threads_change_no_bit() {
     }
 }
 
+/// Told to learn from one decision of an example, it learns what it would from that label alone; which one, the ids say, and every
+/// place has its turn. As many as there are is all of them.
+#[test]
+fn some_decisions_of_an_example_are_drawn_by_its_ids() {
+    let (config, examples) = family(60, 5);
+    let dpt = |decisions| Dpt::new(&DptConfig { layers: 1, hidden: 8, heads: 2, decisions, ..config.clone() }).unwrap();
+    let (all, one, three) = (dpt(None), dpt(Some(1)), dpt(Some(3)));
+    let parameters: Vec<f32> = all.initial(1);
+    let step = |dpt: &Dpt, example: &Example| {
+        let mut gradient = Vec::new();
+        let loss = dpt.loss_and_gradient(&parameters, &[example], &mut gradient);
+        (loss.sum, loss.labels, gradient, dpt.necessary_flops(&[example]))
+    };
+    let mut turns = [0; 3];
+    for example in &examples {
+        assert_eq!(step(&three, example), step(&all, example));
+        let labelled: Vec<usize> = (0..example.ids.len()).filter(|&i| example.labels[i].is_some()).collect();
+        let alone = labelled.iter().map(|&kept| {
+            let labels = example.labels.iter().enumerate().map(|(i, label)| label.filter(|_| i == kept)).collect();
+            step(&all, &Example { ids: example.ids.clone(), labels })
+        });
+        let drawn = step(&one, example);
+        let same: Vec<usize> = alone.enumerate().filter(|(_, alone)| *alone == drawn).map(|(i, _)| i).collect();
+        assert_eq!((same.len(), drawn.1), (1, 1), "one of the three, and which one is told apart");
+        turns[same[0]] += 1;
+    }
+    assert!(turns.iter().all(|&turns| turns > 8), "{turns:?} of 60");
+}
+
 fn config(toy: &Toy, output: &str) -> Value {
     let (dpt, examples) = family(300, 1);
     toy.write_rows("data.jsonl", &examples);

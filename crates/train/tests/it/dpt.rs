@@ -464,6 +464,7 @@ fn what_it_cannot_read_is_refused() {
         ("observations", json!(0), ["architecture.observations", "must be"]),
         ("actions", json!(11), ["architecture.actions", "must be"]),
         ("hidden", json!(30), ["architecture.hidden", "multiple"]),
+        ("decisions", json!(0), ["architecture.decisions", "at least 1"]),
         ("vocabulary", json!(14), ["vocabulary", "unknown field"]),
     ] {
         let mut wrong = good.clone();

@@ -27,7 +27,7 @@ pub enum Arithmetic {
     F32,
     /// Operands rounded to bf16, sums in f32.
     Bf16,
-    /// The faster of the two on this machine: bf16 where tiles of it are multiplied at once (AMX).
+    /// The faster of the two on this machine ([`Kernel::outruns_f32`]).
     Auto,
 }
 
@@ -35,7 +35,7 @@ impl Arithmetic {
     /// What it comes to on this machine.
     fn here(self) -> Self {
         match self {
-            Self::Auto if Kernel::Amx.is_available() => Self::Bf16,
+            Self::Auto if Kernel::outruns_f32() => Self::Bf16,
             Self::Auto => Self::F32,
             chosen => chosen,
         }

@@ -129,3 +129,13 @@ fn kernels_go_by_their_names() {
     assert!("avx".parse::<Kernel>().unwrap_err().contains("`avx`"));
     assert!(Kernel::Portable.is_available() && Kernel::best().is_available());
 }
+
+/// Which of the two is faster follows from what the operating system says of the processor.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn bf16_is_chosen_where_the_processor_gains_by_it() {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    let has = |words: &str| info.split_whitespace().any(|word| word == words);
+    let (amx, avx512) = (has("amx_bf16") && has("avx512_bf16"), has("avx512_bf16") && has("AuthenticAMD"));
+    assert_eq!(Kernel::outruns_f32(), amx || avx512);
+}

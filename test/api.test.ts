@@ -44,7 +44,7 @@ describe('what is one of a few words', () => {
   it('has the families and splits that there are', () => {
     const known: Record<FamilyName, true> = { energy: true, clinical: true, darkroom: true, linear: true, bandit: true };
     const splits: Record<SplitName, true> = {
-      train: true, test: true, 'ood-horizon': true, 'ood-ambiguity': true, 'ood-harvest': true, 'ood-capacity': true, 'ood-noise': true, 'ood-risk': true, 'ood-response': true,
+      train: true, test: true, validation: true, 'ood-horizon': true, 'ood-ambiguity': true, 'ood-harvest': true, 'ood-capacity': true, 'ood-noise': true, 'ood-risk': true, 'ood-response': true,
       'ood-tests': true, 'ood-concentrated': true,
     };
     expect(families().map(({ name }) => name).toSorted()).toEqual(Object.keys(known).toSorted());

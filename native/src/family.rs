@@ -13,7 +13,7 @@ use crate::model::Model;
 pub struct SplitInfo {
     /// What requests call it.
     #[napi(
-        ts_type = "'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
+        ts_type = "'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
     )]
     pub name: String,
     /// What its tasks are like.

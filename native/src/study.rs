@@ -104,7 +104,7 @@ pub struct ShardExample {
     pub family: String,
     /// The split of its task.
     #[napi(
-        ts_type = "'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
+        ts_type = "'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
     )]
     pub split: String,
     /// The index of its task in the split.

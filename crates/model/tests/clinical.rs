@@ -16,7 +16,8 @@ fn parameter(task: &Task, name: &str) -> f64 {
     task.parameters.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no parameter {name}")).1
 }
 
-const SPLITS: [&str; 7] = ["train", "test", "ood-risk", "ood-response", "ood-tests", "ood-horizon", "ood-ambiguity"];
+const SPLITS: [&str; 8] =
+    ["train", "test", "validation", "ood-risk", "ood-response", "ood-tests", "ood-horizon", "ood-ambiguity"];
 const LEVELS: [&str; 3] = ["low", "medium", "high"];
 const STATUSES: [&str; 3] = ["healthy", "pre-diabetic", "diabetic"];
 

@@ -16,7 +16,8 @@ fn parameter(task: &Task, name: &str) -> f64 {
     task.parameters.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no parameter {name}")).1
 }
 
-const SPLITS: [&str; 7] = ["train", "test", "ood-harvest", "ood-capacity", "ood-noise", "ood-horizon", "ood-ambiguity"];
+const SPLITS: [&str; 8] =
+    ["train", "test", "validation", "ood-harvest", "ood-capacity", "ood-noise", "ood-horizon", "ood-ambiguity"];
 
 proptest! {
     /// Every transition of every model, written out from the family's definition with the task's own numbers.

@@ -13,7 +13,7 @@ proptest! {
     /// Rewards are φ·θ and transitions φ·μ, with the published features and the task's own numbers; rewards print as hundredths.
     #[test]
     fn everything_is_linear_in_the_features(
-        split in prop::sample::select(&["train", "test", "ood-horizon", "ood-concentrated"][..]), index in 0_u64..1000, seed in 0_u64..50,
+        split in prop::sample::select(&["train", "test", "validation", "ood-horizon", "ood-concentrated"][..]), index in 0_u64..1000, seed in 0_u64..50,
     ) {
         let task = draw(split, index, seed);
         let p = |name: String| task.parameters.iter().find(|(n, _)| *n == name).unwrap().1;

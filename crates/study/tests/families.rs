@@ -1,9 +1,10 @@
 //! Every family and regime, from the draw to the shard and to evaluation episodes.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use tiresias_encode::{CompactTokenizer, Tokenizer as _, read_shard};
-use tiresias_model::family::{Regime, families, family};
+use tiresias_model::family::{Regime, TaskRequest, families, family};
 use tiresias_study::{Episodes, Progress, Spec, default_template, make_shard};
 
 /// Long enough for every goal of the dark room.
@@ -92,4 +93,23 @@ fn a_regime_that_a_family_lacks_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let error = make_shard(&spec, &tokenizer, &folder.path().join("x"), &quiet).err().unwrap().to_string();
     assert!(error.contains("is not one of mdp"), "{error}");
+}
+
+/// What is chosen on `validation` was chosen on no task that is trained or tested on.
+#[test]
+fn splits_of_one_distribution_share_no_task() {
+    for family in families() {
+        let names: Vec<&str> = family.splits().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.contains(&"validation"), family.name() != "darkroom", "its goals are given");
+        let regime = family.regimes()[0];
+        let mut tasks = HashMap::new();
+        for split in names.into_iter().filter(|name| ["train", "test", "validation"].contains(name)) {
+            for index in 0..20 {
+                let (split, seed, horizon) = (split.to_owned(), 7, family.horizon());
+                let request = TaskRequest { split: split.clone(), index, seed, regime, horizon, models: 3, alpha: 1.0 };
+                let parameters = format!("{:?}", family.task(&request).unwrap().parameters);
+                assert_eq!(tasks.insert(parameters, (split.clone(), index)), None, "{} {split} {index}", family.name());
+            }
+        }
+    }
 }

@@ -25,7 +25,11 @@ impl Family for Bandit {
     }
 
     fn splits(&self) -> &'static [(&'static str, &'static str)] {
-        &[("train", "the training distribution"), ("test", "the training distribution, other tasks")]
+        &[
+            ("train", "the training distribution"),
+            ("test", "the training distribution, other tasks"),
+            ("validation", "the training distribution, other tasks again: to choose on"),
+        ]
     }
 
     fn regimes(&self) -> &'static [Regime] {

@@ -26,6 +26,7 @@ pub struct Clinical;
 const SPLITS: &[(&str, &str)] = &[
     ("train", "the training distribution"),
     ("test", "the training distribution, other tasks"),
+    ("validation", "the training distribution, other tasks again: to choose on"),
     ("ood-risk", "rejection and onset of diabetes twice as likely"),
     ("ood-response", "insulin turns diabetes back half as often"),
     ("ood-tests", "tests err more often, and either way"),

@@ -40,6 +40,7 @@ struct Parameters {
 const SPLITS: &[(&str, &str)] = &[
     ("train", "the training distribution"),
     ("test", "the training distribution, other tasks"),
+    ("validation", "the training distribution, other tasks again: to choose on"),
     ("ood-harvest", "p_h in 0.2..0.5"),
     ("ood-capacity", "15 energy levels (E = 14)"),
     ("ood-noise", "gauge noise η in 0.3..0.45"),

@@ -56,6 +56,7 @@ impl Family for Linear {
         &[
             ("train", "the training distribution"),
             ("test", "the training distribution, other tasks"),
+            ("validation", "the training distribution, other tasks again: to choose on"),
             ("ood-horizon", "twice the training horizon"),
             ("ood-concentrated", "transitions to fewer states"),
         ]

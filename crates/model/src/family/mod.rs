@@ -101,7 +101,8 @@ pub trait Family: Send + Sync {
     fn name(&self) -> &'static str;
     /// What it models, in one sentence.
     fn description(&self) -> &'static str;
-    /// Its splits with what sets each apart: `train`, `test`, then the out-of-distribution ones.
+    /// Its splits with what sets each apart: `train`, `test`, where tasks can be drawn without end `validation`, then the
+    /// out-of-distribution ones.
     fn splits(&self) -> &'static [(&'static str, &'static str)];
     /// The regimes that its tasks come in.
     fn regimes(&self) -> &'static [Regime] {

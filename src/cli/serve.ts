@@ -34,6 +34,17 @@ async function tokenOf({ tokenFile }: ServeOptions): Promise<string | undefined>
   return token;
 }
 
+/** What serving takes is installed unless somebody leaves optional packages out. */
+async function httpServer() {
+  try {
+    const [{ makeServer }, { pino }] = await Promise.all([import('../serve/http/server.js'), import('pino')]);
+    return { makeServer, pino };
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new TiresiasError('SOMETHING_MISSING', `serving needs packages that are not installed (${(cause as Error).message.split('\n', 1)[0]}): install tiresias again without --omit=optional`, { cause });
+  }
+}
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** Serves policies over HTTP. */
@@ -66,7 +77,7 @@ export function serveCommand(): Command {
         const named = files.map(namedFile);
         const twice = named.find(([name], i) => named.findIndex(([other]) => other === name) < i);
         if (twice) throw new TiresiasError('USAGE', `two policies are called ${twice[0]}; give one another name: NAME=${twice[1]}`);
-        const [{ loadPolicy }, { openStore }, { makeServer }, { pino }] = await Promise.all([import('../serve/policy.js'), import('../serve/stores/index.js'), import('../serve/http/server.js'), import('pino')]);
+        const [{ loadPolicy }, { openStore }, { makeServer, pino }] = await Promise.all([import('../serve/policy.js'), import('../serve/stores/index.js'), httpServer()]);
         const policies = new Map();
         for (const [name, file] of named) {
           const policy = await loadPolicy(file);

@@ -6,7 +6,7 @@ import type { SessionStore } from './store.js';
 /** Opens a store: `memory`, `sqlite:FILE` or `redis://HOST:PORT/DATABASE` (`rediss:` over TLS). Throws USAGE and STORE_DOWN. */
 export async function openStore(where: string): Promise<SessionStore> {
   if (where === 'memory') return new MemoryStore();
-  if (/^sqlite:./.test(where)) return new (await import('./sqlite.js')).SqliteStore(where.slice('sqlite:'.length));
+  if (/^sqlite:./.test(where)) return (await import('./sqlite.js')).SqliteStore.open(where.slice('sqlite:'.length));
   if (/^rediss?:\/\//.test(where)) return (await import('./redis.js')).RedisStore.open(where);
   throw new TiresiasError('USAGE', `store ${JSON.stringify(where)}: expected memory, sqlite:FILE or redis://HOST:PORT`);
 }

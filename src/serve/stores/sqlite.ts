@@ -1,8 +1,9 @@
 // Sessions in a file, by SQLite: written ahead and synced before a change is acknowledged, shared by the processes of one machine.
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type Sqlite from 'better-sqlite3';
 import { TiresiasError } from '../../errors.js';
+import { makeFolder } from '../../files.js';
 import { betterSqlite3 } from '../../lazy.js';
 import { storeDown } from './index.js';
 import type { ListedSession, SessionStore, StoredSession } from './store.js';
@@ -44,28 +45,33 @@ export class SqliteStore implements SessionStore {
   readonly #touch: Sqlite.Statement<[number]>;
   #pending: Pending[] = [];
 
-  /** Opens the file. Throws STORE_DOWN, and SOMETHING_MISSING without better-sqlite3. */
-  constructor(file: string) {
-    this.#file = resolve(file);
-    this.name = `sqlite:${file}`;
+  /** Opens the file, and makes its folder. Throws STORE_DOWN, and SOMETHING_MISSING without better-sqlite3. */
+  static async open(file: string): Promise<SqliteStore> {
+    const name = `sqlite:${file}`;
     try {
-      mkdirSync(dirname(this.#file), { recursive: true });
-      this.#database = new (betterSqlite3())(this.#file, { timeout: BUSY_MS });
-      this.#database.pragma('journal_mode = WAL');
-      // Every commit is on the disk before it is acknowledged: NORMAL would lose the last ones to a power cut.
-      this.#database.pragma('synchronous = FULL');
-      this.#database.exec(SCHEMA);
-      this.#inode = statSync(this.#file).ino;
-      this.#read = this.#database.prepare('SELECT * FROM sessions WHERE id = ?');
-      this.#insert = this.#database.prepare('INSERT INTO sessions (id, policy, version, changed, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
-      this.#update = this.#database.prepare('UPDATE sessions SET version = ?, changed = ?, data = ? WHERE id = ? AND version = ?');
-      this.#remove = this.#database.prepare('DELETE FROM sessions WHERE id = ?');
-      this.#list = this.#database.prepare('SELECT id, policy, version, changed FROM sessions WHERE id > ? ORDER BY id LIMIT ?');
-      this.#count = this.#database.prepare('SELECT count(*) AS n FROM sessions');
-      this.#touch = this.#database.prepare('INSERT INTO checks (id, at) VALUES (0, ?) ON CONFLICT DO UPDATE SET at = excluded.at');
+      await makeFolder(dirname(resolve(file)));
+      return new SqliteStore(name, resolve(file));
     } catch (error) {
-      throw error instanceof TiresiasError ? error : storeDown(this.name, error);
+      throw error instanceof TiresiasError ? error : storeDown(name, error);
     }
+  }
+
+  private constructor(name: string, file: string) {
+    this.#file = file;
+    this.name = name;
+    this.#database = new (betterSqlite3())(this.#file, { timeout: BUSY_MS });
+    this.#database.pragma('journal_mode = WAL');
+    // Every commit is on the disk before it is acknowledged: NORMAL would lose the last ones to a power cut.
+    this.#database.pragma('synchronous = FULL');
+    this.#database.exec(SCHEMA);
+    this.#inode = statSync(this.#file).ino;
+    this.#read = this.#database.prepare('SELECT * FROM sessions WHERE id = ?');
+    this.#insert = this.#database.prepare('INSERT INTO sessions (id, policy, version, changed, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
+    this.#update = this.#database.prepare('UPDATE sessions SET version = ?, changed = ?, data = ? WHERE id = ? AND version = ?');
+    this.#remove = this.#database.prepare('DELETE FROM sessions WHERE id = ?');
+    this.#list = this.#database.prepare('SELECT id, policy, version, changed FROM sessions WHERE id > ? ORDER BY id LIMIT ?');
+    this.#count = this.#database.prepare('SELECT count(*) AS n FROM sessions');
+    this.#touch = this.#database.prepare('INSERT INTO checks (id, at) VALUES (0, ?) ON CONFLICT DO UPDATE SET at = excluded.at');
   }
 
   async read(id: string): Promise<StoredSession | undefined> {

@@ -168,8 +168,8 @@ export class LoadedPolicy {
   session(from: string | SessionState | SessionStart = {}): Session {
     const solved = this.#solved;
     const given = typeof from === 'string' ? parsed(from) : from;
-    if (typeof given !== 'object' || given === null) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
-    if ('schema' in given) {
+    if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
+    if (typeof from === 'string' || 'schema' in (given as object)) {
       const { state, belief } = checkState(given, solved.modelHash, solved.model.states);
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });

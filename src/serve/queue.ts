@@ -43,6 +43,11 @@ export class DecisionQueue {
     });
   }
 
+  /** Takes it that a decision takes so long, until decisions say otherwise. */
+  expensive(milliseconds: number): void {
+    this.#milliseconds = milliseconds;
+  }
+
   #learn(milliseconds: number): void {
     this.#milliseconds += 0.1 * (milliseconds - this.#milliseconds);
   }

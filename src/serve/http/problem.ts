@@ -37,6 +37,9 @@ const STATUS: Readonly<Record<string, number>> = {
   UNKNOWN_NAME: 422,
   KEY_REUSED: 422,
   TOO_MANY_REQUESTS: 429,
+  // What the server was told to serve is wrong, and who asks it to read that again should know.
+  INVALID_POLICY: 500,
+  FILE_NOT_FOUND: 500,
   // Not now; later perhaps.
   STORE_DOWN: 503,
   DRAINING: 503,
@@ -66,8 +69,8 @@ export function problemOf(error: unknown): Problem {
     if (code !== undefined) return problem(code, error instanceof SyntaxError ? `the body is no JSON: ${messageOf(error)}` : messageOf(error), {}, STATUS[code] ?? status!);
     return problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500);
   }
-  const status = STATUS[error.code] ?? 500;
-  return status === 500 ? problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500) : problem(error.code, error.message, error.details, status);
+  const status = STATUS[error.code];
+  return status === undefined ? problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500) : problem(error.code, error.message, error.details, status);
 }
 
 function problem(code: string, detail: string, details: Record<string, unknown>, status: number): Problem {

@@ -1,10 +1,13 @@
 // Decisions of one policy, made soon: at once where they are cheap, else together and off the event loop.
 import { TiresiasError } from '../errors.js';
 import type { LoadedPolicy } from './policy.js';
+import type { Solution } from '../../native/index.cjs';
 import type { Decision, Session } from './session.js';
 
 /** Up to this long a decision holds up the event loop less than handing it to another thread does. */
-const CHEAP_MS = 0.2;
+const CHEAP_MS = 0.25;
+/** Decisions that are timed, of which the fastest counts: the others waited for other processes. */
+const TIMED = 5;
 
 interface Waiting {
   session: Session;
@@ -16,8 +19,8 @@ interface Waiting {
 export class DecisionQueue {
   #waiting: Waiting[] = [];
   #running = false;
-  /** Running mean of what a decision takes. */
-  #milliseconds = 0;
+  /** What was timed, and whether its decisions are cheap. */
+  #timed: { solution: Solution; cheap: boolean } | undefined;
 
   constructor(readonly policy: LoadedPolicy, readonly most: number, readonly lookahead: boolean) {}
 
@@ -28,12 +31,7 @@ export class DecisionQueue {
 
   /** Decides for a session as it is now. Throws OVERLOADED when too many wait. */
   decide(session: Session): Decision | Promise<Decision> {
-    if (this.#milliseconds <= CHEAP_MS && !this.#running) {
-      const begin = performance.now();
-      const decision = session.decide({ lookahead: this.lookahead });
-      this.#learn(performance.now() - begin);
-      return decision;
-    }
+    if (this.#cheap() && !this.#running) return session.decide({ lookahead: this.lookahead });
     if (this.#waiting.length >= this.most) {
       throw new TiresiasError('OVERLOADED', `${this.#waiting.length} decisions wait for this policy, and no more may; try again soon`, { details: { waiting: this.#waiting.length } });
     }
@@ -43,13 +41,23 @@ export class DecisionQueue {
     });
   }
 
-  /** Takes it that a decision takes so long, until decisions say otherwise. */
-  expensive(milliseconds: number): void {
-    this.#milliseconds = milliseconds;
+  /** Whether the policy that is served now decides so fast that no other thread is worth it. */
+  #cheap(): boolean {
+    const { solution } = this.policy;
+    if (this.#timed?.solution !== solution) this.#timed = { solution, cheap: this.time() <= CHEAP_MS };
+    return this.#timed.cheap;
   }
 
-  #learn(milliseconds: number): void {
-    this.#milliseconds += 0.1 * (milliseconds - this.#milliseconds);
+  /** Milliseconds of a decision at the start. */
+  time(): number {
+    const session = this.policy.session();
+    let least = Infinity;
+    for (let i = 0; i < TIMED; i++) {
+      const begin = performance.now();
+      session.decide({ lookahead: this.lookahead });
+      least = Math.min(least, performance.now() - begin);
+    }
+    return least;
   }
 
   async #run(): Promise<void> {
@@ -59,11 +67,9 @@ export class DecisionQueue {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      const begin = performance.now();
       try {
         const decisions = await this.policy.decide(batch.map(({ session }) => session), { lookahead: this.lookahead });
         batch.forEach(({ resolve }, i) => resolve(decisions[i]!));
-        this.#learn((performance.now() - begin) / batch.length);
       } catch {
         // One that cannot be decided must not spoil the others.
         for (const { session, resolve, reject } of batch) {

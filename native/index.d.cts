@@ -368,11 +368,16 @@ export declare class Prompts {
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
   /**
-   * The belief at the next stage by Bayes' rule, after an action at (stage, belief) and what was seen then: the next state, where the
+   * Writes the belief at the next stage by Bayes' rule to `out` (length S), after an action at (stage, belief) and what was seen then: the next state, where the
    * state is seen. In a cloud the model that `H^α` selects updates it; where it rules the observation out, the model under which
-   * that is likeliest. `IMPOSSIBLE_OBSERVATION` when no model allows it.
+   * that is likeliest. `IMPOSSIBLE_OBSERVATION` when no model allows it; `out` is then of no use.
    */
-  update(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number, observation: number): Updated
+  update(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number, observation: number, out: Float64Array): Updated
+  /**
+   * What to do at (stage, belief), as `decide` says or, without `lookahead`, `decideBatchSync`; written to `out`: the action, the lower
+   * and the upper bound, and what the action can lose at most. Makes no object, for those who decide for every request.
+   */
+  decideInto(stage: number, belief: Float64Array | Float32Array | readonly number[], out: Float64Array, lookahead?: boolean | undefined | null): void
   /**
    * What to do at many (stage, belief), on the calling thread where they are few; `beliefs` is row-major, entries × S. Each
    * entry is what `decide` says there. Without `lookahead` policies of α-vectors of one model act by these and the stored bounds,
@@ -1322,10 +1327,8 @@ export interface TrajectoryBatch {
   labels?: Uint8Array
 }
 
-/** A belief after Bayes' rule. */
+/** What made a belief out of the one before it. */
 export interface Updated {
-  /** The belief, length S. */
-  belief: Float64Array
   /** The observation's likelihood under the model that made the update. */
   likelihood: number
   /** The model of the cloud that made the update; 0 where there is one. */

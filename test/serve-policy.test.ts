@@ -46,4 +46,39 @@ describe('a policy file', () => {
       await expect(loadPolicy(`${file}.broken`), `byte ${at}`).rejects.toMatchObject({ code: 'INVALID_POLICY' });
     }
   });
+
+  it('that carries its model is read by whatever reads policies, and by bytes for a model', async () => {
+    const { file } = await tigerPolicy();
+    const { code, stdout } = await tiresias(['simulate', 'tiger', '--policy', file, '--episodes', '20', '--json']);
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { episodes: 20 }]);
+    expect(loadPolicy(readFileSync(file), classicModel('tiger')).lower).toBe(tiger.lower);
+    expect(() => loadPolicy(readFileSync(file), classicModel('tiger').with(3))).toThrow(expect.objectContaining({ code: 'INVALID_POLICY' }));
+  });
+});
+
+describe('tiresias serve', () => {
+  it.each([
+    ['no policy', [], 2, /policies/],
+    ['a file that is not there', ['none.policy'], 4, /none\.policy/],
+    ['two policies of one name', ['x/a.policy', 'y/a.policy'], 2, /two policies are called a; give one another name: NAME=y\/a\.policy/],
+    ['other machines without a token', ['a.policy', '--host', '0.0.0.0'], 2, /there is no token/],
+    ['a store of no kind', ['TIGER', '--store', 'mongodb:x'], 2, /expected memory, sqlite:FILE or redis:/],
+    ['a store that is not there', ['TIGER', '--store', 'redis://127.0.0.1:1'], 75, /cannot be used/],
+    ['an address that is not this machine’s', ['TIGER', '--host', '203.0.113.1', '--insecure'], 2, /cannot listen at 203/],
+  ])('refuses %s', async (_, args, exit, said) => {
+    const { file } = await tigerPolicy();
+    const { code, stderr } = await tiresias(['serve', ...args.map((argument) => (argument === 'TIGER' ? file : argument))]);
+    expect([code, stderr]).toEqual([exit, expect.stringMatching(said)]);
+  });
+
+  it('of a file without its model says how to get one that has it', async () => {
+    const file = join(scratch(), 'bare.policy');
+    writeFileSync(file, tiger.savePolicy());
+    const { code, stderr } = await tiresias(['serve', file]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('solve --carry-model')]);
+  });
+
+  it('carries a model only where a policy is written', async () => {
+    expect(await tiresias(['solve', 'tiger', '--carry-model'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--policy-out') });
+  });
 });

@@ -1,22 +1,21 @@
 //! Decisions for services: a belief conditioned on what was seen, and many decisions in one call.
 
-use napi::bindgen_prelude::{Float64Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Float64ArraySlice, Uint32Array};
 use rayon::prelude::*;
 use tiresias_guard::napi;
 use tiresias_model::belief::{selected, update_under_ambiguity};
 use tiresias_model::{self as model, Nature, Policy as _};
 use tiresias_solve as core;
 
+use crate::arrays::{Out as _, apart, place};
 use crate::background::{Background, CancelToken, at_once, background, threads};
 use crate::errors::{Result, cancelled, coded, from_model, invalid, whole};
 use crate::model::{check_action, check_belief};
 use crate::solve::{Solution, over};
 
-/// A belief after Bayes' rule.
+/// What made a belief out of the one before it.
 #[napi(object, object_from_js = false)]
 pub struct Updated {
-    /// The belief, length S.
-    pub belief: Float64Array,
     /// The observation's likelihood under the model that made the update.
     pub likelihood: f64,
     /// The model of the cloud that made the update; 0 where there is one.
@@ -110,9 +109,9 @@ fn decide_all(
 
 #[napi]
 impl Solution {
-    /// The belief at the next stage by Bayes' rule, after an action at (stage, belief) and what was seen then: the next state, where the
+    /// Writes the belief at the next stage by Bayes' rule to `out` (length S), after an action at (stage, belief) and what was seen then: the next state, where the
     /// state is seen. In a cloud the model that `H^α` selects updates it; where it rules the observation out, the model under which
-    /// that is likeliest. `IMPOSSIBLE_OBSERVATION` when no model allows it.
+    /// that is likeliest. `IMPOSSIBLE_OBSERVATION` when no model allows it; `out` is then of no use.
     #[napi]
     pub fn update(
         &self,
@@ -120,7 +119,9 @@ impl Solution {
         #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
         action: f64,
         observation: f64,
+        mut out: Float64ArraySlice,
     ) -> Result<Updated> {
+        let given = place(belief);
         let (stage, belief) = self.at(stage, belief)?;
         let model: &model::Model = &self.model;
         let action = check_action(model, action)?;
@@ -131,15 +132,41 @@ impl Solution {
             1 => Nature { minimiser: 0, maximiser: 0 },
             _ => self.inner.policy.nature(stage, &belief, action),
         };
-        let mut next = vec![0.0; belief.len()];
+        if out.len() != belief.len() {
+            return Err(invalid(format!("out has {} entries, the model has {} states", out.len(), belief.len())));
+        }
+        apart(&[given, place(&out)])?;
         let explained =
-            update_under_ambiguity(model, nature, &belief, action, observation, &mut next).map_err(from_model)?;
+            update_under_ambiguity(model, nature, &belief, action, observation, out.out()).map_err(from_model)?;
         Ok(Updated {
-            belief: Float64Array::new(next),
             likelihood: explained.likelihood,
             model: explained.model as u32,
             selected: selected(model, nature) as u32,
         })
+    }
+
+    /// What to do at (stage, belief), as `decide` says or, without `lookahead`, `decideBatchSync`; written to `out`: the action, the lower
+    /// and the upper bound, and what the action can lose at most. Makes no object, for those who decide for every request.
+    #[napi]
+    pub fn decide_into(
+        &self,
+        stage: f64,
+        #[napi(ts_arg_type = "Float64Array | Float32Array | readonly number[]")] belief: &[f64],
+        mut out: Float64ArraySlice,
+        lookahead: Option<bool>,
+    ) -> Result<()> {
+        let given = place(belief);
+        let (stage, belief) = self.at(stage, belief)?;
+        if out.len() != 4 {
+            return Err(invalid(format!(
+                "out has {} entries and takes 4: action, lower, upper, regret bound",
+                out.len()
+            )));
+        }
+        apart(&[given, place(&out)])?;
+        let (action, lower, upper, regret) = decision(&self.inner.policy, stage, &belief, lookahead.unwrap_or(true));
+        out.out().copy_from_slice(&[action as f64, lower, upper, regret]);
+        Ok(())
     }
 
     /// What to do at many (stage, belief), on the calling thread where they are few; `beliefs` is row-major, entries × S. Each

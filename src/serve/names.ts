@@ -17,12 +17,18 @@ export class Names {
   readonly size: number;
   /** The name of a number. */
   readonly nameOf: (i: number) => string;
+  readonly #known = new Map<number, string>();
 
   /** A space of `size` elements. */
   constructor(what: string, size: number, nameOf: (i: number) => string) {
     this.what = what;
     this.size = size;
-    this.nameOf = nameOf;
+    this.nameOf = (i) => {
+      // Kept: each question to native code costs a microsecond.
+      let name = this.#known.get(i);
+      if (name === undefined) this.#known.set(i, (name = nameOf(i)));
+      return name;
+    };
     this.#numbers = lazy(() => new Map(Array.from({ length: size }, (_, i) => [nameOf(i), i])));
   }
 

@@ -57,7 +57,7 @@ export class Solved {
   readonly modelHash: string;
   /** SHA-256 of the policy. */
   readonly policyHash: string;
-  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces };
+  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; horizon: number | null };
 
   constructor(file: PolicyFile) {
     this.modelHash = file.modelHash;
@@ -68,7 +68,8 @@ export class Solved {
       const solution = native.loadPolicy(parts!.policy, model);
       // The bytes are not needed again.
       parts = undefined;
-      return { solution, model, spaces: new Spaces(model) };
+      // Numbers are kept beside it: each question to native code costs a microsecond, and every request has several.
+      return { solution, model, spaces: new Spaces(model), states: model.states, horizon: model.horizon };
     });
   }
 
@@ -80,6 +81,16 @@ export class Solved {
   /** Its model. */
   get model(): Model {
     return this.#both().model;
+  }
+
+  /** Number of states. */
+  get states(): number {
+    return this.#both().states;
+  }
+
+  /** Number of decisions; null for no end. */
+  get horizon(): number | null {
+    return this.#both().horizon;
   }
 
   /** What the model's elements are called. */
@@ -170,7 +181,7 @@ export class LoadedPolicy {
     const given = typeof from === 'string' ? parsed(from) : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
     if (typeof from === 'string' || 'schema' in (given as object)) {
-      const { state, belief } = checkState(given, solved.modelHash, solved.model.states);
+      const { state, belief } = checkState(given, solved.modelHash, solved.states);
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
     }
@@ -179,7 +190,7 @@ export class LoadedPolicy {
     const { belief, onImpossible = 'most-likely', history } = rest;
     if (belief !== undefined && state !== undefined) invalid('policy.session: a belief or a state, not both');
     return makeSession(() => this.#solved, solved, {
-      belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.model.states) : solved.model.start(),
+      belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.states) : solved.model.start(),
       stage: 0, updatedBy: 0, impossible: 0, onImpossible, history: history === true ? [] : undefined,
     });
   }
@@ -217,7 +228,7 @@ export class LoadedPolicy {
     if (!Array.isArray(sessions)) invalid(`${call}: takes a list of sessions, not ${shown(sessions)}`);
     checkOptions(call, options, known);
     const solved = this.#solved;
-    const states = solved.model.states;
+    const { states } = solved;
     const stages = new Uint32Array(sessions.length);
     const beliefs = new Float64Array(sessions.length * states);
     for (const [i, session] of sessions.entries()) {

@@ -7,7 +7,7 @@ import type { Decision, Session } from './session.js';
 /** Up to this long a decision holds up the event loop less than handing it to another thread does. */
 const CHEAP_MS = 0.25;
 /** Decisions that are timed, of which the fastest counts: the others waited for other processes. */
-const TIMED = 5;
+const TIMED = 20;
 
 interface Waiting {
   session: Session;

@@ -261,8 +261,8 @@ export class DecisionService {
   async #answer(id: string, policy: string, version: number, session: Session, decide: boolean): Promise<Changed> {
     const answer: Changed = { id, policy, version, stage: session.stage };
     if (!decide) return answer;
-    const { queue, policy: { model } } = this.#served(policy);
-    if (model.horizon !== null && session.stage >= model.horizon) return { ...answer, decision: null };
+    const { queue } = this.#served(policy);
+    if (session.over) return { ...answer, decision: null };
     const begin = performance.now();
     const decision = queue.decide(session);
     answer.decision = decision instanceof Promise ? await decision : decision;

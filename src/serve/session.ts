@@ -56,6 +56,9 @@ export interface SessionParts {
   history: [number, number][] | undefined;
 }
 
+/** Where a decision is written before it is read: a session decides in one go, so that one place serves all. */
+const DECIDED = new Float64Array(4);
+
 /** Makes a session of a policy, which may get another solution while the session lives. */
 export let makeSession: (policy: () => Solved, solved: Solved, parts: SessionParts) => Session;
 /** The stage and the belief of a session of the policy `solved`, for batches. */
@@ -97,6 +100,12 @@ export class Session {
     if (horizon !== null && stage >= horizon) throw new TiresiasError('HORIZON_OVER', `the horizon is over: all ${horizon} decisions are made; start over with session.restart()`, { details: { stage, horizon } });
   }
 
+  /** Whether every decision of the horizon is made. */
+  get over(): boolean {
+    const { horizon } = this.#current();
+    return horizon !== null && this.#parts.stage >= horizon;
+  }
+
   /** Number of decisions made so far. */
   get stage(): number {
     return this.#parts.stage;
@@ -118,23 +127,23 @@ export class Session {
    * session is then as it was.
    */
   observe(action: Name, observation: Name): Observed {
-    const { spaces, solution, model } = this.#current();
-    this.#checkGoesOn(model.horizon);
+    const solved = this.#current();
+    const { spaces, solution } = solved;
+    this.#checkGoesOn(solved.horizon);
     const [a, o] = [spaces.actions.number(action), spaces.observations.number(observation)];
     const { belief, stage, onImpossible, history } = this.#parts;
     let seen: Observed;
-    let next: Float64Array;
+    let next: Float64Array = new Float64Array(belief.length);
     try {
-      const updated = solution.update(stage, belief, a, o);
+      const updated = solution.update(stage, belief, a, o, next);
       if (onImpossible === 'error' && updated.model !== updated.selected) {
         throw impossible(`the model that the policy reckons with (${updated.selected}) rules it out, though model ${updated.model} of the cloud does not`);
       }
-      next = updated.belief;
       seen = { likelihood: updated.likelihood, model: updated.model, reset: false };
     } catch (error) {
       if (!(error instanceof TiresiasError) || error.code !== 'IMPOSSIBLE_OBSERVATION') throw error;
       if (onImpossible !== 'reset') throw named(error, spaces.actions.nameOf(a), spaces.observations.nameOf(o), stage);
-      next = model.start();
+      next = solved.model.start();
       seen = { likelihood: 0, model: 0, reset: true };
       this.#parts.impossible += 1;
     }
@@ -147,17 +156,17 @@ export class Session {
 
   /** What to do now, and how sure that is. Throws HORIZON_OVER and MODEL_CHANGED. */
   decide(options: DecideOptions = {}): Decision {
-    const { solution, spaces, model } = this.#current();
-    this.#checkGoesOn(model.horizon);
+    const { solution, spaces, horizon } = this.#current();
+    this.#checkGoesOn(horizon);
     const { stage, belief } = this.#parts;
-    if (options.lookahead === false) return decisionAt(solution.decideBatchSync(Uint32Array.of(stage), belief, false), 0, stage, spaces.actions.nameOf);
-    const { action, lower, upper, regretBound } = solution.decide(stage, belief);
+    solution.decideInto(stage, belief, DECIDED, options.lookahead);
+    const [action, lower, upper, regretBound] = DECIDED as unknown as [number, number, number, number];
     return { action, name: spaces.actions.nameOf(action), lower, upper, regretBound, stage };
   }
 
   /** Replaces the belief by one from outside, one probability a state; the stage stays. Throws INVALID_ARGUMENT. */
   believe(belief: ArrayLike<number>): void {
-    this.#parts.belief = distribution(belief, this.#current().model.states);
+    this.#parts.belief = distribution(belief, this.#current().states);
     // What was seen no longer leads to what is believed.
     if (this.#parts.history) this.#parts.history = undefined;
   }

@@ -42,7 +42,9 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   const service = new DecisionService(policies, store, options, metrics);
 
   const app = fastify({
-    loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }), bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
+    loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request costs more than most of them; what is logged of one names it.
+    childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   // Answers are made here and tested; checking each again would cost as much as a decision.
@@ -50,9 +52,10 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
   app.setNotFoundHandler((request, reply) => refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply));
+  const debugs = log.isLevelEnabled('debug');
   app.addHook('onResponse', async (request, reply) => {
     metrics.answered(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000);
-    request.log.debug({ method: request.method, url: request.url, status: reply.statusCode, milliseconds: reply.elapsedTime }, 'answered');
+    if (debugs) request.log.debug({ request: request.id, method: request.method, url: request.url, status: reply.statusCode, milliseconds: reply.elapsedTime }, 'answered');
   });
 
   if (options.rate !== undefined) {
@@ -105,7 +108,7 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
 function routes(plain: FastifyInstance, service: DecisionService, metrics: Metrics, root: FastifyInstance): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const problems = { 400: schemas.problem, 401: schemas.problem, 404: schemas.problem, 409: schemas.problem, 412: schemas.problem, 422: schemas.problem, 503: schemas.problem };
-  const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, 201: answer, ...problems } });
+  const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, ...problems } });
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => root.swagger());
   app.get('/metrics', { schema: { hide: true } }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
@@ -121,12 +124,13 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     return reloaded;
   });
   app.post('/policies/:policy/sessions', {
-    schema: { ...told('Starts a session.', schemas.changed), params: schemas.policyParameters, body: schemas.createBody, headers: schemas.changeHeaders },
+    schema: { summary: 'Starts a session.', response: { 200: schemas.changed.describe('The session that the same request started before.'), 201: schemas.changed, ...problems }, params: schemas.policyParameters, body: schemas.createBody, headers: schemas.changeHeaders },
   }, async ({ params, body, headers }, reply) => {
     const { id, decide, saved, ...start } = body ?? {};
     if (saved !== undefined && Object.values(start).some((value) => value !== undefined)) throw new TiresiasError('INVALID_ARGUMENT', 'a saved session has its own belief, history and onImpossible: leave out the others');
     const { made, answer } = await service.create(params.policy, { id, decide, from: (saved ?? start) as never }, { key: headers['idempotency-key'] });
-    return reply.code(made ? 201 : 200).header('location', `/sessions/${answer.id}`).header('etag', etag(answer)).send(answer);
+    void reply.code(made ? 201 : 200).header('location', `/sessions/${answer.id}`).header('etag', etag(answer));
+    return answer;
   });
   app.post('/policies/:policy/decisions', {
     schema: { ...told('What to do now in many sessions at once.', schemas.batch), params: schemas.policyParameters, body: schemas.batchBody },
@@ -135,7 +139,8 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => ({ sessions: await service.list(query) }));
   app.get('/sessions/:id', { schema: { ...told('A session as it is.', schemas.shownSession), params: schemas.sessionParameters } }, async ({ params }, reply) => {
     const shown = await service.show(params.id);
-    return reply.header('etag', etag(shown)).send(shown);
+    void reply.header('etag', etag(shown));
+    return shown;
   });
   app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters } }, async ({ params }, reply) => {
     await service.remove(params.id);
@@ -157,8 +162,10 @@ const unauthorized = (error: TiresiasError) => problemOf(error) as unknown as { 
 
 const etag = ({ version: number }: { version: number }): string => `"${number}"`;
 
-function answered<T extends Changed>(reply: FastifyReply, answer: T): FastifyReply {
-  return reply.header('etag', etag(answer)).send(answer);
+/** An answer with its version in the header. Handlers return the answer itself: fastify waits for a returned reply until it is sent, which takes long. */
+function answered<T extends Changed>(reply: FastifyReply, answer: T): T {
+  void reply.header('etag', etag(answer));
+  return answer;
 }
 
 /** What a change comes with, from its headers. */
@@ -178,7 +185,7 @@ function summary(name: string, { model, solution, modelHash, policyHash }: Loade
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error);
-  if (problem.status >= 500) request.log.error({ err: error, method: request.method, url: request.url, code: problem.code }, 'refused');
+  if (problem.status >= 500) request.log.error({ err: error, request: request.id, method: request.method, url: request.url, code: problem.code }, 'refused');
   if (LATER.has(problem.status)) reply.header('retry-after', '1');
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }

@@ -46,17 +46,25 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
     // A logger for each request costs more than most of them; what is logged of one names it.
     childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
   }).withTypeProvider<ZodTypeProvider>();
-  app.setValidatorCompiler(validatorCompiler);
+  // What stands in a path needs no check: there is a session or policy of that name, or there is none.
+  app.setValidatorCompiler((route) => (route.httpPart === 'params' ? (data: unknown) => ({ value: data }) : validatorCompiler(route as Parameters<typeof validatorCompiler>[0])));
   // Answers are made here and tested; checking each again would cost as much as a decision.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
   app.setNotFoundHandler((request, reply) => refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply));
   const debugs = log.isLevelEnabled('debug');
-  app.addHook('onResponse', async (request, reply) => {
-    metrics.answered(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000);
+  const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     if (debugs) request.log.debug({ request: request.id, method: request.method, url: request.url, status: reply.statusCode, milliseconds: reply.elapsedTime }, 'answered');
+    done();
+  };
+  // Bound to the route here: asking a request for its route makes an object each time.
+  app.addHook('onRoute', (route) => {
+    route.onResponse = answered(route.url);
   });
+  const lost = answered('none');
+  app.addHook('onResponse', (request, reply, done) => (request.is404 ? lost(request, reply, done) : done()));
 
   if (options.rate !== undefined) {
     await app.register(rateLimit, {

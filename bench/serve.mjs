@@ -2,10 +2,11 @@
 //
 // Servers run in processes of their own and autocannon asks them over the loopback, one after the other; the bare fastify ping beside them
 // says what the machine, the load generator and HTTP leave. A round asks all of them; figures are medians of the rounds, and shares of ping
-// medians of the rounds' shares. `--write` keeps the document in bench/results/serve.json.
+// medians of the rounds' shares: by the clock, and by the time that the servers had of the processors, which other processes of a shared machine
+// move less. Linux only. `--write` keeps the document in bench/results/serve.json.
 import autocannon from 'autocannon';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +46,13 @@ for (const [name, solution] of Object.entries(policies)) {
 }
 
 const children = [];
+const pids = new Map();
+/** Seconds of the processors that the server at an address has had (Linux): the clock of a shared machine also counts what others had. */
+function processorSeconds(address) {
+  const fields = readFileSync(`/proc/${pids.get(address)}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Starts a process that prints its address as JSON. */
 async function start(args) {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -53,7 +61,9 @@ async function start(args) {
     child.stdout.once('data', resolve);
     child.once('exit', (code) => reject(new Error(`${args[0]} ended with ${code}`)));
   });
-  return JSON.parse(line).address;
+  const { address } = JSON.parse(line);
+  pids.set(address, child.pid);
+  return address;
 }
 
 const PING = `import fastify from ${JSON.stringify(import.meta.resolve('fastify'))};
@@ -94,10 +104,12 @@ async function sessions(origin, policy) {
 /** Asks for some seconds; answers a second, and the 99th percentile in milliseconds. */
 async function load(url, requests, duration = seconds, each = 1) {
   // A batch takes every core for long: two at a time keep them busy, and more would still be at work when the next row is measured.
+  const before = processorSeconds(url);
   const result = await autocannon({ url, connections: each === 1 ? connections : 2, duration, requests });
+  const processor = processorSeconds(url) - before;
   await sleep(each === 1 ? 200 : 1500);
   if (result.errors + result.non2xx > 0) throw new Error(`${url}: ${result.errors} errors, ${result.non2xx} answers that are no 2xx`);
-  return { rate: result.requests.total / result.duration, p99: result.latency.p99 };
+  return { rate: result.requests.total / result.duration, p99: result.latency.p99, processor: (processor / result.requests.total) * 1e6 };
 }
 
 const gets = (ids) => ids.map((id) => ({ method: 'GET', path: `/sessions/${id}/decision` }));
@@ -124,8 +136,8 @@ for (let round = 0; round < rounds; round++) {
   pings.push(bare);
   say(`round ${round + 1}: ping ${bare.rate.toFixed(0)} a second`);
   for (const [i, { name, origin, requests, each }] of ROWS.entries()) {
-    const { rate, p99 } = await load(origin, requests, seconds, each);
-    measured[i].push({ decisions: rate * each, p99, share: rate / bare.rate });
+    const { rate, p99, processor } = await load(origin, requests, seconds, each);
+    measured[i].push({ decisions: rate * each, p99, share: rate / bare.rate, processor, processorShare: bare.processor / processor });
     say(`  ${name}: ${(rate * each).toFixed(0)} decisions a second, ${((100 * rate) / bare.rate).toFixed(0)} % of ping's answers`);
   }
 }
@@ -136,8 +148,8 @@ const figure = {
   command: `npm run bench:serve -- ${process.argv.slice(2).join(' ')}`.trim(), date: new Date().toISOString().slice(0, 10), version, node: process.version,
   machine: { cpu: cpus()[0].model, cores: cpus().length, memoryBytes: totalmem(), load: loadavg()[0] }, seconds, rounds, connections,
   policies: Object.fromEntries(Object.entries(policies).map(([name, solution]) => [name, { states: solution.model().states, actions: solution.model().actions, observations: solution.model().observations, models: solution.model().models, size: solution.size, solver: solution.solver }])),
-  ping: { answersPerSecond: median(pings.map(({ rate }) => rate)), p99Milliseconds: median(pings.map(({ p99 }) => p99)) },
-  rows: ROWS.map(({ name, each }, i) => ({ name, decisionsAnAnswer: each, decisionsPerSecond: median(measured[i].map(({ decisions }) => decisions)), shareOfPing: median(measured[i].map(({ share }) => share)), p99Milliseconds: median(measured[i].map(({ p99 }) => p99)) })),
+  ping: { answersPerSecond: median(pings.map(({ rate }) => rate)), p99Milliseconds: median(pings.map(({ p99 }) => p99)), processorMicrosecondsAnAnswer: median(pings.map(({ processor }) => processor)) },
+  rows: ROWS.map(({ name, each }, i) => ({ name, decisionsAnAnswer: each, decisionsPerSecond: median(measured[i].map(({ decisions }) => decisions)), shareOfPing: median(measured[i].map(({ share }) => share)), shareOfPingByProcessor: median(measured[i].map(({ processorShare }) => processorShare)), processorMicrosecondsAnAnswer: median(measured[i].map(({ processor }) => processor)), p99Milliseconds: median(measured[i].map(({ p99 }) => p99)) })),
 };
 if (options.write) {
   const results = fileURLToPath(new URL('results/serve.json', import.meta.url));
@@ -147,5 +159,5 @@ if (options.write) {
 if (options.json) console.log(JSON.stringify(figure, null, 2));
 else {
   console.log(`ping: ${figure.ping.answersPerSecond.toFixed(0)} a second`);
-  for (const row of figure.rows) console.log(`${row.name}: ${row.decisionsPerSecond.toFixed(0)} decisions a second, ${(100 * row.shareOfPing).toFixed(0)} % of ping's answers, p99 ${row.p99Milliseconds} ms`);
+  for (const row of figure.rows) console.log(`${row.name}: ${row.decisionsPerSecond.toFixed(0)} decisions a second, ${(100 * row.shareOfPing).toFixed(0)} % of ping's answers (${(100 * row.shareOfPingByProcessor).toFixed(0)} % by the processor's time), p99 ${row.p99Milliseconds} ms`);
 }

@@ -375,10 +375,31 @@ export declare class Prompts {
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
   /**
+   * Writes the belief at the next stage by Bayes' rule to `out` (length S), after an action at (stage, belief) and what was seen then: the next state, where the
+   * state is seen. In a cloud the model that `H^α` selects updates it; where it rules the observation out, the model under which
+   * that is likeliest. `IMPOSSIBLE_OBSERVATION` when no model allows it; `out` is then of no use.
+   */
+  update(stage: number, belief: Float64Array | Float32Array | readonly number[], action: number, observation: number, out: Float64Array): Updated
+  /**
+   * What to do at (stage, belief), as `decide` says or, without `lookahead`, `decideBatchSync`; written to `out`: the action, the lower
+   * and the upper bound, and what the action can lose at most. Makes no object, for those who decide for every request.
+   */
+  decideInto(stage: number, belief: Float64Array | Float32Array | readonly number[], out: Float64Array, lookahead?: boolean | undefined | null): void
+  /**
+   * What to do at many (stage, belief), on the calling thread where they are few; `beliefs` is row-major, entries × S. Each
+   * entry is what `decide` says there. Without `lookahead` policies of α-vectors of one model act by these and the stored bounds,
+   * without a backup: sooner, by wider bounds. `INVALID_ARGUMENT` names the first entry that is wrong.
+   */
+  decideBatchSync(stages: Uint32Array, beliefs: Float64Array, lookahead?: boolean | undefined | null, threadLimit?: number | undefined | null): DecidedBatch
+  /** As `decideBatchSync`, on threads of the library's own. The arrays are copied before the call returns. */
+  decideBatch(stages: Uint32Array, beliefs: Float64Array, lookahead?: boolean | undefined | null, threadLimit?: number | undefined | null, cancel?: CancelToken | undefined | null): Promise<DecidedBatch>
+  /**
    * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
    * again does nothing.
    */
   dispose(): void
+  /** The model that was solved, with the horizon and the ambiguity attitude that it was solved for. */
+  model(): Model
   /** Lower bound on the value at the start. Where states are observed, the first is seen before the first decision. */
   get lower(): number
   /** Upper bound on the value at the start. */
@@ -609,6 +630,18 @@ export interface Decided {
   regretBound: number
   /** Point estimates of the actions' values, one an action. */
   qValues: Float64Array
+}
+
+/** Decisions at many beliefs, one an entry. */
+export interface DecidedBatch {
+  /** The actions taken. */
+  actions: Uint32Array
+  /** Proven lower bounds on the values of the decisions. */
+  lower: Float64Array
+  /** Proven upper bounds on them. */
+  upper: Float64Array
+  /** What each action can lose at most. */
+  regretBounds: Float64Array
 }
 
 /** The family's default few-shot template in a regime, as JSON. */
@@ -1299,6 +1332,16 @@ export interface TrajectoryBatch {
    * labels.
    */
   labels?: Uint8Array
+}
+
+/** What made a belief out of the one before it. */
+export interface Updated {
+  /** The observation's likelihood under the model that made the update. */
+  likelihood: number
+  /** The model of the cloud that made the update; 0 where there is one. */
+  model: number
+  /** The model that `H^α` selects; `model` is another one only where this rules the observation out. */
+  selected: number
 }
 
 /** The version of the addon, equal to the package's. */

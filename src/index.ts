@@ -8,6 +8,11 @@
  * `onProgress` callback and leaves the event loop free. Whatever fails throws a {@link TiresiasError} with a stable `code`.
  */
 export * from './library.js';
+export { loadPolicy, type DecideManyOptions, type DecideManyCallOptions, type LoadedPolicy, type Reloaded, type SessionStart, type Step } from './serve/policy.js';
+export { savePolicy, type ModelPlace, type SavePolicyOptions } from './serve/policy-file.js';
+export type { DecideOptions, Decision, Observed, Session } from './serve/session.js';
+export type { OnImpossible, SessionState, SparseBelief } from './serve/session-state.js';
+export type { Name } from './serve/names.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
 export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';

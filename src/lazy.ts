@@ -1,7 +1,17 @@
 // What takes long to load is loaded when it is first needed: `import 'tiresias'` is for those who solve a model, too.
 import { createRequire } from 'node:module';
+import { TiresiasError } from './errors.js';
 
 const require = createRequire(import.meta.url);
+
+/** A package that is installed where it can be. Throws SOMETHING_MISSING. */
+function optional<T>(name: string, version: string, what: string): T {
+  try {
+    return require(name) as T;
+  } catch (cause) {
+    throw new TiresiasError('SOMETHING_MISSING', `${what} need the package ${name}, which is missing or was not built: npm install ${name}@${version}, and where npm does not run install scripts: npm rebuild ${name}`, { cause, details: { package: name } });
+  }
+}
 
 /** A value that is made when it is first asked for, and kept. */
 export function lazy<T>(make: () => T): () => T {
@@ -15,6 +25,10 @@ export const zod: () => typeof import('zod').z = lazy(() => (require('zod') as t
 export const vegaStatistics: () => typeof import('vega-statistics') = lazy(() => require('vega-statistics'));
 /** Seeded random numbers for the bootstrap. */
 export const seedrandom: () => typeof import('seedrandom') = lazy(() => require('seedrandom'));
+/** SQLite, for sessions in a file; a package that may be missing. */
+export const betterSqlite3: () => typeof import('better-sqlite3') = lazy(() => optional('better-sqlite3', '12', 'sessions in a SQLite file'));
+/** Redis' client, for sessions that machines share; a package that may be missing. */
+export const ioredis: () => typeof import('ioredis') = lazy(() => optional('ioredis', '6', 'sessions in Redis'));
 /** Draws SVG. */
 export const resvg: () => typeof import('@resvg/resvg-js') = lazy(() => require('@resvg/resvg-js'));
 /** The font of drawings, Inter (SIL Open Font License), in a weight such as `400Regular`. */

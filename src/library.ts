@@ -139,9 +139,6 @@ export async function makeShard(spec: ShardSpec, tokenizer: Tokenizer, path: str
   return cancellable(options, (token, report) => native.makeShard(specJson(spec), tokenizer, path, token, report));
 }
 
-/** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
-export const loadPolicy = native.loadPolicy;
-
 /** What calls take that only read. */
 export interface ThreadsOption {
   /** Worker threads (default: one a core). */

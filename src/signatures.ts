@@ -199,7 +199,12 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     statics: {
     },
     methods: {
+      update: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"], ["action", "number"], ["observation", "number"], ["out", "Float64Array"]],
+      decideInto: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"], ["out", "Float64Array"], ["lookahead", "boolean | undefined | null"]],
+      decideBatchSync: [["stages", "Uint32Array"], ["beliefs", "Float64Array"], ["lookahead", "boolean | undefined | null"], ["threadLimit", "number | undefined | null"]],
+      decideBatch: [["stages", "Uint32Array"], ["beliefs", "Float64Array"], ["lookahead", "boolean | undefined | null"], ["threadLimit", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"]],
       dispose: [],
+      model: [],
       action: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       qValues: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],
       bounds: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],

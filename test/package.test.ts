@@ -67,8 +67,8 @@ describe('every dependency', () => {
 
 const CONSUMER = `
 import {
-  Model, TiresiasError, drawTask, loadPolicy, makeDataset, parseExperiment, rollout, rolloutSync, solve, solveBatch, solveSync, simulate, streamExamples, train,
-  type Behaviour, type Experiment, type ExperimentInput, type Manifest, type MethodResult, type Nature, type Results, type Solution, type TrainEvent,
+  Model, TiresiasError, drawTask, loadPolicy, makeDataset, parseExperiment, rollout, rolloutSync, savePolicy, solve, solveBatch, solveSync, simulate, streamExamples, train,
+  type Behaviour, type Decision, type SessionState, type Experiment, type ExperimentInput, type Manifest, type MethodResult, type Nature, type Results, type Solution, type TrainEvent,
 } from 'tiresias';
 
 const { model, warnings } = Model.parse('discount: 0.9', { name: 'x.pomdp', format: 'pomdp' });
@@ -88,6 +88,15 @@ export async function all(signal: AbortSignal): Promise<Solution> {
   for (const { solution: solved, error } of await solveBatch([model])) console.log(solved?.value, error?.code);
   console.log(lower, upper, stopped, returns.length, beliefs.length, mean);
   return loadPolicy(saved, model);
+}
+export async function served(saved: SessionState | undefined): Promise<Decision[]> {
+  const policy = await loadPolicy('a.policy');
+  const session = policy.session(saved ?? { state: 'left', onImpossible: 'reset' });
+  const { likelihood, reset }: { likelihood: number; reset: boolean } = session.observe('listen', 1);
+  const { name, regretBound } = session.decide({ lookahead: false });
+  await savePolicy('b.policy', policy.solution, { model: 'beside' });
+  console.log(likelihood, reset, name.length + regretBound, JSON.stringify(session));
+  return policy.decide([session], { signal: AbortSignal.timeout(1000) });
 }
 // @ts-expect-error a misspelt word
 solveSync(model, { solver: 'pint' });

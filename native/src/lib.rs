@@ -13,6 +13,7 @@ mod arrays;
 mod background;
 mod belief;
 mod classic;
+mod decide;
 mod environments;
 mod episodes;
 mod errors;

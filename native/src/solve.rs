@@ -126,6 +126,12 @@ disposable!(Solution);
 
 #[napi]
 impl Solution {
+    /// The model that was solved, with the horizon and the ambiguity attitude that it was solved for.
+    #[napi]
+    pub fn model(&self) -> Model {
+        Model(self.model.clone())
+    }
+
     /// Lower bound on the value at the start. Where states are observed, the first is seen before the first decision.
     #[napi(getter)]
     pub fn lower(&self) -> f64 {
@@ -384,7 +390,7 @@ impl Solution {
     }
 
     /// Checks a stage and a belief.
-    fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, Cow<'a, [f64]>)> {
+    pub(crate) fn at<'a>(&self, stage: f64, belief: &'a [f64]) -> Result<(usize, Cow<'a, [f64]>)> {
         Ok((self.stage(stage)?, check_belief(&self.model, belief)?))
     }
 

@@ -14,6 +14,7 @@ import { reportCommand } from './report.js';
 import { reproduceCommand } from './reproduce.js';
 import { rolloutCommand } from './rollout.js';
 import { runCommand } from './run.js';
+import { serveCommand } from './serve.js';
 import { setupCommand } from './setup.js';
 import { simulateCommand } from './simulate.js';
 import { solveCommand } from './solve.js';
@@ -27,7 +28,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), storeCommand(), doctorCommand(), setupCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), storeCommand(), doctorCommand(), setupCommand(),
 ]) {
   program.addCommand(command);
 }

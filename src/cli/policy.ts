@@ -5,6 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { TiresiasError, messageOf } from '../errors.js';
 import { io, readText, writeAtomic } from '../files.js';
 import type { AlphaPolicy, Model, Solution } from '../library.js';
+import { carriesModel } from '../serve/policy-file.js';
 
 export type PolicyFormat = 'alpha' | 'pg' | 'sarsop' | 'tiresias';
 
@@ -56,6 +57,13 @@ export async function writeSolved(solution: Solution, file: string): Promise<str
   }
 }
 
+/** Writes a policy with its model, for `tiresias serve` and `loadPolicy`. */
+export async function writeCarrying(solution: Solution, file: string): Promise<string[]> {
+  const { savePolicy } = await import('../serve/policy-file.js');
+  await savePolicy(file, solution);
+  return [file];
+}
+
 /** What `--policy-format` names. */
 export const POLICY_FORMATS: readonly PolicyFormat[] = ['alpha', 'pg', 'sarsop', 'tiresias'];
 
@@ -64,7 +72,7 @@ export const POLICY_FORMATS: readonly PolicyFormat[] = ['alpha', 'pg', 'sarsop',
  * the text tells it.
  */
 export async function readPolicy(file: string, model: Model, format?: PolicyFormat): Promise<Solution | AlphaPolicy> {
-  const { AlphaPolicy, loadPolicy } = await import('../library.js');
+  const [{ AlphaPolicy }, { loadPolicy }] = await Promise.all([import('../library.js'), import('../serve/policy.js')]);
   const likely = format ?? policyFormat(file);
   const stages = likely === 'alpha' || likely === 'pg' ? await readStages(file, model.horizon ?? Infinity) : [];
   const options = { name: file, ...(format !== undefined && format !== 'tiresias' && { format }) };
@@ -73,7 +81,7 @@ export async function readPolicy(file: string, model: Model, format?: PolicyForm
   if (size > MOST_BYTES) throw tooLong(file, size, MOST_BYTES);
   const bytes = await io(`read ${file}`, () => readFile(file));
   // Our own files begin with a header; their suffix is the user's choice.
-  if (format === 'tiresias' || (format === undefined && bytes.subarray(0, 40).includes('"tiresias.policy/'))) return loadPolicy(bytes, model);
+  if (format === 'tiresias' || (format === undefined && (carriesModel(bytes) || bytes.subarray(0, 40).includes('"tiresias.policy/')))) return loadPolicy(bytes, model);
   if (size > constants.MAX_STRING_LENGTH) throw tooLong(file, size, constants.MAX_STRING_LENGTH);
   return AlphaPolicy.parse(bytes.toString('utf8'), model, options);
 }

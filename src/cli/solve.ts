@@ -4,7 +4,7 @@ import { checkWritable, writeAtomic } from '../files.js';
 import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import type { FirstAction } from '../explain.js';
-import { checkHolds, policyFormat, writeSolved } from './policy.js';
+import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -14,6 +14,7 @@ interface SolveCommandOptions extends TaskOptions {
   memory?: number;
   solver: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate';
   policyOut?: string;
+  carryModel?: true;
   boundsPlot?: string;
   explain?: true;
   tasks?: number;
@@ -45,6 +46,7 @@ export function solveCommand(): Command {
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
     .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors; estimate proves nothing and is fast').choices(['auto', 'exact', 'point', 'faces', 'plans', 'estimate']).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha and .pg (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
+    .option('--carry-model', "with --policy-out: Tiresias' own format whatever the suffix, and the model with it, as `tiresias serve` and `loadPolicy` want it")
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
@@ -54,16 +56,18 @@ export function solveCommand(): Command {
         const { signal, progress, print } = invocation;
         const { tasks } = options;
         if (tasks !== undefined) {
-          const needless = (['policyOut', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
-          if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --bounds-plot or --explain');
+          const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
+          if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --carry-model, --bounds-plot or --explain');
           return solveTasks({ ...options, tasks }, invocation);
         }
         const { solve } = await import('../library.js');
         const { explain, explanationInWords, firstActions, isDrawn } = await import('../explain.js');
         const { policyOut, gap, time, memory, horizon } = options;
-        const vectorsAsked = policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
+        const carryModel = options.carryModel === true;
+        if (carryModel && policyOut === undefined) throw new TiresiasError('USAGE', '--carry-model goes with --policy-out FILE');
+        const vectorsAsked = !carryModel && policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
-        if (policyOut !== undefined) checkHolds(policyOut, model, describeModel(model));
+        if (policyOut !== undefined && !carryModel) checkHolds(policyOut, model, describeModel(model));
         const load = (performance.now() - begin) / 1000;
         for (const out of [policyOut, options.boundsPlot]) if (out !== undefined) await checkWritable(out);
         const history: BoundsAt[] = [];
@@ -89,7 +93,7 @@ export function solveCommand(): Command {
         const regret = solution.regretBound(0, start, action);
         const qValues = [...solution.qValues(0, start)];
         const { lower, upper, value, stopped, solver, seconds, iterations, backups, size, points, threads } = solution;
-        const policyFiles = policyOut === undefined ? [] : await writeSolved(solution, policyOut);
+        const policyFiles = policyOut === undefined ? [] : carryModel ? await writeCarrying(solution, policyOut) : await writeSolved(solution, policyOut);
         if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
         const explanation = options.explain && explain(horizon === undefined ? model : model.with(horizon), solution);

@@ -159,6 +159,32 @@ impl VectorBounds {
         self.stages[self.stage(stage)].best_branch(belief)
     }
 
+    /// The upper bound of a stage at a belief.
+    pub fn upper(&self, number: usize, belief: &[(u32, f64)]) -> f64 {
+        let stage = &self.stages[self.stage(number)];
+        let mut upper = dot(&stage.top, belief);
+        if belief.is_empty() {
+            return upper;
+        }
+        // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
+        let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        for cell in cells {
+            let part = &stage.parts[cell];
+            if part.points.len() > 0 {
+                let mut dense = vec![0.0; part.rows.len()];
+                let mut mass = 0.0;
+                for &(s, p) in belief.iter().filter(|(s, _)| self.cells.cell_of(*s as usize) == cell) {
+                    dense[self.cells.index(cell, s as usize)] = p;
+                    mass += p;
+                }
+                upper += part.points.deepest(0..part.points.len(), &dense, mass * (1.0 + 1e-12), 0.0);
+            }
+        }
+        upper.min(self.informed(number, belief))
+    }
+
     pub fn vectors(&self) -> usize {
         self.parts().map(Part::vectors).sum()
     }
@@ -302,29 +328,11 @@ impl pulp::WithSimd for Products<'_> {
 
 impl ValueBounds for VectorBounds {
     fn bracket(&self, number: usize, belief: &[(u32, f64)]) -> Bracket {
-        let stage = &self.stages[self.stage(number)];
-        let mut upper = dot(&stage.top, belief);
+        let upper = self.upper(number, belief);
         if belief.is_empty() {
             return Bracket { lower: upper, estimate: upper, upper };
         }
         let lower = self.lower(number, belief);
-        // To be told the cell is worth something: the sum of the cells' upper bounds is one for a belief that spreads.
-        let mut cells: Vec<usize> = belief.iter().map(|&(s, _)| self.cells.cell_of(s as usize)).collect();
-        cells.sort_unstable();
-        cells.dedup();
-        for cell in cells {
-            let part = &stage.parts[cell];
-            if part.points.len() > 0 {
-                let mut dense = vec![0.0; part.rows.len()];
-                let mut mass = 0.0;
-                for &(s, p) in belief.iter().filter(|(s, _)| self.cells.cell_of(*s as usize) == cell) {
-                    dense[self.cells.index(cell, s as usize)] = p;
-                    mass += p;
-                }
-                upper += part.points.deepest(0..part.points.len(), &dense, mass * (1.0 + 1e-12), 0.0);
-            }
-        }
-        let upper = upper.min(self.informed(number, belief));
         Bracket { lower, estimate: lower, upper }
     }
 }

@@ -1,0 +1,51 @@
+// What a server counts, for Prometheus.
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { native } from '../../native.js';
+import type { Watcher } from '../service.js';
+
+/** Seconds: from a tenth of a millisecond to ten seconds. */
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/** What is asked when the metrics are read. */
+export interface Gauges {
+  queued(): number;
+  sessions(): Promise<number>;
+  storeUp(): Promise<boolean>;
+}
+
+/** The metrics of one server. */
+export class Metrics implements Watcher {
+  readonly registry = new Registry();
+  readonly #decisions = new Counter({ name: 'tiresias_decisions_total', help: 'Decisions made.', labelNames: ['policy'], registers: [this.registry] });
+  readonly #decisionSeconds = new Histogram({ name: 'tiresias_decision_seconds', help: 'Time from asking for a decision, or a batch of them, to having it, waiting included.', labelNames: ['policy'], buckets: SECONDS, registers: [this.registry] });
+  readonly #observations = new Counter({ name: 'tiresias_observations_total', help: 'Observations that moved a belief.', labelNames: ['policy'], registers: [this.registry] });
+  readonly #impossible = new Counter({ name: 'tiresias_impossible_observations_total', help: 'Observations that the belief had ruled out, by what became of them.', labelNames: ['policy', 'outcome'], registers: [this.registry] });
+  readonly #requests = new Histogram({ name: 'tiresias_request_seconds', help: 'Time from receiving a request to having answered it.', labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers: [this.registry] });
+
+  constructor(gauges: Gauges) {
+    const gauge = (name: string, help: string, read: () => number | Promise<number>) => new Gauge({ name, help, registers: [this.registry], async collect() { this.set(await read()); } });
+    gauge('tiresias_queue_length', 'Decisions that wait.', () => gauges.queued());
+    gauge('tiresias_native_bytes', 'Bytes that native objects of the library hold, outside of the JavaScript heap.', () => native.tellCollector());
+    gauge('tiresias_store_up', 'Whether the store can be used: 1 or 0.', async () => ((await gauges.storeUp()) ? 1 : 0));
+    gauge('tiresias_sessions', 'Sessions in the store; NaN while it cannot be used.', () => gauges.sessions().catch(() => Number.NaN));
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  decided(policy: string, decisions: number, seconds: number): void {
+    this.#decisions.inc({ policy }, decisions);
+    this.#decisionSeconds.observe({ policy }, seconds);
+  }
+
+  observed(policy: string): void {
+    this.#observations.inc({ policy });
+  }
+
+  impossible(policy: string, outcome: 'refused' | 'reset'): void {
+    this.#impossible.inc({ policy, outcome });
+  }
+
+  /** An answer. `route` is the pattern, not the path, so that there are few. */
+  answered(method: string, route: string, status: number, seconds: number): void {
+    this.#requests.observe({ method, route, status }, seconds);
+  }
+}

@@ -1,0 +1,105 @@
+// The page at `/`: policies, live sessions, and one session's belief. It is one file without anything from elsewhere.
+
+/** What the page may load and do. */
+export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tiresias</title>
+<style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+button.link { font: inherit; background: none; border: 0; padding: 0; color: LinkText; text-decoration: underline; cursor: pointer; }
+meter { width: 100%; }
+[role=alert] { color: light-dark(#a00, #f88); }
+label { display: block; }
+</style>
+<h1>Tiresias</h1>
+<p role="alert" id="problem" hidden></p>
+<form id="entry" hidden><label>Token <input id="token" type="password" autocomplete="off"></label> <button>Show</button></form>
+<h2>Policies</h2>
+<table><thead><tr><th>Policy</th><th>Model</th><th class="number">Value at least</th><th class="number">at most</th></tr></thead><tbody id="policies"></tbody></table>
+<h2>Sessions</h2>
+<table><thead><tr><th>Session</th><th>Policy</th><th class="number">Version</th><th>Changed</th></tr></thead><tbody id="sessions"></tbody></table>
+<p id="none" hidden>No session is live.</p>
+<section id="session" hidden aria-live="polite"><h2>Session <span id="id"></span></h2><p id="next"></p>
+<table><thead><tr><th>State</th><th class="number">Probability</th><th style="width:40%"></th></tr></thead><tbody id="belief"></tbody></table></section>
+<script type="module">
+const at = (id) => document.getElementById(id);
+let token = '';
+let shown;
+const names = new Map();
+async function get(path) {
+  const answer = await fetch(path, { headers: token ? { authorization: 'Bearer ' + token } : {} });
+  const body = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(body.detail), { status: answer.status, code: body.code });
+  return body;
+}
+// Names come from models and ids from clients: they are text and never markup.
+function row(...cells) {
+  const line = document.createElement('tr');
+  for (const [content, kind] of cells) {
+    const cell = document.createElement('td');
+    if (kind) cell.className = kind;
+    cell.append(content);
+    line.append(cell);
+  }
+  return line;
+}
+function link(text, action) {
+  const button = document.createElement('button');
+  button.className = 'link';
+  button.type = 'button';
+  button.textContent = text;
+  button.onclick = action;
+  return button;
+}
+const MOST_STATES = 50;
+async function session(id) {
+  shown = id;
+  const found = await get('/sessions/' + encodeURIComponent(id));
+  if (!names.has(found.policy)) names.set(found.policy, (await get('/policies/' + encodeURIComponent(found.policy))).names.states);
+  const states = names.get(found.policy);
+  const { belief } = found.state;
+  const pairs = Array.isArray(belief) ? belief.map((p, s) => [s, p]) : belief.states.map((s, i) => [s, belief.probabilities[i]]);
+  const likely = pairs.filter(([, p]) => p > 0).sort((a, b) => b[1] - a[1]);
+  at('belief').replaceChildren(...likely.slice(0, MOST_STATES).map(([s, p]) => {
+    const bar = document.createElement('meter');
+    bar.value = p;
+    bar.textContent = p.toFixed(4);
+    return row([states[s] ?? String(s)], [p.toFixed(4), 'number'], [bar]);
+  }));
+  at('id').textContent = id;
+  at('session').hidden = false;
+  const { decision } = await get('/sessions/' + encodeURIComponent(id) + '/decision');
+  const rest = likely.length > MOST_STATES ? ' The ' + MOST_STATES + ' likeliest of ' + likely.length + ' possible states are shown.' : '';
+  at('next').textContent = 'Stage ' + found.state.stage + ', version ' + found.version + '. ' + (decision ? 'Next: ' + decision.name + ', worth between ' + decision.lower.toFixed(4) + ' and ' + decision.upper.toFixed(4) + '; loses at most ' + decision.regretBound.toPrecision(3) + '.' : 'The horizon is over.') + rest;
+}
+async function refresh() {
+  try {
+    const policies = await get('/policies');
+    at('policies').replaceChildren(...policies.map((p) => row([p.name], [p.model.kind + ', ' + p.model.states + ' states, ' + p.model.actions + ' actions'], [p.lower.toFixed(4), 'number'], [p.upper.toFixed(4), 'number'])));
+    const { sessions } = await get('/sessions?limit=100');
+    at('sessions').replaceChildren(...sessions.map((s) => row([link(s.id, () => session(s.id).catch(say))], [s.policy], [String(s.version), 'number'], [new Date(s.changed).toLocaleString()])));
+    at('none').hidden = sessions.length > 0;
+    if (shown && sessions.some((s) => s.id === shown)) await session(shown);
+    at('problem').hidden = true;
+    at('entry').hidden = true;
+  } catch (error) { say(error); }
+}
+function say(error) {
+  at('problem').textContent = error.message;
+  at('problem').hidden = false;
+  if (error.status === 401) at('entry').hidden = false;
+}
+at('entry').onsubmit = (event) => { event.preventDefault(); token = at('token').value; refresh(); };
+refresh();
+setInterval(refresh, 5000);
+</script>
+</html>
+`;

@@ -1,0 +1,199 @@
+// The service over HTTP.
+import bearer from '@fastify/bearer-auth';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import type { ZodType } from 'zod';
+import { TiresiasError } from '../../errors.js';
+import { version } from '../../version.js';
+import type { LoadedPolicy } from '../policy.js';
+import { DecisionService, type ChangeOptions, type Changed, type ServiceOptions } from '../service.js';
+import type { SessionStore } from '../stores/store.js';
+import { Metrics } from './metrics.js';
+import { PAGE, PAGE_POLICY } from './page.js';
+import { LATER, problemOf } from './problem.js';
+import * as schemas from './schemas.js';
+
+/** Limits and choices of a server. */
+export interface ServerOptions extends ServiceOptions {
+  /** What every request must carry; none where everybody may ask. */
+  token?: string | undefined;
+  /** Bytes of a body. */
+  maxBody: number;
+  /** Requests a second of one address. */
+  rate?: number | undefined;
+}
+
+/** A server that has not been told to listen yet. */
+export interface Server {
+  app: FastifyInstance;
+  service: DecisionService;
+  /** Answers what it has begun, refuses the rest, and lets go of the store. `wait`: so long readiness alone says no, for those who send requests to hear of it. */
+  drain(wait?: number): Promise<void>;
+}
+
+/** A server over policies by name and a store. */
+export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
+  let draining = false;
+  const storeUp = () => store.check().then(() => true, () => false);
+  const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp });
+  const service = new DecisionService(policies, store, options, metrics);
+
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request costs more than most of them; what is logged of one names it.
+    childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
+  }).withTypeProvider<ZodTypeProvider>();
+  // What stands in a path needs no check: there is a session or policy of that name, or there is none.
+  app.setValidatorCompiler((route) => (route.httpPart === 'params' ? (data: unknown) => ({ value: data }) : validatorCompiler(route as Parameters<typeof validatorCompiler>[0])));
+  // Answers are made here and tested; checking each again would cost as much as a decision.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
+  app.setNotFoundHandler((request, reply) => refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply));
+  const debugs = log.isLevelEnabled('debug');
+  const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    if (debugs) request.log.debug({ request: request.id, method: request.method, url: request.url, status: reply.statusCode, milliseconds: reply.elapsedTime }, 'answered');
+    done();
+  };
+  // Bound to the route here: asking a request for its route makes an object each time.
+  app.addHook('onRoute', (route) => {
+    route.onResponse = answered(route.url);
+  });
+  const lost = answered('none');
+  app.addHook('onResponse', (request, reply, done) => (request.is404 ? lost(request, reply, done) : done()));
+
+  if (options.rate !== undefined) {
+    await app.register(rateLimit, {
+      max: options.rate, timeWindow: 1000, allowList: (request) => request.url === '/health' || request.url === '/ready',
+      errorResponseBuilder: (_, { max }) => new TiresiasError('TOO_MANY_REQUESTS', `more than ${max} requests a second came from this address; wait a second`, { details: { most: max } }) as unknown as object,
+    });
+  }
+  await app.register(swagger, {
+    openapi: {
+      info: { title: 'Tiresias', description: 'Decisions under uncertainty, with certificates.', version },
+      ...(options.token !== undefined && { components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] }),
+    },
+    transform: jsonSchemaTransform,
+  });
+
+  // Open to all: what those ask who start, stop and watch the server, and a page that has nothing in it before it is given the token.
+  app.get('/health', { schema: { summary: 'Whether the process lives.', security: [], response: { 200: schemas.status } } }, async () => ({ status: 'ok' }));
+  app.get('/ready', { schema: { summary: 'Whether requests are served now.', security: [], response: { 200: schemas.status, 503: schemas.problem } } }, async () => {
+    if (draining) throw new TiresiasError('DRAINING', 'the server is about to stop; ask another one');
+    await service.check();
+    return { status: 'ready' };
+  });
+  app.get('/', { schema: { hide: true } }, async (_, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', PAGE_POLICY).send(PAGE));
+
+  await app.register(async (scope) => {
+    if (options.token !== undefined) {
+      await scope.register(bearer, {
+        keys: new Set([options.token]), addHook: 'onRequest', contentType: 'application/problem+json', verifyErrorLogLevel: 'debug',
+        errorResponse: () => unauthorized(new TiresiasError('UNAUTHORIZED', 'the request needs the header `authorization: Bearer TOKEN` with the server\'s token')),
+      });
+    }
+    routes(scope, service, metrics, app);
+  });
+  await app.ready();
+
+  return {
+    app,
+    service,
+    async drain(wait = 0) {
+      draining = true;
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await app.close();
+      await store.close();
+    },
+  };
+}
+
+/** What needs the token. */
+function routes(plain: FastifyInstance, service: DecisionService, metrics: Metrics, root: FastifyInstance): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const problems = { 400: schemas.problem, 401: schemas.problem, 404: schemas.problem, 409: schemas.problem, 412: schemas.problem, 422: schemas.problem, 503: schemas.problem };
+  const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, ...problems } });
+
+  app.get('/openapi.json', { schema: { hide: true } }, async () => root.swagger());
+  app.get('/metrics', { schema: { hide: true } }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
+
+  app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().map(([name, policy]) => summary(name, policy)));
+  app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters } }, async ({ params }) => {
+    const policy = service.policy(params.policy);
+    return { ...summary(params.policy, policy), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
+  });
+  app.post('/policies/:policy/reload', { schema: { ...told('Reads the policy file again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
+    const reloaded = await service.reload(params.policy);
+    log.info({ policy: params.policy, ...reloaded }, 'policy read again');
+    return reloaded;
+  });
+  app.post('/policies/:policy/sessions', {
+    schema: { summary: 'Starts a session.', response: { 200: schemas.changed.describe('The session that the same request started before.'), 201: schemas.changed, ...problems }, params: schemas.policyParameters, body: schemas.createBody, headers: schemas.changeHeaders },
+  }, async ({ params, body, headers }, reply) => {
+    const { id, decide, saved, ...start } = body ?? {};
+    if (saved !== undefined && Object.values(start).some((value) => value !== undefined)) throw new TiresiasError('INVALID_ARGUMENT', 'a saved session has its own belief, history and onImpossible: leave out the others');
+    const { made, answer } = await service.create(params.policy, { id, decide, from: (saved ?? start) as never }, { key: headers['idempotency-key'] });
+    void reply.code(made ? 201 : 200).header('location', `/sessions/${answer.id}`).header('etag', etag(answer));
+    return answer;
+  });
+  app.post('/policies/:policy/decisions', {
+    schema: { ...told('What to do now in many sessions at once.', schemas.batch), params: schemas.policyParameters, body: schemas.batchBody },
+  }, async ({ params, body }) => ({ decisions: await service.decisions(params.policy, body.sessions) }));
+
+  app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => ({ sessions: await service.list(query) }));
+  app.get('/sessions/:id', { schema: { ...told('A session as it is.', schemas.shownSession), params: schemas.sessionParameters } }, async ({ params }, reply) => {
+    const shown = await service.show(params.id);
+    void reply.header('etag', etag(shown));
+    return shown;
+  });
+  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters } }, async ({ params }, reply) => {
+    await service.remove(params.id);
+    return reply.code(204).send();
+  });
+  app.get('/sessions/:id/decision', { schema: { ...told('What to do now.', schemas.changed), params: schemas.sessionParameters } }, async ({ params }, reply) => answered(reply, await service.decision(params.id)));
+  app.post('/sessions/:id/observe', {
+    schema: { ...told('Conditions the belief on an action and what was seen after it.', schemas.observedChange), params: schemas.sessionParameters, body: schemas.observeBody, headers: schemas.changeHeaders },
+  }, async ({ params, body, headers }, reply) => answered(reply, await service.observe(params.id, body.action, body.observation, body.decide === true, change(headers))));
+  app.put('/sessions/:id/belief', {
+    schema: { ...told('Replaces the belief by one from outside.', schemas.changed), params: schemas.sessionParameters, body: schemas.believeBody, headers: schemas.changeHeaders },
+  }, async ({ params, body, headers }, reply) => answered(reply, await service.believe(params.id, body.belief, body.decide === true, change(headers))));
+  app.post('/sessions/:id/restart', {
+    schema: { ...told('Takes the session back to the start.', schemas.changed), params: schemas.sessionParameters, body: schemas.restartBody, headers: schemas.changeHeaders },
+  }, async ({ params, body, headers }, reply) => answered(reply, await service.restart(params.id, body?.decide === true, change(headers))));
+}
+
+const unauthorized = (error: TiresiasError) => problemOf(error) as unknown as { error: string };
+
+const etag = ({ version: number }: { version: number }): string => `"${number}"`;
+
+/** An answer with its version in the header. Handlers return the answer itself: fastify waits for a returned reply until it is sent, which takes long. */
+function answered<T extends Changed>(reply: FastifyReply, answer: T): T {
+  void reply.header('etag', etag(answer));
+  return answer;
+}
+
+/** What a change comes with, from its headers. */
+function change(headers: { 'idempotency-key'?: string | undefined; 'if-match'?: string | undefined }): ChangeOptions {
+  const match = headers['if-match'];
+  if (match === undefined || match === '*') return { key: headers['idempotency-key'] };
+  const expected = /^"(\d+)"$/.exec(match)?.[1];
+  if (expected === undefined) throw new TiresiasError('INVALID_ARGUMENT', `if-match: expected a version in quotes, as the etag of an answer has it, not ${match.slice(0, 60)}`);
+  return { key: headers['idempotency-key'], expected: Number(expected) };
+}
+
+function summary(name: string, { model, solution, modelHash, policyHash }: LoadedPolicy) {
+  const { kind, states, actions, observations, models, horizon, discount } = model;
+  const { solver, stopped, lower, upper } = solution;
+  return { name, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
+}
+
+function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error);
+  if (problem.status >= 500) request.log.error({ err: error, request: request.id, method: request.method, url: request.url, code: problem.code }, 'refused');
+  if (LATER.has(problem.status)) reply.header('retry-after', '1');
+  return reply.code(problem.status).type('application/problem+json').send(problem);
+}

@@ -1,0 +1,289 @@
+// Policies loaded from files, shared by sessions.
+import { checkModel, checkOptions, invalid, type Kind } from '../check.js';
+import { shown } from '../arguments.js';
+import { TiresiasError } from '../errors.js';
+import { lazy } from '../lazy.js';
+import { cancellable, native } from '../native.js';
+import { Names, Spaces, type Name } from './names.js';
+import { policyPart, readPolicyFile, type PolicyFile } from './policy-file.js';
+import { ON_IMPOSSIBLE, checkState, distribution, type OnImpossible, type SessionState } from './session-state.js';
+import { at, decisionAt, makeSession, type DecideOptions, type Decision, type Session } from './session.js';
+import type { Model, Solution } from '../../native/index.cjs';
+
+/** How a session begins; at the model's start when nothing is said. */
+export interface SessionStart {
+  /** A belief from outside, one probability a state. */
+  belief?: ArrayLike<number> | undefined;
+  /** The state, by name or number, where it is known. */
+  state?: Name | undefined;
+  /** What to do about impossible observations (default `most-likely`). */
+  onImpossible?: OnImpossible | undefined;
+  /** Keep what was done and seen, so that the session can be replayed; its state then grows with every observation. */
+  history?: boolean | undefined;
+}
+
+const START = { belief: 'object', onImpossible: ON_IMPOSSIBLE, history: 'boolean' } as const satisfies Partial<Record<keyof SessionStart, Kind>>;
+
+/** An action and what was seen after it, by names or numbers. */
+export type Step = readonly [action: Name, observation: Name];
+
+/** How to decide for many. */
+export interface DecideManyOptions extends DecideOptions {
+  /** Worker threads (default: one a core; the calling thread for a few sessions). */
+  threads?: number | undefined;
+}
+
+/** How to decide for many, off the event loop. */
+export interface DecideManyCallOptions extends DecideManyOptions {
+  /** Stops the call, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What a reload found. */
+export interface Reloaded {
+  /** Whether the file holds another policy than before. */
+  changed: boolean;
+  /** Whether that is of the same model: then every session keeps its belief. Otherwise the sessions of the old model throw MODEL_CHANGED until they are restarted. */
+  sameModel: boolean;
+  /** SHA-256 of the model that is served now. */
+  modelHash: string;
+  /** SHA-256 of the policy that is served now. */
+  policyHash: string;
+}
+
+/** A policy and its model in native memory, once for all who use the same file. */
+export class Solved {
+  /** SHA-256 of the model's canonical JSON. */
+  readonly modelHash: string;
+  /** SHA-256 of the policy. */
+  readonly policyHash: string;
+  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; horizon: number | null };
+
+  constructor(file: PolicyFile) {
+    this.modelHash = file.modelHash;
+    this.policyHash = file.policyHash;
+    let parts: PolicyFile | undefined = file;
+    this.#both = lazy(() => {
+      const model = native.Model.fromJson(parts!.modelText);
+      const solution = native.loadPolicy(parts!.policy, model);
+      // The bytes are not needed again.
+      parts = undefined;
+      // Numbers are kept beside it: each question to native code costs a microsecond, and every request has several.
+      return { solution, model, spaces: new Spaces(model), states: model.states, horizon: model.horizon };
+    });
+  }
+
+  /** The policy. */
+  get solution(): Solution {
+    return this.#both().solution;
+  }
+
+  /** Its model. */
+  get model(): Model {
+    return this.#both().model;
+  }
+
+  /** Number of states. */
+  get states(): number {
+    return this.#both().states;
+  }
+
+  /** Number of decisions; null for no end. */
+  get horizon(): number | null {
+    return this.#both().horizon;
+  }
+
+  /** What the model's elements are called. */
+  get spaces(): Spaces {
+    return this.#both().spaces;
+  }
+}
+
+/** What is in memory, by hash: a file that is loaded twice takes the memory of one. */
+const inMemory = new Map<string, WeakRef<Solved>>();
+
+async function solvedIn(file: string): Promise<Solved> {
+  const read = await readPolicyFile(file);
+  for (const [key, reference] of inMemory) if (reference.deref() === undefined) inMemory.delete(key);
+  const key = `${read.modelHash}/${read.policyHash}`;
+  const known = inMemory.get(key)?.deref();
+  if (known) return known;
+  const solved = new Solved(read);
+  inMemory.set(key, new WeakRef(solved));
+  return solved;
+}
+
+/** Makes policies: nobody else does. */
+let loaded: (file: string, solved: Solved) => LoadedPolicy;
+
+/** A policy file, ready to decide. Made by `loadPolicy`. */
+export class LoadedPolicy {
+  #solved: Solved;
+
+  /** Where the policy is read again. */
+  readonly file: string;
+
+  private constructor(file: string, solved: Solved) {
+    this.file = file;
+    this.#solved = solved;
+  }
+
+  /** For `loadPolicy`. */
+  static #make(file: string, solved: Solved): LoadedPolicy {
+    return new LoadedPolicy(file, solved);
+  }
+
+  static {
+    loaded = LoadedPolicy.#make;
+  }
+
+  /** SHA-256 of the model's canonical JSON. */
+  get modelHash(): string {
+    return this.#solved.modelHash;
+  }
+
+  /** SHA-256 of the policy. */
+  get policyHash(): string {
+    return this.#solved.policyHash;
+  }
+
+  /** The policy as a solution, for everything else that can be asked of it. */
+  get solution(): Solution {
+    return this.#solved.solution;
+  }
+
+  /** The model. */
+  get model(): Model {
+    return this.#solved.model;
+  }
+
+  /** Names of the actions, by number. */
+  actionNames(): string[] {
+    return this.#solved.spaces.actions.all();
+  }
+
+  /** Names of what can be seen, by number: of the states, where the state is seen. */
+  observationNames(): string[] {
+    return this.#solved.spaces.observations.all();
+  }
+
+  /** Names of the states, by number. */
+  stateNames(): string[] {
+    return this.#solved.spaces.states.all();
+  }
+
+  /**
+   * A session: from the start, from a belief or state from outside, or as `JSON.stringify(session)` saved it (the text, or the object in it).
+   * Throws INVALID_SESSION for a state that is none, MODEL_CHANGED for that of another model, INVALID_ARGUMENT and UNKNOWN_NAME.
+   */
+  session(from: string | SessionState | SessionStart = {}): Session {
+    const solved = this.#solved;
+    const given = typeof from === 'string' ? parsed(from) : from;
+    if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
+    if (typeof from === 'string' || 'schema' in (given as object)) {
+      const { state, belief } = checkState(given, solved.modelHash, solved.states);
+      const { stage, updatedBy, impossible, onImpossible, history } = state;
+      return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
+    }
+    const { state, ...rest } = given as SessionStart;
+    checkOptions('policy.session', rest, START);
+    const { belief, onImpossible = 'most-likely', history } = rest;
+    if (belief !== undefined && state !== undefined) invalid('policy.session: a belief or a state, not both');
+    return makeSession(() => this.#solved, solved, {
+      belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.states) : solved.model.start(),
+      stage: 0, updatedBy: 0, impossible: 0, onImpossible, history: history === true ? [] : undefined,
+    });
+  }
+
+  /** The session that these steps lead to, one after the other. Throws what `observe` throws, with the step in the details. */
+  replay(steps: Iterable<Step>, from: string | SessionState | SessionStart = {}): Session {
+    const session = this.session(from);
+    let number = 0;
+    for (const [action, observation] of steps) {
+      try {
+        session.observe(action, observation);
+      } catch (error) {
+        if (!(error instanceof TiresiasError)) throw error;
+        throw new TiresiasError(error.code, `step ${number}: ${error.message}`, { cause: error, details: { ...error.details, step: number } });
+      }
+      number += 1;
+    }
+    return session;
+  }
+
+  /** Decides for many sessions of this policy at once, on the calling thread's time. Throws INVALID_ARGUMENT naming the first that cannot. */
+  decideSync(sessions: readonly Session[], options: DecideManyOptions = {}): Decision[] {
+    const { stages, beliefs, solved } = this.#batch('policy.decideSync', sessions, options, MANY);
+    return named(solved, stages, solved.solution.decideBatchSync(stages, beliefs, options.lookahead, options.threads));
+  }
+
+  /** As {@link decideSync}, off the event loop. Decides what the sessions believe now, whatever they observe meanwhile. */
+  async decide(sessions: readonly Session[], options: DecideManyCallOptions = {}): Promise<Decision[]> {
+    const { stages, beliefs, solved } = this.#batch('policy.decide', sessions, options, { ...MANY, signal: 'signal' });
+    const { signal, lookahead, threads } = options;
+    return named(solved, stages, await cancellable({ signal }, (token) => solved.solution.decideBatch(stages, beliefs, lookahead, threads, token)));
+  }
+
+  #batch(call: string, sessions: readonly Session[], options: object, known: Readonly<Record<string, Kind>>): { stages: Uint32Array; beliefs: Float64Array; solved: Solved } {
+    if (!Array.isArray(sessions)) invalid(`${call}: takes a list of sessions, not ${shown(sessions)}`);
+    checkOptions(call, options, known);
+    const solved = this.#solved;
+    const { states } = solved;
+    const stages = new Uint32Array(sessions.length);
+    const beliefs = new Float64Array(sessions.length * states);
+    for (const [i, session] of sessions.entries()) {
+      const { stage, belief } = at(session, solved);
+      stages[i] = stage;
+      beliefs.set(belief, i * states);
+    }
+    return { stages, beliefs, solved };
+  }
+
+  /**
+   * Reads the file again. Sessions go on with the new policy from their next call; those whose model it is not throw MODEL_CHANGED until they
+   * are restarted or the old file is back. When the file cannot be read or is damaged this throws, and the old policy stays.
+   */
+  async reload(): Promise<Reloaded> {
+    const before = this.#solved;
+    const now = await solvedIn(this.file);
+    // What cannot be made into a policy must not replace one.
+    void now.solution;
+    this.#solved = now;
+    return { changed: now.policyHash !== before.policyHash || now.modelHash !== before.modelHash, sameModel: now.modelHash === before.modelHash, modelHash: now.modelHash, policyHash: now.policyHash };
+  }
+}
+
+const MANY = { lookahead: 'boolean', threads: 'number' } as const satisfies Record<keyof DecideManyOptions, Kind>;
+
+function named({ spaces }: Solved, stages: Uint32Array, batch: Parameters<typeof decisionAt>[0]): Decision[] {
+  return Array.from(stages, (stage, i) => decisionAt(batch, i, stage, spaces.actions.nameOf));
+}
+
+function pointMass(states: Names, state: Name): Float64Array {
+  const belief = new Float64Array(states.size);
+  belief[states.number(state)] = 1;
+  return belief;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new TiresiasError('INVALID_SESSION', 'the saved session is no JSON; pass what JSON.stringify(session) gave, unchanged', { cause });
+  }
+}
+
+/**
+ * Loads a policy file that carries its model, or names it by hash beside it (see `savePolicy`, `tiresias solve --carry-model`). Its checksums are
+ * held at once; policy and model are made in native memory when they are first needed, and shared by everything in the process that loads the same.
+ * Throws FILE_NOT_FOUND and INVALID_POLICY.
+ */
+export function loadPolicy(file: string): Promise<LoadedPolicy>;
+/** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
+export function loadPolicy(bytes: Uint8Array, model: Model): Solution;
+export function loadPolicy(from: string | Uint8Array, model?: Model): Promise<LoadedPolicy> | Solution {
+  if (typeof from === 'string') return solvedIn(from).then((solved) => loaded(from, solved));
+  if (!(from instanceof Uint8Array)) invalid(`loadPolicy: takes the name of a policy file, or a policy's bytes and its model, not ${shown(from)}`);
+  checkModel('loadPolicy', model);
+  return native.loadPolicy(policyPart(from).policy, model!);
+}

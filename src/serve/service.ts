@@ -1,0 +1,301 @@
+// What a decision service does, whatever it is spoken to by: policies, stored sessions, and requests that may be repeated.
+import { randomUUID } from 'node:crypto';
+import { canonicalJson } from '../json.js';
+import { sha256 } from '../files.js';
+import { TiresiasError } from '../errors.js';
+import { closest } from '../arguments.js';
+import type { Name } from './names.js';
+import type { LoadedPolicy, Reloaded, SessionStart } from './policy.js';
+import { DecisionQueue } from './queue.js';
+import type { Decision, Observed, Session } from './session.js';
+import { packed, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
+import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
+
+/** Limits and choices of a service. */
+export interface ServiceOptions {
+  /** Sessions that the store may hold. */
+  maxSessions: number;
+  /** Decisions that may wait for one policy. */
+  maxQueue: number;
+  /** Whether decisions are made by a backup. */
+  lookahead: boolean;
+  /** What new sessions do about impossible observations. */
+  onImpossible: OnImpossible;
+}
+
+/** Whom a service tells what happened. */
+export interface Watcher {
+  decided(policy: string, decisions: number, seconds: number): void;
+  observed(policy: string): void;
+  impossible(policy: string, outcome: 'refused' | 'reset'): void;
+}
+
+/** What a change may come with. */
+export interface ChangeOptions {
+  /** The same key again is the same request: it gets the first one's answer, and moves nothing. */
+  key?: string | undefined;
+  /** The version that the session must have. */
+  expected?: number | undefined;
+}
+
+/** What every change answers. */
+export interface Changed {
+  id: string;
+  policy: string;
+  version: number;
+  stage: number;
+  /** What to do next; null once the horizon is over, absent where it was not asked for. */
+  decision?: Decision | null;
+}
+
+/** What observing answers. */
+export interface ObservedChange extends Changed {
+  observed: Observed;
+}
+
+/** A session as it is shown. */
+export interface ShownSession {
+  id: string;
+  policy: string;
+  version: number;
+  changed: number;
+  state: SessionState;
+}
+
+/** Requests with keys that a session remembers. */
+export const KEPT_ANSWERS = 32;
+/** Attempts to write a session that others write, too, before the request is refused. */
+const ATTEMPTS = 100;
+/** For so long a count of sessions is believed. */
+const COUNT_MS = 1000;
+const ID = /^[A-Za-z0-9._~-]{1,128}$/;
+
+/** A policy that is served. */
+interface Served {
+  policy: LoadedPolicy;
+  queue: DecisionQueue;
+}
+
+/** Policies by name, sessions in a store. */
+export class DecisionService {
+  readonly #policies = new Map<string, Served>();
+  readonly #store: SessionStore;
+  readonly #options: ServiceOptions;
+  readonly #watcher: Watcher;
+  #count = { sessions: 0, until: 0 };
+
+  constructor(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServiceOptions, watcher: Watcher) {
+    for (const [name, policy] of policies) this.#policies.set(name, { policy, queue: new DecisionQueue(policy, options.maxQueue, options.lookahead) });
+    this.#store = store;
+    this.#options = options;
+    this.#watcher = watcher;
+  }
+
+  /** The policies by name. */
+  policies(): [string, LoadedPolicy][] {
+    return [...this.#policies].map(([name, { policy }]) => [name, policy]);
+  }
+
+  /** Decisions that wait. */
+  queued(): number {
+    return [...this.#policies.values()].reduce((sum, { queue }) => sum + queue.length, 0);
+  }
+
+  /** Throws when requests cannot be served now. */
+  async check(): Promise<void> {
+    await this.#store.check();
+  }
+
+  /** The policy of a name. Throws UNKNOWN_POLICY. */
+  policy(name: string): LoadedPolicy {
+    return this.#served(name).policy;
+  }
+
+  #served(name: string): Served {
+    const served = this.#policies.get(name);
+    if (served) return served;
+    const known = [...this.#policies.keys()];
+    const nearest = closest(name, known);
+    throw new TiresiasError('UNKNOWN_POLICY', `there is no policy ${JSON.stringify(name)}; ${nearest === undefined ? `there are ${known.join(', ')}` : `did you mean ${nearest}?`}`, { details: { policy: name, known } });
+  }
+
+  /** Starts a session. With a key, or an id of the caller's, the same request again finds what it made. */
+  async create(policyName: string, start: { id?: string | undefined; from?: SessionState | SessionStart | undefined; decide?: boolean | undefined }, { key }: ChangeOptions = {}): Promise<{ made: boolean; answer: Changed }> {
+    const served = this.#served(policyName);
+    if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ -, not ${JSON.stringify(start.id.slice(0, 140))}`);
+    // A key is as good as an id: whoever repeats the request finds the session that the first one made.
+    const id = start.id ?? (key === undefined ? randomUUID() : sha256(`${policyName}/${key}`).slice(0, 32));
+    const request = fingerprint('create', { policyName, ...start });
+    const before = await this.#store.read(id);
+    if (before) return { made: false, answer: repeated(id, before, key, request) };
+    await this.#room();
+    const from = start.from ?? {};
+    const session = served.policy.session('schema' in from ? from : { onImpossible: this.#options.onImpossible, ...from });
+    const answer = await this.#answer(id, policyName, 1, session, start.decide === true);
+    const stored: StoredSession = { policy: policyName, version: 1, changed: Date.now(), state: session.toJSON(), answers: key === undefined ? [] : [{ key, request, answer }] };
+    if (!(await this.#store.write(id, stored, 0))) {
+      const other = await this.#store.read(id);
+      if (other) return { made: false, answer: repeated(id, other, key, request) };
+      throw conflict(id);
+    }
+    this.#count.sessions += 1;
+    return { made: true, answer };
+  }
+
+  async #room(): Promise<void> {
+    if (Date.now() > this.#count.until) this.#count = { sessions: await this.#store.count(), until: Date.now() + COUNT_MS };
+    if (this.#count.sessions >= this.#options.maxSessions) {
+      throw new TiresiasError('TOO_MANY_SESSIONS', `there are ${this.#count.sessions} sessions, and no more than ${this.#options.maxSessions} may be: remove some, or raise --max-sessions`, { details: { sessions: this.#count.sessions, most: this.#options.maxSessions } });
+    }
+  }
+
+  /** Conditions a session's belief on an action and what was seen after it. */
+  async observe(id: string, action: Name, observation: Name, decide: boolean, options: ChangeOptions = {}): Promise<ObservedChange> {
+    return this.#change(id, fingerprint('observe', { action, observation, decide }), decide, options, (session, policy) => {
+      try {
+        const observed = session.observe(action, observation);
+        if (observed.reset) this.#watcher.impossible(policy, 'reset');
+        this.#watcher.observed(policy);
+        return { observed };
+      } catch (error) {
+        if (error instanceof TiresiasError && error.code === 'IMPOSSIBLE_OBSERVATION') this.#watcher.impossible(policy, 'refused');
+        throw error;
+      }
+    });
+  }
+
+  /** Replaces a session's belief. */
+  async believe(id: string, belief: number[] | SparseBelief, decide: boolean, options: ChangeOptions = {}): Promise<Changed> {
+    return this.#change(id, fingerprint('believe', { belief, decide }), decide, options, (session) => {
+      session.believe(Array.isArray(belief) ? belief : dense(belief, session.belief().length));
+      return {};
+    });
+  }
+
+  /** Takes a session back to its start, over the model that its policy has now. */
+  async restart(id: string, decide: boolean, options: ChangeOptions = {}): Promise<Changed> {
+    return this.#change(id, fingerprint('restart', { decide }), decide, options, (session) => {
+      session.restart();
+      return {};
+    }, true);
+  }
+
+  /** What to do now in a session. Changes nothing. */
+  async decision(id: string): Promise<Changed> {
+    const stored = await this.#read(id);
+    const session = this.#served(stored.policy).policy.session(stored.state);
+    return this.#answer(id, stored.policy, stored.version, session, true);
+  }
+
+  /** What to do now in many sessions of one policy, in their order. */
+  async decisions(policyName: string, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision }[]> {
+    const { policy } = this.#served(policyName);
+    const stored = await Promise.all(ids.map((id) => this.#read(id)));
+    const sessions = stored.map(({ policy: own, state }, i) => {
+      if (own !== policyName) throw new TiresiasError('INVALID_ARGUMENT', `session ${ids[i]} is of policy ${own}, not of ${policyName}`);
+      return policy.session(state);
+    });
+    const begin = performance.now();
+    const decisions = await policy.decide(sessions, { lookahead: this.#options.lookahead });
+    this.#watcher.decided(policyName, decisions.length, (performance.now() - begin) / 1000);
+    return decisions.map((decision, i) => ({ id: ids[i]!, version: stored[i]!.version, decision }));
+  }
+
+  /** A session as it is. */
+  async show(id: string): Promise<ShownSession> {
+    const { policy, version, changed, state } = await this.#read(id);
+    return { id, policy, version, changed, state };
+  }
+
+  /** Removes a session. Throws UNKNOWN_SESSION. */
+  async remove(id: string): Promise<void> {
+    if (!(await this.#store.remove(id))) throw unknown(id);
+    this.#count.sessions = Math.max(0, this.#count.sessions - 1);
+  }
+
+  /** The sessions whose ids come after `after`. */
+  async list(options: { after?: string | undefined; limit: number }): Promise<ListedSession[]> {
+    return this.#store.list(options);
+  }
+
+  /** Number of sessions. */
+  async sessions(): Promise<number> {
+    return this.#store.count();
+  }
+
+  /** Reads a policy's file again. */
+  async reload(name: string): Promise<Reloaded> {
+    return this.policy(name).reload();
+  }
+
+  async #read(id: string): Promise<StoredSession> {
+    const stored = await this.#store.read(id);
+    if (!stored) throw unknown(id);
+    return stored;
+  }
+
+  /** Changes a session and writes it, again from the beginning when somebody else wrote it meanwhile. */
+  async #change<T extends object>(
+    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, policy: string) => T, afresh = false,
+  ): Promise<Changed & T> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const stored = await this.#read(id);
+      const kept = key === undefined ? undefined : stored.answers.find((answer) => answer.key === key);
+      if (kept) {
+        if (kept.request !== request) throw reused(key!);
+        return kept.answer as Changed & T;
+      }
+      if (expected !== undefined && expected !== stored.version) throw stale(id, expected, stored.version);
+      const { policy } = this.#served(stored.policy);
+      // Whoever starts over need not have a belief that the policy still knows.
+      const session = policy.session(afresh ? { onImpossible: stored.state.onImpossible, history: stored.state.history !== undefined } : stored.state);
+      const more = change(session, stored.policy);
+      const version = stored.version + 1;
+      const answer = { ...(await this.#answer(id, stored.policy, version, session, decide)), ...more };
+      const answers = key === undefined ? stored.answers : [...stored.answers, { key, request, answer }].slice(-KEPT_ANSWERS);
+      if (await this.#store.write(id, { policy: stored.policy, version, changed: Date.now(), state: session.toJSON(), answers }, stored.version)) return answer;
+    }
+    throw conflict(id);
+  }
+
+  async #answer(id: string, policy: string, version: number, session: Session, decide: boolean): Promise<Changed> {
+    const answer: Changed = { id, policy, version, stage: session.stage };
+    if (!decide) return answer;
+    const { queue } = this.#served(policy);
+    if (session.over) return { ...answer, decision: null };
+    const begin = performance.now();
+    const decision = queue.decide(session);
+    answer.decision = decision instanceof Promise ? await decision : decision;
+    this.#watcher.decided(policy, 1, (performance.now() - begin) / 1000);
+    return answer;
+  }
+}
+
+const fingerprint = (what: string, body: unknown): string => sha256(`${what} ${canonicalJson(body)}`).slice(0, 32);
+
+const unknown = (id: string): TiresiasError => new TiresiasError('UNKNOWN_SESSION', `there is no session ${JSON.stringify(id.slice(0, 140))}; start one (POST /policies/NAME/sessions)`, { details: { session: id.slice(0, 140) } });
+
+const conflict = (id: string): TiresiasError => new TiresiasError('STALE_VERSION', `session ${id} was changed by others again and again meanwhile; try again`, { details: { session: id } });
+
+const stale = (id: string, expected: number, version: number): TiresiasError => new TiresiasError('STALE_VERSION', `session ${id} is at version ${version}, not ${expected}: somebody changed it meanwhile; read it and decide again`, { details: { session: id, expected, version } });
+
+const reused = (key: string): TiresiasError => new TiresiasError('KEY_REUSED', `the idempotency key ${JSON.stringify(key)} came with another request before: give each request a key of its own`, { details: { key } });
+
+/** The first answer to a creation that comes again. Throws SESSION_EXISTS for what is no repetition. */
+function repeated(id: string, stored: StoredSession, key: string | undefined, request: string): Changed {
+  const kept = key === undefined ? undefined : stored.answers.find((answer) => answer.key === key);
+  if (!kept) throw new TiresiasError('SESSION_EXISTS', `there is a session ${id} already; take another id, or remove it`, { details: { session: id, version: stored.version } });
+  if (kept.request !== request) throw reused(key!);
+  return kept.answer as Changed;
+}
+
+function dense({ states, probabilities }: SparseBelief, size: number): Float64Array {
+  const belief = new Float64Array(size);
+  states.forEach((s, i) => {
+    if (!(s < size)) throw new TiresiasError('INVALID_ARGUMENT', `the belief names state ${s}, and the model has ${size}`);
+    belief[s] = probabilities[i] ?? Number.NaN;
+  });
+  return belief;
+}
+
+export { packed };

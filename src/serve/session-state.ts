@@ -1,0 +1,119 @@
+// What is left of a session when the process is gone: a small JSON document.
+import { invalid, shown } from '../arguments.js';
+import { TiresiasError } from '../errors.js';
+
+/** The schema of a session's state. */
+export const SESSION_SCHEMA = 'tiresias.session/1';
+
+/**
+ * What a session does about an observation that its belief rules out.
+ *
+ * - `most-likely` (default): in a cloud, where the model that `H^α` selects rules it out, the model under which it is likeliest updates the
+ *   belief; where no model allows it, IMPOSSIBLE_OBSERVATION is thrown and nothing changes.
+ * - `error`: IMPOSSIBLE_OBSERVATION is thrown as soon as the selected model rules it out, and nothing changes.
+ * - `reset`: as `most-likely`, but where no model allows it the belief goes back to the model's start; the stage goes on.
+ */
+export type OnImpossible = 'most-likely' | 'error' | 'reset';
+/** All of them. */
+export const ON_IMPOSSIBLE: readonly OnImpossible[] = ['most-likely', 'error', 'reset'];
+
+/** Many states that are not possible are left out. */
+export interface SparseBelief {
+  /** The states that are possible, ascending. */
+  states: number[];
+  /** Their probabilities. */
+  probabilities: number[];
+}
+
+/** A session as JSON: what `JSON.stringify(session)` writes and `policy.session` takes. Beliefs come back bit for bit. */
+export interface SessionState {
+  /** The version of this form. */
+  schema: 'tiresias.session/1';
+  /** SHA-256 of the model that the belief is over. */
+  model: string;
+  /** Decisions made so far. */
+  stage: number;
+  /** Probabilities of all states; of the possible ones where most are not. */
+  belief: number[] | SparseBelief;
+  /** The model of the cloud that made the last update; 0 before the first. */
+  updatedBy: number;
+  /** Observations so far that the belief had ruled out. */
+  impossible: number;
+  /** What is done about such. */
+  onImpossible: OnImpossible;
+  /** Pairs of an action and what was seen after it, where the session keeps them. */
+  history?: [action: number, observation: number][];
+}
+
+function broken(what: string): never {
+  throw new TiresiasError('INVALID_SESSION', `the session's state ${what}; pass what JSON.stringify(session) gave, unchanged`);
+}
+
+const whole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** A belief as it is written: without the impossible states where that is shorter. */
+export function packed(belief: Float64Array): number[] | SparseBelief {
+  let possible = 0;
+  for (const p of belief) if (p !== 0) possible++;
+  if (3 * possible > belief.length) return Array.from(belief);
+  const sparse: SparseBelief = { states: [], probabilities: [] };
+  for (let s = 0; s < belief.length; s++) {
+    if (belief[s] === 0) continue;
+    sparse.states.push(s);
+    sparse.probabilities.push(belief[s]!);
+  }
+  return sparse;
+}
+
+/** The belief of a state, over as many states as the model has. Its numbers are checked by {@link distribution}. */
+function unpacked(belief: unknown, states: number): Float64Array {
+  if (Array.isArray(belief)) return distribution(belief as number[], states);
+  const { states: some, probabilities } = (belief ?? {}) as Partial<SparseBelief>;
+  if (!Array.isArray(some) || !Array.isArray(probabilities) || some.length !== probabilities.length) return broken('has no belief');
+  const dense = new Float64Array(states);
+  for (const [i, s] of some.entries()) {
+    if (!whole(s) || s >= states) broken(`has a belief in state ${String(s)}, and the model has ${states}`);
+    dense[s] = probabilities[i]!;
+  }
+  return distribution(dense, states);
+}
+
+/** How far a belief from outside may be from summing to 1; the core divides it by its sum. */
+const SUM_TOLERANCE = 1e-6;
+
+/** Numbers as a belief over `states` states. Throws INVALID_ARGUMENT. */
+export function distribution(numbers: ArrayLike<number>, states: number): Float64Array {
+  if (typeof numbers !== 'object' || numbers === null || numbers.length !== states) invalid(`a belief has one probability a state, ${states} of them, not ${shown(numbers)}${numbers?.length === undefined ? '' : ` of ${numbers.length}`}`);
+  const belief = new Float64Array(states);
+  let sum = 0;
+  for (let s = 0; s < states; s++) {
+    const p = numbers[s];
+    if (typeof p !== 'number' || !(p >= 0 && p <= 1 + SUM_TOLERANCE)) invalid(`the belief's probability of state ${s} is ${shown(p)}, not a number from 0 to 1`);
+    sum += belief[s] = p;
+  }
+  if (!(Math.abs(sum - 1) <= SUM_TOLERANCE)) invalid(`the belief sums to ${sum}, not to 1`);
+  return belief;
+}
+
+/** Checks a state that comes from outside. Throws INVALID_SESSION, and MODEL_CHANGED where it is of another model. */
+export function checkState(given: unknown, modelHash: string, states: number): { state: SessionState; belief: Float64Array } {
+  if (typeof given !== 'object' || given === null) broken(`is ${shown(given)}`);
+  const state = given as SessionState;
+  if (state.schema !== SESSION_SCHEMA) broken(`is of schema ${shown(state.schema)}, and this version reads ${SESSION_SCHEMA}`);
+  if (typeof state.model !== 'string') broken('names no model');
+  if (state.model !== modelHash) throw otherModel(state.model, modelHash);
+  if (!whole(state.stage)) broken(`has the stage ${shown(state.stage)}`);
+  if (!whole(state.updatedBy) || !whole(state.impossible)) broken('has counts that are none');
+  if (!ON_IMPOSSIBLE.includes(state.onImpossible)) broken(`says ${shown(state.onImpossible)} of impossible observations, which is none of ${ON_IMPOSSIBLE.join(', ')}`);
+  if (state.history !== undefined && !(Array.isArray(state.history) && state.history.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(whole)))) broken('has a history that is no list of pairs of numbers');
+  return { state, belief: unpacked(state.belief, states) };
+}
+
+/** What it means that a belief is over another model. */
+export function otherModel(own: string, policy: string): TiresiasError {
+  return new TiresiasError(
+    'MODEL_CHANGED',
+    `the session's belief is over model ${own.slice(0, 12)}…, and the policy is of model ${policy.slice(0, 12)}…: start the session over, or use the policy that it began with`,
+    { details: { session: own, policy } },
+  );
+}

@@ -1013,7 +1013,7 @@ export interface ShardExample {
   /** The family of its task. */
   family: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'
   /** The split of its task. */
-  split: 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
+  split: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
   /** The index of its task in the split. */
   index: number
   /** The seed of its task. */
@@ -1157,7 +1157,7 @@ export declare function specSchema(): string
 /** A split of a family. */
 export interface SplitInfo {
   /** What requests call it. */
-  name: 'train' | 'test' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
+  name: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
   /** What its tasks are like. */
   description: string
 }

@@ -102,6 +102,7 @@ export interface Spec {
   split:
     | 'train'
     | 'test'
+    | 'validation'
     | 'ood-harvest'
     | 'ood-capacity'
     | 'ood-noise'

@@ -179,7 +179,7 @@ describe('docs/findings', () => {
     const list = pages.get('README.md')!.split('\n').filter((line) => /^\| (?!study|---)/.test(line));
     expect(list).toHaveLength((await studyNames()).length);
     expect(list.filter((line) => line.includes('| not run |'))).toHaveLength(list.length - 2);
-    expect(list.find((line) => line.startsWith('| [bandit]'))).toMatch(/\| medium: 3 cells \|/);
+    expect(list.find((line) => line.startsWith('| [bandit]'))).toMatch(/\| medium: 4 cells \|/);
     const page = pages.get('bandit.md')!;
     expect(page).toContain('npx tiresias reproduce bandit --budget medium');
     expect(page).toMatch(/Budget medium, 2026-11-29, tiresias/);
@@ -191,7 +191,7 @@ describe('docs/findings', () => {
     const folder = scratch();
     await commit(folder, 'bandit', 'small');
     await commit(folder, 'bandit', 'medium', (file, i) => (i === 0 ? undefined : file));
-    expect((await findingsPages(folder)).get('bandit.md')).toMatch(/Budget small.*There are results of other budgets too \(medium: 2 of 3 cells\)/);
+    expect((await findingsPages(folder)).get('bandit.md')).toMatch(/Budget small.*There are results of other budgets too \(medium: 3 of 4 cells\)/);
     const partly = scratch();
     await commit(partly, 'bandit', 'medium', (file, i) => (i === 0 ? undefined : file));
     expect((await findingsPages(partly)).get('bandit.md')).toMatch(/## What is missing\n\n- horizon=10: not run/);

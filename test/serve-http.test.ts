@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { classicModel, loadPolicy, savePolicy, solveSync } from '../src/index.js';
+import { Model, classicModel, loadPolicy, savePolicy, solveSync } from '../src/index.js';
 import { makeServer, type ServerOptions } from '../src/serve/http/server.js';
 import { DecisionQueue } from '../src/serve/queue.js';
 import { MemoryStore } from '../src/serve/stores/memory.js';
@@ -38,6 +38,40 @@ describe('the service', () => {
   });
 });
 
+describe('a session that many change', () => {
+  it('is changed by one after the other, and none is refused', async () => {
+    const { ask } = await server();
+    await ask('POST', '/policies/tiger/sessions', { id: 'a' });
+    const answers = await Promise.all(Array.from({ length: 300 }, () => ask('POST', '/sessions/a/observe', { action: 'listen', observation: 'hear-left', decide: true })));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(answers.map(({ body }) => body!['version'] as number).sort((x, y) => x - y)).toEqual(Array.from({ length: 300 }, (_, i) => i + 2));
+  });
+});
+
+describe('what may be left out', () => {
+  it('is the whole body of a start and of a restart', async () => {
+    const { ask } = await server();
+    const { status, body } = await ask('POST', '/policies/tiger/sessions');
+    expect(status).toBe(201);
+    expect(await ask('POST', `/sessions/${body!['id'] as string}/restart`)).toMatchObject({ status: 200, body: { version: 2, stage: 0 } });
+  });
+});
+
+describe('many decisions at once', () => {
+  it('are not spoiled by a session whose horizon is over', async () => {
+    const parts = JSON.parse(classicModel('tiger').toJson()) as object;
+    const file = join(scratch(), 'short.policy');
+    await savePolicy(file, solveSync(Model.fromJson(JSON.stringify({ ...parts, horizon: 1 })), { gap: 0.01 }));
+    const { app } = await makeServer(new Map([['short', await loadPolicy(file)]]), new MemoryStore(), OPTIONS, pino({ level: 'silent' }));
+    onTestFinished(() => app.close());
+    const post = async (url: string, payload: object) => (await app.inject({ method: 'POST', url, payload })).json() as Record<string, any>;
+    for (const id of ['over', 'open']) await post('/policies/short/sessions', { id });
+    await post('/sessions/over/observe', { action: 'listen', observation: 'hear-left' });
+    const { decisions } = await post('/policies/short/decisions', { sessions: ['over', 'open'] }) as { decisions: { id: string; decision: object | null }[] };
+    expect(decisions.map(({ id, decision }) => [id, decision === null])).toEqual([['over', true], ['open', false]]);
+  });
+});
+
 /** An error as RFC 9457 has it, with our code inside. */
 const problem = (status: number, code: string) => ({
   status, headers: expect.objectContaining({ 'content-type': expect.stringMatching(/^application\/problem\+json/) }), body: expect.objectContaining({ type: `urn:tiresias:error:${code}`, status, code, title: expect.any(String), detail: expect.any(String) }),
@@ -61,6 +95,9 @@ describe('what is wrong', () => {
     ['a version that is none', 400, 'INVALID_ARGUMENT', 'POST', '/sessions/a/observe', { action: 0, observation: 0 }, { 'if-match': 'seven' }],
     ['an id that is taken', 409, 'SESSION_EXISTS', 'POST', '/policies/tiger/sessions', { id: 'a' }],
     ['an id that is none', 400, 'INVALID_ARGUMENT', 'POST', '/policies/tiger/sessions', { id: 'a/b' }],
+    ['an id that no path can hold', 400, 'INVALID_ARGUMENT', 'POST', '/policies/tiger/sessions', { id: '..' }],
+    ['a sparse belief that names a state twice', 400, 'INVALID_ARGUMENT', 'PUT', '/sessions/a/belief', { belief: { states: [0, 0], probabilities: [0.5, 1] } }],
+    ['a stale version to remove', 412, 'STALE_VERSION', 'DELETE', '/sessions/a', undefined, { 'if-match': '"7"' }],
     ['a saved session of another model', 409, 'MODEL_CHANGED', 'POST', '/policies/tiger/sessions', { saved: { schema: 'tiresias.session/1', model: '0'.repeat(64), stage: 1, belief: [1, 0], updatedBy: 0, impossible: 0, onImpossible: 'error' } }],
     ['a saved session of another version', 400, 'INVALID_SESSION', 'POST', '/policies/tiger/sessions', { saved: { schema: 'tiresias.session/9', model: '0', stage: 1, belief: [1, 0], updatedBy: 0, impossible: 0, onImpossible: 'error' } }],
     ['a body that is too large', 413, 'TOO_LARGE', 'PUT', '/sessions/a/belief', { belief: Array.from({ length: 20_000 }, () => 0.5) }],

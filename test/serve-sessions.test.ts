@@ -129,7 +129,18 @@ describe('a session', () => {
     for (const more of [{ schema: 'tiresias.session/2' }, { stage: -1 }, { stage: 1.5 }, { belief: { states: [5], probabilities: [1] } }, { belief: { states: [0], probabilities: [] } }, { history: [[0]] }, { history: 7 }]) {
       expect(() => policy.session({ ...whole, ...more } as SessionState), JSON.stringify(more)).toThrow(code('INVALID_SESSION'));
     }
-    expect(() => policy.session({ ...whole, belief: [0.9, 0.2] })).toThrow(code('INVALID_ARGUMENT'));
+    const damaged: object[] = [
+      { belief: [0.9, 0.2] }, { belief: ['0.5', '0.5'] }, { belief: { states: [0, 0], probabilities: [0.5, 1] } }, { belief: { states: [1, 0], probabilities: [0.5, 0.5] } },
+      { belief: { states: [0], probabilities: [1, 0.7] } }, { stage: 2 ** 32 }, { updatedBy: 99 }, { history: [[99, 0]] }, { history: [[0, 99]] },
+    ];
+    for (const more of damaged) expect(() => policy.session({ ...whole, ...more } as SessionState), JSON.stringify(more)).toThrow(code('INVALID_SESSION'));
+    // A session itself is as good as what it saves, and is copied.
+    const moved = policy.session();
+    moved.observe(0, 0);
+    const copy = policy.session(moved);
+    expect(copy.toJSON()).toEqual(moved.toJSON());
+    copy.restart();
+    expect(moved.stage).toBe(1);
     expect(() => policy.session({ ...whole, model: 'f'.repeat(64) })).toThrow(code('MODEL_CHANGED'));
     for (const text of ['', '{', 'null', '[]', '7']) expect(() => policy.session(text)).toThrow(expect.objectContaining({ name: 'TiresiasError' }));
   });

@@ -7,7 +7,7 @@ import { cancellable, native } from '../native.js';
 import { Names, Spaces, type Name } from './names.js';
 import { policyPart, readPolicyFile, type PolicyFile } from './policy-file.js';
 import { ON_IMPOSSIBLE, checkState, distribution, type OnImpossible, type SessionState } from './session-state.js';
-import { at, decisionAt, makeSession, type DecideOptions, type Decision, type Session } from './session.js';
+import { Session, at, decisionAt, makeSession, type DecideOptions, type Decision } from './session.js';
 import type { Model, Solution } from '../../native/index.cjs';
 
 /** How a session begins; at the model's start when nothing is said. */
@@ -173,15 +173,17 @@ export class LoadedPolicy {
   }
 
   /**
-   * A session: from the start, from a belief or state from outside, or as `JSON.stringify(session)` saved it (the text, or the object in it).
+   * A session: from the start, from a belief or state from outside, as `JSON.stringify(session)` saved it (the text, or the object in it), or a copy of
+   * another session.
    * Throws INVALID_SESSION for a state that is none, MODEL_CHANGED for that of another model, INVALID_ARGUMENT and UNKNOWN_NAME.
    */
-  session(from: string | SessionState | SessionStart = {}): Session {
+  session(from: string | SessionState | SessionStart | Session = {}): Session {
     const solved = this.#solved;
-    const given = typeof from === 'string' ? parsed(from) : from;
+    const given = typeof from === 'string' ? parsed(from) : from instanceof Session ? from.toJSON() : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
     if (typeof from === 'string' || 'schema' in (given as object)) {
-      const { state, belief } = checkState(given, solved.modelHash, solved.states);
+      const { modelHash, states, horizon, spaces, model } = solved;
+      const { state, belief } = checkState(given, { modelHash, states, horizon, actions: spaces.actions.size, symbols: spaces.observations.size, models: model.models });
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
     }

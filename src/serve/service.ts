@@ -8,7 +8,7 @@ import type { Name } from './names.js';
 import type { LoadedPolicy, Reloaded, SessionStart } from './policy.js';
 import { DecisionQueue } from './queue.js';
 import type { Decision, Observed, Session } from './session.js';
-import { packed, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
+import { faultOfSparse, packed, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
 import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
 
 /** Limits and choices of a service. */
@@ -68,7 +68,8 @@ export const KEPT_ANSWERS = 32;
 const ATTEMPTS = 100;
 /** For so long a count of sessions is believed. */
 const COUNT_MS = 1000;
-const ID = /^[A-Za-z0-9._~-]{1,128}$/;
+/** `.` and `..` would never arrive: clients take them out of paths. */
+export const ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/;
 
 /** A policy that is served. */
 interface Served {
@@ -82,6 +83,7 @@ export class DecisionService {
   readonly #store: SessionStore;
   readonly #options: ServiceOptions;
   readonly #watcher: Watcher;
+  readonly #turns = new Map<string, Promise<void>>();
   #count = { sessions: 0, until: 0 };
 
   constructor(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServiceOptions, watcher: Watcher) {
@@ -122,7 +124,7 @@ export class DecisionService {
   /** Starts a session. With a key, or an id of the caller's, the same request again finds what it made. */
   async create(policyName: string, start: { id?: string | undefined; from?: SessionState | SessionStart | undefined; decide?: boolean | undefined }, { key }: ChangeOptions = {}): Promise<{ made: boolean; answer: Changed }> {
     const served = this.#served(policyName);
-    if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ -, not ${JSON.stringify(start.id.slice(0, 140))}`);
+    if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ - (and neither . nor ..), not ${JSON.stringify(start.id.slice(0, 140))}`);
     // A key is as good as an id: whoever repeats the request finds the session that the first one made.
     const id = start.id ?? (key === undefined ? randomUUID() : sha256(`${policyName}/${key}`).slice(0, 32));
     const request = fingerprint('create', { policyName, ...start });
@@ -188,7 +190,7 @@ export class DecisionService {
   }
 
   /** What to do now in many sessions of one policy, in their order. */
-  async decisions(policyName: string, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision }[]> {
+  async decisions(policyName: string, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision | null }[]> {
     const { policy } = this.#served(policyName);
     const stored = await Promise.all(ids.map((id) => this.#read(id)));
     const sessions = stored.map(({ policy: own, state }, i) => {
@@ -196,9 +198,12 @@ export class DecisionService {
       return policy.session(state);
     });
     const begin = performance.now();
-    const decisions = await policy.decide(sessions, { lookahead: this.#options.lookahead });
+    // One whose horizon is over has nothing to decide, and spoils nothing for the others.
+    const open = sessions.filter((session) => !session.over);
+    const decisions = await policy.decide(open, { lookahead: this.#options.lookahead });
     this.#watcher.decided(policyName, decisions.length, (performance.now() - begin) / 1000);
-    return decisions.map((decision, i) => ({ id: ids[i]!, version: stored[i]!.version, decision }));
+    const of = new Map(open.map((session, i) => [session, decisions[i]!]));
+    return sessions.map((session, i) => ({ id: ids[i]!, version: stored[i]!.version, decision: of.get(session) ?? null }));
   }
 
   /** A session as it is. */
@@ -207,10 +212,27 @@ export class DecisionService {
     return { id, policy, version, changed, state };
   }
 
-  /** Removes a session. Throws UNKNOWN_SESSION. */
-  async remove(id: string): Promise<void> {
-    if (!(await this.#store.remove(id))) throw unknown(id);
+  /** Removes a session. Throws UNKNOWN_SESSION, and STALE_VERSION where it has another version than the expected one. */
+  async remove(id: string, { expected }: Pick<ChangeOptions, 'expected'> = {}): Promise<void> {
+    await this.#inTurn(id, async () => {
+      if (expected !== undefined) {
+        const { version } = await this.#read(id);
+        if (version !== expected) throw stale(id, expected, version);
+      }
+      if (!(await this.#store.remove(id))) throw unknown(id);
+    });
     this.#count.sessions = Math.max(0, this.#count.sessions - 1);
+  }
+
+  /** What changes one session here, one after the other: only other processes are met in the store. */
+  #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#turns.get(id) ?? Promise.resolve()).then(work);
+    const ended = mine.then(() => {}, () => {});
+    this.#turns.set(id, ended);
+    void ended.then(() => {
+      if (this.#turns.get(id) === ended) this.#turns.delete(id);
+    });
+    return mine;
   }
 
   /** The sessions whose ids come after `after`. */
@@ -234,8 +256,12 @@ export class DecisionService {
     return stored;
   }
 
-  /** Changes a session and writes it, again from the beginning when somebody else wrote it meanwhile. */
-  async #change<T extends object>(
+  /** Changes a session and writes it, again from the beginning when another process wrote it meanwhile. */
+  #change<T extends object>(...change: Parameters<typeof this.write<T>>): Promise<Changed & T> {
+    return this.#inTurn(change[0], () => this.write(...change));
+  }
+
+  private async write<T extends object>(
     id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, policy: string) => T, afresh = false,
   ): Promise<Changed & T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -275,7 +301,7 @@ const fingerprint = (what: string, body: unknown): string => sha256(`${what} ${c
 
 const unknown = (id: string): TiresiasError => new TiresiasError('UNKNOWN_SESSION', `there is no session ${JSON.stringify(id.slice(0, 140))}; start one (POST /policies/NAME/sessions)`, { details: { session: id.slice(0, 140) } });
 
-const conflict = (id: string): TiresiasError => new TiresiasError('STALE_VERSION', `session ${id} was changed by others again and again meanwhile; try again`, { details: { session: id } });
+const conflict = (id: string): TiresiasError => new TiresiasError('OVERLOADED', `session ${id} was changed by others again and again meanwhile; try again soon`, { details: { session: id } });
 
 const stale = (id: string, expected: number, version: number): TiresiasError => new TiresiasError('STALE_VERSION', `session ${id} is at version ${version}, not ${expected}: somebody changed it meanwhile; read it and decide again`, { details: { session: id, expected, version } });
 
@@ -290,11 +316,10 @@ function repeated(id: string, stored: StoredSession, key: string | undefined, re
 }
 
 function dense({ states, probabilities }: SparseBelief, size: number): Float64Array {
+  const fault = faultOfSparse({ states, probabilities }, size);
+  if (fault !== undefined) throw new TiresiasError('INVALID_ARGUMENT', `the belief ${fault}`);
   const belief = new Float64Array(size);
-  states.forEach((s, i) => {
-    if (!(s < size)) throw new TiresiasError('INVALID_ARGUMENT', `the belief names state ${s}, and the model has ${size}`);
-    belief[s] = probabilities[i] ?? Number.NaN;
-  });
+  states.forEach((s, i) => (belief[s] = probabilities[i]!));
   return belief;
 }
 

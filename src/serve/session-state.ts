@@ -11,7 +11,7 @@ export const SESSION_SCHEMA = 'tiresias.session/1';
  * - `most-likely` (default): in a cloud, where the model that `H^α` selects rules it out, the model under which it is likeliest updates the
  *   belief; where no model allows it, IMPOSSIBLE_OBSERVATION is thrown and nothing changes.
  * - `error`: IMPOSSIBLE_OBSERVATION is thrown as soon as the selected model rules it out, and nothing changes.
- * - `reset`: as `most-likely`, but where no model allows it the belief goes back to the model's start; the stage goes on.
+ * - `reset`: as `most-likely`, but where no model allows it the belief goes back to the model's start (where the state is seen, to that state); the stage goes on.
  */
 export type OnImpossible = 'most-likely' | 'error' | 'reset';
 /** All of them. */
@@ -68,14 +68,20 @@ export function packed(belief: Float64Array): number[] | SparseBelief {
 /** The belief of a state, over as many states as the model has. Its numbers are checked by {@link distribution}. */
 function unpacked(belief: unknown, states: number): Float64Array {
   if (Array.isArray(belief)) return distribution(belief as number[], states);
-  const { states: some, probabilities } = (belief ?? {}) as Partial<SparseBelief>;
-  if (!Array.isArray(some) || !Array.isArray(probabilities) || some.length !== probabilities.length) return broken('has no belief');
+  const sparse = (belief ?? {}) as SparseBelief;
+  const fault = faultOfSparse(sparse, states);
+  if (fault !== undefined) return broken(`has a belief that ${fault}`);
   const dense = new Float64Array(states);
-  for (const [i, s] of some.entries()) {
-    if (!whole(s) || s >= states) broken(`has a belief in state ${String(s)}, and the model has ${states}`);
-    dense[s] = probabilities[i]!;
-  }
+  for (const [i, s] of sparse.states.entries()) dense[s] = sparse.probabilities[i]!;
   return distribution(dense, states);
+}
+
+/** What is wrong with a belief that leaves states out, but for its sum. */
+export function faultOfSparse({ states: some, probabilities }: Partial<SparseBelief>, states: number): string | undefined {
+  if (!Array.isArray(some) || !Array.isArray(probabilities) || some.length !== probabilities.length) return 'is no list of states with as many probabilities';
+  if (!some.every((s, i) => whole(s) && s < states && (i === 0 || s > some[i - 1]!))) return `names states that are not ascending numbers below ${states}`;
+  if (!probabilities.every((p) => typeof p === 'number')) return 'has a probability that is no number';
+  return undefined;
 }
 
 /** How far a belief from outside may be from summing to 1; the core divides it by its sum. */
@@ -95,18 +101,40 @@ export function distribution(numbers: ArrayLike<number>, states: number): Float6
   return belief;
 }
 
+/** What a state is held against. */
+export interface SessionModel {
+  modelHash: string;
+  states: number;
+  actions: number;
+  /** What can be seen: states, where these are seen. */
+  symbols: number;
+  models: number;
+  /** Null for no end. */
+  horizon: number | null;
+}
+
+/** Stages that the core counts. */
+const STAGES = 2 ** 31;
+
 /** Checks a state that comes from outside. Throws INVALID_SESSION, and MODEL_CHANGED where it is of another model. */
-export function checkState(given: unknown, modelHash: string, states: number): { state: SessionState; belief: Float64Array } {
+export function checkState(given: unknown, { modelHash, states, actions, symbols, models, horizon }: SessionModel): { state: SessionState; belief: Float64Array } {
   if (typeof given !== 'object' || given === null) broken(`is ${shown(given)}`);
   const state = given as SessionState;
   if (state.schema !== SESSION_SCHEMA) broken(`is of schema ${shown(state.schema)}, and this version reads ${SESSION_SCHEMA}`);
   if (typeof state.model !== 'string') broken('names no model');
   if (state.model !== modelHash) throw otherModel(state.model, modelHash);
-  if (!whole(state.stage)) broken(`has the stage ${shown(state.stage)}`);
+  if (!whole(state.stage) || state.stage >= STAGES || (horizon !== null && state.stage > horizon)) broken(`has the stage ${shown(state.stage)}${horizon === null ? '' : `, and the horizon is ${horizon}`}`);
   if (!whole(state.updatedBy) || !whole(state.impossible)) broken('has counts that are none');
+  if (state.updatedBy >= models) broken(`was updated by model ${state.updatedBy}, and there are ${models}`);
   if (!ON_IMPOSSIBLE.includes(state.onImpossible)) broken(`says ${shown(state.onImpossible)} of impossible observations, which is none of ${ON_IMPOSSIBLE.join(', ')}`);
   if (state.history !== undefined && !(Array.isArray(state.history) && state.history.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(whole)))) broken('has a history that is no list of pairs of numbers');
-  return { state, belief: unpacked(state.belief, states) };
+  if (state.history?.some(([action, symbol]) => action >= actions || symbol >= symbols)) broken('has a history of actions or observations that the model does not have');
+  try {
+    return { state, belief: unpacked(state.belief, states) };
+  } catch (error) {
+    if (error instanceof TiresiasError && error.code === 'INVALID_ARGUMENT') broken(`is damaged: ${error.message}`);
+    throw error;
+  }
 }
 
 /** What it means that a belief is over another model. */

@@ -143,7 +143,8 @@ export class Session {
     } catch (error) {
       if (!(error instanceof TiresiasError) || error.code !== 'IMPOSSIBLE_OBSERVATION') throw error;
       if (onImpossible !== 'reset') throw named(error, spaces.actions.nameOf(a), spaces.observations.nameOf(o), stage);
-      next = solved.model.start();
+      // A state that is seen is known, whatever led there.
+      next = solved.model.observations === 0 ? next.fill(0).fill(1, o, o + 1) : solved.model.start();
       seen = { likelihood: 0, model: 0, reset: true };
       this.#parts.impossible += 1;
     }

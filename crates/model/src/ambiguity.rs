@@ -39,6 +39,14 @@ pub enum Support {
 }
 
 impl Ambiguity {
+    /// Whether some distribution of the set of row `a * S + s` gives a state probability that the nominal one need not give it.
+    pub fn allows(&self, row: usize, next: usize) -> bool {
+        match self {
+            Self::L1 { radius, support } => *support == Support::All && radius[row] > 0.0,
+            Self::Interval { upper, .. } => upper.get(row, next) > 0.0,
+        }
+    }
+
     /// Bytes that the sets take.
     pub fn bytes(&self) -> usize {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Model, ModelError, Nature};
+use crate::{Ambiguity, Model, ModelError, Nature};
 
 /// Propagates `belief` through `P[a]` of model `m` and weighs it by `Q[a][·][o]`, unnormalised:
 /// `out(s') = Q[a][s'][o] · Σ_s b(s) P[a][s][s']`. Returns its sum, `Pr(o | b, a, m)`. O(entries of `P[a]`).
@@ -137,8 +137,8 @@ pub fn by_logarithms(
 }
 
 /// Updates the belief of a decision-maker who acts: [`explain`] with the model that `H^α` selects ([`selected`]). Writes the new belief
-/// to `out`; `sum` is what it was divided by. [`ModelError::ImpossibleObservation`] when every model rules the observation out; `out`
-/// is then all zero.
+/// to `out`; `sum` is what it was divided by. [`ModelError::ImpossibleObservation`] when every model rules the observation out, and in a robust
+/// MDP every row of the set; `out` is then all zero. A state that only the set allows has likelihood 0 and is believed.
 pub fn update_under_ambiguity(
     model: &Model,
     nature: Nature,
@@ -169,8 +169,17 @@ pub fn update_under_ambiguity(
     }
     let models = model.dynamics().len();
     let mut posteriors = Dense { model, belief, action, observation, out };
-    let explained = explain(selected(model, nature), models, &mut posteriors)
-        .ok_or(ModelError::ImpossibleObservation { action, observation, models })?;
+    let Some(explained) = explain(selected(model, nature), models, &mut posteriors) else {
+        // A state that is seen is believed where nature may lead to it, though the nominal row does not.
+        let states = model.states().len();
+        let allows =
+            |sets: &Ambiguity, state: usize| belief[state] > 0.0 && sets.allows(action * states + state, observation);
+        if model.ambiguity().is_some_and(|sets| (0..states).any(|state| allows(sets, state))) {
+            out[observation] = 1.0;
+            return Ok(Explained { model: 0, sum: 1.0, likelihood: 0.0 });
+        }
+        return Err(ModelError::ImpossibleObservation { action, observation, models });
+    };
     out.iter_mut().for_each(|p| *p /= explained.sum);
     Ok(explained)
 }

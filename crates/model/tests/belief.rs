@@ -100,3 +100,30 @@ fn a_probability_that_underflows_is_still_possible() {
         assert!(posterior.iter().all(|&(s, p)| (p - out[s]).abs() < 1e-12));
     }
 }
+
+/// In a robust MDP nature may lead where the nominal row does not: that state is seen all the same, and believed.
+#[test]
+fn a_state_that_only_the_set_allows_is_believed_when_it_is_seen() {
+    let seen = |ambiguity: &str| {
+        let text = format!(
+            r#"{{"schema": "tiresias.model/1", "name": "door", "states": 2, "actions": 1, "discount": 0.9, "horizon": null, "start": [1, 0],
+                "reward": {{"action": [0]}}, "dynamics": [{{"transition": [[[1, 0], [0, 1]]]}}]{ambiguity}}}"#
+        );
+        let model = Model::from_json(&text).unwrap();
+        let mut out = [7.0; 2];
+        let nature = Nature { minimiser: 0, maximiser: 0 };
+        update_under_ambiguity(&model, nature, &[1.0, 0.0], 0, 1, &mut out).map(|explained| (explained.likelihood, out))
+    };
+    let interval = |upper: f64| {
+        format!(
+            r#", "ambiguity": {{"kind": "interval", "lower": [[[0.5, 0], [0, 1]]], "upper": [[[1, {upper}], [0, 1]]]}}"#
+        )
+    };
+    let believed = Ok((0.0, [0.0, 1.0]));
+    assert_eq!(seen(r#", "ambiguity": {"kind": "l1", "radius": 0.4, "support": "all"}"#), believed);
+    assert_eq!(seen(&interval(0.2)), believed);
+    let impossible = Err(ModelError::ImpossibleObservation { action: 0, observation: 1, models: 1 });
+    assert_eq!(seen(r#", "ambiguity": {"kind": "l1", "radius": 0.4}"#), impossible);
+    assert_eq!(seen(&interval(0.0)), impossible);
+    assert_eq!(seen(""), impossible);
+}

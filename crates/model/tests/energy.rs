@@ -134,7 +134,7 @@ fn draws_cover_their_ranges() {
 fn unknown_names_list_what_exists() {
     let error = family("energy").unwrap().task(&request("tset", 0, Regime::Mdp)).unwrap_err();
     assert!(matches!(&error, ModelError::Name { name, .. } if name == "tset"));
-    assert!(error.to_string().contains("train, test, ood-harvest"), "{error}");
+    assert!(error.to_string().contains("train, test, validation, ood-harvest"), "{error}");
     let error = family("enery").err().unwrap().to_string();
     assert!(error.contains("\"enery\" is not one of energy"), "{error}");
     let none = TaskRequest { models: 0, ..request("test", 0, Regime::Apomdp) };

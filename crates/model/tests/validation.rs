@@ -230,6 +230,22 @@ proptest! {
         prop_assert_eq!(back, model);
     }
 
+    /// Where names are the numbers of other elements, no other model is read back.
+    #[test]
+    fn json_round_trips_where_names_are_numbers(model in any_model(), shift in 1_usize..4, around in any::<bool>()) {
+        let named = |space: &Space| {
+            let name = |i: usize| (if around { (i + shift) % space.len() } else { i + shift }).to_string();
+            Space::named("elements", (0..space.len()).map(name)).unwrap()
+        };
+        let mut parts = model.to_builder();
+        (parts.states, parts.actions) = (named(model.states()), named(model.actions()));
+        parts.observations = model.observations().map(named);
+        let model = parts.build().unwrap();
+        let back = Model::from_json(&model.to_json()).unwrap();
+        prop_assert_eq!(back.sha256(), model.sha256());
+        prop_assert_eq!(back, model);
+    }
+
     /// The expected reward is the realised reward averaged over every outcome, by definition.
     #[test]
     fn expected_reward_is_the_mean_of_the_realised(model in any_model()) {

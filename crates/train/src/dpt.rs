@@ -35,6 +35,9 @@ const CHECKED: &str = "every example was checked before training";
 /// The longest text, in ids; the network itself has no limit.
 pub const CONTEXT: usize = 1 << 16;
 
+/// An example's steps, and of those that are learnt from the index and the oracle's action.
+type Labelled = (Vec<Step>, Vec<(usize, usize)>);
+
 /// The network and how it reads ids.
 pub struct Dpt {
     config: DptConfig,
@@ -111,7 +114,7 @@ impl Dpt {
     }
 
     /// An example's steps, and those of its labelled decisions that are learnt from: which step each is, and the oracle's action there.
-    fn labelled(&self, example: &Example) -> std::result::Result<(Vec<Step>, Vec<(usize, usize)>), String> {
+    fn labelled(&self, example: &Example) -> std::result::Result<Labelled, String> {
         let steps = self.steps(&example.ids)?;
         let mut labelled = Vec::new();
         let mut at = 0;

@@ -33,7 +33,6 @@ label { display: block; }
 const at = (id) => document.getElementById(id);
 let token = '';
 let shown;
-const names = new Map();
 async function get(path) {
   const answer = await fetch(path, { headers: token ? { authorization: 'Bearer ' + token } : {} });
   const body = await answer.json();
@@ -63,8 +62,9 @@ const MOST_STATES = 50;
 async function session(id) {
   shown = id;
   const found = await get('/sessions/' + encodeURIComponent(id));
-  if (!names.has(found.policy)) names.set(found.policy, (await get('/policies/' + encodeURIComponent(found.policy))).names.states);
-  const states = names.get(found.policy);
+  // Of the model that the policy has now; the belief may be over an older one, whose states then have numbers only.
+  const policy = await get('/policies/' + encodeURIComponent(found.policy));
+  const states = policy.model.hash === found.state.model ? policy.names.states : [];
   const { belief } = found.state;
   const pairs = Array.isArray(belief) ? belief.map((p, s) => [s, p]) : belief.states.map((s, i) => [s, belief.probabilities[i]]);
   const likely = pairs.filter(([, p]) => p > 0).sort((a, b) => b[1] - a[1]);
@@ -75,6 +75,7 @@ async function session(id) {
     return row([states[s] ?? String(s)], [p.toFixed(4), 'number'], [bar]);
   }));
   at('id').textContent = id;
+  at('next').textContent = '';
   at('session').hidden = false;
   const { decision } = await get('/sessions/' + encodeURIComponent(id) + '/decision');
   const rest = likely.length > MOST_STATES ? ' The ' + MOST_STATES + ' likeliest of ' + likely.length + ' possible states are shown.' : '';

@@ -1,12 +1,13 @@
 // What requests and answers look like: checked on the way in, and told to OpenAPI.
 import { z } from 'zod';
+import { ID } from '../service.js';
 import { ON_IMPOSSIBLE } from '../session-state.js';
 
 const name = z.union([z.string().max(1000), z.number().int().nonnegative()]).describe('A name, or a number from 0.');
 const sparse = z.strictObject({ states: z.array(z.number().int().nonnegative()), probabilities: z.array(z.number()) });
 const belief = z.union([z.array(z.number()), sparse]).describe('One probability a state, or those of the states that are possible.');
 const decide = z.boolean().optional().describe('Whether to say what to do next, too.');
-const id = z.string().regex(/^[A-Za-z0-9._~-]{1,128}$/).describe('1 to 128 letters, digits or . _ ~ -');
+const id = z.string().regex(ID).describe('1 to 128 letters, digits or . _ ~ -, and neither . nor ..');
 
 export const sessionState = z.strictObject({
   schema: z.string(), model: z.string(), stage: z.number().int().nonnegative(), belief, updatedBy: z.number().int().nonnegative(), impossible: z.number().int().nonnegative(),
@@ -15,10 +16,10 @@ export const sessionState = z.strictObject({
 
 export const createBody = z.strictObject({
   id: id.optional(), saved: sessionState.optional(), belief: z.array(z.number()).optional(), state: name.optional(), onImpossible: z.enum(ON_IMPOSSIBLE).optional(), history: z.boolean().optional(), decide,
-}).optional();
+}).nullish();
 export const observeBody = z.strictObject({ action: name, observation: name, decide });
 export const believeBody = z.strictObject({ belief, decide });
-export const restartBody = z.strictObject({ decide }).optional();
+export const restartBody = z.strictObject({ decide }).nullish();
 export const batchBody = z.strictObject({ sessions: z.array(id).min(1).max(100_000) });
 
 export const policyParameters = z.object({ policy: z.string() });
@@ -34,7 +35,7 @@ export const changed = z.object({ id: z.string(), policy: z.string(), version: z
 export const observedChange = changed.extend({ observed: z.object({ likelihood: z.number(), model: z.number(), reset: z.boolean() }) });
 export const shownSession = z.object({ id: z.string(), policy: z.string(), version: z.number(), changed: z.number(), state: sessionState });
 export const listed = z.object({ sessions: z.array(z.object({ id: z.string(), policy: z.string(), version: z.number(), changed: z.number() })) });
-export const batch = z.object({ decisions: z.array(z.object({ id: z.string(), version: z.number(), decision })) });
+export const batch = z.object({ decisions: z.array(z.object({ id: z.string(), version: z.number(), decision: decision.nullable().describe('Null once the horizon is over.') })) });
 export const reloaded = z.object({ changed: z.boolean(), sameModel: z.boolean(), modelHash: z.string(), policyHash: z.string() });
 export const policySummary = z.object({
   name: z.string(), model: z.object({ name: z.string(), hash: z.string(), kind: z.string(), states: z.number(), actions: z.number(), observations: z.number(), models: z.number(), horizon: z.number().nullable(), discount: z.number() }),

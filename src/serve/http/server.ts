@@ -150,8 +150,8 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     void reply.header('etag', etag(shown));
     return shown;
   });
-  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters } }, async ({ params }, reply) => {
-    await service.remove(params.id);
+  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters, headers: schemas.changeHeaders } }, async ({ params, headers }, reply) => {
+    await service.remove(params.id, change(headers));
     return reply.code(204).send();
   });
   app.get('/sessions/:id/decision', { schema: { ...told('What to do now.', schemas.changed), params: schemas.sessionParameters } }, async ({ params }, reply) => answered(reply, await service.decision(params.id)));

@@ -69,7 +69,9 @@ enum Radius<'m> {
 impl<'m> Document<'m> {
     pub fn of(model: &'m Model) -> Self {
         let states = model.states().len();
-        let rows = |kernel: &'m Kernel| Rows { kernel, states };
+        let (next, seen) = (misleading(model.states()), model.observations().and_then(misleading));
+        let rows = |kernel: &'m Kernel| Rows { kernel, states, columns: next };
+        let observed = |kernel: &'m Kernel| Rows { kernel, states, columns: seen };
         Self {
             schema: SCHEMA,
             name: model.name(),
@@ -80,20 +82,25 @@ impl<'m> Document<'m> {
             horizon: model.horizon(),
             alpha: model.alpha(),
             start: model.start(),
-            terminal: model.terminal_states().iter().map(ToString::to_string).collect(),
+            terminal: model
+                .terminal_states()
+                .iter()
+                .map(|&s| next.map_or(s.to_string(), |names| names[s].clone()))
+                .collect(),
             final_reward: model.final_reward(),
             reward: match model.reward() {
                 Reward::Action(r) => Rewards::Action(r),
                 Reward::StateAction(r) => Rewards::StateAction(r.chunks(states).collect()),
                 Reward::Transition(r) => Rewards::Transition(rows(r)),
                 Reward::Full(kernel) => {
-                    Rewards::Full(Full { kernel, states, observations: model.observations().map_or(1, Space::len) })
+                    let observations = model.observations().map_or(1, Space::len);
+                    Rewards::Full(Full { kernel, states, observations, next, seen })
                 }
             },
             dynamics: model
                 .dynamics()
                 .iter()
-                .map(|d| Moves { transition: rows(&d.transition), observation: d.observation.as_ref().map(rows) })
+                .map(|d| Moves { transition: rows(&d.transition), observation: d.observation.as_ref().map(observed) })
                 .collect(),
             ambiguity: model.ambiguity().map(|sets| match sets {
                 Ambiguity::L1 { radius, support } => Sets::L1 {
@@ -117,6 +124,14 @@ fn elements(space: &Space) -> Elements<'_> {
     space.names().map_or(Elements::Count(space.len()), Elements::Names)
 }
 
+/// The names of a space where a number would be read as another element's name: columns are then called by them.
+fn misleading(space: &Space) -> Option<&[String]> {
+    let names = space.names()?;
+    let another =
+        |(i, name): (usize, &String)| name.parse().is_ok_and(|number: usize| number < names.len() && number != i);
+    names.iter().enumerate().any(another).then_some(names)
+}
+
 /// A list that is made while it is written.
 struct List<F>(usize, F);
 
@@ -130,14 +145,15 @@ impl<T: Serialize, F: Fn(usize) -> T> Serialize for List<F> {
 struct Rows<'m> {
     kernel: &'m Kernel,
     states: usize,
+    columns: Option<&'m [String]>,
 }
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { kernel, states } = *self;
+        let Self { kernel, states, columns } = *self;
         let row = |row: usize| {
             let (index, values) = kernel.row(row);
-            Row { index, values, first: 0 }
+            Row { index, values, first: 0, columns }
         };
         List(kernel.rows() / states, |action| List(states, move |state| row(action * states + state)))
             .serialize(serializer)
@@ -149,14 +165,16 @@ struct Full<'m> {
     kernel: &'m Kernel,
     states: usize,
     observations: usize,
+    next: Option<&'m [String]>,
+    seen: Option<&'m [String]>,
 }
 
 impl Serialize for Full<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { kernel, states, observations } = *self;
+        let Self { kernel, states, observations, next, seen } = *self;
         let row = |row: usize| {
             let (index, values) = kernel.row(row);
-            ByNext { index, values, observations: observations as u32 }
+            ByNext { index, values, observations: observations as u32, next, seen }
         };
         List(kernel.rows() / states, |action| List(states, move |state| row(action * states + state)))
             .serialize(serializer)
@@ -167,6 +185,8 @@ struct ByNext<'m> {
     index: &'m [u32],
     values: &'m [f64],
     observations: u32,
+    next: Option<&'m [String]>,
+    seen: Option<&'m [String]>,
 }
 
 impl Serialize for ByNext<'_> {
@@ -176,7 +196,11 @@ impl Serialize for ByNext<'_> {
         for part in self.index.chunk_by(|a, b| a / self.observations == b / self.observations) {
             let next = part[0] / self.observations;
             let values = &self.values[from..from + part.len()];
-            map.serialize_entry(&next, &Row { index: part, values, first: next * self.observations })?;
+            let row = Row { index: part, values, first: next * self.observations, columns: self.seen };
+            match self.next {
+                Some(names) => map.serialize_entry(&names[next as usize], &row)?,
+                None => map.serialize_entry(&next, &row)?,
+            }
             from += part.len();
         }
         map.end()
@@ -188,12 +212,16 @@ struct Row<'m> {
     index: &'m [u32],
     values: &'m [f64],
     first: u32,
+    columns: Option<&'m [String]>,
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let pair = |i: usize| (self.index[i] - self.first, self.values[i]);
         let len = self.index.len();
+        if let Some(names) = self.columns {
+            return serializer.collect_map((0..len).map(pair).map(|(column, value)| (&names[column as usize], value)));
+        }
         if len < 2 || pair(len - 1).0 < 10 {
             return serializer.collect_map((0..len).map(pair));
         }

@@ -119,6 +119,7 @@ describe('what is wrong', () => {
     };
     expect(await send('{"action":', 'application/json')).toMatchObject(problem(400, 'INVALID_JSON'));
     expect(await send('action=0', 'application/x-www-form-urlencoded')).toMatchObject(problem(415, 'UNSUPPORTED_MEDIA_TYPE'));
+    expect(await send('{"action":0,"observation":0}', 'text/plain')).toMatchObject(problem(415, 'UNSUPPORTED_MEDIA_TYPE'));
   });
 
   it('is said of a key that came with another request', async () => {

@@ -46,6 +46,8 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
     // A logger for each request costs more than most of them; what is logged of one names it.
     childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
   }).withTypeProvider<ZodTypeProvider>();
+  // Bodies are JSON; fastify would hand on plain text as a string.
+  app.removeContentTypeParser('text/plain');
   // What stands in a path needs no check: there is a session or policy of that name, or there is none.
   app.setValidatorCompiler((route) => (route.httpPart === 'params' ? (data: unknown) => ({ value: data }) : validatorCompiler(route as Parameters<typeof validatorCompiler>[0])));
   // Answers are made here and tested; checking each again would cost as much as a decision.

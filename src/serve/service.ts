@@ -8,7 +8,7 @@ import type { Name } from './names.js';
 import type { LoadedPolicy, Reloaded, SessionStart } from './policy.js';
 import { DecisionQueue } from './queue.js';
 import type { Decision, Observed, Session } from './session.js';
-import { faultOfSparse, packed, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
+import { faultOfSparse, spread, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
 import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
 
 /** Limits and choices of a service. */
@@ -256,13 +256,14 @@ export class DecisionService {
     return stored;
   }
 
-  /** Changes a session and writes it, again from the beginning when another process wrote it meanwhile. */
-  #change<T extends object>(...change: Parameters<typeof this.write<T>>): Promise<Changed & T> {
-    return this.#inTurn(change[0], () => this.write(...change));
+  /** Changes a session and writes it. */
+  #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: Session, policy: string) => T, afresh = false): Promise<Changed & T> {
+    return this.#inTurn(id, () => this.#write(id, request, decide, options, change, afresh));
   }
 
-  private async write<T extends object>(
-    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, policy: string) => T, afresh = false,
+  /** Again from the beginning when another process wrote it meanwhile. */
+  async #write<T extends object>(
+    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, policy: string) => T, afresh: boolean,
   ): Promise<Changed & T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const stored = await this.#read(id);
@@ -315,12 +316,9 @@ function repeated(id: string, stored: StoredSession, key: string | undefined, re
   return kept.answer as Changed;
 }
 
-function dense({ states, probabilities }: SparseBelief, size: number): Float64Array {
-  const fault = faultOfSparse({ states, probabilities }, size);
+/** A sparse belief from outside, whole. Throws INVALID_ARGUMENT. */
+function dense(belief: SparseBelief, states: number): Float64Array {
+  const fault = faultOfSparse(belief, states);
   if (fault !== undefined) throw new TiresiasError('INVALID_ARGUMENT', `the belief ${fault}`);
-  const belief = new Float64Array(size);
-  states.forEach((s, i) => (belief[s] = probabilities[i]!));
-  return belief;
+  return spread(belief, states);
 }
-
-export { packed };

@@ -71,9 +71,14 @@ function unpacked(belief: unknown, states: number): Float64Array {
   const sparse = (belief ?? {}) as SparseBelief;
   const fault = faultOfSparse(sparse, states);
   if (fault !== undefined) return broken(`has a belief that ${fault}`);
-  const dense = new Float64Array(states);
-  for (const [i, s] of sparse.states.entries()) dense[s] = sparse.probabilities[i]!;
-  return distribution(dense, states);
+  return distribution(spread(sparse, states), states);
+}
+
+/** A belief with the states that it left out. */
+export function spread({ states: some, probabilities }: SparseBelief, states: number): Float64Array {
+  const belief = new Float64Array(states);
+  some.forEach((s, i) => (belief[s] = probabilities[i]!));
+  return belief;
 }
 
 /** What is wrong with a belief that leaves states out, but for its sum. */

@@ -20,6 +20,7 @@ mod evaluate;
 mod exact;
 pub mod formats;
 mod limits;
+mod linear;
 mod mdp;
 mod policy;
 mod save;

@@ -118,8 +118,9 @@ pub(crate) struct Watch<'a> {
     stopped: Cell<Option<Stopped>>,
     /// What the hook was told last, and when; at first it is asked at once.
     told: Cell<Option<Progress>>,
-    /// Work since the last look at the clock.
+    /// Work since the last look at the clock, and all work that was told before it.
     work: Cell<usize>,
+    told_work: Cell<u64>,
 }
 
 impl<'a> Watch<'a> {
@@ -131,6 +132,7 @@ impl<'a> Watch<'a> {
             stopped: Cell::new(None),
             told: Cell::new(None),
             work: Cell::new(0),
+            told_work: Cell::new(0),
         }
     }
 
@@ -170,7 +172,13 @@ impl<'a> Watch<'a> {
             return self.stopped.get().is_some();
         }
         self.work.set(0);
+        self.told_work.set(self.told_work.get() + done as u64);
         self.late()
+    }
+
+    /// All work told to [`after`](Self::after).
+    pub fn work(&self) -> u64 {
+        self.told_work.get() + self.work.get() as u64
     }
 
     /// [`after`](Self::after), for work that cannot go on when it is to stop.

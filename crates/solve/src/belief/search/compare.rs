@@ -13,6 +13,9 @@ use crate::belief::corners::dot;
 /// Numbers to read for which it pays to ask another thread: some microseconds.
 const SHARE: usize = 1 << 12;
 
+/// What a look at a node costs beside what it compares, in numbers read.
+const VISIT: usize = 16;
+
 /// What a node gains from a part of what it has not seen.
 pub(super) struct Gain {
     /// The best of the new vectors, and its value.
@@ -61,6 +64,7 @@ impl Graph<'_> {
     /// Brings a node's bounds up to date.
     pub(super) fn refresh(&mut self, node: u32) {
         let node = &mut self.nodes[node as usize];
+        self.read += (VISIT + node.unseen(self.bounds, self.schedule.version)) as u64;
         let gain = node.compare(self.bounds, self.schedule.version, (0, 1), &mut self.room);
         node.note(self.bounds, self.schedule.version, &gain);
     }
@@ -86,6 +90,7 @@ impl Graph<'_> {
         let nodes: Vec<(u32, usize)> = nodes.map(unseen).filter(|node| node.1 > 0).collect();
         let work: usize = nodes.iter().map(|node| node.1).sum();
         let lanes = self.team.ready(work / SHARE);
+        self.read += work as u64;
         if lanes == 0 {
             nodes.into_iter().for_each(|(node, _)| self.refresh(node));
             return;

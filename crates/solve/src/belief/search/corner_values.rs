@@ -53,7 +53,7 @@ impl Graph<'_> {
     }
 
     /// Takes over what the corners' nodes have lost. O(points · their states).
-    fn take_corners(&mut self) {
+    pub(super) fn take_corners(&mut self) {
         let states = self.model.states().len();
         let mut fallen: Vec<Vec<f64>> = vec![Vec::new(); self.bounds.stages.len()];
         for &node in &self.corners {

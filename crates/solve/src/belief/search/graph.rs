@@ -10,6 +10,7 @@ use tiresias_model::Model;
 use super::compare::Room;
 use super::corner_values::Schedule;
 use super::improve::Ahead;
+use super::leaps::Leaps;
 use super::lineage::Lineage;
 use super::team::Team;
 use super::vectors::{Branches, VectorBounds, branches};
@@ -47,6 +48,7 @@ pub(crate) struct Graph<'a> {
     pub(super) team: Team,
     pub(super) ahead: Ahead,
     pub(super) lineage: Lineage,
+    pub(super) leaps: Leaps,
     /// Bytes of the nodes' boxes.
     boxed: usize,
     /// Improvements smaller than this are not kept.
@@ -55,6 +57,8 @@ pub(crate) struct Graph<'a> {
     pub changed: bool,
     /// Backups so far.
     pub backups: u64,
+    /// Numbers read so far, about.
+    pub(super) read: u64,
 }
 
 pub(super) struct Node {
@@ -130,10 +134,12 @@ impl<'a> Graph<'a> {
             team: Team::new(threads),
             ahead: Ahead { call: 0, values: vec![(0, 0.0); model.states().len()] },
             lineage: Lineage::default(),
+            leaps: Leaps::default(),
             boxed: 0,
             least,
             changed: false,
             backups: 0,
+            read: 0,
             bounds,
             watch,
         };
@@ -286,6 +292,7 @@ impl<'a> Graph<'a> {
             children.push(Child { probability: mass, observation: o as u32, node: self.node(stage, cell, &own) });
         });
         self.scratch = scratch;
+        self.read += 4 * (belief.len() * self.model.states().len().min(16) + children.len()) as u64;
         self.boxed += BOX + children.len() * size_of::<Child>();
         let boxed = children.as_slice().into();
         children.clear();

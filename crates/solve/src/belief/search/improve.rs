@@ -75,7 +75,7 @@ impl Graph<'_> {
     }
 
     /// Lowers the upper bound of a node, with a point where its part keeps them.
-    fn press(&mut self, node: u32, upper: f64) {
+    pub(super) fn press(&mut self, node: u32, upper: f64) {
         let here = &mut self.nodes[node as usize];
         let (stage, cell) = (here.stage as usize, here.cell as usize);
         if upper >= here.upper - self.least {
@@ -160,7 +160,7 @@ impl Graph<'_> {
     }
 
     /// The vector that is best on the mean of a cell's states.
-    fn best_on_mean(&mut self, stage: usize, cell: usize) -> u32 {
+    pub(super) fn best_on_mean(&mut self, stage: usize, cell: usize) -> u32 {
         let states = self.bounds.cells.members[cell].len() as u32;
         let mean: Sparse = (0..states).map(|s| (s, 1.0 / f64::from(states))).collect();
         let node = self.node(stage, cell, &mean);

@@ -6,12 +6,15 @@
 
 mod cells;
 mod compare;
+mod controller;
 mod corner_values;
 mod descent;
 mod effort;
 mod fib;
 mod graph;
+mod grid;
 mod improve;
+mod leaps;
 mod lineage;
 mod plans;
 mod prune;

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+/// Points that [`Sawtooth::deepest_point`] looks at together.
+const BLOCK: usize = 64;
+
 /// Beliefs at which the function is known to be lower than the mixture of the corners.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sawtooth {
@@ -146,6 +149,27 @@ impl Sawtooth {
             }
         }
         best
+    }
+
+    /// The point that takes most off the corners' mixture at a normalised belief, given densely, and the multiple of it that does; `None` where
+    /// none takes anything.
+    pub fn deepest_point(&self, dense: &[f64]) -> Option<(usize, f64)> {
+        let mut found = None;
+        let mut best = 0.0;
+        // In blocks, of which most take off less than one before: only those that do not are looked at point by point.
+        for from in (0..self.heads.len()).step_by(BLOCK) {
+            let of = from..(from + BLOCK).min(self.heads.len());
+            if self.deepest(of.clone(), dense, 1.0, best) >= best {
+                continue;
+            }
+            for point in of {
+                let takes = self.deepest(point..point + 1, dense, 1.0, best);
+                if takes < best {
+                    (best, found) = (takes, Some((point, takes / self.heads[point].below)));
+                }
+            }
+        }
+        found
     }
 
     /// Whether it has only states below `states`, and its parts fit together.

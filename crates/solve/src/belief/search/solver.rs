@@ -126,6 +126,7 @@ impl Search {
             let (low, high) = graph.bounds_at(root);
             effort.note(deep, graph.work() - before, (upper - lower) - (high - low));
             graph.settle_corners();
+            graph.leap(root);
         }
     }
 }

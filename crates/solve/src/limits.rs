@@ -105,6 +105,9 @@ const UNHEARD: Duration = Duration::from_millis(5);
 /// Units of work between two looks at the clock: some ten microseconds, or a millisecond of larger ones.
 const WORK_A_LOOK: usize = 1 << 14;
 
+/// What is told at once counts for so much at most.
+const MOST_WORK: usize = 1 << 24;
+
 /// The stopwatch and the hook of one solve. What ends it is remembered: a solve that is to stop stays so, whoever asks.
 ///
 /// Every loop of a solver asks: a trial, sweep or stage [`check`](Self::check) when it ends, and what takes long within one
@@ -172,7 +175,8 @@ impl<'a> Watch<'a> {
             return self.stopped.get().is_some();
         }
         self.work.set(0);
-        self.told_work.set(self.told_work.get() + done as u64);
+        // Where as much as there is was told, so that the clock be looked at, that much was not done.
+        self.told_work.set(self.told_work.get() + done.min(MOST_WORK) as u64);
         self.late()
     }
 

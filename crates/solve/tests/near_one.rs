@@ -17,10 +17,12 @@ fn endless(size: Size, discount: f64) -> impl Strategy<Value = Model> {
     })
 }
 
+/// Decisions beyond which next to nothing is left at 0.99.
+const STAGES: usize = 1_400;
+
 #[test]
 fn both_bounds_hold_of_a_horizon_beyond_which_nothing_is_left() {
     let size = Size { states: 2, actions: 2, observations: 2, models: 1, horizon: 1 };
-    const STAGES: usize = 1_400;
     let check = |model: Model| {
         let mut builder = model.to_builder();
         builder.horizon = Some(STAGES);

@@ -242,10 +242,10 @@ impl Graph<'_> {
         // Of two beliefs, what they have in common is 1 less half their distance.
         let common = |other: u32| -> f64 {
             let other = &self.nodes[other as usize];
-            if other.cell != here.cell {
-                -1.0
-            } else {
+            if other.cell == here.cell {
                 other.belief.iter().map(|&(s, p)| p.min(dense[s as usize])).sum()
+            } else {
+                -1.0
             }
         };
         let better = |best: (u32, f64), &other: &u32| {

@@ -176,7 +176,13 @@ impl<'a> Graph<'a> {
         // A node also has its place in the table, at most half of which is empty, and one on its shelf.
         let each = size_of::<Node>() + 2 * 17 + 8;
         let scratch = self.scratch.bytes() + BY_STATE * self.model.states().len();
-        self.boxed + each * self.nodes.len() + scratch + self.bounds.bytes() + self.lineage.bytes()
+        // The next leap's grid may be twice as large as the last one's.
+        self.boxed
+            + 2 * self.leaps.bytes
+            + each * self.nodes.len()
+            + scratch
+            + self.bounds.bytes()
+            + self.lineage.bytes()
     }
 
     /// What was done so far, in units that cost about the same: nodes made and backups.

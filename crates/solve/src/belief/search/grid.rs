@@ -18,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::graph::{Child, Graph, NONE};
 use super::sawtooth::Sawtooth;
 use crate::limits::Late;
-use crate::linear::fixed_point;
+use crate::linear::{DIRECTIONS, fixed_point};
 
 /// Improvements of the policy under given mixtures, and choices of mixtures.
 const IMPROVEMENTS: usize = 40;
@@ -57,6 +57,15 @@ pub(super) struct Grid {
     rows: Vec<Vec<Option<Row>>>,
     /// The beliefs as a sawtooth, by cell, and which each point is.
     teeth: Vec<(Sawtooth, Vec<u32>)>,
+}
+
+impl Grid {
+    /// What it holds, and what its equations take.
+    fn bytes(&self) -> usize {
+        let rows = self.rows.iter().flatten().flatten().map(|row| size_of::<Row>() + 16 * row.weights.capacity());
+        let teeth: usize = self.teeth.iter().map(|(teeth, owners)| teeth.bytes() + 4 * owners.capacity()).sum();
+        rows.sum::<usize>() + teeth + self.nodes.len() * (8 * (DIRECTIONS + 4) + size_of::<Vec<Option<Row>>>())
+    }
 }
 
 /// A belief to look at, by how likely it is.
@@ -113,6 +122,7 @@ impl Graph<'_> {
                 self.add(&mut grid, node)?;
             }
         }
+        self.leaps.bytes = grid.bytes();
         self.leaps.grid = grid.nodes[states..].to_vec();
         Ok(grid)
     }

@@ -28,6 +28,8 @@ pub(super) struct Leaps {
     gain: f64,
     gap: f64,
     work: u64,
+    /// What it held, in bytes.
+    pub bytes: usize,
     /// The size that its grid was allowed to grow to.
     most: u64,
     /// The beliefs of its grid beside those certain of a state.
@@ -67,8 +69,8 @@ impl Graph<'_> {
         let (gap, after) = (gap(self), self.read + self.watch.work());
         // The first bounds of a start that is spread can be infinite.
         let gain = if before.is_finite() { before - gap } else { 0.0 };
-        let grid = std::mem::take(&mut self.leaps.grid);
-        self.leaps = Leaps { cost: DEAR * (after - work), gain, gap, work: after, most, grid };
+        let Leaps { grid, bytes, .. } = std::mem::take(&mut self.leaps);
+        self.leaps = Leaps { cost: DEAR * (after - work), gain, gap, work: after, bytes, most, grid };
     }
 
     fn leap_now(&mut self, root: u32, most: usize) -> Result<(), Late> {

@@ -60,6 +60,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   BACKEND_UNABLE: EXIT.usage,
   RUN_FOLDER: EXIT.usage,
   INVALID_STUDY: EXIT.usage,
+  INVALID_SOLVER: EXIT.usage,
   SETUP_FAILED: EXIT.missing,
   NATIVE_MISSING: EXIT.missing,
   NATIVE_CORRUPT: EXIT.missing,

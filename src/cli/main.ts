@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, TiresiasError, exitCodeOf } from '../errors.js';
 import { ioError } from '../files.js';
 import { version } from '../version.js';
+import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { printErrorDocument, said } from './common.js';
 import { convertCommand } from './convert.js';
@@ -28,7 +29,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), storeCommand(), doctorCommand(), setupCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), benchCommand(), storeCommand(), doctorCommand(), setupCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -65,8 +65,8 @@ export function markdown(results: Results): string {
 
 const section = (title: string, table: TextTable): string[] => (table[1].length === 0 ? [] : [`## ${title}`, grid(table, 1)]);
 
-/** `left` columns of words, then columns of numbers. */
-function grid([headings, rows]: TextTable, left: number): string {
+/** A table in Markdown: `left` columns of words, then columns of numbers. */
+export function grid([headings, rows]: TextTable, left: number): string {
   const cells = [headings, ...rows].map((row) => row.map(inline));
   const widths = headings.map((_, column) => Math.max(3, ...cells.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string => `| ${row.map((cell, i) => (i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;

@@ -27,10 +27,11 @@ export interface Method {
   kind: { key: string; label: string };
 }
 
-const DASHES: readonly (readonly number[])[] = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [4, 2, 1, 2], [1, 3], [10, 2, 2, 2, 2, 2]];
+/** Lengths of dashes and spaces of as many lines as can be told apart. */
+export const DASHES: readonly (readonly number[])[] = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [4, 2, 1, 2], [1, 3], [10, 2, 2, 2, 2, 2]];
 const YARDSTICK_DASHES: readonly (readonly number[])[] = [[1, 0], [3, 3]];
 /** Circle, square, triangle, diamond, plus, triangle on its tip, bow tie, cross: as many as there are dashes. */
-const MARKERS = [
+export const MARKERS = [
   'M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0Z', 'M-0.9,-0.9H0.9V0.9H-0.9Z', 'M0,-1L1,0.9H-1Z', 'M0,-1.15L1.15,0L0,1.15L-1.15,0Z', 'M-0.38,-1H0.38V-0.38H1V0.38H0.38V1H-0.38V0.38H-1V-0.38H-0.38Z',
   'M0,1L1,-0.9H-1Z', 'M-1,-0.95L1,0.95V-0.95L-1,0.95Z', 'M-1,-0.5L-0.5,-1L0,-0.5L0.5,-1L1,-0.5L0.5,0L1,0.5L0.5,1L0,0.5L-0.5,1L-1,0.5L-0.5,0Z',
 ];

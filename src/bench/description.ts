@@ -1,0 +1,141 @@
+// Another's solver is data: how it is called, what it reads, and how the bounds are read off what it prints. docs/bench.md says more.
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { z as Zod } from 'zod';
+import { TiresiasError } from '../errors.js';
+import { readText } from '../files.js';
+import { parseJson } from '../json.js';
+import { lazy, zod } from '../lazy.js';
+
+/** How a program that solves models is called and what it prints. */
+export interface SolverDescription {
+  /** Format and version of the file. */
+  schema: 'tiresias.solver/1';
+  /** What `--solvers` calls it. */
+  name: string;
+  /** For tables and plots. */
+  label: string;
+  /** What one has to know before one believes its rows. */
+  about: string;
+  /** Where it comes from: a paper, an address. */
+  source: string;
+  /** What is run: a name that is looked for in PATH, or a path from the description's folder; the environment variable, where it is set, goes first. */
+  program: { name: string; variable?: string | undefined };
+  /** Suffixes of the files that it reads, `.pomdp`. */
+  reads: string[];
+  /** The words of its command: `{program}`, `{model}`, `{stem}` (the model's path without its suffix), `{time}` (seconds), `{gap}`, `{threads}`, `{scratch}` (an empty folder) and `{here}` (the description's folder) are filled in. */
+  command: string[];
+  /** It is interrupted after `times` limits of time and `seconds` more. */
+  patience: { times: number; seconds: number };
+  /** Regular expressions for single lines of its output, the first that fits counts: groups `seconds`, `lower`, `upper`, `gap` are numbers, `note` is kept as text. */
+  parser: string[];
+  /** A line of a solver without bounds that says it has solved the model. */
+  solved?: string | undefined;
+  /** Whether what it prints as bounds is proven, so that two of them must overlap. */
+  bounds: 'proven' | 'estimated' | 'none';
+  /** What it makes of a file with `values: cost`: the value of the costs `negated`, as here; the costs `kept` as they are; or something `incomparable`, so that it is not run on it. */
+  costs: 'negated' | 'kept' | 'incomparable';
+  /** How finely it prints: significant digits, decimals, or both. */
+  printed: { digits?: number | undefined; decimals?: number | undefined };
+}
+
+/** A description, and the folder that it lies in. */
+export interface LoadedDescription {
+  /** What the file says. */
+  description: SolverDescription;
+  /** Absolute. */
+  folder: string;
+}
+
+/** What may stand in braces in a command. */
+const PLACES = ['program', 'model', 'stem', 'time', 'gap', 'threads', 'scratch', 'here'] as const;
+/** What is filled into a command. */
+export type Places = Record<(typeof PLACES)[number], string>;
+/** The groups that a parser may name. */
+const GROUPS = ['seconds', 'lower', 'upper', 'gap', 'note'];
+
+const schemaOf = lazy(() => {
+  const z = zod();
+  const regular = z.string().refine((text) => isRegular(text), { error: 'is no regular expression' });
+  const word = z.string().superRefine((text, context) => {
+    const wrong = [...text.matchAll(/\{(\w+)\}/g)].find(([, place]) => !(PLACES as readonly string[]).includes(place!));
+    if (wrong) context.addIssue({ code: 'custom', message: `${wrong[0]} is none of ${PLACES.map((place) => `{${place}}`).join(', ')}` });
+  });
+  return z
+    .strictObject({
+      $schema: z.string().optional().describe('Where the JSON Schema of this file is, for editors; not read.'),
+      schema: z.literal('tiresias.solver/1'),
+      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits and ".", "_", "-" only').describe('What --solvers calls it.'),
+      label: z.string().min(1).describe('For tables and plots.'),
+      about: z.string().default('').describe('What one has to know before one believes its rows.'),
+      source: z.string().default('').describe('Where it comes from: a paper, an address.'),
+      program: z.strictObject({
+        name: z.string().min(1).describe('Looked for in PATH; with a slash, a path from the folder of this file.'),
+        variable: z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'expected the name of an environment variable').optional().describe('An environment variable whose path, where it is set, is run instead.'),
+      }),
+      reads: z.array(z.string().regex(/^\.\w+$/, 'expected a suffix, ".pomdp"')).min(1).describe('Suffixes of the files that it reads.'),
+      command: z.array(word).min(1).describe(`The words of the command; ${PLACES.map((place) => `{${place}}`).join(', ')} are filled in.`),
+      patience: z.strictObject({ times: z.number().min(1).default(1), seconds: z.number().min(0).default(20) }).default({ times: 1, seconds: 20 })
+        .describe('It is interrupted after `times` limits of time and `seconds` more.'),
+      parser: z.array(regular.refine((text) => !isRegular(text) || groupsOf(text).some((group) => GROUPS.includes(group)), { error: `names none of the groups ${GROUPS.join(', ')}` })).default([])
+        .describe('Regular expressions for single lines of the output, the first that fits counts: groups seconds, lower, upper, gap are numbers, note is kept as text.'),
+      solved: regular.optional().describe('A line of a solver without bounds that says it has solved the model.'),
+      bounds: z.enum(['proven', 'estimated', 'none']).default('proven').describe('Whether what it prints as bounds is proven, so that those of two solvers must overlap.'),
+      costs: z.enum(['negated', 'kept', 'incomparable']).default('incomparable').describe('What it makes of a file with `values: cost`.'),
+      printed: z.strictObject({ digits: z.int().min(1).optional(), decimals: z.int().min(0).optional() }).default({ digits: 6 }).describe('How finely it prints: significant digits, decimals, or both.'),
+    })
+    .superRefine(({ parser, solved, bounds }, context) => {
+      if (parser.length === 0 && solved === undefined) context.addIssue({ code: 'custom', path: ['parser'], message: 'nothing would be read of its output: give a parser, or solved' });
+      const named = parser.flatMap(groupsOf);
+      if (bounds !== 'none' && !(named.includes('lower') && named.includes('upper'))) context.addIssue({ code: 'custom', path: ['parser'], message: 'names no groups lower and upper; of a solver without bounds say "bounds": "none"' });
+    })
+    .transform((written) => {
+      const { $schema: _, ...description } = written;
+      return description;
+    }) satisfies Zod.ZodType<SolverDescription>;
+});
+
+function isRegular(text: string): boolean {
+  try {
+    new RegExp(text, 'u');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Names of the groups of a regular expression. */
+const groupsOf = (text: string): string[] => (isRegular(text) ? Object.keys(new RegExp(`${text}|`, 'u').exec('')?.groups ?? {}) : []);
+
+/** The JSON Schema of descriptions. */
+export const solverSchema = (): object => zod().toJSONSchema(schemaOf(), { io: 'input' });
+
+/** Checks a value against the schema of descriptions. Throws INVALID_SOLVER naming every offending path. */
+export function parseDescription(value: unknown, file = 'solver'): SolverDescription {
+  const parsed = schemaOf().safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new TiresiasError('INVALID_SOLVER', `${file} is not a valid description of a solver:\n${zod().prettifyError(parsed.error)}`, { details: { file }, cause: parsed.error });
+}
+
+/** Where the descriptions of this package lie. */
+const SHIPPED = fileURLToPath(new URL('../../experiments/solvers', import.meta.url));
+
+/** Names of the descriptions that come with the package. */
+export async function descriptionNames(): Promise<string[]> {
+  return (await readdir(SHIPPED).catch(() => [])).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []).sort();
+}
+
+/** Reads a description: one of the package's by its name, or a file. Throws UNKNOWN_NAME, with `others` among the known names, where there is neither. */
+export async function loadDescription(nameOrPath: string, others: readonly string[] = []): Promise<LoadedDescription> {
+  const own = join(SHIPPED, `${nameOrPath}.json`);
+  const path = /^[\w.-]+$/.test(nameOrPath) && existsSync(own) ? own : nameOrPath;
+  if (path === nameOrPath && !existsSync(path)) {
+    throw new TiresiasError('UNKNOWN_NAME', `no solver is called ${JSON.stringify(nameOrPath)}, and there is no such file; there are ${[...others, ...(await descriptionNames())].join(', ')}, and any description of your own by its path (docs/bench.md)`);
+  }
+  return { description: parseDescription(parseJson(await readText(path), path), path), folder: dirname(resolve(path)) };
+}
+
+/** A command with everything filled in. */
+export const filled = (command: readonly string[], places: Places): string[] => command.map((word) => word.replace(/\{(\w+)\}/g, (_, place: keyof Places) => places[place]));

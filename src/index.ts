@@ -46,6 +46,12 @@ export { bcaInterval, bcaTest, type BootstrapOptions, type BootstrapTest, type I
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';
 export { reproduce, type Reproduced, type ReproduceOptions } from './study/reproduce.js';
 export { cellsOf, loadStudy, parseStudy, studyNames, theoryCellsOf, type Axis, type Budget, type Cell, type LoadedStudy, type Place, type Study } from './study/study.js';
+export { bench, type Benched, type BenchOptions } from './bench/bench.js';
+export type { BenchBound, BenchComparison, Contradiction, Verdict } from './bench/compare.js';
+export type { BoundsPoint } from './bench/output.js';
+export type { BenchProfile, ProfileLine } from './bench/profile.js';
+export type { BenchHole, BenchModelInfo, BenchResults, BenchSolver } from './bench/results.js';
+export type { BenchRow, Outcome } from './bench/row.js';
 export type { CellFile, DoneCell, FailedCell, StudyResults } from './study/results.js';
 export type { TheoryCell } from './theory/cells.js';
 export type { TheoryActed, TheoryBound, TheoryEstimate, TheoryGaussian, TheoryLayer, TheoryParts, TheoryPoint, TheoryResult } from './theory/results.js';

@@ -126,6 +126,7 @@ export async function bench(models: readonly string[], options: BenchOptions = {
     signal?.throwIfAborted();
     throw error;
   } finally {
+    await rm(join(folder, 'scratch'), { recursive: true, force: true });
     await release();
   }
 }

@@ -21,7 +21,7 @@ export interface BenchComparison {
   other: string;
   /** How they stand. */
   verdict: Verdict;
-  /** The first one's gap over the other's, where both have bounds; below 1 the first is closer. */
+  /** The first one's gap over the other's, where both have bounds and not both closed it; below 1 the first is closer. */
   gapRatio?: number | undefined;
   /** The first one's seconds to the gap over the other's, where both closed it. */
   secondsRatio?: number | undefined;
@@ -46,7 +46,7 @@ export function verdictOf(subject: BenchRow | undefined, other: BenchRow | undef
 export function comparisonOf(place: Pick<BenchComparison, 'model' | 'time' | 'threads' | 'subject' | 'other'>, subject: BenchRow | undefined, other: BenchRow | undefined, comparable = true): BenchComparison {
   const verdict = verdictOf(subject, other, comparable);
   const both = verdict !== 'notComparable' && subject && other;
-  const gaps = both && subject.gap !== undefined && other.gap !== undefined && other.gap > 0;
+  const gaps = both && verdict !== 'closedByBoth' && subject.gap !== undefined && other.gap !== undefined && other.gap > 0;
   const times = both && isDone(subject) && isDone(other) && subject.seconds !== undefined && other.seconds !== undefined && other.seconds > 0;
   return { ...place, verdict, ...(gaps && { gapRatio: subject.gap! / other.gap! }), ...(times && { secondsRatio: subject.seconds! / other.seconds! }) };
 }

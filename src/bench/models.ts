@@ -87,9 +87,8 @@ async function discounted({ name, path, text }: { name: string; path: string; te
   const changed = withDiscount(suffixOf(path), text, discount);
   if (changed === undefined) return { name: called, missing: `no discount is found in ${path} that another could be put in place of` };
   const sha256 = bytesHash(changed);
-  const suffix = extname(path);
-  // Part of the hash, since files of two folders may have one name.
-  const copy = resolve(folder, `${basename(path, suffix)}-${discount}-${sha256.slice(0, 8)}${suffix}`);
+  // A folder of its own, so that the file keeps its name, which files of two folders may share.
+  const copy = resolve(folder, `${discount}-${sha256.slice(0, 8)}`, basename(path));
   await writeAtomic(copy, changed);
   return { name: called, path: copy, sha256, costs: hasCosts(copy, changed), discount };
 }

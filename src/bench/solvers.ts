@@ -1,5 +1,5 @@
 // The solvers of a bench: ours, each a process of its own that prints its bounds, and others' by their descriptions. All are run and read the same way.
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TiresiasError } from '../errors.js';
@@ -72,7 +72,7 @@ async function othersOf(loaded: LoadedDescription): Promise<Solver | MissingSolv
   const { label: _, about: __, source: ___, ...decisive } = description;
   // A script of the description's own is part of the program.
   const here = { program: path, model: '', stem: '', time: '', gap: '', threads: '', scratch: '', here: folder };
-  const scripts = filled(description.command.filter((word) => word.includes('{here}')), here).filter((word) => isAbsolute(word) && existsSync(word));
+  const scripts = filled(description.command.filter((word) => word.includes('{here}')), here).filter((word) => isAbsolute(word) && statSync(word, { throwIfNoEntry: false })?.isFile());
   const files = await Promise.all(scripts.map(async (file) => [basename(file), await sha256File(file)] as const));
   return { ...loaded, program: path, ours: false, sha256, identity: { description: decisive, program: sha256, files } };
 }

@@ -2,11 +2,11 @@
 // anything but what one process would have made.
 import fc from 'fast-check';
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { partOf } from '../src/cli/part.js';
 import { assembleDataset, assembleStudy, evaluatePart, evaluateRegime, makeDataset, makeDatasetPart, parseExperiment, reproduce, reproducePart, verifyDataset, type Part } from '../src/index.js';
@@ -125,6 +125,18 @@ describe('a dataset in parts', () => {
     const out = join(folder, 'out');
     await assembleDataset(own, out);
     for (const one of own) rmSync(one, { recursive: true });
+    expect(contents(out)).toEqual(contents(whole));
+  });
+
+  const elsewhere = '/dev/shm';
+  it.runIf(existsSync(elsewhere) && statSync(elsewhere).dev !== statSync(tmpdir()).dev)('assembled on another disk is copied, and the same', async () => {
+    const out = mkdtempSync(join(elsewhere, 'tiresias-'));
+    onTestFinished(() => rmSync(out, { recursive: true, force: true }));
+    // What an assembling that was killed half-way left.
+    mkdirSync(join(out, 'data'));
+    writeFileSync(join(out, 'data', '.shard-00000.parquet.1-000000.abc.tmp'), 'half');
+    writeFileSync(join(out, 'data', 'shard-00001.parquet'), 'half');
+    await assembleDataset([cut], out);
     expect(contents(out)).toEqual(contents(whole));
   });
 
@@ -287,6 +299,39 @@ describe('the command line', () => {
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('is made in 3 parts, not in 4')]);
     expect([missing.code, missing.stderr]).toEqual([75, expect.stringContaining('data/shard-00000.jsonl is missing: part 0 of 3 makes it')]);
     expect([usage.code, usage.stderr]).toEqual([2, expect.stringContaining('--shard goes with --of')]);
+  });
+});
+
+describe('the commands of parts', () => {
+  it('evaluate plays rows in parts, and measures without', async () => {
+    const folder = scratch();
+    const file = join(folder, 'e.json');
+    writeFileSync(file, JSON.stringify({ ...small, evaluation: { tasks: 2, resamples: 100, methods: ['oracle', 'random'] } }));
+    const evaluate = (...more: string[]) => tiresias(['evaluate', '-c', file, '--out', join(folder, 'out'), ...more]);
+    const [first, second] = await Promise.all([evaluate('--shard', '0', '--of', '2'), evaluate('--shard', '1', '--of', '2')]);
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect(first.stdout).toMatch(/part 0 of 2 is played, 1 of 2 files of rows; the same command without --shard measures/);
+    expect(existsSync(join(folder, 'out', 'metrics.json'))).toBe(false);
+    const rows = contents(join(folder, 'out', 'mdp'));
+    expect((await evaluate()).code).toBe(0);
+    expect(contents(join(folder, 'out', 'mdp'))).toEqual(rows);
+    expect(existsSync(join(folder, 'out', 'metrics.json'))).toBe(true);
+  });
+
+  it('reproduce runs cells in parts, and with --assemble draws the page and runs none', async () => {
+    const { path, folder } = writtenStudy({
+      schema: 'tiresias.study/1', name: 'tiny', question: 'Does it run?', x: 'horizon',
+      experiment: { regimes: ['mdp'], evaluation: { tasks: 2, resamples: 100, methods: ['oracle', 'bc-prompt', 'random'] } },
+      axes: [{ name: 'horizon', label: 'Horizon', path: 'horizon', values: [2, 3] }], budgets: { small: { about: 'Seconds.' } },
+    });
+    const study = (out: string, ...more: string[]) => tiresias(['reproduce', path, '--out', join(folder, out), '--store', join(folder, 'store'), ...more], { env: { JOB_COMPLETION_INDEX: '0', TIRESIAS_SHARDS: '2' } });
+    const first = await study('a');
+    expect([first.code, first.stdout]).toEqual([0, expect.stringContaining('tiny: part 0 of 2 is made, 1 of 2 cells')]);
+    const early = await study('a', '--assemble');
+    expect([early.code, early.stderr]).toEqual([75, expect.stringContaining('horizon=3 is missing: part 1 of 2 makes it')]);
+    expect((await study('b', '--shard', '1', '--of', '2')).code).toBe(0);
+    expect((await study('a', '--assemble', join(folder, 'b'))).code).toBe(0);
+    expect(existsSync(join(folder, 'a', 'report.html'))).toBe(true);
   });
 });
 

@@ -29,6 +29,13 @@ export const partWith = (unit: number, of: number): Part => ({ index: unit % of,
 /** “part 1 of 3”. */
 export const partName = ({ index, of }: Part): string => `part ${index} of ${of}`;
 
+/** Refuses a part that there is not. */
+export function requirePart(part: Part): void {
+  const { index, of } = part;
+  if (Number.isInteger(of) && Number.isInteger(index) && index >= 0 && index < of) return;
+  throw new TiresiasError('INVALID_ARGUMENT', `there is no ${partName(part)}: parts are counted from 0`, { details: { part } });
+}
+
 /** What is made in parts. */
 export interface Cut<T = unknown> {
   schema: 'tiresias.parts/1';

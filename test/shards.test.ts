@@ -181,7 +181,6 @@ describe('a dataset in parts', () => {
     await expect(make(folder, parts[0]!, { seed: 8 })).rejects.toMatchObject({ code: 'PARTS_DIFFER', message: expect.stringMatching(/parts of something else \(another configuration or version\); name another folder/) });
     await expect(makeDataset(config(), folder, options)).rejects.toMatchObject({ code: 'PARTS_DIFFER', message: expect.stringMatching(/made in 3 parts.*dataset assemble/) });
     await expect(make(whole, parts[0]!, { seed: 8 })).rejects.toMatchObject({ code: 'DATASET_DIFFERS' });
-    await expect(make(folder, { index: 3, of: 3 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect(contents(folder)).toEqual(contents(cut));
   });
 
@@ -300,6 +299,13 @@ describe('the command line', () => {
     expect([missing.code, missing.stderr]).toEqual([75, expect.stringContaining('data/shard-00000.jsonl is missing: part 0 of 3 makes it')]);
     expect([usage.code, usage.stderr]).toEqual([2, expect.stringContaining('--shard goes with --of')]);
   });
+});
+
+it.each([{ index: 3, of: 3 }, { index: -1, of: 3 }, { index: 0.5, of: 3 }, { index: 0, of: 0 }])('there is no part %o', async (part) => {
+  const study = { schema: 'tiresias.study/1', name: 'tiny', question: '?', x: 'horizon', axes: [{ name: 'horizon', path: 'horizon', values: [2] }], budgets: { small: { about: '' } } };
+  for (const call of [make(scratch(), part), evaluatePart(experiment(), 'mdp', part, { folder: scratch(), threads: 1 }), reproducePart(writtenStudy(study).path, part, { folder: scratch() })]) {
+    await expect(call).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(`there is no part ${part.index} of ${part.of}`) });
+  }
 });
 
 describe('the commands of parts', () => {

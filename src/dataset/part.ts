@@ -7,7 +7,7 @@ import { TiresiasError } from '../errors.js';
 import { io, makeFolder, syncFolder } from '../files.js';
 import { lazy, zod } from '../lazy.js';
 import { makeShard } from '../library.js';
-import { isIn, partFolder, partName, requireCut, takePart, type Part } from '../parts.js';
+import { isIn, partFolder, partName, requireCut, requirePart, takePart, type Part } from '../parts.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { finishedManifest, identityOf, JOURNAL } from './make.js';
 import { configHash, shardSchema, type DatasetConfig, type Shard } from './manifest.js';
@@ -58,7 +58,7 @@ export const makeDatasetPart = (config: DatasetConfig, folder: string, part: Par
 /** {@link makeDatasetPart} by any maker of shards. */
 export async function makePart(config: DatasetConfig, folder: string, part: Part, options: MakeOptions, maker: ShardMaker): Promise<DatasetPart> {
   const { index, of } = part;
-  if (!(Number.isInteger(of) && Number.isInteger(index) && index >= 0 && index < of)) throw new TiresiasError('INVALID_ARGUMENT', `there is no ${partName(part)}: parts are counted from 0`, { details: { part } });
+  requirePart(part);
   const whole = identityOf(config, options.tokenizer);
   const key = configHash(whole);
   const all = plan(config, options.threads);

@@ -4,7 +4,7 @@ import type { DetailedProgress } from '../base/index.js';
 import { isModule, type Deployment, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
-import { isIn, type Part } from '../parts.js';
+import { isIn, requirePart, type Part } from '../parts.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import type { Store } from '../store.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
@@ -75,6 +75,7 @@ const naturesOf = ({ models }: Experiment, regime: Regime): Nature[] => (regime 
  * rows that all parts left in one folder, wherever they were made, and plays none of them again.
  */
 export async function evaluatePart(experiment: Experiment, regime: Regime, part: Part, options: EvaluateOptions): Promise<EvaluationPart> {
+  requirePart(part);
   const { files, filesInAll } = await playRows(experiment, regime, options, part);
   return { ...part, files, filesInAll };
 }

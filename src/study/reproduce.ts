@@ -5,7 +5,7 @@ import { TiresiasError, messageOf } from '../errors.js';
 import { io, makeFolder, sha256, writeAtomic } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { takeLock } from '../lock.js';
-import { forgetParts, isIn, requireNobody, takePart, type Part } from '../parts.js';
+import { forgetParts, isIn, requireNobody, requirePart, takePart, type Part } from '../parts.js';
 import type { ProgressEvent } from '../progress.js';
 import { writeFigures } from '../report/files.js';
 import { writeSealed } from '../seal.js';
@@ -112,6 +112,7 @@ export async function reproduce(nameOrPath: string, options: ReproduceOptions = 
  * are there. Parts may share the study's folder, also over a network. Refuses (PARTS_DIFFER) a folder that holds parts of another study, or another number of them.
  */
 export async function reproducePart(nameOrPath: string, part: Part, options: ReproduceOptions = {}): Promise<StudyPart> {
+  requirePart(part);
   const opened = await openStudy(nameOrPath, options);
   const { loaded: { study: { name } }, budget, cells, folder, own } = opened;
   const release = await takePart(folder, part, { key: sha256(canonicalJson(cells.map((cell) => [cell.name, cell.key()]))), whole: { study: name, budget, seed: options.seed, version } });

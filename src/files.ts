@@ -1,7 +1,8 @@
 // Files that are whole or absent: written under a temporary name beside the target, synced, then renamed.
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join, basename, relative, sep } from 'node:path';
 import { TiresiasError, messageOf } from './errors.js';
 import { canonicalJson, parseJson, unmarked } from './json.js';
@@ -54,42 +55,61 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
+/** Tells machines apart that share a folder: a process's number means something on its own only. */
+const HOST = sha256(hostname()).slice(0, 6);
+
 /** A name beside `path` that no other process uses and that says whose it is. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`);
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${HOST}.${Math.random().toString(36).slice(2, 8)}.tmp`);
 }
 
-/** Removes what processes that died left beside `path` while they wrote it. */
+/** Removes what processes of this machine that died left beside `path` while they wrote it. */
 export async function sweep(path: string): Promise<void> {
   const folder = dirname(path);
   const prefix = `.${basename(path)}.`;
   for (const name of await readdir(folder).catch(() => [])) {
-    const owner = name.startsWith(prefix) && /^(\d+)\.[a-z0-9]*\.tmp$/.exec(name.slice(prefix.length));
-    if (owner && !isAlive(Number(owner[1]))) await rm(join(folder, name), { force: true });
+    const owner = name.startsWith(prefix) && /^(\d+)(?:-([0-9a-f]+))?\.[a-z0-9]*\.tmp$/.exec(name.slice(prefix.length));
+    if (owner && (owner[2] ?? HOST) === HOST && !isAlive(Number(owner[1]))) await rm(join(folder, name), { force: true });
   }
 }
 
 /** Writes a whole file or leaves what was there; durable when it returns. Makes the folder. */
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = temporaryName(path);
   await io(`write ${path}`, async () => {
     await makeFolder(dirname(path));
     await sweep(path);
-    try {
-      const file = await open(temporary, 'wx');
-      try {
-        await file.writeFile(data);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    await syncFolder(dirname(path));
+    await written(path, data, (temporary) => rename(temporary, path));
   });
+}
+
+/** As {@link writeAtomic}, unless something lies there already: of many who write it at once one does. Returns whether this one did. */
+export async function writeNew(path: string, data: string | Uint8Array): Promise<boolean> {
+  return io(`write ${path}`, async () => {
+    await makeFolder(dirname(path));
+    // A hard link appears whole or not at all, and fails when the name is taken.
+    return written(path, data, (temporary) => link(temporary, path).then(() => true, (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }));
+  });
+}
+
+/** Writes a file beside `path`, whole, and has it named; under its temporary name nothing stays. */
+async function written<T>(path: string, data: string | Uint8Array, name: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return await name(temporary);
+  } finally {
+    await rm(temporary, { force: true });
+    await syncFolder(dirname(path));
+  }
 }
 
 /** Makes a rename in `folder` durable. Some file systems cannot sync a folder; the rename is atomic all the same. */

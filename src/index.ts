@@ -28,8 +28,12 @@ export {
 export type {
   Behaviour, EpisodesSpec, FamilyName, Histories, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
 } from './spec.js';
-export { makeDataset, type MakeOptions } from './dataset/make.js';
-export { readManifest, type DatasetConfig, type Manifest, type Shard, type ShardTotals, type Summary, type TokenizerIdentity } from './dataset/manifest.js';
+export { makeDataset } from './dataset/make.js';
+export type { MakeOptions } from './dataset/shards.js';
+export { makeDatasetPart, type DatasetPart } from './dataset/part.js';
+export { assembleDataset, type AssembleOptions } from './dataset/assemble.js';
+export type { Part } from './parts.js';
+export { readManifest, type DatasetConfig, type Identity, type Manifest, type Shard, type ShardTotals, type Summary, type TokenizerIdentity } from './dataset/manifest.js';
 export { exampleInWords } from './dataset/words.js';
 export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
@@ -41,10 +45,11 @@ export type {
   Architecture, BackendEvent, BaseFile, CheckpointEvent, CpuHardware, CudaHardware, DataFile, DecideConfig, DoneEvent, DptArchitecture, ErrorEvent, EstimateEvent, LlamaArchitecture, MemoryEstimate, OptimizerConfig, StartEvent, StepEvent, TrainConfig, TrainEvent,
 } from './train/contract.js';
 export { methods, type Method, type MethodGroup, type MethodNeeds, type MethodUse, type OwnAgent, type OwnContext, type OwnMethod, type Player, type PlayOptions, type Training } from './methods/index.js';
-export { evaluateRegime, type EvaluateOptions } from './evaluate/index.js';
+export { evaluatePart, evaluateRegime, type EvaluateOptions, type EvaluationPart } from './evaluate/index.js';
 export { bcaInterval, bcaTest, type BootstrapOptions, type BootstrapTest, type Interval, type Statistic, type Units } from './evaluate/bootstrap.js';
 export { runExperiment, type RunOptions, type RunOutcome } from './run/index.js';
-export { reproduce, type Reproduced, type ReproduceOptions } from './study/reproduce.js';
+export { reproduce, reproducePart, type Reproduced, type ReproduceOptions, type StudyPart } from './study/reproduce.js';
+export { assembleStudy } from './study/assemble.js';
 export { cellsOf, loadStudy, parseStudy, studyNames, theoryCellsOf, type Axis, type Budget, type Cell, type LoadedStudy, type Place, type Study } from './study/study.js';
 export { bench, type Benched, type BenchOptions } from './bench/bench.js';
 export type { BenchBound, BenchComparison, Contradiction, Verdict } from './bench/compare.js';

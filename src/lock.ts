@@ -1,5 +1,6 @@
-// One run at a time in a folder: a lock file that names its process, so that a dead one's lock can be taken over.
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+// One run at a time in a folder: a lock file that names its process, so that a dead one's lock can be taken over. Whether a process of this
+// machine lives its number tells; one of another machine, in a folder that machines share, shows it by writing to its lock now and then.
+import { link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { TiresiasError } from './errors.js';
@@ -25,8 +26,13 @@ function beginning(pid: number): string {
   }
 }
 
-function holds(holder: Holder): boolean {
-  if (holder.host !== hostname()) return true;
+/** How often a holder says that it lives, in seconds, and after how long a silence another machine's lock counts for nothing. */
+const BEAT = 20;
+const SILENCE = 180;
+
+/** `silence`: seconds since the lock was last written to. */
+function holds(holder: Holder, silence: number): boolean {
+  if (holder.host !== hostname()) return silence < SILENCE;
   return isAlive(holder.pid) && beginning(holder.pid) === holder.began;
 }
 
@@ -38,11 +44,27 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   await io(`lock ${path}`, () => writeFile(temporary, mine));
   try {
     // A hard link appears whole or not at all, and fails when the name is taken.
-    while (!(await linked(temporary, path))) await removeStale(path);
+    while (!(await linked(temporary, path))) await removeStale(path, temporary);
   } finally {
     await rm(temporary, { force: true });
   }
-  return () => rm(path, { force: true });
+  const quiet = await beat(path, mine.length);
+  return async () => {
+    await quiet();
+    // Whoever was silent for too long has lost it.
+    const text = await readFile(path, 'utf8').catch(() => '');
+    if (text.trimEnd() === mine) await rm(path, { force: true });
+  };
+}
+
+/** Writes to a lock now and then: white space behind its text, through the file itself, so that a lock which was taken over is left alone. */
+async function beat(path: string, end: number): Promise<() => Promise<void>> {
+  const file = await open(path, 'r+').catch(() => undefined);
+  const timer = setInterval(() => void file?.write(' ', end).catch(() => {}), BEAT * 1000).unref();
+  return async () => {
+    clearInterval(timer);
+    await file?.close().catch(() => {});
+  };
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
@@ -55,25 +77,36 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Removes a dead process's lock; throws RUN_LOCKED when its process lives. */
-async function removeStale(path: string): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return;
+/** Removes a dead process's lock; throws RUN_LOCKED when its process lives. `now`, a file just written there, tells the time by the file system's own clock. */
+async function removeStale(path: string, now: string): Promise<void> {
+  const found = await look(path);
+  if (!found) return;
+  const { text, time } = found;
   const holder = parseHolder(text);
-  if (holder && holds(holder)) {
-    throw new TiresiasError('RUN_LOCKED', `another run (process ${holder.pid} on ${holder.host}) is at work here; wait for it, or stop it, then run the same command again; if that process or machine is gone for good, delete ${path}`, {
+  if (holder && holds(holder, ((await stat(now)).mtimeMs - time) / 1000)) {
+    throw new TiresiasError('RUN_LOCKED', `another run (process ${holder.pid} on ${holder.host}) is at work here; wait for it, or stop it, then run the same command again; another machine's counts for nothing ${SILENCE / 60} minutes after it fell silent; if that process or machine is gone for good, delete ${path}`, {
       details: { lock: path, ...holder },
     });
   }
-  // Move it aside and look again: between the reading and the moving another process may have taken the lock over.
+  // Move it aside and look again: between the reading and the moving another process may have taken the lock over, or its own have shown that it lives.
   const aside = temporaryName(path);
   try {
     await rename(path, aside);
   } catch {
     return;
   }
-  if ((await readFile(aside, 'utf8')) !== text) await link(aside, path).catch(() => undefined);
+  const moved = await look(aside);
+  if (moved && (moved.text !== text || moved.time !== time)) await link(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
+}
+
+/** What a lock says, and when it was last written to. */
+async function look(path: string): Promise<{ text: string; time: number } | undefined> {
+  try {
+    return { text: await readFile(path, 'utf8'), time: (await stat(path)).mtimeMs };
+  } catch {
+    return undefined;
+  }
 }
 
 function parseHolder(text: string): Holder | undefined {

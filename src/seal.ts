@@ -1,6 +1,6 @@
 // JSON files that are read back say themselves what they hold: their first member is the SHA-256 of the text without it.
 import { TiresiasError } from './errors.js';
-import { readText, sha256, writeAtomic } from './files.js';
+import { readText, sha256, writeAtomic, writeNew } from './files.js';
 import { parseJson } from './json.js';
 
 const HEAD = /^\{\n {2}"seal": "([0-9a-f]{64})",\n/;
@@ -20,6 +20,11 @@ export function isSealed(text: string): boolean {
 /** Writes a sealed file, whole or not at all. */
 export async function writeSealed(path: string, value: object): Promise<void> {
   await writeAtomic(path, seal(value));
+}
+
+/** As {@link writeSealed}, unless something lies there already. */
+export async function writeSealedOnce(path: string, value: object): Promise<void> {
+  await writeNew(path, seal(value));
 }
 
 /** What a sealed text holds. Throws `code` when it is not what was sealed; `mend` says what to do about it. */

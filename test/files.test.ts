@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makeFolder, sha256, sha256File, writeAtomic, writeJson } from '../src/files.js';
+import { makeFolder, sha256, sha256File, temporaryName, writeAtomic, writeJson, writeNew } from '../src/files.js';
 import { root, scratch } from './support.js';
 
 describe('writing a file', () => {
@@ -14,6 +14,28 @@ describe('writing a file', () => {
     expect([...readFileSync(path)]).toEqual([1, 2, 3]);
     expect(readdirSync(folder)).toEqual(['c.json']);
     expect(await sha256File(path)).toBe(sha256(new Uint8Array([1, 2, 3])));
+  });
+
+  it('once is done by one of many, and by none where there is one', async () => {
+    const folder = scratch();
+    const path = join(folder, 'a.json');
+    const wrote = await Promise.all(['0', '1', '2', '3', '4'].map((text) => writeNew(path, text)));
+    expect(wrote.filter(Boolean)).toHaveLength(1);
+    expect(readFileSync(path, 'utf8')).toBe(String(wrote.indexOf(true)));
+    expect(readdirSync(folder)).toEqual(['a.json']);
+  });
+
+  it('sweeps up what the dead of this machine left, and nothing of another\'s', async () => {
+    const folder = scratch();
+    const dead = await new Promise<number>((resolve) => {
+      const child = spawn(process.execPath, ['-e', '']);
+      child.once('close', () => resolve(child.pid!));
+    });
+    const mine = temporaryName(join(folder, 'a.json')).replace(String(process.pid), String(dead));
+    const theirs = join(folder, `.a.json.${dead}-000000.abc.tmp`);
+    for (const path of [mine, theirs]) writeFileSync(path, '');
+    await writeAtomic(join(folder, 'a.json'), 'x');
+    expect(readdirSync(folder).sort()).toEqual([basename(theirs), 'a.json'].sort());
   });
 
   it('that cannot be made keeps the old one and says why', async () => {

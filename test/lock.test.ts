@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { takeLock } from '../src/lock.js';
 import { root, scratch } from './support.js';
 
@@ -10,6 +10,8 @@ function dead(): Promise<number> {
   const child = spawn(process.execPath, ['-e', '']);
   return new Promise((resolve) => child.once('close', () => resolve(child.pid!)));
 }
+
+afterEach(() => void vi.useRealTimers());
 
 describe('the lock of a run', () => {
   it('is held by one at a time', async () => {
@@ -58,6 +60,46 @@ describe('the lock of a run', () => {
     const path = join(scratch(), 'run.lock');
     writeFileSync(path, JSON.stringify({ pid: await dead(), host: 'elsewhere', began: '1' }));
     await expect(takeLock(path)).rejects.toMatchObject({ code: 'RUN_LOCKED', message: expect.stringMatching(`on elsewhere.*gone for good, delete ${path}$`) });
+  });
+
+  it('of another machine that fell silent is taken over', async () => {
+    const folder = scratch();
+    const path = join(folder, 'run.lock');
+    writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere', began: '1' }));
+    const ago = (seconds: number) => utimesSync(path, new Date(Date.now() - 1000 * seconds), new Date(Date.now() - 1000 * seconds));
+    ago(100);
+    await expect(takeLock(path)).rejects.toMatchObject({ code: 'RUN_LOCKED' });
+    ago(200);
+    const release = await takeLock(path);
+    expect(readFileSync(path, 'utf8')).toContain(hostname());
+    await release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is written to while it is held, and stays one lock', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const path = join(scratch(), 'run.lock');
+    const release = await takeLock(path);
+    utimesSync(path, 0, 0);
+    await vi.advanceTimersByTimeAsync(61_000);
+    await vi.waitFor(() => expect(statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 60_000));
+    // Three beats, one and the same white space.
+    expect(readFileSync(path, 'utf8')).toMatch(/\} $/);
+    await expect(takeLock(path)).rejects.toMatchObject({ code: 'RUN_LOCKED' });
+    await release();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('that another took over is neither written to nor removed', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const path = join(scratch(), 'run.lock');
+    const release = await takeLock(path);
+    rmSync(path);
+    const theirs = JSON.stringify({ pid: 1, host: 'elsewhere', began: '1' });
+    writeFileSync(path, theirs);
+    await vi.advanceTimersByTimeAsync(61_000);
+    await release();
+    expect(readFileSync(path, 'utf8')).toBe(theirs);
   });
 
   it('goes to exactly one of many who take a stale one over at once', async () => {

@@ -5,10 +5,12 @@ import type { Tokenizer } from '../library.js';
 import type { FamilyName } from '../spec.js';
 import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
+import { partName } from '../parts.js';
 import type { How } from '../stages/stage.js';
+import { chosenPart, withPart, type PartOptions } from './part.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
-interface MakeCommandOptions extends ExperimentOptions {
+interface MakeCommandOptions extends ExperimentOptions, PartOptions {
   out: string;
   family?: string;
   regime?: string[];
@@ -55,13 +57,14 @@ function overridden(experiment: Experiment, options: MakeCommandOptions): unknow
 const given = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 function makeCommand(): Command {
-  return withConfig(
+  return withPart(withConfig(
     newCommand('make', 'make few-shot, oracle-labelled datasets: one folder for each regime', [
       'tiresias dataset make --config experiments/quickstart.json --out data',
       'tiresias dataset make --regime mdp --examples 1000000 --support 5 --horizon 10 --out data',
       'tiresias dataset make --family clinical --regime apomdp --examples 1000 --out clinical',
+      'tiresias dataset make --regime mdp --examples 1000000 --out data --shard 0 --of 3',
     ]),
-  )
+  ))
     .requiredOption('-o, --out <folder>', 'where the datasets go')
     .option('--family <name>', 'draw from this family, with its usual horizon')
     .option('--regime <name...>', 'only these regimes')
@@ -77,17 +80,48 @@ function makeCommand(): Command {
       invoke(options, async ({ progress, how, print }) => {
         const { parseExperiment } = await import('../experiment.js');
         const { datasetConfig, datasetStage } = await import('../stages/dataset.js');
+        const part = chosenPart(options);
         const chosen = await ofFamily(await chosenExperiment(options), options.family);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
         const tokenizer = await chosenTokenizer(options.tokenizer, experiment, how('base-model'));
+        const regimes = chosenRegimes(experiment, options.regime);
+        if (part) {
+          const { makeDatasetPart } = await import('../dataset/part.js');
+          const parts = [];
+          for (const regime of regimes) {
+            const folder = join(options.out, regime);
+            const { shards, shardsInAll } = await makeDatasetPart(datasetConfig(experiment, regime), folder, part, { ...how(`dataset ${regime}`), tokenizer });
+            parts.push({ regime, folder, ...part, shards: shards.length, shardsInAll, examples: shards.reduce((sum, shard) => sum + shard.examples, 0) });
+          }
+          progress.close();
+          print(parts, parts.map((p) => `${p.folder}: ${partName(p)} is made, ${p.shards} of ${p.shardsInAll} shards, ${p.examples} examples`).join('\n'));
+          return;
+        }
         const made = [];
-        for (const regime of chosenRegimes(experiment, options.regime)) {
+        for (const regime of regimes) {
           const folder = join(options.out, regime);
           const { totals } = await datasetStage(datasetConfig(experiment, regime), tokenizer, how(`dataset ${regime}`)).work(folder);
           made.push({ regime, folder, ...totals });
         }
         progress.close();
         print(made, made.map((d) => `${d.folder}: ${d.examples} examples of ${d.tasks} tasks, ${d.tokens} tokens, labels lose at most ${digits(d.maxRegretBound)}`).join('\n'));
+      }),
+    );
+}
+
+function assembleCommand(): Command {
+  return newCommand('assemble', 'make a dataset of the parts that `dataset make --shard` left', [
+    'tiresias dataset assemble data/mdp --out data/mdp',
+    'tiresias dataset assemble part-0/mdp part-1/mdp part-2/mdp --out data/mdp',
+  ])
+    .argument('<folder...>', 'where the parts are, of one dataset')
+    .requiredOption('-o, --out <folder>', 'where the dataset goes; it may be one of the folders')
+    .action((folders: string[], options: CommonOptions & { out: string }) =>
+      invoke(options, async ({ signal, progress, print }) => {
+        const { assembleDataset } = await import('../dataset/assemble.js');
+        const { totals, shards } = await assembleDataset(folders, options.out, { signal, onProgress: (event) => progress.show({ stage: 'assemble', ...event }) });
+        progress.close();
+        print({ folder: options.out, shards: shards.length, ...totals }, `${options.out}: ${totals.examples} examples in ${shards.length} shards, every one as its part made it`);
       }),
     );
 }
@@ -161,6 +195,6 @@ function showCommand(): Command {
 
 export function datasetCommand(): Command {
   const dataset = new Command('dataset').description('make, check and look at few-shot datasets').addHelpText('after', '\nExample:\n  $ tiresias dataset make --config experiments/quickstart.json --out data');
-  for (const command of [makeCommand(), verifyCommand(), statsCommand(), showCommand()]) dataset.addCommand(command);
+  for (const command of [makeCommand(), assembleCommand(), verifyCommand(), statsCommand(), showCommand()]) dataset.addCommand(command);
   return dataset;
 }

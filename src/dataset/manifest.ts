@@ -73,16 +73,20 @@ export interface TokenizerIdentity {
   sha256: string;
 }
 
-/** The document `manifest.json` of a dataset's folder. */
-export interface Manifest {
-  /** Format and version of the file. */
-  schema: 'tiresias.dataset/2';
+/** All that decides what a dataset is. */
+export interface Identity {
   /** Of tiresias; other versions may draw other bytes. */
   version: string;
   /** Everything that decides the dataset's bytes. */
   config: DatasetConfig;
   /** What defines the ids. */
   tokenizer: TokenizerIdentity;
+}
+
+/** The document `manifest.json` of a dataset's folder. */
+export interface Manifest extends Identity {
+  /** Format and version of the file. */
+  schema: 'tiresias.dataset/2';
   /** SHA-256 of the template. */
   templateSha: string;
   /** Sums over the shards. */
@@ -91,11 +95,12 @@ export interface Manifest {
   shards: Shard[];
 }
 
-const manifestSchema = lazy(() => {
+/** What is written of a shard. */
+export const shardSchema = lazy(() => {
   const z = zod();
   const count = z.int().min(0);
   const summary = z.object({ count, mean: z.number(), deviation: z.number(), min: z.number().nullish(), max: z.number().nullish() });
-  const shard = z.object({
+  return z.object({
     path: z.string(),
     sha256: z.string(),
     bytes: count,
@@ -108,12 +113,25 @@ const manifestSchema = lazy(() => {
     meanRegretBound: z.number(),
     supportReturns: summary,
     queryReturns: summary,
-  });
+  }) satisfies Zod.ZodType<Shard>;
+});
+
+/** What is written of a dataset's identity. */
+export const identitySchema = lazy(() => {
+  const z = zod();
   return z.object({
-    schema: z.literal('tiresias.dataset/2'),
     version: z.string(),
     config: z.record(z.string(), z.unknown()) as unknown as Zod.ZodType<DatasetConfig>,
     tokenizer: z.object({ name: z.string(), sha256: z.string() }),
+  }) satisfies Zod.ZodType<Identity>;
+});
+
+const manifestSchema = lazy(() => {
+  const z = zod();
+  const shard = shardSchema();
+  return z.object({
+    schema: z.literal('tiresias.dataset/2'),
+    ...identitySchema().shape,
     templateSha: z.string(),
     totals: shard.omit({ path: true, sha256: true, labelCounts: true }),
     shards: z.array(shard).min(1),
@@ -170,6 +188,7 @@ function pooled(parts: readonly Summary[]): Summary {
   return { count: total, mean, deviation: Math.sqrt(variance), min: Math.min(...filled.map((p) => p.min!)), max: Math.max(...filled.map((p) => p.max!)) };
 }
 
-export function configHash(parts: { version: string; config: DatasetConfig; tokenizer: { name: string; sha256: string } }): string {
-  return sha256(canonicalJson(parts));
+/** Tells datasets apart. */
+export function configHash({ version, config, tokenizer }: Identity): string {
+  return sha256(canonicalJson({ version, config, tokenizer }));
 }

@@ -4,6 +4,7 @@ import type { DetailedProgress } from '../base/index.js';
 import { isModule, type Deployment, type Experiment, type MethodSetting, type Regime } from '../experiment.js';
 import { createEpisodes, type Episodes } from '../library.js';
 import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player } from '../methods/index.js';
+import { isIn, requirePart, type Part } from '../parts.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import type { Store } from '../store.js';
 import { taskSpec, type EpisodesSpec } from '../spec.js';
@@ -49,20 +50,51 @@ interface Tasks {
   count: number;
 }
 
-/** Plays all methods and computes their metrics. Memory does not grow with the number of episodes, and with tasks by their means only. */
-export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
-  const { tasks, episodes, deployment, resamples } = experiment.evaluation;
+/** What {@link evaluatePart} leaves. */
+export interface EvaluationPart extends Part {
+  /** Files of rows that are the part's, in the folder. */
+  files: string[];
+  /** How many such files the whole evaluation has. */
+  filesInAll: number;
+}
+
+/** What was played: means of tasks, and each method's first episode, by the key of its rows. */
+interface Played {
+  means: Map<string, EpisodeRow[]>;
+  firsts: Map<string, EpisodeRow>;
+  /** Files of rows, and how many there would be with the other parts'. */
+  files: string[];
+  filesInAll: number;
+}
+
+/** Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud. */
+const naturesOf = ({ models }: Experiment, regime: Regime): Nature[] => (regime === 'apomdp' ? ['oracle', ...fixedNatures(models)] : [undefined]);
+
+/**
+ * Plays a part of an evaluation: its unit is a method on some thousands of episodes, decided by number. It leaves rows and no metrics; `evaluateRegime` takes
+ * rows that all parts left in one folder, wherever they were made, and plays none of them again.
+ */
+export async function evaluatePart(experiment: Experiment, regime: Regime, part: Part, options: EvaluateOptions): Promise<EvaluationPart> {
+  requirePart(part);
+  const { files, filesInAll } = await playRows(experiment, regime, options, part);
+  return { ...part, files, filesInAll };
+}
+
+async function playRows(experiment: Experiment, regime: Regime, options: EvaluateOptions, part: Part): Promise<Played> {
+  const { tasks, episodes, deployment } = experiment.evaluation;
   const settings = methodsIn(experiment, regime);
-  // Against the oracle's nature the gap is measured; with nature fixed at each model, the value over the cloud.
-  const natures: Nature[] = regime === 'apomdp' ? ['oracle', ...fixedNatures(experiment.models)] : [undefined];
+  const natures = naturesOf(experiment, regime);
   const played = new Map<string, EpisodeRow[]>();
   const firsts = new Map<string, EpisodeRow>();
+  const files: string[] = [];
   const chunks = cut({ first: 0, count: tasks }, Math.floor(CHUNK_ROWS / (episodes * (deployment?.episodes ?? 1))));
-  const total = chunks.length * settings.length * natures.length;
+  const filesInAll = chunks.length * settings.length * natures.length;
+  const total = chunks.flatMap(() => settings).filter((_, unit) => isIn(part, unit)).length * natures.length;
   let done = 0;
-  for (const chunk of chunks) {
+  for (const [number, chunk] of chunks.entries()) {
     const world = new World(experiment, regime, chunk, options);
-    for (const setting of settings) {
+    for (const [place, setting] of settings.entries()) {
+      if (!isIn(part, number * settings.length + place)) continue;
       const { base, threads, signal } = options;
       const session = await Session.of({ setting, experiment, regime, base, threads, signal, trained: options.trained?.[setting.name] });
       try {
@@ -70,13 +102,13 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
           const key = rowsKey(setting.name, nature);
           const report = (share: number, detail = key) => options.onProgress?.({ done: done + share, total, detail });
           report(0);
-          const part = chunks.length > 1 ? `.${chunk.first}` : '';
-          const path = join(options.folder, `${regime}-${key.replaceAll(':', '+')}${part}.jsonl`);
+          const file = `${regime}-${key.replaceAll(':', '+')}${chunks.length > 1 ? `.${chunk.first}` : ''}.jsonl`;
           const madeFrom = { ...session.identity, chunk, nature: nature ?? null };
-          const rows = await rowsAt(path, madeFrom, options.store, async () => {
+          const rows = await rowsAt(join(options.folder, file), madeFrom, options.store, async () => {
             const batches = await world.batches(nature, (task) => report(0, `${key}: task ${task} of ${tasks}`));
             return playBatches(await session.player(), batches, deployment, options, report);
           });
+          files.push(file);
           if (!firsts.has(key)) firsts.set(key, rows[0]!);
           played.set(key, [...(played.get(key) ?? []), ...taskMeans(rows)]);
           done++;
@@ -88,7 +120,15 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
     }
     world.end();
   }
+  return { means: played, firsts, files, filesInAll };
+}
 
+/** Plays all methods and computes their metrics. Memory does not grow with the number of episodes, and with tasks by their means only. */
+export async function evaluateRegime(experiment: Experiment, regime: Regime, options: EvaluateOptions): Promise<RegimeResult> {
+  const { resamples } = experiment.evaluation;
+  const settings = methodsIn(experiment, regime);
+  const natures = naturesOf(experiment, regime);
+  const { means: played, firsts } = await playRows(experiment, regime, options, { index: 0, of: 1 });
   const of = (name: string, nature: Nature) => played.get(rowsKey(name, nature))!;
   const random = settings.find(({ method }) => method === 'random')!.name;
   const how = { seed: `${experiment.seed}/evaluate/${regime}`, resamples };

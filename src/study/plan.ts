@@ -1,5 +1,6 @@
 // What a study will do, cell by cell, before it is run.
 import { join, resolve } from 'node:path';
+import { isIn, type Part } from '../parts.js';
 import { COMMITTED, finishedCell, folderOf } from './cells.js';
 import { about } from './estimate.js';
 import { kindOf, type Job } from './kind.js';
@@ -34,14 +35,16 @@ export interface PlanOptions {
   committed?: string | false | undefined;
   threads: number;
   parallel: number;
+  /** Only its cells. */
+  part?: Part | undefined;
 }
 
 /** Plans a budget of a study. */
-export async function planOf(loaded: LoadedStudy, budget: string, { folder, seed, committed = COMMITTED, threads, parallel }: PlanOptions): Promise<Plan> {
+export async function planOf(loaded: LoadedStudy, budget: string, { folder, seed, committed = COMMITTED, threads, parallel, part = { index: 0, of: 1 } }: PlanOptions): Promise<Plan> {
   const { study } = loaded;
   const own = join(resolve(folder ?? folderOf(study, budget, seed)), 'cells');
   const cells: PlannedCell[] = [];
-  for (const cell of kindOf(study).cells(loaded, budget, seed)) {
+  for (const cell of kindOf(study).cells(loaded, budget, seed).filter((_, unit) => isIn(part, unit))) {
     const here = await finishedCell(own, cell);
     const there = !here && committed !== false && (await finishedCell(join(committed, study.name, budget), cell));
     const seconds = await cell.about(threads);

@@ -7,7 +7,7 @@ import { TiresiasError } from '../errors.js';
 import { io, makeFolder, syncFolder } from '../files.js';
 import { lazy, zod } from '../lazy.js';
 import { makeShard } from '../library.js';
-import { isIn, partFolder, partName, requireCut, requirePart, takePart, type Part } from '../parts.js';
+import { isIn, partFolder, requireCut, requirePart, takePart, type Part } from '../parts.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { finishedManifest, identityOf, JOURNAL } from './make.js';
 import { configHash, shardSchema, type DatasetConfig, type Shard } from './manifest.js';

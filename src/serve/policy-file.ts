@@ -4,6 +4,7 @@
 // the policy as `Solution.savePolicy` gives it, whose own header has the hashes of both.
 import { dirname, join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { checkOptions, type Kind } from '../check.js';
 import { TiresiasError } from '../errors.js';
 import { io, sha256, writeAtomic } from '../files.js';
 import { native } from '../native.js';
@@ -36,6 +37,8 @@ export interface SavePolicyOptions {
   /** Where its model goes (default `inside`). */
   model?: ModelPlace | undefined;
 }
+
+const SAVE = { model: ['inside', 'beside'] } as const satisfies Record<keyof SavePolicyOptions, Kind>;
 
 function corrupt(name: string, what: string): never {
   throw new TiresiasError('INVALID_POLICY', `${name}: ${what}; write the policy again (tiresias solve --carry-model, or savePolicy)`, { details: { file: name } });
@@ -85,6 +88,7 @@ export const modelBeside = (file: string, modelHash: string): string => join(dir
  */
 export async function savePolicy(file: string, solution: Solution, options: SavePolicyOptions = {}): Promise<void> {
   if (!(solution instanceof native.Solution)) throw new TiresiasError('INVALID_ARGUMENT', 'savePolicy: the solution is a Solution (solve, loadPolicy)');
+  checkOptions('savePolicy', options, SAVE);
   if (options.model === 'beside') {
     const model = solution.model();
     // The model first: a policy without its model serves nobody.

@@ -292,7 +292,7 @@ describe('sessions of a service', () => {
     const { ask, file } = await server();
     await ask('POST', '/policies/tiger/sessions', { id: 'a' });
     writeFileSync(file, 'rubbish');
-    expect(await ask('POST', '/policies/tiger/reload')).toMatchObject(problem(500, 'INVALID_POLICY'));
+    expect(await ask('POST', '/policies/tiger/reload')).toMatchObject(problem(422, 'INVALID_POLICY'));
     expect((await ask('GET', '/sessions/a/decision')).status).toBe(200);
   });
 });

@@ -11,9 +11,11 @@ import { version } from '../../version.js';
 import type { LoadedPolicy } from '../policy.js';
 import { DecisionService, type ChangeOptions, type Changed, type ServiceOptions } from '../service.js';
 import type { SessionStore } from '../stores/store.js';
+import { hostMissing, refuseConnection, refuseExpectations } from './malformed.js';
 import { Metrics } from './metrics.js';
 import { PAGE, PAGE_POLICY } from './page.js';
-import { LATER, problemOf } from './problem.js';
+import { Paths, pathAsked } from './paths.js';
+import { LATER, problemOf, type Problem } from './problem.js';
 import * as schemas from './schemas.js';
 
 /** Limits and choices of a server. */
@@ -45,7 +47,9 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
     loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }),
     // A logger for each request costs more than most of them; what is logged of one names it.
     childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
+    rewriteUrl: ({ url }) => pathAsked(url!), frameworkErrors: (error, request, reply) => void refuse(error, request, reply), clientErrorHandler: refuseConnection, http: { requireHostHeader: false },
   }).withTypeProvider<ZodTypeProvider>();
+  refuseExpectations(app.server);
   // Bodies are JSON; fastify would hand on plain text as a string.
   app.removeContentTypeParser('text/plain');
   // What stands in a path needs no check: there is a session or policy of that name, or there is none.
@@ -54,7 +58,13 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
-  app.setNotFoundHandler((request, reply) => refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply));
+  const paths = new Paths();
+  // Before the body is read: what is wrong with it does not matter where nothing takes it.
+  app.addHook('onRequest', (request, reply, done) => {
+    const problem = hostMissing(request.raw);
+    if (problem) return void answer(problem, reply);
+    return request.is404 ? void elsewhere(paths, request, reply) : done();
+  });
   const debugs = log.isLevelEnabled('debug');
   const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
@@ -63,6 +73,7 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   };
   // Bound to the route here: asking a request for its route makes an object each time.
   app.addHook('onRoute', (route) => {
+    paths.add(route.url, route.method);
     route.onResponse = answered(route.url);
   });
   const lost = answered('none');
@@ -196,6 +207,21 @@ function summary(name: string, { model, solution, modelHash, policyHash }: Loade
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error);
   if (problem.status >= 500) request.log.error({ err: error, request: request.id, method: request.method, url: request.url, code: problem.code }, 'refused');
+  return answer(problem, reply);
+}
+
+function answer(problem: Problem, reply: FastifyReply): FastifyReply {
   if (LATER.has(problem.status)) reply.header('retry-after', '1');
-  return reply.code(problem.status).type('application/problem+json').send(problem);
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** A request that no route takes: its path is unknown, or known for other methods. */
+function elsewhere(paths: Paths, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { method } = request;
+  const path = request.url.split('?', 1)[0]!;
+  const allowed = paths.methodsAt(path);
+  if (allowed.length === 0) return refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply);
+  reply.header('allow', allowed.join(', '));
+  if (method === 'OPTIONS') return reply.code(204).send();
+  return refuse(new TiresiasError('METHOD_NOT_ALLOWED', `${path.slice(0, 200)} does not take ${method}; it takes ${allowed.join(', ')}`, { details: { method, allowed } }), request, reply);
 }

@@ -8,9 +8,9 @@ import type { Logger } from 'pino';
 import type { ZodType } from 'zod';
 import { TiresiasError } from '../../errors.js';
 import { version } from '../../version.js';
-import type { LoadedPolicy } from '../policy.js';
-import { DecisionService, type ChangeOptions, type Changed, type ServiceOptions } from '../service.js';
+import { DecisionService, type ChangeOptions, type Changed, type Policies, type ServiceOptions } from '../service.js';
 import type { SessionStore } from '../stores/store.js';
+import type { Variant } from '../variants.js';
 import { hostMissing, refuseConnection, refuseExpectations } from './malformed.js';
 import { Metrics } from './metrics.js';
 import { PAGE, PAGE_POLICY } from './page.js';
@@ -37,7 +37,7 @@ export interface Server {
 }
 
 /** A server over policies by name and a store. */
-export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
+export async function makeServer(policies: Policies, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
   let draining = false;
   const storeUp = () => store.check().then(() => true, () => false);
   const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp });
@@ -134,12 +134,13 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   app.get('/openapi.json', { schema: { hide: true } }, async () => root.swagger());
   app.get('/metrics', { schema: { hide: true } }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
 
-  app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().map(([name, policy]) => summary(name, policy)));
-  app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters } }, async ({ params }) => {
-    const policy = service.policy(params.policy);
-    return { ...summary(params.policy, policy), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
+  app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().flatMap(({ name, variants }) => variants.map((variant) => summary(name, variant))));
+  app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters, querystring: schemas.policyQuery } }, async ({ params, query }) => {
+    const variant = service.policy(params.policy).variant(query.variant);
+    const { policy } = variant;
+    return { ...summary(params.policy, variant), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
   });
-  app.post('/policies/:policy/reload', { schema: { ...told('Reads the policy file again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
+  app.post('/policies/:policy/reload', { schema: { ...told('Reads the files of a policy again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
     const reloaded = await service.reload(params.policy);
     log.info({ policy: params.policy, ...reloaded }, 'policy read again');
     return reloaded;
@@ -155,9 +156,15 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   });
   app.post('/policies/:policy/decisions', {
     schema: { ...told('What to do now in many sessions at once.', schemas.batch), params: schemas.policyParameters, body: schemas.batchBody },
-  }, async ({ params, body }) => ({ decisions: await service.decisions(params.policy, body.sessions) }));
+  }, async ({ params, body }, reply) => {
+    // Written slice by slice, too: as one text it would hold up everybody.
+    const slices: string[] = [];
+    for await (const slice of service.decisions(params.policy, body.sessions)) slices.push(JSON.stringify(slice).slice(1, -1));
+    void reply.type('application/json; charset=utf-8');
+    return `{"decisions":[${slices.join(',')}]}` as never;
+  });
 
-  app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => ({ sessions: await service.list(query) }));
+  app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => service.list(query));
   app.get('/sessions/:id', { schema: { ...told('A session as it is.', schemas.shownSession), params: schemas.sessionParameters } }, async ({ params }, reply) => {
     const shown = await service.show(params.id);
     void reply.header('etag', etag(shown));
@@ -198,10 +205,10 @@ function change(headers: { 'idempotency-key'?: string | undefined; 'if-match'?: 
   return { key: headers['idempotency-key'], expected: Number(expected) };
 }
 
-function summary(name: string, { model, solution, modelHash, policyHash }: LoadedPolicy) {
+function summary(name: string, { name: variant, share, policy: { model, solution, modelHash, policyHash } }: Variant) {
   const { kind, states, actions, observations, models, horizon, discount } = model;
   const { solver, stopped, lower, upper } = solution;
-  return { name, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
+  return { name, variant, share, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -43,5 +43,5 @@ export const policySummary = z.object({
   policyHash: z.string(), solver: z.string(), stopped: z.string(), lower: z.number(), upper: z.number(),
 });
 export const policyNames = policySummary.extend({ names: z.object({ actions: z.array(z.string()), observations: z.array(z.string()), states: z.array(z.string()) }) });
-export const problem = z.object({ type: z.string(), title: z.string(), status: z.number(), detail: z.string(), code: z.string(), details: z.record(z.string(), z.unknown()) }).describe('application/problem+json');
+export const problem = z.object({ type: z.string(), title: z.string(), status: z.number(), detail: z.string(), code: z.string(), details: z.record(z.string(), z.unknown()) }).describe('What is wrong (RFC 9457), with a stable code.');
 export const status = z.object({ status: z.string() });

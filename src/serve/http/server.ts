@@ -5,7 +5,7 @@ import swagger from '@fastify/swagger';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import type { ZodType } from 'zod';
+import { z, type ZodType } from 'zod';
 import { TiresiasError } from '../../errors.js';
 import { version } from '../../version.js';
 import { DecisionService, type ChangeOptions, type Changed, type Policies, type ServiceOptions } from '../service.js';
@@ -87,6 +87,8 @@ export async function makeServer(policies: Policies, store: SessionStore, option
   }
   await app.register(swagger, {
     openapi: {
+      // Its schemas are JSON Schema and nothing else, which generators of clients read.
+      openapi: '3.1.0',
       info: { title: 'Tiresias', description: 'Decisions under uncertainty, with certificates.', version },
       ...(options.token !== undefined && { components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] }),
     },
@@ -95,7 +97,7 @@ export async function makeServer(policies: Policies, store: SessionStore, option
 
   // Open to all: what those ask who start, stop and watch the server, and a page that has nothing in it before it is given the token.
   app.get('/health', { schema: { summary: 'Whether the process lives.', security: [], response: { 200: schemas.status } } }, async () => ({ status: 'ok' }));
-  app.get('/ready', { schema: { summary: 'Whether requests are served now.', security: [], response: { 200: schemas.status, 503: schemas.problem } } }, async () => {
+  app.get('/ready', { schema: { summary: 'Whether requests are served now.', security: [], response: { 200: schemas.status, 503: refused('Not now.') } } }, async () => {
     if (draining) throw new TiresiasError('DRAINING', 'the server is about to stop; ask another one');
     await service.check();
     return { status: 'ready' };
@@ -128,7 +130,10 @@ export async function makeServer(policies: Policies, store: SessionStore, option
 /** What needs the token. */
 function routes(plain: FastifyInstance, service: DecisionService, metrics: Metrics, root: FastifyInstance): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
-  const problems = { 400: schemas.problem, 401: schemas.problem, 404: schemas.problem, 409: schemas.problem, 412: schemas.problem, 422: schemas.problem, 503: schemas.problem };
+  const problems = {
+    400: refused('Malformed.'), 401: refused('Without the token.'), 404: refused('An unknown session or policy.'), 409: refused('Forbidden by the session’s state.'), 412: refused('A stale version.'),
+    413: refused('Too large a body.'), 415: refused('A body that is no JSON.'), 422: refused('A name that does not exist, or a key of another request.'), 429: refused('Too many requests.'), 503: refused('Not now.'),
+  };
   const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, ...problems } });
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => root.swagger());
@@ -170,9 +175,9 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     void reply.header('etag', etag(shown));
     return shown;
   });
-  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters, headers: schemas.changeHeaders } }, async ({ params, headers }, reply) => {
+  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', response: { 204: z.null().describe('It is gone.'), ...problems }, params: schemas.sessionParameters, headers: schemas.changeHeaders } }, async ({ params, headers }, reply) => {
     await service.remove(params.id, change(headers));
-    return reply.code(204).send();
+    return reply.code(204).send(null);
   });
   app.get('/sessions/:id/decision', { schema: { ...told('What to do now.', schemas.changed), params: schemas.sessionParameters } }, async ({ params }, reply) => answered(reply, await service.decision(params.id)));
   app.post('/sessions/:id/observe', {
@@ -185,6 +190,9 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     schema: { ...told('Takes the session back to the start.', schemas.changed), params: schemas.sessionParameters, body: schemas.restartBody, headers: schemas.changeHeaders },
   }, async ({ params, body, headers }, reply) => answered(reply, await service.restart(params.id, body?.decide === true, change(headers))));
 }
+
+/** An answer that is a problem, as OpenAPI has it. */
+const refused = (description: string) => ({ description, content: { 'application/problem+json': { schema: schemas.problem } } });
 
 const unauthorized = (error: TiresiasError) => problemOf(error) as unknown as { error: string };
 

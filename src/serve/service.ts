@@ -10,6 +10,7 @@ import { DecisionQueue } from './queue.js';
 import type { Decision, Observed, Session } from './session.js';
 import { faultOfSparse, spread, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
 import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
+import type { Tracing } from './tracing.js';
 import { ServedPolicy, type ReloadedPolicy, type ServedVariant, type Variant } from './variants.js';
 
 /** Limits and choices of a service. */
@@ -94,16 +95,18 @@ export class DecisionService {
   readonly #store: SessionStore;
   readonly #options: ServiceOptions;
   readonly #watcher: Watcher;
+  readonly #tracing: Tracing | undefined;
   readonly #turns = new Map<string, Promise<void>>();
   #count = { sessions: 0, until: 0 };
 
   /** Throws USAGE and INVALID_POLICY where the variants of a policy do not go together. */
-  constructor(policies: Policies, store: SessionStore, options: ServiceOptions, watcher: Watcher) {
+  constructor(policies: Policies, store: SessionStore, options: ServiceOptions, watcher: Watcher, tracing?: Tracing) {
     const queueOf = (policy: LoadedPolicy) => new DecisionQueue(policy, options.maxQueue, options.lookahead);
     for (const [name, one] of policies) {
       const variants = Array.isArray(one) ? (one as readonly Variant[]) : [{ name, share: 1, policy: one as LoadedPolicy }];
       this.#policies.set(name, new ServedPolicy(name, variants, queueOf));
     }
+    this.#tracing = tracing;
     this.#store = store;
     this.#options = options;
     this.#watcher = watcher;
@@ -227,11 +230,15 @@ export class DecisionService {
       if (open.length === 0) continue;
       const place = { policy: served.name, variant: variant.name };
       const begin = performance.now();
-      const made = await variant.policy.decide(open, { lookahead: this.#options.lookahead });
+      const made = await this.#inSpan(place, open.length, () => variant.policy.decide(open, { lookahead: this.#options.lookahead }));
       this.#watcher.decided(place, made.length, (performance.now() - begin) / 1000);
       open.forEach((session, i) => decisions.set(session, made[i]!));
     }
     return sessions.map(({ session }, i) => ({ id: ids[i]!, version: stored[i]!.version, decision: decisions.get(session) ?? null }));
+  }
+
+  #inSpan<T>({ policy, variant }: Place, decisions: number, decide: () => T): T {
+    return this.#tracing ? this.#tracing.inSpan('decide', { 'tiresias.policy': policy, 'tiresias.variant': variant, 'tiresias.decisions': decisions }, decide) : decide();
   }
 
   /** A session as it is. */
@@ -326,7 +333,7 @@ export class DecisionService {
     const place = { policy, variant: name };
     if (session.over) return { ...answer, decision: null };
     const begin = performance.now();
-    const decision = queue.decide(session);
+    const decision = this.#inSpan(place, 1, () => queue.decide(session));
     answer.decision = decision instanceof Promise ? await decision : decision;
     this.#watcher.decided(place, 1, (performance.now() - begin) / 1000);
     return answer;

@@ -10,6 +10,7 @@ import { TiresiasError } from '../../errors.js';
 import { version } from '../../version.js';
 import { DecisionService, type ChangeOptions, type Changed, type Policies, type ServiceOptions } from '../service.js';
 import type { SessionStore } from '../stores/store.js';
+import { tracedStore, tracingOf, type RequestSpan, type Tracing } from '../tracing.js';
 import type { Variant } from '../variants.js';
 import { hostMissing, refuseConnection, refuseExpectations } from './malformed.js';
 import { Metrics } from './metrics.js';
@@ -41,7 +42,8 @@ export async function makeServer(policies: Policies, store: SessionStore, option
   let draining = false;
   const storeUp = () => store.check().then(() => true, () => false);
   const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp });
-  const service = new DecisionService(policies, store, options, metrics);
+  const tracing = await tracingOf();
+  const service = new DecisionService(policies, tracing ? tracedStore(store, tracing) : store, options, metrics, tracing);
 
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }),
@@ -65,6 +67,7 @@ export async function makeServer(policies: Policies, store: SessionStore, option
     if (problem) return void answer(problem, reply);
     return request.is404 ? void elsewhere(paths, request, reply) : done();
   });
+  if (tracing) traced(app, tracing);
   const debugs = log.isLevelEnabled('debug');
   const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
@@ -217,6 +220,22 @@ function summary(name: string, { name: variant, share, policy: { model, solution
   const { kind, states, actions, observations, models, horizon, discount } = model;
   const { solver, stopped, lower, upper } = solution;
   return { name, variant, share, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
+}
+
+/** A span for each request, in which it is handled. */
+function traced(app: FastifyInstance, tracing: Tracing): void {
+  const spans = new WeakMap<FastifyRequest, RequestSpan>();
+  app.addHook('onRequest', (request, _, done) => {
+    const route = request.is404 ? undefined : request.routeOptions.url;
+    spans.set(request, tracing.begin(`${request.method}${route === undefined ? '' : ` ${route}`}`, { 'http.request.method': request.method, 'url.path': request.url.split('?', 1)[0]!, ...(route !== undefined && { 'http.route': route }) }, request.headers));
+    done();
+  });
+  // Not before the body is read: that goes on where the connection is.
+  app.addHook('preHandler', (request, _, done) => spans.get(request)!.run(done));
+  app.addHook('onResponse', (request, reply, done) => {
+    spans.get(request)?.end(reply.statusCode);
+    done();
+  });
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -4,8 +4,8 @@ import { native } from './native.js';
 import { TiresiasError } from './errors.js';
 import type { SolveOptions } from '../native/index.cjs';
 
-/** What an option's value must be; `any of` a list of words is written as the list. */
-export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | 'object' | readonly string[];
+/** What an option's value must be; `any of` a list of words is written as the list. `name`: a name, or a number from 0. */
+export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | 'object' | 'name' | readonly string[];
 
 /** Options that every asynchronous call takes. */
 export const CALL_OPTIONS = { signal: 'signal', onProgress: 'function' } as const satisfies Record<string, Kind>;
@@ -21,13 +21,14 @@ const isKind = (value: unknown, kind: Kind): boolean => {
   if (typeof kind === 'object') return kind.includes(value as string);
   if (kind === 'signal') return value instanceof AbortSignal;
   if (kind === 'strings') return Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (kind === 'name') return typeof value === 'string' || typeof value === 'number';
   if (kind === 'object' && value === null) return false;
   return typeof value === kind;
 };
 
 const describeKind = (kind: Kind): string => {
   if (typeof kind === 'object') return kind.join(' or ');
-  return { signal: 'an AbortSignal', strings: 'a list of strings', number: 'a number', string: 'a string', boolean: 'true or false', function: 'a function', object: 'an object' }[kind];
+  return { signal: 'an AbortSignal', strings: 'a list of strings', number: 'a number', string: 'a string', boolean: 'true or false', function: 'a function', object: 'an object', name: 'a name or a number' }[kind];
 };
 
 /** Checks that `options` has no option but the `known` ones, each of its kind. An option that is undefined counts as left out. */
@@ -37,6 +38,13 @@ export function checkOptions(call: string, options: unknown, known: Readonly<Rec
     if (!Object.hasOwn(known, option)) unknownOption(call, option, Object.keys(known));
     if (value !== undefined && !isKind(value, known[option]!)) invalid(`${call}: option ${option} is ${describeKind(known[option]!)}, not ${shown(value)}`, { option });
   }
+}
+
+/** Refuses what is given to a call beyond its arguments: options that it does not have would be ignored without a word. */
+export function checkNoMore(call: string, args: ArrayLike<unknown>, takes: number, what: string): void {
+  if (args.length <= takes || args[takes] === undefined) return;
+  const option = typeof args[takes] === 'object' && args[takes] !== null ? Object.keys(args[takes])[0] : undefined;
+  invalid(`${call}: takes ${what} and no ${option === undefined ? shown(args[takes]) : `option ${JSON.stringify(option)}`}`, option === undefined ? {} : { option });
 }
 
 /** Checks that the options of these names, where they are given, are whole numbers that a double holds exactly. */

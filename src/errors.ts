@@ -42,6 +42,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   SESSION_EXISTS: EXIT.usage,
   KEY_REUSED: EXIT.usage,
   NOT_FOUND: EXIT.usage,
+  METHOD_NOT_ALLOWED: EXIT.usage,
   UNAUTHORIZED: EXIT.usage,
   TOO_LARGE: EXIT.usage,
   UNSUPPORTED_MEDIA_TYPE: EXIT.usage,

@@ -167,6 +167,9 @@ describe('a server that is told to stop', () => {
     expect(late.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
     const { code, stderr } = await ended;
     expect(code, stderr).toBe(0);
+    // What is told is told in one form, the signal included.
+    const lines = stderr.trim().split('\n').map((line) => JSON.parse(line) as { msg: string; signal?: string });
+    expect(lines).toEqual(expect.arrayContaining([expect.objectContaining({ signal: 'SIGTERM', msg: expect.stringContaining('told to stop') })]));
     const again = await serve(folder, `sqlite:${join(folder, 's.db')}`);
     expect((await ask(again.origin, 'GET', '/sessions/a')).body).toMatchObject({ version: 21 });
     await again.end();

@@ -197,8 +197,8 @@ describe('what is told', () => {
     await ask('POST', '/policies/tiger/decisions', { sessions: ['a', 'a', 'a', 'a'] });
     const text = String((await ask('GET', '/metrics')).body!.text);
     const value = (name: string) => Number(new RegExp(`^${name.replaceAll(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec(text)?.[1]);
-    expect(value('tiresias_decisions_total{policy="tiger"}')).toBe(7);
-    expect(value('tiresias_observations_total{policy="tiger"}')).toBe(3);
+    expect(value('tiresias_decisions_total{policy="tiger",variant="tiger"}')).toBe(7);
+    expect(value('tiresias_observations_total{policy="tiger",variant="tiger"}')).toBe(3);
     expect(value('tiresias_request_seconds_count{method="POST",route="/sessions/:id/observe",status="200"}')).toBe(3);
     expect(value('tiresias_queue_length')).toBe(0);
     expect(value('tiresias_store_up')).toBe(1);
@@ -292,7 +292,7 @@ describe('sessions of a service', () => {
     const { ask, file } = await server();
     await ask('POST', '/policies/tiger/sessions', { id: 'a' });
     writeFileSync(file, 'rubbish');
-    expect(await ask('POST', '/policies/tiger/reload')).toMatchObject(problem(500, 'INVALID_POLICY'));
+    expect(await ask('POST', '/policies/tiger/reload')).toMatchObject(problem(422, 'INVALID_POLICY'));
     expect((await ask('GET', '/sessions/a/decision')).status).toBe(200);
   });
 });

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import ts from 'typescript5';
 import { cli, root, scratch } from './support.js';
 
 const run = promisify(execFile);
@@ -40,6 +41,18 @@ it('says what happens', { timeout: 120_000 }, async () => {
   const rounded = (value: unknown) => JSON.parse(JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'number' ? Math.round(inner * 1e6) / 1e6 : inner))) as object;
   expect(rounded(answers[1])).toEqual(rounded(shown));
   expect(answers[2]).toMatchObject({ version: 2, decision: { name: 'listen' } });
+});
+
+it('has a typed client that compiles, and would not with a misspelt member', { timeout: 120_000 }, () => {
+  const [client] = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text.replace("'tiresias/client'", JSON.stringify(join(root, 'src', 'serve', 'http', 'client-types.js'))));
+  const complaints = (text: string) => {
+    const file = join(scratch(), 'client.ts');
+    writeFileSync(file, text);
+    const program = ts.createProgram([file], { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [] });
+    return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
+  };
+  expect(complaints(client!)).toEqual([]);
+  expect(complaints(`${client!}\nvoid observe('', 'a', { action: 'listen', observaton: 'hear-left' });`)).toEqual([expect.stringContaining('observaton')]);
 });
 
 it('is linked from the README, and names every route that there is', () => {

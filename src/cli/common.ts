@@ -58,10 +58,11 @@ export function threadsOf(options: CommonOptions): number {
 
 /**
  * Runs an action under Ctrl-C and SIGTERM, shows progress, and turns what it throws into a message and an exit code. `resumes`, unless
- * it is false: whether a second run goes on from what an interrupted one left.
+ * it is false: whether a second run goes on from what an interrupted one left. `stopping` says that a signal came where standard error has a form of its
+ * own; whether it did.
  */
 export async function invoke(
-  { resumes = true, ...options }: CommonOptions & { resumes?: boolean }, action: (invocation: Invocation) => Promise<void>,
+  { resumes = true, stopping, ...options }: CommonOptions & { resumes?: boolean; stopping?: (signal: NodeJS.Signals) => boolean }, action: (invocation: Invocation) => Promise<void>,
 ): Promise<void> {
   const controller = new AbortController();
   const stop = (signal: 'SIGINT' | 'SIGTERM') => {
@@ -73,7 +74,7 @@ export async function invoke(
       process.kill(process.pid, signal);
       return;
     }
-    process.stderr.write(`\n${signal}: stopping at the next safe place (once more to stop at once)\n`);
+    if (stopping?.(signal) !== true) process.stderr.write(`\n${signal}: stopping at the next safe place (once more to stop at once)\n`);
     controller.abort(interrupted(signal));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);

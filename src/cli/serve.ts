@@ -1,9 +1,11 @@
 import { Option, type Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import type { Logger } from 'pino';
 import { TiresiasError } from '../errors.js';
 import { io } from '../files.js';
 import type { OnImpossible } from '../serve/session-state.js';
+import type { Variant } from '../serve/variants.js';
 import { integer, invoke, newCommand, type CommonOptions } from './common.js';
 
 interface ServeOptions extends CommonOptions {
@@ -22,10 +24,34 @@ interface ServeOptions extends CommonOptions {
   logLevel: string;
 }
 
-/** `NAME=FILE`, or a file, whose name without its suffix is the policy's. */
-function namedFile(argument: string): [name: string, file: string] {
-  const [, name, file] = /^([A-Za-z0-9._-]+)=(.+)$/.exec(argument) ?? [undefined, basename(argument, extname(argument)), argument];
-  return [name!, file!];
+/** A policy file as the command line names it. */
+interface Named {
+  policy: string;
+  variant: string;
+  file: string;
+  /** Of the new sessions; all where none is said. */
+  share: number | undefined;
+}
+
+/** `NAME=FILE`, or a file, whose name without its suffix is the policy's; `NAME/VARIANT=FILE@SHARE` for one of several. */
+function namedFile(argument: string): Named {
+  const [, file, share] = /^(.*?)(?:@(\d*\.?\d+))?$/s.exec(argument) as unknown as [string, string, string | undefined];
+  const [, policy, variant, path] = /^([A-Za-z0-9._-]+)(?:\/([A-Za-z0-9._-]+))?=(.+)$/s.exec(file) ?? [undefined, undefined, undefined, file];
+  const own = basename(path!, extname(path!));
+  return { policy: policy ?? own, variant: variant ?? own, file: path!, share: share === undefined ? undefined : Number(share) };
+}
+
+/** Policies by name, each with its variants. Several files under one name want to be told apart and to have shares. */
+function grouped(files: readonly string[]): Map<string, Named[]> {
+  const policies = new Map<string, Named[]>();
+  for (const named of files.map(namedFile)) policies.set(named.policy, [...(policies.get(named.policy) ?? []), named]);
+  for (const [policy, variants] of policies) {
+    const bare = variants.find(({ share }) => share === undefined);
+    if (variants.length > 1 && bare) {
+      throw new TiresiasError('USAGE', `two policies are called ${policy}; give one another name: NAME=${variants[1]!.file}; or let them share the new sessions: ${variants.map(({ file }, i) => `${policy}=${file}@${i === 0 ? 0.9 : 0.1}`).slice(0, 2).join(' ')}`);
+    }
+  }
+  return policies;
 }
 
 async function tokenOf({ tokenFile }: ServeOptions): Promise<string | undefined> {
@@ -52,9 +78,10 @@ export function serveCommand(): Command {
   return newCommand('serve', 'serve certified policies over HTTP: sessions, decisions, metrics, and a page at /', [
     'tiresias solve tiger --policy-out tiger.policy --carry-model',
     'tiresias serve tiger.policy --store sqlite:sessions.db',
+    'tiresias serve tiger=tiger.policy@0.9 tiger=tiger-new.policy@0.1',
     'TIRESIAS_TOKEN=secret tiresias serve a.policy night=b.policy --host 0.0.0.0 --store redis://localhost:6379',
   ])
-    .argument('<policies...>', 'policy files that carry their model (solve --carry-model); NAME=FILE gives one another name than its file’s')
+    .argument('<policies...>', 'policy files that carry their model (solve --carry-model); NAME=FILE gives one another name than its file’s, and several of one name share its new sessions: NAME/VARIANT=FILE@SHARE')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--port <n>', 'the port; 0 for any that is free', integer(0, 65535), 8080)
     .option('--store <where>', 'where sessions live: memory, sqlite:FILE or redis://HOST:PORT', 'memory')
@@ -68,25 +95,31 @@ export function serveCommand(): Command {
     .option('--no-lookahead', 'decide by α-vectors and stored bounds alone, where a policy is made of these: sooner, by wider bounds')
     .option('--drain-wait <milliseconds>', 'how long only /ready says no before the server stops', integer(0), 0)
     .addOption(new Option('--log-level <level>', 'what is logged, as JSON on standard error; debug has every request').choices(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'))
-    .action((files: string[], options: ServeOptions) =>
-      invoke({ ...options, resumes: false }, async ({ signal, print }) => {
+    .action((files: string[], options: ServeOptions) => {
+      let logged: Logger | undefined;
+      const stopping = (signal: string) => {
+        logged?.info({ signal }, 'told to stop; once more to stop at once');
+        return logged !== undefined;
+      };
+      return invoke({ ...options, resumes: false, stopping }, async ({ signal, print }) => {
         const token = await tokenOf(options);
         if (token === undefined && options.insecure !== true && !LOOPBACK.test(options.host)) {
           throw new TiresiasError('USAGE', `--host ${options.host} lets other machines in, and there is no token: set TIRESIAS_TOKEN or --token-file, or say --insecure`);
         }
-        const named = files.map(namedFile);
-        const twice = named.find(([name], i) => named.findIndex(([other]) => other === name) < i);
-        if (twice) throw new TiresiasError('USAGE', `two policies are called ${twice[0]}; give one another name: NAME=${twice[1]}`);
+        const named = grouped(files);
         const [{ loadPolicy }, { openStore }, { makeServer, pino }] = await Promise.all([import('../serve/policy.js'), import('../serve/stores/index.js'), httpServer()]);
-        const policies = new Map();
-        for (const [name, file] of named) {
-          const policy = await loadPolicy(file);
-          // Whatever is wrong with it is known before anybody asks.
-          void policy.solution;
-          policies.set(name, policy);
+        const log = (logged = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: false })));
+        const policies = new Map<string, Variant[]>();
+        for (const [name, variants] of named) {
+          policies.set(name, []);
+          for (const { variant, file, share = 1 } of variants) {
+            const policy = await loadPolicy(file);
+            // Whatever is wrong with it is known before anybody asks.
+            void policy.solution;
+            policies.get(name)!.push({ name: variant, share, policy });
+          }
         }
         const store = await openStore(options.store);
-        const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
         const server = await makeServer(policies, store, { ...options, token }, log);
         const reload = () => {
           for (const name of policies.keys()) {
@@ -106,8 +139,8 @@ export function serveCommand(): Command {
           await server.drain(options.drainWait);
           log.flush();
         }
-      }),
-    );
+      });
+    });
 }
 
 async function listen(app: { listen(options: { host: string; port: number }): Promise<string> }, { host, port }: ServeOptions): Promise<void> {

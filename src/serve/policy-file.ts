@@ -3,7 +3,9 @@
 // A line of JSON, `{"schema":"tiresias.policy-and-model/1","modelBytes":N}`, then N bytes of the model's canonical JSON and a newline, then
 // the policy as `Solution.savePolicy` gives it, whose own header has the hashes of both.
 import { dirname, join } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:buffer';
+import { readFile, stat } from 'node:fs/promises';
+import { checkOptions, type Kind } from '../check.js';
 import { TiresiasError } from '../errors.js';
 import { io, sha256, writeAtomic } from '../files.js';
 import { native } from '../native.js';
@@ -37,6 +39,8 @@ export interface SavePolicyOptions {
   model?: ModelPlace | undefined;
 }
 
+const SAVE = { model: ['inside', 'beside'] } as const satisfies Record<keyof SavePolicyOptions, Kind>;
+
 function corrupt(name: string, what: string): never {
   throw new TiresiasError('INVALID_POLICY', `${name}: ${what}; write the policy again (tiresias solve --carry-model, or savePolicy)`, { details: { file: name } });
 }
@@ -66,6 +70,7 @@ export function policyPart(bytes: Uint8Array, name = 'the policy'): { policy: Ui
   const { schema, modelBytes } = line;
   if (schema !== CARRYING_SCHEMA) corrupt(name, `its schema is ${String(schema)}, and this version reads ${CARRYING_SCHEMA}`);
   if (!Number.isSafeInteger(modelBytes) || (modelBytes as number) < 0 || end + (modelBytes as number) + 1 > bytes.length) corrupt(name, 'it ends before its model does');
+  if ((modelBytes as number) > constants.MAX_STRING_LENGTH) corrupt(name, 'its model is longer than a text can be');
   const model = bytes.subarray(end, end + (modelBytes as number));
   return { policy: bytes.subarray(end + (modelBytes as number) + 1), modelText: Buffer.from(model.buffer, model.byteOffset, model.length).toString('utf8') };
 }
@@ -85,6 +90,7 @@ export const modelBeside = (file: string, modelHash: string): string => join(dir
  */
 export async function savePolicy(file: string, solution: Solution, options: SavePolicyOptions = {}): Promise<void> {
   if (!(solution instanceof native.Solution)) throw new TiresiasError('INVALID_ARGUMENT', 'savePolicy: the solution is a Solution (solve, loadPolicy)');
+  checkOptions('savePolicy', options, SAVE);
   if (options.model === 'beside') {
     const model = solution.model();
     // The model first: a policy without its model serves nobody.
@@ -94,9 +100,22 @@ export async function savePolicy(file: string, solution: Solution, options: Save
   return writeAtomic(file, withModel(solution));
 }
 
+/** The most that Node reads at once. */
+const MOST_BYTES = 2 ** 31 - 1;
+
+/** The bytes of a file that has an end: a pipe would be waited for, and a device may go on for ever. */
+async function bytesOf(file: string): Promise<Buffer> {
+  return io(`read ${file}`, async () => {
+    const found = await stat(file);
+    if (!found.isFile() && !found.isDirectory()) throw new TiresiasError('IO', `could not read ${file}: it is a pipe or a device, and no file`, { details: { file } });
+    if (found.size > MOST_BYTES) throw new TiresiasError('IO', `could not read ${file}: it has ${found.size} bytes, and no more than ${MOST_BYTES} can be read`, { details: { file, bytes: found.size } });
+    return readFile(file);
+  });
+}
+
 /** Reads a policy file and holds its parts against their hashes. Nothing is made of them yet. */
 export async function readPolicyFile(file: string): Promise<PolicyFile> {
-  const bytes = await io(`read ${file}`, () => readFile(file));
+  const bytes = await bytesOf(file);
   const { policy, modelText } = policyPart(bytes, file);
   const { line, end } = header(policy, file);
   const { schema, model, body } = line;
@@ -110,7 +129,7 @@ export async function readPolicyFile(file: string): Promise<PolicyFile> {
 async function readBeside(file: string, modelHash: string): Promise<string> {
   const beside = modelBeside(file, modelHash);
   try {
-    return await io(`read ${beside}`, () => readFile(beside, 'utf8'));
+    return (await bytesOf(beside)).toString('utf8');
   } catch (cause) {
     throw new TiresiasError('INVALID_POLICY', `${file} does not carry its model, and ${beside} cannot be read: put the model there (\`tiresias convert\` writes JSON), or write the policy again with its model inside (tiresias solve --carry-model)`, { cause, details: { file, model: modelHash, beside } });
   }

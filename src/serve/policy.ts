@@ -1,5 +1,5 @@
 // Policies loaded from files, shared by sessions.
-import { checkModel, checkOptions, invalid, type Kind } from '../check.js';
+import { checkModel, checkNoMore, checkOptions, invalid, type Kind } from '../check.js';
 import { shown } from '../arguments.js';
 import { TiresiasError } from '../errors.js';
 import { lazy } from '../lazy.js';
@@ -22,7 +22,7 @@ export interface SessionStart {
   history?: boolean | undefined;
 }
 
-const START = { belief: 'object', onImpossible: ON_IMPOSSIBLE, history: 'boolean' } as const satisfies Partial<Record<keyof SessionStart, Kind>>;
+const START = { belief: 'object', state: 'name', onImpossible: ON_IMPOSSIBLE, history: 'boolean' } as const satisfies Record<keyof SessionStart, Kind>;
 
 /** An action and what was seen after it, by names or numbers. */
 export type Step = readonly [action: Name, observation: Name];
@@ -178,6 +178,7 @@ export class LoadedPolicy {
    * Throws INVALID_SESSION for a state that is none, MODEL_CHANGED for that of another model, INVALID_ARGUMENT and UNKNOWN_NAME.
    */
   session(from: string | SessionState | SessionStart | Session = {}): Session {
+    checkNoMore('policy.session', arguments, 1, 'a saved session or how one starts');
     const solved = this.#solved;
     const given = typeof from === 'string' ? parsed(from) : from instanceof Session ? from.toJSON() : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
@@ -187,9 +188,8 @@ export class LoadedPolicy {
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
     }
-    const { state, ...rest } = given as SessionStart;
-    checkOptions('policy.session', rest, START);
-    const { belief, onImpossible = 'most-likely', history } = rest;
+    checkOptions('policy.session', given, START);
+    const { state, belief, onImpossible = 'most-likely', history } = given as SessionStart;
     if (belief !== undefined && state !== undefined) invalid('policy.session: a belief or a state, not both');
     return makeSession(() => this.#solved, solved, {
       belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.states) : solved.model.start(),
@@ -199,6 +199,7 @@ export class LoadedPolicy {
 
   /** The session that these steps lead to, one after the other. Throws what `observe` throws, with the step in the details. */
   replay(steps: Iterable<Step>, from: string | SessionState | SessionStart = {}): Session {
+    checkNoMore('policy.replay', arguments, 2, 'steps and where they begin');
     const session = this.session(from);
     let number = 0;
     for (const [action, observation] of steps) {
@@ -246,6 +247,7 @@ export class LoadedPolicy {
    * are restarted or the old file is back. When the file cannot be read or is damaged this throws, and the old policy stays.
    */
   async reload(): Promise<Reloaded> {
+    checkNoMore('policy.reload', arguments, 0, 'no argument');
     const before = this.#solved;
     const now = await solvedIn(this.file);
     // What cannot be made into a policy must not replace one.
@@ -275,6 +277,11 @@ function parsed(text: string): unknown {
   }
 }
 
+async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy> {
+  checkNoMore('loadPolicy', args, 1, 'the name of a file, which has its model,');
+  return loaded(file, await solvedIn(file));
+}
+
 /**
  * Loads a policy file that carries its model, or names it by hash beside it (see `savePolicy`, `tiresias solve --carry-model`). Its checksums are
  * held at once; policy and model are made in native memory when they are first needed, and shared by everything in the process that loads the same.
@@ -284,7 +291,8 @@ export function loadPolicy(file: string): Promise<LoadedPolicy>;
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
 export function loadPolicy(bytes: Uint8Array, model: Model): Solution;
 export function loadPolicy(from: string | Uint8Array, model?: Model): Promise<LoadedPolicy> | Solution {
-  if (typeof from === 'string') return solvedIn(from).then((solved) => loaded(from, solved));
+  if (typeof from === 'string') return loadedFrom(from, arguments);
+  checkNoMore('loadPolicy', arguments, 2, "a policy's bytes and its model");
   if (!(from instanceof Uint8Array)) invalid(`loadPolicy: takes the name of a policy file, or a policy's bytes and its model, not ${shown(from)}`);
   checkModel('loadPolicy', model);
   return native.loadPolicy(policyPart(from).policy, model!);

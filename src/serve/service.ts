@@ -5,11 +5,13 @@ import { sha256 } from '../files.js';
 import { TiresiasError } from '../errors.js';
 import { closest } from '../arguments.js';
 import type { Name } from './names.js';
-import type { LoadedPolicy, Reloaded, SessionStart } from './policy.js';
+import type { LoadedPolicy, SessionStart } from './policy.js';
 import { DecisionQueue } from './queue.js';
 import type { Decision, Observed, Session } from './session.js';
 import { faultOfSparse, spread, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
 import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
+import type { Tracing } from './tracing.js';
+import { ServedPolicy, type ReloadedPolicy, type ServedVariant, type Variant } from './variants.js';
 
 /** Limits and choices of a service. */
 export interface ServiceOptions {
@@ -23,11 +25,21 @@ export interface ServiceOptions {
   onImpossible: OnImpossible;
 }
 
+/** What is served: a policy, or variants of one that share the new sessions. */
+export type Policies = ReadonlyMap<string, LoadedPolicy | readonly Variant[]>;
+
+/** Where something happened. */
+export interface Place {
+  policy: string;
+  variant: string;
+}
+
 /** Whom a service tells what happened. */
 export interface Watcher {
-  decided(policy: string, decisions: number, seconds: number): void;
-  observed(policy: string): void;
-  impossible(policy: string, outcome: 'refused' | 'reset'): void;
+  started(place: Place): void;
+  decided(place: Place, decisions: number, seconds: number): void;
+  observed(place: Place): void;
+  impossible(place: Place, outcome: 'refused' | 'reset'): void;
 }
 
 /** What a change may come with. */
@@ -42,6 +54,7 @@ export interface ChangeOptions {
 export interface Changed {
   id: string;
   policy: string;
+  variant: string;
   version: number;
   stage: number;
   /** What to do next; null once the horizon is over, absent where it was not asked for. */
@@ -57,6 +70,7 @@ export interface ObservedChange extends Changed {
 export interface ShownSession {
   id: string;
   policy: string;
+  variant: string;
   version: number;
   changed: number;
   state: SessionState;
@@ -65,42 +79,47 @@ export interface ShownSession {
 /** Requests with keys that a session remembers. */
 export const KEPT_ANSWERS = 32;
 /** Attempts to write a session that others write, too, before the request is refused. */
-const ATTEMPTS = 100;
+export const ATTEMPTS = 100;
+/** The longest pause before another attempt; the first are shorter. */
+const MOST_PAUSE_MS = 25;
+/** So many sessions are decided for before others have their turn. */
+const SLICE = 256;
 /** For so long a count of sessions is believed. */
 const COUNT_MS = 1000;
 /** `.` and `..` would never arrive: clients take them out of paths. */
 export const ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/;
 
-/** A policy that is served. */
-interface Served {
-  policy: LoadedPolicy;
-  queue: DecisionQueue;
-}
-
 /** Policies by name, sessions in a store. */
 export class DecisionService {
-  readonly #policies = new Map<string, Served>();
+  readonly #policies = new Map<string, ServedPolicy>();
   readonly #store: SessionStore;
   readonly #options: ServiceOptions;
   readonly #watcher: Watcher;
+  readonly #tracing: Tracing | undefined;
   readonly #turns = new Map<string, Promise<void>>();
   #count = { sessions: 0, until: 0 };
 
-  constructor(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServiceOptions, watcher: Watcher) {
-    for (const [name, policy] of policies) this.#policies.set(name, { policy, queue: new DecisionQueue(policy, options.maxQueue, options.lookahead) });
+  /** Throws USAGE and INVALID_POLICY where the variants of a policy do not go together. */
+  constructor(policies: Policies, store: SessionStore, options: ServiceOptions, watcher: Watcher, tracing?: Tracing) {
+    const queueOf = (policy: LoadedPolicy) => new DecisionQueue(policy, options.maxQueue, options.lookahead);
+    for (const [name, one] of policies) {
+      const variants = Array.isArray(one) ? (one as readonly Variant[]) : [{ name, share: 1, policy: one as LoadedPolicy }];
+      this.#policies.set(name, new ServedPolicy(name, variants, queueOf));
+    }
+    this.#tracing = tracing;
     this.#store = store;
     this.#options = options;
     this.#watcher = watcher;
   }
 
-  /** The policies by name. */
-  policies(): [string, LoadedPolicy][] {
-    return [...this.#policies].map(([name, { policy }]) => [name, policy]);
+  /** The policies. */
+  policies(): ServedPolicy[] {
+    return [...this.#policies.values()];
   }
 
   /** Decisions that wait. */
   queued(): number {
-    return [...this.#policies.values()].reduce((sum, { queue }) => sum + queue.length, 0);
+    return this.policies().flatMap(({ variants }) => variants).reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
   /** Throws when requests cannot be served now. */
@@ -109,11 +128,7 @@ export class DecisionService {
   }
 
   /** The policy of a name. Throws UNKNOWN_POLICY. */
-  policy(name: string): LoadedPolicy {
-    return this.#served(name).policy;
-  }
-
-  #served(name: string): Served {
+  policy(name: string): ServedPolicy {
     const served = this.#policies.get(name);
     if (served) return served;
     const known = [...this.#policies.keys()];
@@ -123,7 +138,7 @@ export class DecisionService {
 
   /** Starts a session. With a key, or an id of the caller's, the same request again finds what it made. */
   async create(policyName: string, start: { id?: string | undefined; from?: SessionState | SessionStart | undefined; decide?: boolean | undefined }, { key }: ChangeOptions = {}): Promise<{ made: boolean; answer: Changed }> {
-    const served = this.#served(policyName);
+    const served = this.policy(policyName);
     if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ - (and neither . nor ..), not ${JSON.stringify(start.id.slice(0, 140))}`);
     // A key is as good as an id: whoever repeats the request finds the session that the first one made.
     const id = start.id ?? (key === undefined ? randomUUID() : sha256(`${policyName}/${key}`).slice(0, 32));
@@ -132,15 +147,18 @@ export class DecisionService {
     if (before) return { made: false, answer: repeated(id, before, key, request) };
     await this.#room();
     const from = start.from ?? {};
-    const session = served.policy.session('schema' in from ? from : { onImpossible: this.#options.onImpossible, ...from });
-    const answer = await this.#answer(id, policyName, 1, session, start.decide === true);
-    const stored: StoredSession = { policy: policyName, version: 1, changed: Date.now(), state: session.toJSON(), answers: key === undefined ? [] : [{ key, request, answer }] };
+    const saved = 'schema' in from;
+    const variant = served.forNew(id, saved ? from.model : undefined);
+    const session = variant.policy.session(saved ? from : { onImpossible: this.#options.onImpossible, ...from });
+    const answer = await this.#answer(id, policyName, variant, 1, session, start.decide === true);
+    const stored: StoredSession = { policy: policyName, variant: variant.name, version: 1, changed: Date.now(), state: session.toJSON(), answers: key === undefined ? [] : [{ key, request, answer }] };
     if (!(await this.#store.write(id, stored, 0))) {
       const other = await this.#store.read(id);
       if (other) return { made: false, answer: repeated(id, other, key, request) };
       throw conflict(id);
     }
     this.#count.sessions += 1;
+    this.#watcher.started({ policy: policyName, variant: variant.name });
     return { made: true, answer };
   }
 
@@ -153,14 +171,14 @@ export class DecisionService {
 
   /** Conditions a session's belief on an action and what was seen after it. */
   async observe(id: string, action: Name, observation: Name, decide: boolean, options: ChangeOptions = {}): Promise<ObservedChange> {
-    return this.#change(id, fingerprint('observe', { action, observation, decide }), decide, options, (session, policy) => {
+    return this.#change(id, fingerprint('observe', { action, observation, decide }), decide, options, (session, place) => {
       try {
         const observed = session.observe(action, observation);
-        if (observed.reset) this.#watcher.impossible(policy, 'reset');
-        this.#watcher.observed(policy);
+        if (observed.reset) this.#watcher.impossible(place, 'reset');
+        this.#watcher.observed(place);
         return { observed };
       } catch (error) {
-        if (error instanceof TiresiasError && error.code === 'IMPOSSIBLE_OBSERVATION') this.#watcher.impossible(policy, 'refused');
+        if (error instanceof TiresiasError && error.code === 'IMPOSSIBLE_OBSERVATION') this.#watcher.impossible(place, 'refused');
         throw error;
       }
     });
@@ -185,31 +203,51 @@ export class DecisionService {
   /** What to do now in a session. Changes nothing. */
   async decision(id: string): Promise<Changed> {
     const stored = await this.#read(id);
-    const session = this.#served(stored.policy).policy.session(stored.state);
-    return this.#answer(id, stored.policy, stored.version, session, true);
+    const variant = this.policy(stored.policy).of(id, stored);
+    return this.#answer(id, stored.policy, variant, stored.version, variant.policy.session(stored.state), true);
   }
 
-  /** What to do now in many sessions of one policy, in their order. */
-  async decisions(policyName: string, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision | null }[]> {
-    const { policy } = this.#served(policyName);
+  /** What to do now in many sessions of one policy, in their order: a slice at a time, between which others are served. */
+  async *decisions(policyName: string, ids: readonly string[]): AsyncGenerator<{ id: string; version: number; decision: Decision | null }[]> {
+    const served = this.policy(policyName);
+    for (let from = 0; from < ids.length; from += SLICE) {
+      yield await this.#decided(served, ids.slice(from, from + SLICE));
+      await new Promise(setImmediate);
+    }
+  }
+
+  async #decided(served: ServedPolicy, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision | null }[]> {
     const stored = await Promise.all(ids.map((id) => this.#read(id)));
-    const sessions = stored.map(({ policy: own, state }, i) => {
-      if (own !== policyName) throw new TiresiasError('INVALID_ARGUMENT', `session ${ids[i]} is of policy ${own}, not of ${policyName}`);
-      return policy.session(state);
+    const sessions = stored.map((one, i) => {
+      if (one.policy !== served.name) throw new TiresiasError('INVALID_ARGUMENT', `session ${ids[i]} is of policy ${one.policy}, not of ${served.name}`);
+      const variant = served.of(ids[i]!, one);
+      return { variant, session: variant.policy.session(one.state) };
     });
-    const begin = performance.now();
-    // One whose horizon is over has nothing to decide, and spoils nothing for the others.
-    const open = sessions.filter((session) => !session.over);
-    const decisions = await policy.decide(open, { lookahead: this.#options.lookahead });
-    this.#watcher.decided(policyName, decisions.length, (performance.now() - begin) / 1000);
-    const of = new Map(open.map((session, i) => [session, decisions[i]!]));
-    return sessions.map((session, i) => ({ id: ids[i]!, version: stored[i]!.version, decision: of.get(session) ?? null }));
+    const decisions = new Map<Session, Decision>();
+    for (const variant of served.variants) {
+      // One whose horizon is over has nothing to decide, and spoils nothing for the others.
+      const open = sessions.filter((one) => one.variant === variant && !one.session.over).map(({ session }) => session);
+      if (open.length === 0) continue;
+      const place = { policy: served.name, variant: variant.name };
+      const begin = performance.now();
+      const made = await this.#inSpan(place, open.length, () => variant.policy.decide(open, { lookahead: this.#options.lookahead }));
+      this.#watcher.decided(place, made.length, (performance.now() - begin) / 1000);
+      open.forEach((session, i) => decisions.set(session, made[i]!));
+    }
+    return sessions.map(({ session }, i) => ({ id: ids[i]!, version: stored[i]!.version, decision: decisions.get(session) ?? null }));
+  }
+
+  #inSpan<T>({ policy, variant }: Place, decisions: number, decide: () => T): T {
+    return this.#tracing ? this.#tracing.inSpan('decide', { 'tiresias.policy': policy, 'tiresias.variant': variant, 'tiresias.decisions': decisions }, decide) : decide();
   }
 
   /** A session as it is. */
   async show(id: string): Promise<ShownSession> {
-    const { policy, version, changed, state } = await this.#read(id);
-    return { id, policy, version, changed, state };
+    const stored = await this.#read(id);
+    const { policy, version, changed, state } = stored;
+    // A store may hold sessions of policies that this server does not have.
+    const variant = this.#policies.get(policy)?.of(id, stored).name ?? stored.variant ?? policy;
+    return { id, policy, variant, version, changed, state };
   }
 
   /** Removes a session. Throws UNKNOWN_SESSION, and STALE_VERSION where it has another version than the expected one. */
@@ -235,9 +273,11 @@ export class DecisionService {
     return mine;
   }
 
-  /** The sessions whose ids come after `after`. */
-  async list(options: { after?: string | undefined; limit: number }): Promise<ListedSession[]> {
-    return this.#store.list(options);
+  /** The sessions whose ids come after `after`, and the id after which the list goes on; null at its end. */
+  async list({ after, limit }: { after?: string | undefined; limit: number }): Promise<{ sessions: ListedSession[]; next: string | null }> {
+    const found = await this.#store.list({ after, limit: limit + 1 });
+    const sessions = found.slice(0, limit);
+    return { sessions, next: found.length > limit ? sessions.at(-1)!.id : null };
   }
 
   /** Number of sessions. */
@@ -245,8 +285,8 @@ export class DecisionService {
     return this.#store.count();
   }
 
-  /** Reads a policy's file again. */
-  async reload(name: string): Promise<Reloaded> {
+  /** Reads a policy's files again. */
+  async reload(name: string): Promise<ReloadedPolicy> {
     return this.policy(name).reload();
   }
 
@@ -257,15 +297,16 @@ export class DecisionService {
   }
 
   /** Changes a session and writes it. */
-  #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: Session, policy: string) => T, afresh = false): Promise<Changed & T> {
+  #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: Session, place: Place) => T, afresh = false): Promise<Changed & T> {
     return this.#inTurn(id, () => this.#write(id, request, decide, options, change, afresh));
   }
 
-  /** Again from the beginning when another process wrote it meanwhile. */
+  /** Again from the beginning when another process wrote it meanwhile, after a pause of a length that the two do not share. */
   async #write<T extends object>(
-    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, policy: string) => T, afresh: boolean,
+    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, place: Place) => T, afresh: boolean,
   ): Promise<Changed & T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(2 ** attempt, MOST_PAUSE_MS)));
       const stored = await this.#read(id);
       const kept = key === undefined ? undefined : stored.answers.find((answer) => answer.key === key);
       if (kept) {
@@ -273,27 +314,28 @@ export class DecisionService {
         return kept.answer as Changed & T;
       }
       if (expected !== undefined && expected !== stored.version) throw stale(id, expected, stored.version);
-      const { policy } = this.#served(stored.policy);
+      const variant = this.policy(stored.policy).of(id, stored);
+      const { policy } = variant;
       // Whoever starts over need not have a belief that the policy still knows.
       const session = policy.session(afresh ? { onImpossible: stored.state.onImpossible, history: stored.state.history !== undefined } : stored.state);
-      const more = change(session, stored.policy);
+      const more = change(session, { policy: stored.policy, variant: variant.name });
       const version = stored.version + 1;
-      const answer = { ...(await this.#answer(id, stored.policy, version, session, decide)), ...more };
+      const answer = { ...(await this.#answer(id, stored.policy, variant, version, session, decide)), ...more };
       const answers = key === undefined ? stored.answers : [...stored.answers, { key, request, answer }].slice(-KEPT_ANSWERS);
-      if (await this.#store.write(id, { policy: stored.policy, version, changed: Date.now(), state: session.toJSON(), answers }, stored.version)) return answer;
+      if (await this.#store.write(id, { policy: stored.policy, variant: variant.name, version, changed: Date.now(), state: session.toJSON(), answers }, stored.version)) return answer;
     }
     throw conflict(id);
   }
 
-  async #answer(id: string, policy: string, version: number, session: Session, decide: boolean): Promise<Changed> {
-    const answer: Changed = { id, policy, version, stage: session.stage };
+  async #answer(id: string, policy: string, { name, queue }: ServedVariant, version: number, session: Session, decide: boolean): Promise<Changed> {
+    const answer: Changed = { id, policy, variant: name, version, stage: session.stage };
     if (!decide) return answer;
-    const { queue } = this.#served(policy);
+    const place = { policy, variant: name };
     if (session.over) return { ...answer, decision: null };
     const begin = performance.now();
-    const decision = queue.decide(session);
+    const decision = this.#inSpan(place, 1, () => queue.decide(session));
     answer.decision = decision instanceof Promise ? await decision : decision;
-    this.#watcher.decided(policy, 1, (performance.now() - begin) / 1000);
+    this.#watcher.decided(place, 1, (performance.now() - begin) / 1000);
     return answer;
   }
 }

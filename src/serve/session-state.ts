@@ -118,6 +118,9 @@ export interface SessionModel {
   horizon: number | null;
 }
 
+/** What a state has, and nothing else. */
+const MEMBERS = Object.keys({ schema: true, model: true, stage: true, belief: true, updatedBy: true, impossible: true, onImpossible: true, history: true } satisfies Record<keyof SessionState, true>);
+
 /** Stages that the core counts. */
 const STAGES = 2 ** 31;
 
@@ -126,6 +129,8 @@ export function checkState(given: unknown, { modelHash, states, actions, symbols
   if (typeof given !== 'object' || given === null) broken(`is ${shown(given)}`);
   const state = given as SessionState;
   if (state.schema !== SESSION_SCHEMA) broken(`is of schema ${shown(state.schema)}, and this version reads ${SESSION_SCHEMA}`);
+  const unknown = Object.keys(state).find((member) => !MEMBERS.includes(member));
+  if (unknown !== undefined) broken(`has a member ${shown(unknown)}, and what is saved has ${MEMBERS.join(', ')}`);
   if (typeof state.model !== 'string') broken('names no model');
   if (state.model !== modelHash) throw otherModel(state.model, modelHash);
   if (!whole(state.stage) || state.stage >= STAGES || (horizon !== null && state.stage > horizon)) broken(`has the stage ${shown(state.stage)}${horizon === null ? '' : `, and the horizon is ${horizon}`}`);

@@ -1,5 +1,6 @@
 // A session: one decision-maker's belief under a policy, which can be saved and restored.
 import { invalid, shown } from '../arguments.js';
+import { checkNoMore, checkOptions, type Kind } from '../check.js';
 import { TiresiasError } from '../errors.js';
 import type { Name } from './names.js';
 import { SESSION_SCHEMA, distribution, otherModel, packed, type OnImpossible, type SessionState } from './session-state.js';
@@ -39,6 +40,8 @@ export interface DecideOptions {
    */
   lookahead?: boolean | undefined;
 }
+
+const DECIDE = { lookahead: 'boolean' } as const satisfies Record<keyof DecideOptions, Kind>;
 
 /** What a session is made of; see `LoadedPolicy.session`. */
 export interface SessionParts {
@@ -127,6 +130,7 @@ export class Session {
    * session is then as it was.
    */
   observe(action: Name, observation: Name): Observed {
+    checkNoMore('session.observe', arguments, 2, 'an action and an observation');
     const solved = this.#current();
     const { spaces, solution } = solved;
     this.#checkGoesOn(solved.horizon);
@@ -157,6 +161,7 @@ export class Session {
 
   /** What to do now, and how sure that is. Throws HORIZON_OVER and MODEL_CHANGED. */
   decide(options: DecideOptions = {}): Decision {
+    checkOptions('session.decide', options, DECIDE);
     const { solution, spaces, horizon } = this.#current();
     this.#checkGoesOn(horizon);
     const { stage, belief } = this.#parts;
@@ -167,6 +172,7 @@ export class Session {
 
   /** Replaces the belief by one from outside, one probability a state; the stage stays. Throws INVALID_ARGUMENT. */
   believe(belief: ArrayLike<number>): void {
+    checkNoMore('session.believe', arguments, 1, 'a belief');
     this.#parts.belief = distribution(belief, this.#current().states);
     // What was seen no longer leads to what is believed.
     if (this.#parts.history) this.#parts.history = undefined;
@@ -174,6 +180,7 @@ export class Session {
 
   /** Back to the start of the policy's model, whichever that is by now. */
   restart(): void {
+    checkNoMore('session.restart', arguments, 0, 'no argument');
     this.#solved = this.#policy();
     this.#parts = { ...this.#parts, belief: this.#solved.model.start(), stage: 0, updatedBy: 0, impossible: 0, history: this.#parts.history && [] };
   }

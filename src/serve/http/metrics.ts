@@ -1,7 +1,7 @@
 // What a server counts, for Prometheus.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { native } from '../../native.js';
-import type { Watcher } from '../service.js';
+import type { Place, Watcher } from '../service.js';
 
 /** Seconds: from a tenth of a millisecond to ten seconds. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -16,10 +16,11 @@ export interface Gauges {
 /** The metrics of one server. */
 export class Metrics implements Watcher {
   readonly registry = new Registry();
-  readonly #decisions = new Counter({ name: 'tiresias_decisions_total', help: 'Decisions made.', labelNames: ['policy'], registers: [this.registry] });
-  readonly #decisionSeconds = new Histogram({ name: 'tiresias_decision_seconds', help: 'Time from asking for a decision, or a batch of them, to having it, waiting included.', labelNames: ['policy'], buckets: SECONDS, registers: [this.registry] });
-  readonly #observations = new Counter({ name: 'tiresias_observations_total', help: 'Observations that moved a belief.', labelNames: ['policy'], registers: [this.registry] });
-  readonly #impossible = new Counter({ name: 'tiresias_impossible_observations_total', help: 'Observations that the belief had ruled out, by what became of them.', labelNames: ['policy', 'outcome'], registers: [this.registry] });
+  readonly #started = new Counter({ name: 'tiresias_sessions_started_total', help: 'Sessions started.', labelNames: ['policy', 'variant'], registers: [this.registry] });
+  readonly #decisions = new Counter({ name: 'tiresias_decisions_total', help: 'Decisions made.', labelNames: ['policy', 'variant'], registers: [this.registry] });
+  readonly #decisionSeconds = new Histogram({ name: 'tiresias_decision_seconds', help: 'Time from asking for a decision, or a batch of them, to having it, waiting included.', labelNames: ['policy', 'variant'], buckets: SECONDS, registers: [this.registry] });
+  readonly #observations = new Counter({ name: 'tiresias_observations_total', help: 'Observations that moved a belief.', labelNames: ['policy', 'variant'], registers: [this.registry] });
+  readonly #impossible = new Counter({ name: 'tiresias_impossible_observations_total', help: 'Observations that the belief had ruled out, by what became of them.', labelNames: ['policy', 'variant', 'outcome'], registers: [this.registry] });
   readonly #requests = new Histogram({ name: 'tiresias_request_seconds', help: 'Time from receiving a request to having answered it.', labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers: [this.registry] });
 
   constructor(gauges: Gauges) {
@@ -31,17 +32,21 @@ export class Metrics implements Watcher {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  decided(policy: string, decisions: number, seconds: number): void {
-    this.#decisions.inc({ policy }, decisions);
-    this.#decisionSeconds.observe({ policy }, seconds);
+  started(place: Place): void {
+    this.#started.inc({ ...place });
   }
 
-  observed(policy: string): void {
-    this.#observations.inc({ policy });
+  decided(place: Place, decisions: number, seconds: number): void {
+    this.#decisions.inc({ ...place }, decisions);
+    this.#decisionSeconds.observe({ ...place }, seconds);
   }
 
-  impossible(policy: string, outcome: 'refused' | 'reset'): void {
-    this.#impossible.inc({ policy, outcome });
+  observed(place: Place): void {
+    this.#observations.inc({ ...place });
+  }
+
+  impossible(place: Place, outcome: 'refused' | 'reset'): void {
+    this.#impossible.inc({ ...place, outcome });
   }
 
   /** An answer. `route` is the pattern, not the path, so that there are few. */

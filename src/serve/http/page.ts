@@ -23,16 +23,18 @@ label { display: block; }
 <p role="alert" id="problem" hidden></p>
 <form id="entry" hidden><label>Token <input id="token" type="password" autocomplete="off"></label> <button>Show</button></form>
 <h2>Policies</h2>
-<table><thead><tr><th>Policy</th><th>Model</th><th class="number">Value at least</th><th class="number">at most</th></tr></thead><tbody id="policies"></tbody></table>
+<table><thead><tr><th>Policy</th><th>Variant</th><th class="number">Share</th><th>Model</th><th class="number">Value at least</th><th class="number">at most</th></tr></thead><tbody id="policies"></tbody></table>
 <h2>Sessions</h2>
 <table><thead><tr><th>Session</th><th>Policy</th><th class="number">Version</th><th>Changed</th></tr></thead><tbody id="sessions"></tbody></table>
-<p id="none" hidden>No session is live.</p>
+<p><span id="which"></span> <button class="link" type="button" id="first" hidden>From the start</button> <button class="link" type="button" id="next" hidden>Further</button></p>
 <section id="session" hidden aria-live="polite"><h2>Session <span id="id"></span></h2><p id="next"></p>
 <table><thead><tr><th>State</th><th class="number">Probability</th><th style="width:40%"></th></tr></thead><tbody id="belief"></tbody></table></section>
 <script type="module">
 const at = (id) => document.getElementById(id);
 let token = '';
 let shown;
+// The list goes on after this id.
+let after = '';
 async function get(path) {
   const answer = await fetch(path, { headers: token ? { authorization: 'Bearer ' + token } : {} });
   const body = await answer.json();
@@ -63,7 +65,7 @@ async function session(id) {
   shown = id;
   const found = await get('/sessions/' + encodeURIComponent(id));
   // Of the model that the policy has now; the belief may be over an older one, whose states then have numbers only.
-  const policy = await get('/policies/' + encodeURIComponent(found.policy));
+  const policy = await get('/policies/' + encodeURIComponent(found.policy) + '?variant=' + encodeURIComponent(found.variant));
   const states = policy.model.hash === found.state.model ? policy.names.states : [];
   const { belief } = found.state;
   const pairs = Array.isArray(belief) ? belief.map((p, s) => [s, p]) : belief.states.map((s, i) => [s, belief.probabilities[i]]);
@@ -79,15 +81,18 @@ async function session(id) {
   at('session').hidden = false;
   const { decision } = await get('/sessions/' + encodeURIComponent(id) + '/decision');
   const rest = likely.length > MOST_STATES ? ' The ' + MOST_STATES + ' likeliest of ' + likely.length + ' possible states are shown.' : '';
-  at('next').textContent = 'Stage ' + found.state.stage + ', version ' + found.version + '. ' + (decision ? 'Next: ' + decision.name + ', worth between ' + decision.lower.toFixed(4) + ' and ' + decision.upper.toFixed(4) + '; loses at most ' + decision.regretBound.toPrecision(3) + '.' : 'The horizon is over.') + rest;
+  at('next').textContent = 'Variant ' + found.variant + '. Stage ' + found.state.stage + ', version ' + found.version + '. ' + (decision ? 'Next: ' + decision.name + ', worth between ' + decision.lower.toFixed(4) + ' and ' + decision.upper.toFixed(4) + '; loses at most ' + decision.regretBound.toPrecision(3) + '.' : 'The horizon is over.') + rest;
 }
 async function refresh() {
   try {
     const policies = await get('/policies');
-    at('policies').replaceChildren(...policies.map((p) => row([p.name], [p.model.kind + ', ' + p.model.states + ' states, ' + p.model.actions + ' actions'], [p.lower.toFixed(4), 'number'], [p.upper.toFixed(4), 'number'])));
-    const { sessions } = await get('/sessions?limit=100');
+    at('policies').replaceChildren(...policies.map((p) => row([p.name], [p.variant], [(100 * p.share).toFixed(1) + ' %', 'number'], [p.model.kind + ', ' + p.model.states + ' states, ' + p.model.actions + ' actions'], [p.lower.toFixed(4), 'number'], [p.upper.toFixed(4), 'number'])));
+    const { sessions, next } = await get('/sessions?limit=100' + (after === '' ? '' : '&after=' + encodeURIComponent(after)));
     at('sessions').replaceChildren(...sessions.map((s) => row([link(s.id, () => session(s.id).catch(say))], [s.policy], [String(s.version), 'number'], [new Date(s.changed).toLocaleString()])));
-    at('none').hidden = sessions.length > 0;
+    at('which').textContent = (sessions.length === 0 ? 'No session' : sessions.length === 1 ? 'One session' : sessions.length + ' sessions, in the order of their ids') + (after === '' ? '' : ', after ' + after) + (next === null ? '.' : '; there are more.');
+    at('first').hidden = after === '';
+    at('next').hidden = next === null;
+    at('next').onclick = () => { after = next; refresh(); };
     if (shown && sessions.some((s) => s.id === shown)) await session(shown);
     at('problem').hidden = true;
     at('entry').hidden = true;
@@ -98,6 +103,7 @@ function say(error) {
   at('problem').hidden = false;
   if (error.status === 401) at('entry').hidden = false;
 }
+at('first').onclick = () => { after = ''; refresh(); };
 at('entry').onsubmit = (event) => { event.preventDefault(); token = at('token').value; refresh(); };
 refresh();
 setInterval(refresh, 5000);

@@ -13,8 +13,8 @@ export interface Problem {
 
 /** What each status is called. */
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 409: 'Conflict', 412: 'Precondition Failed', 413: 'Content Too Large', 415: 'Unsupported Media Type',
-  422: 'Unprocessable Content', 429: 'Too Many Requests', 500: 'Internal Server Error', 503: 'Service Unavailable',
+  400: 'Bad Request', 401: 'Unauthorized', 404: 'Not Found', 405: 'Method Not Allowed', 408: 'Request Timeout', 409: 'Conflict', 412: 'Precondition Failed', 413: 'Content Too Large', 414: 'URI Too Long',
+  415: 'Unsupported Media Type', 417: 'Expectation Failed', 422: 'Unprocessable Content', 429: 'Too Many Requests', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error', 503: 'Service Unavailable',
 };
 
 const STATUS: Readonly<Record<string, number>> = {
@@ -25,6 +25,7 @@ const STATUS: Readonly<Record<string, number>> = {
   NOT_FOUND: 404,
   UNKNOWN_POLICY: 404,
   UNKNOWN_SESSION: 404,
+  METHOD_NOT_ALLOWED: 405,
   // The session is not in a state in which this can be done.
   IMPOSSIBLE_OBSERVATION: 409,
   HORIZON_OVER: 409,
@@ -36,10 +37,13 @@ const STATUS: Readonly<Record<string, number>> = {
   // Well-formed, and names what is not there.
   UNKNOWN_NAME: 422,
   KEY_REUSED: 422,
+  // The request to read a policy again is well-formed, and the file is not: nothing is wrong with the server, which goes on with what it has.
+  INVALID_POLICY: 422,
+  INVALID_MODEL: 422,
+  FILE_NOT_FOUND: 422,
+  PERMISSION_DENIED: 422,
+  IO: 422,
   TOO_MANY_REQUESTS: 429,
-  // What the server was told to serve is wrong, and who asks it to read that again should know.
-  INVALID_POLICY: 500,
-  FILE_NOT_FOUND: 500,
   // Not now; later perhaps.
   STORE_DOWN: 503,
   DRAINING: 503,
@@ -55,6 +59,8 @@ const THEIRS: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'INVALID_JSON',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'INVALID_ARGUMENT',
   FST_ERR_VALIDATION: 'INVALID_ARGUMENT',
+  FST_ERR_BAD_URL: 'INVALID_ARGUMENT',
+  FST_ERR_MAX_PARAM_LENGTH: 'TOO_LARGE',
 };
 
 /** Statuses that say "again, a little later". */
@@ -66,12 +72,15 @@ export function problemOf(error: unknown): Problem {
   if (!(error instanceof TiresiasError)) {
     const status = typeof theirs.statusCode === 'number' && theirs.statusCode < 500 ? theirs.statusCode : undefined;
     const code = THEIRS[String(theirs.code)] ?? (status === undefined ? undefined : 'INVALID_ARGUMENT');
-    if (code !== undefined) return problem(code, error instanceof SyntaxError ? `the body is no JSON: ${messageOf(error)}` : messageOf(error), {}, STATUS[code] ?? status!);
+    if (code !== undefined) return problem(code, error instanceof SyntaxError ? `the body is no JSON: ${messageOf(error)}` : messageOf(error), {}, status ?? STATUS[code]!);
     return problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500);
   }
   const status = STATUS[error.code];
   return status === undefined ? problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500) : problem(error.code, error.message, error.details, status);
 }
+
+/** A problem that is no error of ours. */
+export const problemWith = (status: number, code: string, detail: string): Problem => problem(code, detail, {}, status);
 
 function problem(code: string, detail: string, details: Record<string, unknown>, status: number): Problem {
   return { type: `urn:tiresias:error:${code}`, title: TITLES[status] ?? 'Error', status, detail, code, details };

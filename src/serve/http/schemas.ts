@@ -22,6 +22,7 @@ export const believeBody = z.strictObject({ belief, decide });
 export const restartBody = z.strictObject({ decide }).nullish();
 export const batchBody = z.strictObject({ sessions: z.array(id).min(1).max(100_000) });
 
+export const policyQuery = z.object({ variant: z.string().max(1000).optional().describe('One of several variants; the first when nothing is said.') });
 export const policyParameters = z.object({ policy: z.string() });
 export const sessionParameters = z.object({ id });
 export const listQuery = z.object({ after: z.string().optional(), limit: z.coerce.number().int().min(1).max(1000).default(100) });
@@ -31,16 +32,16 @@ export const changeHeaders = z.object({
 });
 
 export const decision = z.object({ action: z.number(), name: z.string(), lower: z.number(), upper: z.number(), regretBound: z.number(), stage: z.number() });
-export const changed = z.object({ id: z.string(), policy: z.string(), version: z.number(), stage: z.number(), decision: decision.nullable().optional().describe('What to do next; null once the horizon is over.') });
+export const changed = z.object({ id: z.string(), policy: z.string(), variant: z.string().describe('The variant of the policy that decides for the session.'), version: z.number(), stage: z.number(), decision: decision.nullable().optional().describe('What to do next; null once the horizon is over.') });
 export const observedChange = changed.extend({ observed: z.object({ likelihood: z.number(), model: z.number(), reset: z.boolean() }) });
-export const shownSession = z.object({ id: z.string(), policy: z.string(), version: z.number(), changed: z.number(), state: sessionState });
-export const listed = z.object({ sessions: z.array(z.object({ id: z.string(), policy: z.string(), version: z.number(), changed: z.number() })) });
+export const shownSession = z.object({ id: z.string(), policy: z.string(), variant: z.string(), version: z.number(), changed: z.number(), state: sessionState });
+export const listed = z.object({ sessions: z.array(z.object({ id: z.string(), policy: z.string(), version: z.number(), changed: z.number() })), next: z.string().nullable().describe('The id after which the list goes on; null at its end.') });
 export const batch = z.object({ decisions: z.array(z.object({ id: z.string(), version: z.number(), decision: decision.nullable().describe('Null once the horizon is over.') })) });
-export const reloaded = z.object({ changed: z.boolean(), sameModel: z.boolean(), modelHash: z.string(), policyHash: z.string() });
+export const reloaded = z.object({ changed: z.boolean(), sameModel: z.boolean(), variants: z.array(z.object({ variant: z.string(), changed: z.boolean(), sameModel: z.boolean(), modelHash: z.string(), policyHash: z.string() })) });
 export const policySummary = z.object({
-  name: z.string(), model: z.object({ name: z.string(), hash: z.string(), kind: z.string(), states: z.number(), actions: z.number(), observations: z.number(), models: z.number(), horizon: z.number().nullable(), discount: z.number() }),
+  name: z.string(), variant: z.string(), share: z.number().describe('Its share of the new sessions.'), model: z.object({ name: z.string(), hash: z.string(), kind: z.string(), states: z.number(), actions: z.number(), observations: z.number(), models: z.number(), horizon: z.number().nullable(), discount: z.number() }),
   policyHash: z.string(), solver: z.string(), stopped: z.string(), lower: z.number(), upper: z.number(),
 });
 export const policyNames = policySummary.extend({ names: z.object({ actions: z.array(z.string()), observations: z.array(z.string()), states: z.array(z.string()) }) });
-export const problem = z.object({ type: z.string(), title: z.string(), status: z.number(), detail: z.string(), code: z.string(), details: z.record(z.string(), z.unknown()) }).describe('application/problem+json');
+export const problem = z.object({ type: z.string(), title: z.string(), status: z.number(), detail: z.string(), code: z.string(), details: z.record(z.string(), z.unknown()) }).describe('What is wrong (RFC 9457), with a stable code.');
 export const status = z.object({ status: z.string() });

@@ -5,15 +5,18 @@ import swagger from '@fastify/swagger';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import type { ZodType } from 'zod';
+import { z, type ZodType } from 'zod';
 import { TiresiasError } from '../../errors.js';
 import { version } from '../../version.js';
-import type { LoadedPolicy } from '../policy.js';
-import { DecisionService, type ChangeOptions, type Changed, type ServiceOptions } from '../service.js';
+import { DecisionService, type ChangeOptions, type Changed, type Policies, type ServiceOptions } from '../service.js';
 import type { SessionStore } from '../stores/store.js';
+import { tracedStore, tracingOf, type RequestSpan, type Tracing } from '../tracing.js';
+import type { Variant } from '../variants.js';
+import { hostMissing, refuseConnection, refuseExpectations } from './malformed.js';
 import { Metrics } from './metrics.js';
 import { PAGE, PAGE_POLICY } from './page.js';
-import { LATER, problemOf } from './problem.js';
+import { Paths, pathAsked } from './paths.js';
+import { LATER, problemOf, type Problem } from './problem.js';
 import * as schemas from './schemas.js';
 
 /** Limits and choices of a server. */
@@ -35,17 +38,20 @@ export interface Server {
 }
 
 /** A server over policies by name and a store. */
-export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
+export async function makeServer(policies: Policies, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
   let draining = false;
   const storeUp = () => store.check().then(() => true, () => false);
   const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp });
-  const service = new DecisionService(policies, store, options, metrics);
+  const tracing = await tracingOf();
+  const service = new DecisionService(policies, tracing ? tracedStore(store, tracing) : store, options, metrics, tracing);
 
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }),
     // A logger for each request costs more than most of them; what is logged of one names it.
     childLoggerFactory: (logger) => logger, bodyLimit: options.maxBody, return503OnClosing: false, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 200 },
+    rewriteUrl: ({ url }) => pathAsked(url!), frameworkErrors: (error, request, reply) => void refuse(error, request, reply), clientErrorHandler: refuseConnection, http: { requireHostHeader: false },
   }).withTypeProvider<ZodTypeProvider>();
+  refuseExpectations(app.server);
   // Bodies are JSON; fastify would hand on plain text as a string.
   app.removeContentTypeParser('text/plain');
   // What stands in a path needs no check: there is a session or policy of that name, or there is none.
@@ -54,7 +60,14 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
-  app.setNotFoundHandler((request, reply) => refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply));
+  const paths = new Paths();
+  // Before the body is read: what is wrong with it does not matter where nothing takes it.
+  app.addHook('onRequest', (request, reply, done) => {
+    const problem = hostMissing(request.raw);
+    if (problem) return void answer(problem, reply);
+    return request.is404 ? void elsewhere(paths, request, reply) : done();
+  });
+  if (tracing) traced(app, tracing);
   const debugs = log.isLevelEnabled('debug');
   const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
@@ -63,6 +76,7 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   };
   // Bound to the route here: asking a request for its route makes an object each time.
   app.addHook('onRoute', (route) => {
+    paths.add(route.url, route.method);
     route.onResponse = answered(route.url);
   });
   const lost = answered('none');
@@ -76,6 +90,8 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
   }
   await app.register(swagger, {
     openapi: {
+      // Its schemas are JSON Schema and nothing else, which generators of clients read.
+      openapi: '3.1.0',
       info: { title: 'Tiresias', description: 'Decisions under uncertainty, with certificates.', version },
       ...(options.token !== undefined && { components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] }),
     },
@@ -84,7 +100,7 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
 
   // Open to all: what those ask who start, stop and watch the server, and a page that has nothing in it before it is given the token.
   app.get('/health', { schema: { summary: 'Whether the process lives.', security: [], response: { 200: schemas.status } } }, async () => ({ status: 'ok' }));
-  app.get('/ready', { schema: { summary: 'Whether requests are served now.', security: [], response: { 200: schemas.status, 503: schemas.problem } } }, async () => {
+  app.get('/ready', { schema: { summary: 'Whether requests are served now.', security: [], response: { 200: schemas.status, 503: refused('Not now.') } } }, async () => {
     if (draining) throw new TiresiasError('DRAINING', 'the server is about to stop; ask another one');
     await service.check();
     return { status: 'ready' };
@@ -117,18 +133,22 @@ export async function makeServer(policies: ReadonlyMap<string, LoadedPolicy>, st
 /** What needs the token. */
 function routes(plain: FastifyInstance, service: DecisionService, metrics: Metrics, root: FastifyInstance): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
-  const problems = { 400: schemas.problem, 401: schemas.problem, 404: schemas.problem, 409: schemas.problem, 412: schemas.problem, 422: schemas.problem, 503: schemas.problem };
+  const problems = {
+    400: refused('Malformed.'), 401: refused('Without the token.'), 404: refused('An unknown session or policy.'), 409: refused('Forbidden by the session’s state.'), 412: refused('A stale version.'),
+    413: refused('Too large a body.'), 415: refused('A body that is no JSON.'), 422: refused('A name that does not exist, or a key of another request.'), 429: refused('Too many requests.'), 503: refused('Not now.'),
+  };
   const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, ...problems } });
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => root.swagger());
   app.get('/metrics', { schema: { hide: true } }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
 
-  app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().map(([name, policy]) => summary(name, policy)));
-  app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters } }, async ({ params }) => {
-    const policy = service.policy(params.policy);
-    return { ...summary(params.policy, policy), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
+  app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().flatMap(({ name, variants }) => variants.map((variant) => summary(name, variant))));
+  app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters, querystring: schemas.policyQuery } }, async ({ params, query }) => {
+    const variant = service.policy(params.policy).variant(query.variant);
+    const { policy } = variant;
+    return { ...summary(params.policy, variant), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
   });
-  app.post('/policies/:policy/reload', { schema: { ...told('Reads the policy file again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
+  app.post('/policies/:policy/reload', { schema: { ...told('Reads the files of a policy again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
     const reloaded = await service.reload(params.policy);
     log.info({ policy: params.policy, ...reloaded }, 'policy read again');
     return reloaded;
@@ -144,17 +164,23 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   });
   app.post('/policies/:policy/decisions', {
     schema: { ...told('What to do now in many sessions at once.', schemas.batch), params: schemas.policyParameters, body: schemas.batchBody },
-  }, async ({ params, body }) => ({ decisions: await service.decisions(params.policy, body.sessions) }));
+  }, async ({ params, body }, reply) => {
+    // Written slice by slice, too: as one text it would hold up everybody.
+    const slices: string[] = [];
+    for await (const slice of service.decisions(params.policy, body.sessions)) slices.push(JSON.stringify(slice).slice(1, -1));
+    void reply.type('application/json; charset=utf-8');
+    return `{"decisions":[${slices.join(',')}]}` as never;
+  });
 
-  app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => ({ sessions: await service.list(query) }));
+  app.get('/sessions', { schema: { ...told('Sessions in the order of their ids.', schemas.listed), querystring: schemas.listQuery } }, async ({ query }) => service.list(query));
   app.get('/sessions/:id', { schema: { ...told('A session as it is.', schemas.shownSession), params: schemas.sessionParameters } }, async ({ params }, reply) => {
     const shown = await service.show(params.id);
     void reply.header('etag', etag(shown));
     return shown;
   });
-  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', params: schemas.sessionParameters, headers: schemas.changeHeaders } }, async ({ params, headers }, reply) => {
+  app.delete('/sessions/:id', { schema: { summary: 'Removes a session.', response: { 204: z.null().describe('It is gone.'), ...problems }, params: schemas.sessionParameters, headers: schemas.changeHeaders } }, async ({ params, headers }, reply) => {
     await service.remove(params.id, change(headers));
-    return reply.code(204).send();
+    return reply.code(204).send(null);
   });
   app.get('/sessions/:id/decision', { schema: { ...told('What to do now.', schemas.changed), params: schemas.sessionParameters } }, async ({ params }, reply) => answered(reply, await service.decision(params.id)));
   app.post('/sessions/:id/observe', {
@@ -167,6 +193,9 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     schema: { ...told('Takes the session back to the start.', schemas.changed), params: schemas.sessionParameters, body: schemas.restartBody, headers: schemas.changeHeaders },
   }, async ({ params, body, headers }, reply) => answered(reply, await service.restart(params.id, body?.decide === true, change(headers))));
 }
+
+/** An answer that is a problem, as OpenAPI has it. */
+const refused = (description: string) => ({ description, content: { 'application/problem+json': { schema: schemas.problem } } });
 
 const unauthorized = (error: TiresiasError) => problemOf(error) as unknown as { error: string };
 
@@ -187,15 +216,46 @@ function change(headers: { 'idempotency-key'?: string | undefined; 'if-match'?: 
   return { key: headers['idempotency-key'], expected: Number(expected) };
 }
 
-function summary(name: string, { model, solution, modelHash, policyHash }: LoadedPolicy) {
+function summary(name: string, { name: variant, share, policy: { model, solution, modelHash, policyHash } }: Variant) {
   const { kind, states, actions, observations, models, horizon, discount } = model;
   const { solver, stopped, lower, upper } = solution;
-  return { name, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
+  return { name, variant, share, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
+}
+
+/** A span for each request, in which it is handled. */
+function traced(app: FastifyInstance, tracing: Tracing): void {
+  const spans = new WeakMap<FastifyRequest, RequestSpan>();
+  app.addHook('onRequest', (request, _, done) => {
+    const route = request.is404 ? undefined : request.routeOptions.url;
+    spans.set(request, tracing.begin(`${request.method}${route === undefined ? '' : ` ${route}`}`, { 'http.request.method': request.method, 'url.path': request.url.split('?', 1)[0]!, ...(route !== undefined && { 'http.route': route }) }, request.headers));
+    done();
+  });
+  // Not before the body is read: that goes on where the connection is.
+  app.addHook('preHandler', (request, _, done) => spans.get(request)!.run(done));
+  app.addHook('onResponse', (request, reply, done) => {
+    spans.get(request)?.end(reply.statusCode);
+    done();
+  });
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error);
   if (problem.status >= 500) request.log.error({ err: error, request: request.id, method: request.method, url: request.url, code: problem.code }, 'refused');
+  return answer(problem, reply);
+}
+
+function answer(problem: Problem, reply: FastifyReply): FastifyReply {
   if (LATER.has(problem.status)) reply.header('retry-after', '1');
-  return reply.code(problem.status).type('application/problem+json').send(problem);
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** A request that no route takes: its path is unknown, or known for other methods. */
+function elsewhere(paths: Paths, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { method } = request;
+  const path = request.url.split('?', 1)[0]!;
+  const allowed = paths.methodsAt(path);
+  if (allowed.length === 0) return refuse(new TiresiasError('NOT_FOUND', `there is nothing at ${method} ${request.url.slice(0, 200)}; /openapi.json says what there is`), request, reply);
+  reply.header('allow', allowed.join(', '));
+  if (method === 'OPTIONS') return reply.code(204).send();
+  return refuse(new TiresiasError('METHOD_NOT_ALLOWED', `${path.slice(0, 200)} does not take ${method}; it takes ${allowed.join(', ')}`, { details: { method, allowed } }), request, reply);
 }

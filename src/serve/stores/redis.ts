@@ -54,11 +54,11 @@ export class RedisStore implements SessionStore {
   async read(id: string): Promise<StoredSession | undefined> {
     const { version, policy, changed, data } = await this.#guard(() => this.#client.hgetall(PREFIX + id));
     if (version === undefined) return undefined;
-    return { policy: policy!, version: Number(version), changed: Number(changed), ...(JSON.parse(data!) as Pick<StoredSession, 'state' | 'answers'>) };
+    return { policy: policy!, version: Number(version), changed: Number(changed), ...(JSON.parse(data!) as Pick<StoredSession, 'variant' | 'state' | 'answers'>) };
   }
 
-  async write(id: string, { policy, version, changed, state, answers }: StoredSession, expected: number): Promise<boolean> {
-    const data = JSON.stringify({ state, answers });
+  async write(id: string, { policy, variant, version, changed, state, answers }: StoredSession, expected: number): Promise<boolean> {
+    const data = JSON.stringify({ variant, state, answers });
     return (await this.#guard(() => this.#client.eval(WRITE, 2, PREFIX + id, IDS, String(expected), String(version), policy, String(changed), data, id))) === 1;
   }
 

@@ -77,12 +77,12 @@ export class SqliteStore implements SessionStore {
   async read(id: string): Promise<StoredSession | undefined> {
     return this.#guard(() => {
       const row = this.#read.get(id);
-      return row && { policy: row.policy, version: row.version, changed: row.changed, ...(JSON.parse(row.data) as Pick<StoredSession, 'state' | 'answers'>) };
+      return row && { policy: row.policy, version: row.version, changed: row.changed, ...(JSON.parse(row.data) as Pick<StoredSession, 'variant' | 'state' | 'answers'>) };
     });
   }
 
-  async write(id: string, { policy, version, changed, state, answers }: StoredSession, expected: number): Promise<boolean> {
-    const data = JSON.stringify({ state, answers });
+  async write(id: string, { policy, variant, version, changed, state, answers }: StoredSession, expected: number): Promise<boolean> {
+    const data = JSON.stringify({ variant, state, answers });
     return this.#commit(() => (expected === 0 ? this.#insert.run(id, policy, version, changed, data) : this.#update.run(version, changed, data, id, expected)).changes === 1);
   }
 

@@ -15,6 +15,8 @@ export interface KeptAnswer {
 export interface StoredSession {
   /** The policy's name. */
   policy: string;
+  /** The variant of it that decides for the session; absent in what was stored before there were any. */
+  variant?: string | undefined;
   /** Grows by one with every change; 1 at first. */
   version: number;
   /** When it was last changed, in milliseconds since 1970. */

@@ -70,7 +70,9 @@ import {
   Model, TiresiasError, drawTask, loadPolicy, makeDataset, parseExperiment, rollout, rolloutSync, savePolicy, solve, solveBatch, solveSync, simulate, streamExamples, train,
   type Behaviour, type Decision, type SessionState, type Experiment, type ExperimentInput, type Manifest, type MethodResult, type Nature, type Results, type Solution, type TrainEvent,
 } from 'tiresias';
+import type { Paths } from 'tiresias/client';
 
+export const following = (answer: Paths['/sessions']['get']['responses'][200]['content']['application/json']): string | null => answer.next;
 const { model, warnings } = Model.parse('discount: 0.9', { name: 'x.pomdp', format: 'pomdp' });
 export const places: [string, number, number][] = warnings.map(({ file, line, column }) => [file, line, column]);
 export const kind: 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp' = model.kind;

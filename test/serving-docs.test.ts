@@ -46,7 +46,7 @@ it('says what happens', { timeout: 120_000 }, async () => {
 it('has a typed client that compiles, and would not with a misspelt member', { timeout: 120_000 }, () => {
   const [client] = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text.replace("'tiresias/client'", JSON.stringify(join(root, 'src', 'serve', 'http', 'client-types.js'))));
   const complaints = (text: string) => {
-    const file = join(scratch(), 'client.ts');
+    const file = join(scratch(), 'client.mts');
     writeFileSync(file, text);
     const program = ts.createProgram([file], { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [] });
     return ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));

@@ -60,6 +60,8 @@ export async function makeServer(policies: Policies, store: SessionStore, option
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply));
+  // First, so that what no route takes has a span, too.
+  if (tracing) traced(app, tracing);
   const paths = new Paths();
   // Before the body is read: what is wrong with it does not matter where nothing takes it.
   app.addHook('onRequest', (request, reply, done) => {
@@ -67,7 +69,6 @@ export async function makeServer(policies: Policies, store: SessionStore, option
     if (problem) return void answer(problem, reply);
     return request.is404 ? void elsewhere(paths, request, reply) : done();
   });
-  if (tracing) traced(app, tracing);
   const debugs = log.isLevelEnabled('debug');
   const answered = (route: string) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);

@@ -40,6 +40,19 @@ describe('making a dataset', () => {
     expect((await verifyDataset(folder)).totals.examples).toBe(12);
   });
 
+  it('clears away the journal that a process left which was killed just after it wrote the manifest', async () => {
+    const folder = scratch();
+    const controller = new AbortController();
+    const begun = makeDataset(config(), folder, { tokenizer, threads: 1, signal: controller.signal, onProgress: ({ done }) => done > 0 && controller.abort() });
+    await expect(begun).rejects.toThrow();
+    const journal = readFileSync(join(folder, 'manifest.partial.json'));
+    await makeDataset(config(), folder, { tokenizer, threads: 2 });
+    const whole = contents(folder);
+    writeFileSync(join(folder, 'manifest.partial.json'), journal);
+    await makeDataset(config(), folder, { tokenizer, threads: 2 });
+    expect(contents(folder)).toEqual(whole);
+  });
+
   it('mends a damaged manifest', async () => {
     const folder = scratch();
     await makeDataset(config(), folder, { tokenizer, threads: 2 });

@@ -66,11 +66,9 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
     shards[i] = shard;
     await writeJournal();
   });
-  if (finished) {
-    await writeCard(folder, finished);
-    return finished;
-  }
-  const manifest = await writeManifest(folder, identity, templateSha, shards.filter((shard) => shard !== undefined));
+  if (finished) await writeCard(folder, finished);
+  const manifest = finished ?? (await writeManifest(folder, identity, templateSha, shards.filter((shard) => shard !== undefined)));
+  // A process that was killed between the two left it beside a manifest that stands.
   await rm(join(folder, JOURNAL), { force: true });
   return manifest;
 }

@@ -74,6 +74,21 @@ fn with_observed_halves(model: &Model) -> Model {
     builder.build().unwrap()
 }
 
+#[test]
+fn no_number_depends_on_the_threads() {
+    let size = Size { states: 24, actions: 3, observations: 4, models: 1, horizon: 1 };
+    let mut runner = runner(1);
+    for _ in 0..3 {
+        let model = draw(&endless(size, 0.999), &mut runner);
+        let run = |threads: usize| {
+            let limits = Limits { threads, ..Limits::with_gap(1e-6) };
+            let solution = Search { most_trials: 400, ..Search::default() }.solve(&model, &limits, &no_hook).unwrap();
+            (solution.lower, solution.upper, solution.stats.backups, solution.stats.vectors, solution.stats.points)
+        };
+        assert_eq!(run(3), run(1));
+    }
+}
+
 /// What the vectors say at a belief, and what one decision followed by what they say is worth; and the beliefs that it can lead to.
 fn said_and_backed_up(model: &Model, policy: &AlphaPolicy, belief: &[f64]) -> (f64, f64, Vec<Vec<f64>>) {
     let states = belief.len();

@@ -63,8 +63,13 @@ pub(super) struct Room {
 impl Graph<'_> {
     /// Brings a node's bounds up to date.
     pub(super) fn refresh(&mut self, node: u32) {
+        self.read += (VISIT + self.nodes[node as usize].unseen(self.bounds, self.schedule.version)) as u64;
+        self.look(node);
+    }
+
+    /// The same, uncounted.
+    fn look(&mut self, node: u32) {
         let node = &mut self.nodes[node as usize];
-        self.read += (VISIT + node.unseen(self.bounds, self.schedule.version)) as u64;
         let gain = node.compare(self.bounds, self.schedule.version, (0, 1), &mut self.room);
         node.note(self.bounds, self.schedule.version, &gain);
     }
@@ -90,9 +95,10 @@ impl Graph<'_> {
         let nodes: Vec<(u32, usize)> = nodes.map(unseen).filter(|node| node.1 > 0).collect();
         let work: usize = nodes.iter().map(|node| node.1).sum();
         let lanes = self.team.ready(work / SHARE);
-        self.read += work as u64;
+        // Whoever compares them: what is counted must not depend on the threads.
+        self.read += (VISIT * nodes.len() + work) as u64;
         if lanes == 0 {
-            nodes.into_iter().for_each(|(node, _)| self.refresh(node));
+            nodes.into_iter().for_each(|(node, _)| self.look(node));
             return;
         }
         // Tasks are small enough for all threads to end at about the same time.

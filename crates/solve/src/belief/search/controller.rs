@@ -33,6 +33,16 @@ struct Plan {
     witness: u32,
 }
 
+impl Plan {
+    /// What comes after an observation that led to a cell.
+    fn next(&self, observation: usize, cell: usize) -> Next {
+        match self.after[observation] {
+            Next::Unknown => self.otherwise[&cell],
+            next => next,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Next {
     Unknown,
@@ -127,7 +137,13 @@ impl Graph<'_> {
         {
             return Ok(false);
         }
-        // They go on with each other, so that all of them stay.
+        // They go on with each other and with some that were there, so that all of them stay.
+        for plan in plans {
+            for (cell, vector) in self.fixed(plan) {
+                let shelf = self.shelf(0, cell);
+                self.lineage.keep(self.shelves[shelf].vectors[vector as usize]);
+            }
+        }
         for (plan, number) in plans.iter().zip(self.lineage.adopt(plans.len())) {
             let part = &mut self.bounds.stages[0].parts[plan.cell];
             let members = self.bounds.cells.members[plan.cell].len();
@@ -140,6 +156,28 @@ impl Graph<'_> {
         }
         self.changed = true;
         Ok(true)
+    }
+
+    /// The vectors as they stand that a plan goes on with, by cell, each once.
+    fn fixed(&self, plan: &Plan) -> Vec<(usize, u32)> {
+        let (action, m) = self.branches[plan.branch];
+        let states = self.model.states().len();
+        let dynamics = &self.model.dynamics()[m];
+        let kernel = dynamics.observation.as_ref().expect("checked: the model has observations");
+        let mut found: Vec<(usize, u32)> = Vec::new();
+        for &from in &self.bounds.cells.members[plan.cell] {
+            for (to, _) in dynamics.transition.pairs(action * states + from as usize) {
+                let cell = self.bounds.cells.cell_of(to);
+                for (o, _) in kernel.pairs(action * states + to) {
+                    if let Next::Vector(vector) = plan.next(o, cell) {
+                        found.push((cell, vector));
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// One plan for each vector that is best at a belief to which those before it lead, first at the start.
@@ -291,10 +329,8 @@ impl Graph<'_> {
                     let cell = self.bounds.cells.cell_of(to);
                     let index = self.bounds.cells.index(cell, to);
                     let row = &self.bounds.stages[0].parts[cell].rows[index];
-                    let otherwise = plan.otherwise[&cell];
                     let value = |(o, q): (usize, f64)| {
-                        let next = if matches!(plan.after[o], Next::Unknown) { otherwise } else { plan.after[o] };
-                        q * match next {
+                        q * match plan.next(o, cell) {
                             Next::Plan(next) => x[plans[next].from + index],
                             Next::Vector(next) => row[next as usize],
                             Next::Unknown => unreachable!("what is not expected has its vector"),

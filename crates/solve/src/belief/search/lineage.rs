@@ -52,6 +52,11 @@ impl Lineage {
         self.needed.len() as u32 - 1
     }
 
+    /// Has a vector stay for good: others that do go on with it.
+    pub fn keep(&mut self, number: u32) {
+        self.needed[number as usize] += 1;
+    }
+
     /// Whether others go on with a vector that is compared.
     pub fn is_needed(&self, number: u32) -> bool {
         self.needed[number as usize] > 1

@@ -17,8 +17,6 @@ const EACH: u64 = 2;
 /// trials do.
 const LESS: u64 = 1;
 const MORE: u64 = 9;
-/// What a leap reads lies apart, and takes so many times as long as what comparisons read.
-const DEAR: u64 = 2;
 
 /// When the bounds leap.
 #[derive(Default)]
@@ -70,7 +68,7 @@ impl Graph<'_> {
         // The first bounds of a start that is spread can be infinite.
         let gain = if before.is_finite() { before - gap } else { 0.0 };
         let Leaps { grid, bytes, .. } = std::mem::take(&mut self.leaps);
-        self.leaps = Leaps { cost: DEAR * (after - work), gain, gap, work: after, bytes, most, grid };
+        self.leaps = Leaps { cost: after - work, gain, gap, work: after, bytes, most, grid };
     }
 
     fn leap_now(&mut self, root: u32, most: usize) -> Result<(), Late> {

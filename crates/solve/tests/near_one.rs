@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Size, draw, hidden, runner};
+use common::{Size, draw, hidden, runner, with_observed_halves};
 use proptest::prelude::*;
-use tiresias_model::{Kernel, Model};
+use tiresias_model::Model;
 use tiresias_solve::formats::AlphaPolicy;
 use tiresias_solve::{Exact, Limits, Search, Solver, Stopped, no_hook};
 
@@ -56,22 +56,6 @@ fn few_backups_close_any_discount() {
         Ok(())
     };
     runner(24).run(&endless(size, 0.99999), check).unwrap();
-}
-
-/// The same model, except that every observation also tells which half of the states it is in: mixed observability.
-fn with_observed_halves(model: &Model) -> Model {
-    let mut builder = model.to_builder();
-    let (states, observations) = (model.states().len(), model.observations().unwrap().len());
-    let half = |row: usize| row % states * 2 / states;
-    for dynamics in &mut builder.dynamics {
-        let before = dynamics.observation.take().unwrap();
-        let mut after = Kernel::new(2 * observations);
-        (0..before.rows()).for_each(|r| after.push_row(before.pairs(r).map(|(o, q)| (half(r) * observations + o, q))));
-        dynamics.observation = Some(after);
-    }
-    builder.observations = Some(tiresias_model::Space::unnamed("observations", 2 * observations).unwrap());
-    builder.reward = tiresias_model::Reward::StateAction(model.expected_reward(0).to_vec());
-    builder.build().unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger};
+use common::{Size, belief, check_solution, draw, enumerate, hidden, runner, tiger, with_observed_halves};
 use proptest::prelude::*;
 use tiresias_model::classic::by_name;
 use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space, observed_component};
@@ -33,23 +33,6 @@ fn convex_models_converge_to_the_enumerated_value() {
         };
         runner(cases).run(&strategy, run).unwrap();
     }
-}
-
-/// The same model, except that every observation also tells which half of the states it is in: mixed observability.
-fn with_observed_halves(model: &Model) -> Model {
-    let mut builder = model.to_builder();
-    let (states, observations) = (model.states().len(), model.observations().unwrap().len());
-    let half = |row: usize| row % states * 2 / states;
-    for dynamics in &mut builder.dynamics {
-        let before = dynamics.observation.take().unwrap();
-        let mut after = Kernel::new(2 * observations);
-        (0..before.rows()).for_each(|r| after.push_row(before.pairs(r).map(|(o, q)| (half(r) * observations + o, q))));
-        dynamics.observation = Some(after);
-    }
-    builder.observations = Some(Space::unnamed("observations", 2 * observations).unwrap());
-    // The reward's own shape may have observations in it.
-    builder.reward = Reward::StateAction(model.expected_reward(0).to_vec());
-    builder.build().unwrap()
 }
 
 #[test]

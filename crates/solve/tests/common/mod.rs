@@ -208,3 +208,20 @@ pub fn check_solution(model: &Model, solution: &Solution, beliefs: &[Vec<f64>]) 
     }
     Ok(())
 }
+
+/// The same model, except that every observation also tells which half of the states it is in: mixed observability.
+pub fn with_observed_halves(model: &Model) -> Model {
+    let mut builder = model.to_builder();
+    let (states, observations) = (model.states().len(), model.observations().unwrap().len());
+    let half = |row: usize| row % states * 2 / states;
+    for dynamics in &mut builder.dynamics {
+        let before = dynamics.observation.take().unwrap();
+        let mut after = Kernel::new(2 * observations);
+        (0..before.rows()).for_each(|r| after.push_row(before.pairs(r).map(|(o, q)| (half(r) * observations + o, q))));
+        dynamics.observation = Some(after);
+    }
+    builder.observations = Some(Space::unnamed("observations", 2 * observations).unwrap());
+    // The reward's own shape may have observations in it.
+    builder.reward = Reward::StateAction(model.expected_reward(0).to_vec());
+    builder.build().unwrap()
+}

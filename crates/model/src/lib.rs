@@ -13,6 +13,7 @@ pub mod belief;
 pub mod classic;
 mod cloud;
 pub mod distribution;
+mod environments;
 mod error;
 pub mod family;
 pub mod format;

@@ -447,6 +447,13 @@ impl Model {
         }
     }
 
+    /// The same model from another start: a distribution over its states, as the model's own is.
+    #[must_use]
+    pub fn starting_at(&self, start: Vec<f64>) -> Model {
+        assert!(start.len() == self.start.len(), "a start has an entry a state");
+        Model { start, ..self.clone() }
+    }
+
     /// The same model with only dynamics `m` and no ambiguity: what the world is when `m` is true.
     #[must_use]
     pub fn single(&self, m: usize) -> Model {

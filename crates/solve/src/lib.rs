@@ -25,6 +25,7 @@ mod mdp;
 mod policy;
 mod save;
 mod solver;
+mod static_form;
 mod weight;
 
 pub use acting::ActingPolicy;
@@ -47,3 +48,4 @@ pub use mdp::value_iteration::ValueIteration;
 pub use policy::SolvedPolicy;
 pub use save::POLICY_SCHEMA;
 pub use solver::{Solution, Solver, Stats, Stopped};
+pub use static_form::{First, Plan, Pure, StaticSolution, Weighted, solve_static};

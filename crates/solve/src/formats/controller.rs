@@ -33,8 +33,14 @@ pub struct Node {
 }
 
 impl Controller {
-    pub(super) fn new(stages: Vec<Vec<Node>>) -> Self {
+    pub(crate) fn new(stages: Vec<Vec<Node>>) -> Self {
         Self { stages }
+    }
+
+    /// Nodes of all stages.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
     }
 
     /// A controller that does what a set of α-vectors does at the beliefs that follow from the model's start, as far as a finite
@@ -46,7 +52,27 @@ impl Controller {
     ///
     /// Errors: [`PolicyFileError::Unsupported`] when nodes times states are more than 2^26.
     pub fn from_vectors(policy: &AlphaPolicy, model: &Model) -> Result<Self, PolicyFileError> {
-        grow::controller(policy, model)
+        grow::controller(policy, model, &|| false)
+    }
+
+    /// [`from_vectors`](Self::from_vectors) while it is not late: then with the nodes that there are, or an error where they do not yet go
+    /// on to the end.
+    pub(crate) fn from_vectors_while(
+        policy: &AlphaPolicy,
+        model: &Model,
+        late: &dyn Fn() -> bool,
+    ) -> Result<Self, PolicyFileError> {
+        grow::controller(policy, model, late)
+    }
+
+    /// One that takes the same action whatever is seen.
+    pub(crate) fn blind(action: usize, observations: usize) -> Self {
+        Self { stages: vec![vec![Node { action: action as u32, next: vec![Some(0); observations] }]] }
+    }
+
+    /// The part of it that is met from a node of its first stage, which becomes node 0.
+    pub(crate) fn rooted(&self, node: u32) -> Self {
+        Self { stages: grow::from_start(&self.stages, node) }
     }
 
     /// Reads `.pg` texts for a model: one for all stages, or one a stage, that with one decision to go first; each with its file's
@@ -91,7 +117,16 @@ impl Controller {
     ///
     /// Errors: [`PolicyFileError::Unsupported`] for a cloud of models, and when nodes times states are more than 2^26.
     pub fn vectors(&self, model: &Model) -> Result<AlphaPolicy, PolicyFileError> {
-        let values = self.values(model)?;
+        self.vectors_while(model, &|| false)
+    }
+
+    /// [`vectors`](Self::vectors) while it is not late: then with lower values.
+    pub(super) fn vectors_while(
+        &self,
+        model: &Model,
+        late: &dyn Fn() -> bool,
+    ) -> Result<AlphaPolicy, PolicyFileError> {
+        let values = self.values_while(model, late)?;
         let states = model.states().len();
         let plans = |(stage, values): (usize, Vec<f64>)| {
             let actions = self.nodes(stage).iter().map(|node| node.action);
@@ -100,8 +135,12 @@ impl Controller {
         Ok(AlphaPolicy::from_vectors(model, values.into_iter().enumerate().map(plans).collect()))
     }
 
-    /// By stage, `[node][state]`.
-    pub(super) fn values(&self, model: &Model) -> Result<Vec<Vec<f64>>, PolicyFileError> {
+    /// By stage, `[node][state]`; when it is late, what is known to be earned at least, or an error where nothing is.
+    pub(crate) fn values_while(
+        &self,
+        model: &Model,
+        late: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<f64>>, PolicyFileError> {
         if model.dynamics().len() > 1 {
             let why = "what a controller is worth is worked out for one model, not for a cloud of several";
             return Err(PolicyFileError::Unsupported(why.into()));
@@ -112,10 +151,13 @@ impl Controller {
             let why = format!("a controller of {most} nodes for {states} states is too large to be worked out");
             return Err(PolicyFileError::Unsupported(why));
         }
-        let Some(horizon) = model.horizon() else { return Ok(vec![self.forever(model)]) };
+        let Some(horizon) = model.horizon() else { return Ok(vec![self.forever(model, late)]) };
         let last = if model.final_reward().is_empty() { vec![0.0; states] } else { model.final_reward().to_vec() };
         let mut values: Vec<Vec<f64>> = Vec::new();
         for stage in (0..horizon).rev() {
+            if late() {
+                return Err(stopped());
+            }
             let next = match values.last() {
                 Some(values) => Next::Nodes(values),
                 None => Next::End(&last),
@@ -126,7 +168,7 @@ impl Controller {
         Ok(values)
     }
 
-    fn forever(&self, model: &Model) -> Vec<f64> {
+    fn forever(&self, model: &Model, late: &dyn Fn() -> bool) -> Vec<f64> {
         let nodes = &self.stages[0];
         let mut values = vec![floor(model); nodes.len() * model.states().len()];
         for _ in 0..MOST_SWEEPS {
@@ -134,12 +176,17 @@ impl Controller {
             let change = leap(&values, &mut next, model.discount(), 1.0);
             values = next;
             let scale = values.iter().fold(1e-300_f64, |most, value| most.max(value.abs()));
-            if change <= scale * (1e-11 * (1.0 - model.discount())).max(4e-16) {
+            if change <= scale * (1e-11 * (1.0 - model.discount())).max(4e-16) || late() {
                 break;
             }
         }
         values
     }
+}
+
+/// Why there is nothing when it is late.
+pub(super) fn stopped() -> PolicyFileError {
+    PolicyFileError::Unsupported("there was no time to follow the vectors to the end".into())
 }
 
 /// What comes after a stage.

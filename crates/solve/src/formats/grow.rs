@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use tiresias_model::Model;
 
 use super::backup::{backup, continued, follow};
-use super::controller::{Controller, Node};
+use super::controller::{Controller, Node, stopped};
 use super::vectors::Place;
 use super::{AlphaPolicy, PolicyFileError};
 use crate::belief::backup::{Scratch, Sparse, sparse};
@@ -22,14 +22,19 @@ const MOST_VALUES: usize = 1 << 25;
 const GAIN: f64 = 1e-9;
 const ROUNDING: f64 = 1e-10;
 
-pub(super) fn controller(policy: &AlphaPolicy, model: &Model) -> Result<Controller, PolicyFileError> {
+/// See [`Controller::from_vectors_while`].
+pub(super) fn controller(
+    policy: &AlphaPolicy,
+    model: &Model,
+    late: &dyn Fn() -> bool,
+) -> Result<Controller, PolicyFileError> {
     if model.dynamics().len() > 1 {
         return Err(PolicyFileError::Unsupported("a controller follows one model, not a cloud of several".into()));
     }
-    let stages = Graph::follow(policy, model)?.stages;
-    let vectors = Controller::new(stages.clone()).vectors(model)?;
+    let stages = Graph::follow(policy, model, late)?.stages;
+    let vectors = Controller::new(stages.clone()).vectors_while(model, late)?;
     let start = sparse(model.start());
-    let mut growth = Growth { policy, model, stages, vectors, scratch: Scratch::new(model), work: 0 };
+    let mut growth = Growth { policy, model, stages, vectors, scratch: Scratch::new(model), work: 0, late };
     let (wanted, held) = (policy.value(0, model.start()), growth.vectors.value(0, model.start()));
     let tolerance = gain(model);
     // What is quickly made up for comes first, for the case that the work runs out.
@@ -62,7 +67,7 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     /// The nodes that are met from the start.
-    fn follow(policy: &'a AlphaPolicy, model: &'a Model) -> Result<Self, PolicyFileError> {
+    fn follow(policy: &'a AlphaPolicy, model: &'a Model, late: &dyn Fn() -> bool) -> Result<Self, PolicyFileError> {
         let stages = vec![Vec::new(); model.horizon().unwrap_or(1)];
         let mut graph = Self { policy, model, stages, known: FxHashMap::default(), open: VecDeque::new() };
         let start = sparse(model.start());
@@ -80,6 +85,9 @@ impl<'a> Graph<'a> {
         let mut scratch = Scratch::new(model);
         // Ends: each node comes once, and they are counted.
         while let Some((stage, node, witness, set)) = graph.open.pop_front() {
+            if late() {
+                return Err(stopped());
+            }
             graph.expand(stage, node, &witness, set, &mut scratch);
             let nodes: usize = graph.stages.iter().map(Vec::len).sum();
             if nodes.saturating_mul(model.states().len()) > MOST_VALUES {
@@ -137,13 +145,14 @@ struct Growth<'a> {
     vectors: AlphaPolicy,
     scratch: Scratch,
     work: usize,
+    late: &'a dyn Fn() -> bool,
 }
 
 impl Growth<'_> {
     /// Whether no more nodes are to be added.
     fn spent(&self) -> bool {
         let nodes: usize = self.stages.iter().map(Vec::len).sum();
-        self.work > MOST_WORK || nodes * self.model.states().len() > MOST_VALUES
+        self.work > MOST_WORK || (self.late)() || nodes * self.model.states().len() > MOST_VALUES
     }
 
     /// A node that is worth, at a normalised belief, what the policy's vectors say less `short`: one that is there, or a new one
@@ -196,7 +205,7 @@ impl Growth<'_> {
 }
 
 /// The nodes that can be reached from `start`, numbered in the order in which they are.
-fn from_start(stages: &[Vec<Node>], start: u32) -> Vec<Vec<Node>> {
+pub(super) fn from_start(stages: &[Vec<Node>], start: u32) -> Vec<Vec<Node>> {
     let staged = stages.len() > 1;
     let mut numbers: Vec<FxHashMap<u32, u32>> = vec![FxHashMap::default(); stages.len()];
     let mut order: Vec<Vec<u32>> = vec![Vec::new(); stages.len()];

@@ -764,6 +764,9 @@ export interface JobCounts {
 /** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 
+/** Reads the document of a static solution of `model`, whose plans are evaluated again, and gives it back with what was found. */
+export declare function loadStatic(text: string, model: Model): string
+
 /** Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole. */
 export declare function makeShard(spec: string, tokenizer: Tokenizer, path: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<ShardReport>
 
@@ -1147,6 +1150,9 @@ export interface SolveProgress {
   /** Wall time since the solve began. */
   seconds: number
 }
+
+/** Solves the static form in the background: resolves to the solution's document, with its best bounds when it was stopped. */
+export declare function solveStatic(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<string>
 
 /** Solves on the calling thread; see `solve`. */
 export declare function solveSync(model: Model, options?: SolveOptions | undefined | null): Solution

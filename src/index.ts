@@ -13,6 +13,10 @@ export { savePolicy, type ModelPlace, type SavePolicyOptions } from './serve/pol
 export type { DecideOptions, Decision, Observed, Session } from './serve/session.js';
 export type { OnImpossible, SessionState, SparseBelief } from './serve/session-state.js';
 export type { Name } from './serve/names.js';
+export {
+  loadStatic, playStatic, solveStatic, type Controller, type ControllerNode, type PurePlan, type StaticFirst, type StaticOptions, type StaticPlan, type StaticPlayer, type StaticSolution,
+  type StaticStats, type WeightedPlan,
+} from './static-form.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
 export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';

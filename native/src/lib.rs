@@ -27,6 +27,7 @@ mod rollout;
 mod simulate;
 mod solve;
 mod solve_batch;
+mod static_form;
 mod study;
 mod theory;
 mod tokenizer;

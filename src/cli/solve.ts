@@ -5,6 +5,7 @@ import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
+import { solveStaticForm } from './solve-static.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -17,6 +18,7 @@ interface SolveCommandOptions extends TaskOptions {
   carryModel?: true;
   boundsPlot?: string;
   explain?: true;
+  nature: 'step' | 'episode';
   tasks?: number;
 }
 
@@ -31,6 +33,14 @@ function inWords(first: readonly FirstAction[]): string {
   return `${each}${others} (loses at most ${digits(Math.max(...first.map(({ regretBound }) => regretBound)))}${others === '' ? '' : ' in these'})`;
 }
 
+/** Refuses what means nothing where one model is true to the end. */
+function staticOptions(options: SolveCommandOptions): SolveCommandOptions {
+  const needless = (['carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined).map((name) => `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
+  if (options.solver !== 'auto') needless.push('--solver');
+  if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: not with --nature episode, whose policy is a mixture of plans (--policy-out writes it as JSON)`);
+  return options;
+}
+
 export function solveCommand(): Command {
   return withTaskOptions(
     newCommand('solve', 'solve a model: certified bounds on its value, and the first action', [
@@ -39,6 +49,7 @@ export function solveCommand(): Command {
       'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10 --explain',
       'tiresias solve --family energy --regime apomdp --tasks 1000 --gap 0.1 --json',
       'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',
+      'tiresias solve mild.pomdp harsh.pomdp --nature episode --policy-out plans.json',
     ]),
   )
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
@@ -49,6 +60,7 @@ export function solveCommand(): Command {
     .option('--carry-model', "with --policy-out: Tiresias' own format whatever the suffix, and the model with it, as `tiresias serve` and `loadPolicy` want it")
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
+    .addOption(new Option('--nature <when>', 'when nature chooses a model of the cloud: anew at every step, or one for the whole episode, unseen (docs/ambiguity.md)').choices(['step', 'episode']).default('step'))
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
     .action((files: string[], options: SolveCommandOptions, command: Command) =>
       invoke(options, async (invocation) => {
@@ -58,6 +70,7 @@ export function solveCommand(): Command {
         if (tasks !== undefined) {
           const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
           if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --carry-model, --bounds-plot or --explain');
+          if (options.nature === 'episode') throw new TiresiasError('USAGE', '--tasks goes with --nature step; solve one task at a time with --nature episode');
           return solveTasks({ ...options, tasks }, invocation);
         }
         const { solve } = await import('../library.js');
@@ -67,6 +80,7 @@ export function solveCommand(): Command {
         if (carryModel && policyOut === undefined) throw new TiresiasError('USAGE', '--carry-model goes with --policy-out FILE');
         const vectorsAsked = !carryModel && policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
+        if (options.nature === 'episode') return solveStaticForm(model, name, staticOptions(options), (performance.now() - begin) / 1000, invocation);
         if (policyOut !== undefined && !carryModel) checkHolds(policyOut, model, describeModel(model));
         const load = (performance.now() - begin) / 1000;
         for (const out of [policyOut, options.boundsPlot]) if (out !== undefined) await checkWritable(out);

@@ -58,7 +58,9 @@ impl Model {
             start: self.environments_start(prior, self.start()),
             discount: self.discount(),
             horizon: self.horizon(),
-            terminal: (0..m).flat_map(|number| self.terminal_states().into_iter().map(move |t| number * s + t)).collect(),
+            terminal: (0..m)
+                .flat_map(|number| self.terminal_states().into_iter().map(move |t| number * s + t))
+                .collect(),
             final_reward,
             dynamics: vec![Dynamics { transition, observation: Some(observation) }],
             alpha: 1.0,

@@ -48,4 +48,4 @@ pub use mdp::value_iteration::ValueIteration;
 pub use policy::SolvedPolicy;
 pub use save::POLICY_SCHEMA;
 pub use solver::{Solution, Solver, Stats, Stopped};
-pub use static_form::{First, Plan, Pure, StaticSolution, Weighted, solve_static};
+pub use static_form::{First, Plan, Pure, STATIC_POLICY_SCHEMA, StaticSolution, StaticStats, Weighted, solve_static};

@@ -65,7 +65,9 @@ fn all_plans(model: &Model, stage: usize, masses: &[Vec<f64>]) -> Vec<Vec<f64>> 
     let states = model.states().len();
     let models = 0..model.dynamics().len();
     if stage == model.horizon().unwrap() {
-        return vec![masses.iter().map(|mass| mass.iter().enumerate().map(|(s, p)| p * last(model, s)).sum()).collect()];
+        return vec![
+            masses.iter().map(|mass| mass.iter().enumerate().map(|(s, p)| p * last(model, s)).sum()).collect(),
+        ];
     }
     let observations = model.observations().map_or(states, Space::len);
     let mut all = Vec::new();
@@ -79,7 +81,8 @@ fn all_plans(model: &Model, stage: usize, masses: &[Vec<f64>]) -> Vec<Vec<f64>> 
                 let mut next = vec![0.0; states];
                 for (s, mass) in masses[m].iter().enumerate() {
                     for (to, p) in model.dynamics()[m].transition.pairs(action * states + s) {
-                        let likelihood = seen(model, m, action, to).iter().find(|(seen, _)| *seen == o).map_or(0.0, |(_, q)| *q);
+                        let likelihood =
+                            seen(model, m, action, to).iter().find(|(seen, _)| *seen == o).map_or(0.0, |(_, q)| *q);
                         next[to] += mass * p * likelihood;
                     }
                 }
@@ -91,9 +94,7 @@ fn all_plans(model: &Model, stage: usize, masses: &[Vec<f64>]) -> Vec<Vec<f64>> 
             }
             let next = all_plans(model, stage + 1, &after);
             let join = |sum: &Vec<f64>| -> Vec<Vec<f64>> {
-                next.iter()
-                    .map(|v| sum.iter().zip(v).map(|(a, b)| a + model.discount() * b).collect())
-                    .collect()
+                next.iter().map(|v| sum.iter().zip(v).map(|(a, b)| a + model.discount() * b).collect()).collect()
             };
             sums = sums.iter().flat_map(join).collect();
         }
@@ -176,10 +177,28 @@ fn random_clouds_are_worth_what_all_plans_are() {
             let solution = solve_static(&model, &limits, &no_hook).unwrap();
             let plans = from_start(&model);
             let (mixed, alone) = (randomised(model.alpha(), &plans), deterministic(model.alpha(), &plans));
-            prop_assert!(solution.lower <= mixed + 1e-7 && mixed <= solution.upper + 1e-7, "{mixed} not in [{}, {}]", solution.lower, solution.upper);
+            prop_assert!(
+                solution.lower <= mixed + 1e-7 && mixed <= solution.upper + 1e-7,
+                "{mixed} not in [{}, {}]",
+                solution.lower,
+                solution.upper
+            );
             prop_assert!(solution.gap() <= 1e-6, "gap {}, {:?}", solution.gap(), solution.stopped);
-            prop_assert!(solution.pure.lower <= alone + 1e-9 && alone <= solution.pure.upper + 1e-7, "{alone} alone, not in [{}, {}]", solution.pure.lower, solution.pure.upper);
+            prop_assert!(
+                solution.pure.lower <= alone + 1e-9 && alone <= solution.pure.upper + 1e-7,
+                "{alone} alone, not in [{}, {}]",
+                solution.pure.lower,
+                solution.pure.upper
+            );
             prop_assert!(solution.pure.upper - solution.pure.lower <= 1e-6);
+            // What is read back earns what it did, whatever the document says of it.
+            let text = solution.save(&model);
+            let read = StaticSolution::load(&text, &model).unwrap();
+            prop_assert!((read.lower - solution.lower).abs() < 1e-9 && read.mixture.len() == solution.mixture.len());
+            let boast = text.replacen("\"worth\":[", "\"worth\":[1e9,", 1);
+            if let Ok(read) = StaticSolution::load(&boast, &model) {
+                prop_assert!((read.lower - solution.lower).abs() < 1e-9);
+            }
             check_played(&model, &solution, 2, 1e-7)
         })
         .unwrap();
@@ -249,7 +268,10 @@ fn the_toy_is_worth_what_was_published() {
     }
     for (alpha, value) in [(0.75, 76.25), (0.5, 87.5), (0.25, 105.0), (0.0, 135.0)] {
         let solution = solve_static(&toy(&[0.1, 0.9], alpha), &Limits::with_gap(1e-6), &no_hook).unwrap();
-        assert!((solution.lower - value).abs() < 1e-5 && (solution.upper - value).abs() < 1e-5, "{alpha}: {solution:?}");
+        assert!(
+            (solution.lower - value).abs() < 1e-5 && (solution.upper - value).abs() < 1e-5,
+            "{alpha}: {solution:?}"
+        );
     }
 }
 
@@ -325,6 +347,22 @@ fn sets_around_rows_are_refused_by_name() {
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn documents_that_do_not_fit_are_refused() {
+    let model = toy(&[0.1, 0.9], 1.0);
+    let text = solve_static(&model, &Limits::with_gap(1e-3), &no_hook).unwrap().save(&model);
+    let told = |text: &str, model: &Model| StaticSolution::load(text, model).unwrap_err().to_string();
+    assert!(told(&text, &toy(&[0.2, 0.9], 1.0)).contains("sha256"));
+    assert!(told(&text.replace("static-policy/1", "static-policy/9"), &model).contains("schema"));
+    assert!(told(&text[..text.len() / 2], &model).contains("static policy"));
+    let action = told(&text.replacen("\"action\":", "\"action\":7", 1), &model);
+    assert!(action.contains("does not exist"), "{action}");
+    let state = told(&text.replacen("\"state\":null", "\"state\":3", 1), &model);
+    assert!(state.contains("controllers"), "{state}");
+    let weights = told(&text.replacen("\"probability\":", "\"probability\":3", 1), &model);
+    assert!(weights.contains("distribution"), "{weights}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use super::vectors::{check_model, floor};
@@ -16,14 +17,16 @@ const MOST_SWEEPS: usize = 100_000;
 /// A finite-state controller: nature shows an observation after every decision, and the node and the observation say the next
 /// node. Without a horizon one graph serves all decisions; with one, each stage may have its own, whose successors are nodes of
 /// the next stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Controller {
     /// By stage, or one for all.
     stages: Vec<Vec<Node>>,
 }
 
 /// A node of a controller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
     /// What it does.
     pub action: u32,
@@ -35,6 +38,26 @@ pub struct Node {
 impl Controller {
     pub(crate) fn new(stages: Vec<Vec<Node>>) -> Self {
         Self { stages }
+    }
+
+    /// What keeps it from playing `observations` observations with `actions` actions over `horizon` decisions, in words.
+    pub(crate) fn shape_problem(&self, actions: usize, observations: usize, horizon: Option<usize>) -> Option<String> {
+        let staged = self.stages.len() > 1;
+        if self.stages.is_empty() || (staged && horizon != Some(self.stages.len())) {
+            return Some(format!("a controller has {} stages", self.stages.len()));
+        }
+        for (stage, nodes) in self.stages.iter().enumerate() {
+            let after = self.stages.get(stage + usize::from(staged)).map_or(0, Vec::len);
+            let fits = |node: &Node| {
+                (node.action as usize) < actions
+                    && node.next.len() == observations
+                    && node.next.iter().flatten().all(|&next| (next as usize) < after)
+            };
+            if nodes.is_empty() || !nodes.iter().all(fits) {
+                return Some(format!("a node of stage {stage} has an action or a successor that does not exist"));
+            }
+        }
+        None
     }
 
     /// Nodes of all stages.
@@ -121,11 +144,7 @@ impl Controller {
     }
 
     /// [`vectors`](Self::vectors) while it is not late: then with lower values.
-    pub(super) fn vectors_while(
-        &self,
-        model: &Model,
-        late: &dyn Fn() -> bool,
-    ) -> Result<AlphaPolicy, PolicyFileError> {
+    pub(super) fn vectors_while(&self, model: &Model, late: &dyn Fn() -> bool) -> Result<AlphaPolicy, PolicyFileError> {
         let values = self.values_while(model, late)?;
         let states = model.states().len();
         let plans = |(stage, values): (usize, Vec<f64>)| {

@@ -81,6 +81,8 @@ mod tests {
     #[test]
     fn plans_that_are_all_alike_are_any_mixture() {
         let game = equilibrium(&vec![vec![7.0; 3]; 4]).unwrap();
-        assert!((game.mixture.iter().sum::<f64>() - 1.0).abs() < 1e-12 && (game.prior.len(), game.mixture.len()) == (3, 4));
+        assert!(
+            (game.mixture.iter().sum::<f64>() - 1.0).abs() < 1e-12 && (game.prior.len(), game.mixture.len()) == (3, 4)
+        );
     }
 }

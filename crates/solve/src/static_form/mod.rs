@@ -9,17 +9,22 @@
 //! | `solver` | plans against priors, until neither side gains: bounds from both |
 //! | `oracle` | the best answer to a prior over the cloud, and what it is worth under each model |
 //! | `game` | the best mixture of the plans at hand, and the prior that is worst for them |
+//! | `file` | what is handed out as a document, and read back |
 //! | `pure` | the best plan without drawing, by enumeration |
 
+mod file;
 mod game;
 mod oracle;
 mod pure;
 mod solver;
 
+pub use file::STATIC_POLICY_SCHEMA;
 pub use solver::solve_static;
 
+use serde::{Deserialize, Serialize};
+
+use crate::Stopped;
 use crate::formats::Controller;
-use crate::{Stats, Stopped};
 
 /// What [`solve_static`] returns. `lower <= V <= upper` is proven up to rounding, whatever the reason for stopping, and whoever plays
 /// [`mixture`](Self::mixture) earns [`worth`](Self::worth)`[m]` if model m is true: `lower` is `H^α` of that.
@@ -39,9 +44,21 @@ pub struct StaticSolution {
     /// The same question for policies that draw nothing.
     pub pure: Pure,
     /// What it cost.
-    pub stats: Stats,
+    pub stats: StaticStats,
     /// Why it stopped.
     pub stopped: Stopped,
+}
+
+/// What a static solve cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StaticStats {
+    /// Wall time.
+    pub seconds: f64,
+    /// Priors that were answered.
+    pub priors: u64,
+    /// Plans at hand at the end.
+    pub plans: usize,
 }
 
 impl StaticSolution {
@@ -52,7 +69,8 @@ impl StaticSolution {
 }
 
 /// A plan and how likely it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Weighted {
     /// Positive; those of a mixture sum to 1.
     pub probability: f64,
@@ -61,7 +79,8 @@ pub struct Weighted {
 }
 
 /// A plan that draws nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
     /// What it earns under each model of the cloud, length M.
     pub worth: Vec<f64>,
@@ -71,7 +90,8 @@ pub struct Plan {
 }
 
 /// The controller to follow from a first state on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct First {
     /// The first state, where it is seen.
     pub state: Option<usize>,
@@ -80,7 +100,8 @@ pub struct First {
 }
 
 /// The best that can be done without drawing at random.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pure {
     /// What [`plan`](Self::plan) earns for certain.
     pub lower: f64,

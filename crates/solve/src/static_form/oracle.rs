@@ -22,6 +22,20 @@ impl Part {
     }
 }
 
+/// The parts of a model's start.
+pub(super) fn parts(model: &Model) -> Vec<Part> {
+    if model.observations().is_some() {
+        return vec![Part { state: None, probability: 1.0, belief: model.start().to_vec() }];
+    }
+    let likely = model.start().iter().enumerate().filter(|(_, p)| **p > 0.0);
+    let part = |(state, &probability): (usize, &f64)| {
+        let mut belief = vec![0.0; model.states().len()];
+        belief[state] = 1.0;
+        Part { state: Some(state), probability, belief }
+    };
+    likely.map(part).collect()
+}
+
 /// Search whose bounds serve every prior: they are on one value function over beliefs about model and state.
 pub(super) struct Oracle<'a> {
     model: &'a Model,
@@ -41,26 +55,12 @@ pub(super) struct Answer {
 impl<'a> Oracle<'a> {
     pub fn new(model: &'a Model, limits: &Limits, hook: &Hook) -> Result<Self, SolveError> {
         let models = model.dynamics().len();
-        let product = model.environments(&vec![1.0 / models as f64; models]).map_err(|error| SolveError::Unsupported {
-            solver: "static",
-            expected: "a cloud of models",
-            found: error.to_string(),
+        let product = model.environments(&vec![1.0 / models as f64; models]).map_err(|error| {
+            SolveError::Unsupported { solver: "static", expected: "a cloud of models", found: error.to_string() }
         })?;
-        let parts = match model.observations() {
-            Some(_) => vec![Part { state: None, probability: 1.0, belief: model.start().to_vec() }],
-            None => {
-                let likely = model.start().iter().enumerate().filter(|(_, p)| **p > 0.0);
-                let part = |(state, &probability): (usize, &f64)| {
-                    let mut belief = vec![0.0; model.states().len()];
-                    belief[state] = 1.0;
-                    Part { state: Some(state), probability, belief }
-                };
-                likely.map(part).collect()
-            }
-        };
         // The first bounds, which trials then tighten prior by prior.
         let first = Search { most_trials: 0, ..Search::default() }.solve(&product, limits, hook)?;
-        Ok(Self { model, product, parts, policy: first.policy })
+        Ok(Self { model, product, parts: parts(model), policy: first.policy })
     }
 
     /// Bytes that the bounds take.

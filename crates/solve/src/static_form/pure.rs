@@ -52,16 +52,14 @@ pub(super) fn best(oracle: &Oracle, model: &Model, watch: &Watch) -> Option<Plan
     for part in &oracle.parts {
         let start: Vec<f64> = every.iter().flat_map(|_| part.belief().iter().map(|p| p * part.probability)).collect();
         let front = fronts.front(0, &sparse(&start)).ok()?;
-        whole = fronts.sums(&whole, &front, |trees, tree| trees.push(tree)).ok()?;
+        whole = fronts.sums(&whole, &front, Vec::push).ok()?;
     }
     let alpha = model.alpha();
     let best = whole.into_iter().reduce(|best, other| {
         if attitude(alpha, &other.worth) > attitude(alpha, &best.worth) { other } else { best }
     })?;
-    let first = |(tree, part): (&u32, &super::oracle::Part)| First {
-        state: part.state,
-        controller: fronts.controller(*tree),
-    };
+    let first =
+        |(tree, part): (&u32, &super::oracle::Part)| First { state: part.state, controller: fronts.controller(*tree) };
     Some(Plan { controllers: best.trees.iter().zip(&oracle.parts).map(first).collect(), worth: best.worth })
 }
 
@@ -72,6 +70,9 @@ struct Chosen<T> {
     trees: T,
 }
 
+/// A stage, and masses bit for bit.
+type Moment = (usize, Vec<(u32, u64)>);
+
 struct Fronts<'a> {
     product: &'a Model,
     /// Of one model.
@@ -81,7 +82,7 @@ struct Fronts<'a> {
     horizon: usize,
     scratch: Scratch,
     /// By stage and what the history leaves of each model's mass, bit for bit.
-    known: FxHashMap<(usize, Vec<(u32, u64)>), Vec<Entry>>,
+    known: FxHashMap<Moment, Vec<Entry>>,
     trees: Vec<Tree>,
     work: usize,
     watch: &'a Watch<'a>,

@@ -1,15 +1,15 @@
-//! Plans against priors (double oracle): McMahan, Gordon, Blum, "Planning in the presence of cost functions controlled by an
-//! adversary", ICML 2003; for multi-environment POMDPs Bovy et al., "AB-HSVI", NeurIPS 2025.
+//! Plans against priors, by a double oracle: H. B. `McMahan`, Gordon, Blum, "Planning in the presence of cost functions controlled by an
+//! adversary", ICML 2003; for multi-environment POMDPs Bovy et al., `AB-HSVI`, `NeurIPS` 2025.
 
 use tiresias_model::Model;
 
 use super::game::{Equilibrium, equilibrium};
 use super::oracle::{Answer, Oracle};
-use super::{First, Plan, Pure, StaticSolution, Weighted, attitude, pure};
+use super::{First, Plan, Pure, StaticSolution, StaticStats, Weighted, attitude, pure};
 use crate::belief::backup::ordered;
 use crate::formats::Controller;
 use crate::limits::Watch;
-use crate::{Hook, Limits, Progress, SolveError, Stats, Stopped};
+use crate::{Hook, Limits, Progress, SolveError, Stopped};
 
 /// Probabilities of plans that are rounding.
 const NO_PLAN: f64 = 1e-9;
@@ -33,23 +33,13 @@ pub fn solve_static(model: &Model, limits: &Limits, hook: &Hook) -> Result<Stati
     let watch = Watch::new(limits, hook);
     let started = |_: &Progress| hook(&nothing(watch.elapsed()));
     let oracle = Oracle::new(model, limits, &started)?;
-    let start_up = watch.seconds();
     let mut search = Sides::new(model, oracle, &watch);
     let stopped = search.run(limits, hook, &watch)?;
     let (lower, upper) = search.bounds();
     let (mixture, worth) = search.mixture();
     let pure = search.pure(limits, &watch);
     let (lower, upper) = ordered(lower, upper);
-    let stats = Stats {
-        seconds: watch.seconds(),
-        start_up,
-        iterations: search.rounds,
-        backups: 0,
-        vectors: search.plans.len(),
-        points: search.priors,
-        threads: limits.threads,
-        solver: "static",
-    };
+    let stats = StaticStats { seconds: watch.seconds(), priors: search.priors, plans: search.plans.len() };
     Ok(StaticSolution { lower, upper, prior: search.worst_prior(), mixture, worth, pure, stats, stopped })
 }
 
@@ -83,8 +73,7 @@ struct Sides<'a> {
     controllers: Vec<Controller>,
     plans: Vec<Held>,
     kindnesses: Vec<Kindness>,
-    rounds: u64,
-    priors: usize,
+    priors: u64,
 }
 
 impl<'a> Sides<'a> {
@@ -104,8 +93,7 @@ impl<'a> Sides<'a> {
             if model.alpha() == 1.0 { vec![kindness(None)] } else { (0..models).map(|m| kindness(Some(m))).collect() };
         let observations = oracle.product.observations().map_or(0, tiresias_model::Space::len);
         let parts = oracle.parts.len();
-        let mut sides =
-            Self { model, oracle, controllers: Vec::new(), plans: Vec::new(), kindnesses, rounds: 0, priors: 0 };
+        let mut sides = Self { model, oracle, controllers: Vec::new(), plans: Vec::new(), kindnesses, priors: 0 };
         for action in 0..model.actions().len() {
             // One is needed whatever the time.
             let worth = |part| match sides.oracle.worth(part, Controller::blind(action, observations), watch) {
@@ -134,16 +122,16 @@ impl<'a> Sides<'a> {
             if idle > MOST_IDLE {
                 return Ok(Stopped::Exhausted);
             }
-            if let Some(stopped) = watch.check(lower, upper, self.rounds, bytes) {
+            if let Some(stopped) = watch.check(lower, upper, self.priors, bytes) {
                 return Ok(stopped);
             }
             let one = self.highest();
             let prior = self.prior_of(one);
             let gap = ((upper - lower) / CLOSER).max(limits.gap / CLOSER) / closer;
-            let rounds = self.rounds;
-            let told = |p: &Progress| hook(&Progress { lower, upper, iterations: rounds, elapsed: watch.elapsed().max(p.elapsed) });
+            let iterations = self.priors;
+            let told =
+                |p: &Progress| hook(&Progress { lower, upper, iterations, elapsed: watch.elapsed().max(p.elapsed) });
             let (_, high) = self.oracle.bounds(&prior, gap, limits, watch, &told);
-            self.rounds += 1;
             self.priors += 1;
             let kindness = &mut self.kindnesses[one];
             let tie = self.model.tie(upper);

@@ -75,7 +75,7 @@ import type { Paths } from 'tiresias/client';
 export const following = (answer: Paths['/sessions']['get']['responses'][200]['content']['application/json']): string | null => answer.next;
 const { model, warnings } = Model.parse('discount: 0.9', { name: 'x.pomdp', format: 'pomdp' });
 export const places: [string, number, number][] = warnings.map(({ file, line, column }) => [file, line, column]);
-export const kind: 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp' = model.kind;
+export const kind: 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp' | 'robust-pomdp' = model.kind;
 export const v: number = solveSync(model, { gap: 0.1, solver: 'point' }).lower;
 export async function all(signal: AbortSignal): Promise<Solution> {
   const solution = await solve(model, { signal, timeSeconds: 1, onProgress: ({ lower, upper }) => console.log(upper - lower) });

@@ -69,6 +69,7 @@ pub fn from_solve(error: SolveError) -> Error {
 fn solve_code(error: &SolveError) -> &'static str {
     match error {
         SolveError::Unsupported { .. }
+        | SolveError::Rectangular
         | SolveError::Limit { .. }
         | SolveError::Horizon { .. }
         | SolveError::Shape { .. }

@@ -113,7 +113,7 @@ impl Model {
     }
 
     /// What it is, by the number of its dynamics and whether the state is seen.
-    #[napi(getter, ts_return_type = "'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp'")]
+    #[napi(getter, ts_return_type = "'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp' | 'robust-pomdp'")]
     pub fn kind(&self) -> String {
         self.0.kind().name().into()
     }

@@ -65,11 +65,6 @@ impl Ambiguity {
 
     /// Checks that no set is empty and that the nominal row lies in each, for parts that are otherwise valid.
     pub(crate) fn check(&self, parts: &ModelBuilder) -> Result<(), ModelError> {
-        if parts.observations.is_some() {
-            return Err(problem(
-                "belongs to a model whose states are observed; leave out the observations, or the ambiguity",
-            ));
-        }
         if parts.dynamics.len() > 1 {
             let several = parts.dynamics.len();
             return Err(problem(&format!(

@@ -43,16 +43,19 @@ pub enum Kind {
     Pomdp,
     /// Several dynamics with observations.
     Apomdp,
+    /// One dynamics with observations, and an ambiguity set around each of its transition rows.
+    RobustPomdp,
 }
 
 impl Kind {
-    /// Lower-case name: `mdp`, `robust-mdp`, `pomdp`, `apomdp`.
+    /// Lower-case name: `mdp`, `robust-mdp`, `pomdp`, `apomdp`, `robust-pomdp`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mdp => "mdp",
             Self::RobustMdp => "robust-mdp",
             Self::Pomdp => "pomdp",
             Self::Apomdp => "apomdp",
+            Self::RobustPomdp => "robust-pomdp",
         }
     }
 }
@@ -84,7 +87,7 @@ pub struct ModelBuilder {
     pub dynamics: Vec<Dynamics>,
     /// Ambiguity attitude α in [0, 1]: 1 is max-min, 0 is max-max.
     pub alpha: f64,
-    /// What nature may choose in place of each transition row; `None` for nothing else. Only for one dynamics and observed states.
+    /// What nature may choose in place of each transition row; `None` for nothing else. Only for one dynamics.
     pub ambiguity: Option<Ambiguity>,
 }
 
@@ -299,8 +302,11 @@ impl ModelBuilder {
 }
 
 impl Model {
-    /// MDP, robust MDP, POMDP or APOMDP.
+    /// MDP, robust MDP, POMDP, APOMDP or robust POMDP.
     pub fn kind(&self) -> Kind {
+        if self.ambiguity.is_some() && self.observations.is_some() {
+            return Kind::RobustPomdp;
+        }
         match (self.dynamics.len() > 1 || self.ambiguity.is_some(), self.observations.is_some()) {
             (false, false) => Kind::Mdp,
             (true, false) => Kind::RobustMdp,
@@ -466,7 +472,9 @@ impl Model {
         let expected = (0..self.dynamics.len()).flat_map(|m| self.expected_reward(m));
         // Where nature chooses the next state, no more is known than what each transition can pay.
         let realised = match (&self.ambiguity, &*self.reward) {
-            (Some(_), Reward::Transition(rows)) => Some((0..rows.rows()).flat_map(|r| rows.row(r).1).chain(&[0.0])),
+            (Some(_), Reward::Transition(rows) | Reward::Full(rows)) => {
+                Some((0..rows.rows()).flat_map(|r| rows.row(r).1).chain(&[0.0]))
+            }
             _ => None,
         };
         let all = expected.chain(realised.into_iter().flatten());

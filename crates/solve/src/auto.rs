@@ -33,6 +33,8 @@ pub fn auto(model: &Model) -> Box<dyn Solver> {
     match (model.kind(), model.horizon()) {
         (Kind::Mdp | Kind::RobustMdp, Some(_)) => Box::new(BackwardInduction),
         (Kind::Mdp | Kind::RobustMdp, None) => Box::new(ModifiedPolicyIteration::default()),
+        // Search, as any belief solver, says where robust POMDPs are solved.
+        (Kind::RobustPomdp, _) => Box::new(Search::default()),
         (Kind::Pomdp | Kind::Apomdp, horizon) => {
             let convex = model.dynamics().len() == 1 || model.alpha() == 0.0;
             let small =

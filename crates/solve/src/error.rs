@@ -15,6 +15,12 @@ pub enum SolveError {
         /// What it was given.
         found: String,
     },
+    /// Sets around the rows of hidden states are a game of their own.
+    #[error(
+        "the model's states are hidden and have ambiguity sets around their rows: a robust POMDP, which only solve_robust \
+         (solveRobust, `tiresias solve` without --solver) treats"
+    )]
+    Rectangular,
     /// A limit is not a number the solver can work with.
     #[error("limit {what}: {value} is not {expected}")]
     Limit {

@@ -52,6 +52,14 @@ impl Limits {
 
     /// [`check`](Self::check), whether the tables of all of `model`'s stages fit, and whether its values are numbers to reckon with.
     pub(crate) fn check_for(&self, model: &Model) -> Result<(), SolveError> {
+        if model.kind() == Kind::RobustPomdp {
+            return Err(SolveError::Rectangular);
+        }
+        self.check_values(model)
+    }
+
+    /// [`check_for`](Self::check_for), whatever the kind of ambiguity.
+    pub(crate) fn check_values(&self, model: &Model) -> Result<(), SolveError> {
         self.check()?;
         let (low, high) = model.value_range();
         let total = if -low > high { low } else { high };
@@ -63,7 +71,7 @@ impl Limits {
         let numbers = match model.kind() {
             // A value a state, and where the stage finds them.
             Kind::Mdp | Kind::RobustMdp => s + 4,
-            Kind::Pomdp | Kind::Apomdp => s * (a + m),
+            Kind::Pomdp | Kind::Apomdp | Kind::RobustPomdp => s * (a + m),
         };
         let bytes = product(&[horizon, 8, numbers]);
         let allowed = self.memory.unwrap_or_else(memory::limit);

@@ -145,6 +145,7 @@ fn solvers(model: &Model) -> Vec<Box<dyn Solver>> {
             Box::new(ModifiedPolicyIteration::default()),
             Box::new(PolicyIteration::default()),
         ],
+        (Kind::RobustPomdp, _) => Vec::new(),
         (Kind::Pomdp | Kind::Apomdp, _) => vec![
             auto(model),
             Box::new(CornerBounds),

@@ -9,7 +9,7 @@ mod evaluate;
 mod held;
 mod iterate;
 pub(crate) mod modified_policy_iteration;
-mod nature;
+pub(crate) mod nature;
 pub(crate) mod policy_iteration;
 mod rivals;
 pub(crate) mod sweep;

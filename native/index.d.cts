@@ -317,7 +317,7 @@ export declare class Model {
   /** A name for people. */
   get name(): string
   /** What it is, by the number of its dynamics and whether the state is seen. */
-  get kind(): 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp'
+  get kind(): 'mdp' | 'robust-mdp' | 'pomdp' | 'apomdp' | 'robust-pomdp'
   /** Number of states, S. */
   get states(): number
   /** Number of actions, A. */
@@ -764,6 +764,9 @@ export interface JobCounts {
 /** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
 
+/** Reads the document of a robust solution of `model`, the worth of whose nodes is held against one step of the game. */
+export declare function loadRobust(text: string, model: Model): string
+
 /** Reads the document of a static solution of `model`, whose plans are evaluated again, and gives it back with what was found. */
 export declare function loadStatic(text: string, model: Model): string
 
@@ -1150,6 +1153,9 @@ export interface SolveProgress {
   /** Wall time since the solve began. */
   seconds: number
 }
+
+/** Solves a robust POMDP in the background: resolves to the solution's document, with its best bounds when it was stopped. */
+export declare function solveRobust(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<string>
 
 /** Solves the static form in the background: resolves to the solution's document, with its best bounds when it was stopped. */
 export declare function solveStatic(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<string>

@@ -17,6 +17,9 @@ export {
   loadStatic, playStatic, solveStatic, type Controller, type ControllerNode, type PurePlan, type StaticFirst, type StaticOptions, type StaticPlan, type StaticPlayer, type StaticSolution,
   type StaticStats, type WeightedPlan,
 } from './static-form.js';
+export {
+  loadRobust, playRobust, solveRobust, type DrawnNode, type RobustOptions, type RobustPlayer, type RobustSolution, type RobustStats, type StochasticController,
+} from './robust-pomdp.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
 export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';

@@ -5,7 +5,7 @@ import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
-import { solveStaticForm } from './solve-static.js';
+import { solveRobustPomdp, solveStaticForm } from './solve-games.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -33,11 +33,11 @@ function inWords(first: readonly FirstAction[]): string {
   return `${each}${others} (loses at most ${digits(Math.max(...first.map(({ regretBound }) => regretBound)))}${others === '' ? '' : ' in these'})`;
 }
 
-/** Refuses what means nothing where one model is true to the end. */
-function staticOptions(options: SolveCommandOptions): SolveCommandOptions {
+/** Refuses what means nothing where the policy is made of controllers. */
+function checkGame(options: SolveCommandOptions): SolveCommandOptions {
   const needless = (['carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined).map((name) => `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
   if (options.solver !== 'auto') needless.push('--solver');
-  if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: not with --nature episode, whose policy is a mixture of plans (--policy-out writes it as JSON)`);
+  if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: not for the static form and robust POMDPs, whose policies are controllers (--policy-out writes them as JSON)`);
   return options;
 }
 
@@ -80,7 +80,8 @@ export function solveCommand(): Command {
         if (carryModel && policyOut === undefined) throw new TiresiasError('USAGE', '--carry-model goes with --policy-out FILE');
         const vectorsAsked = !carryModel && policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
         const { model, name } = await chosenModel(files, options, command);
-        if (options.nature === 'episode') return solveStaticForm(model, name, staticOptions(options), (performance.now() - begin) / 1000, invocation);
+        const game = options.nature === 'episode' ? solveStaticForm : model.kind === 'robust-pomdp' ? solveRobustPomdp : undefined;
+        if (game !== undefined) return game(model, name, checkGame(options), (performance.now() - begin) / 1000, invocation);
         if (policyOut !== undefined && !carryModel) checkHolds(policyOut, model, describeModel(model));
         const load = (performance.now() - begin) / 1000;
         for (const out of [policyOut, options.boundsPlot]) if (out !== undefined) await checkWritable(out);

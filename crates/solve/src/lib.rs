@@ -47,7 +47,7 @@ pub use mdp::modified_policy_iteration::ModifiedPolicyIteration;
 pub use mdp::policy_iteration::PolicyIteration;
 pub use mdp::value_iteration::ValueIteration;
 pub use policy::SolvedPolicy;
-pub use robust::{Drawn, ROBUST_POLICY_SCHEMA, RobustSolution, StochasticController, solve_robust};
+pub use robust::{Drawn, ROBUST_POLICY_SCHEMA, RobustSolution, RobustStats, StochasticController, solve_robust};
 pub use save::POLICY_SCHEMA;
 pub use solver::{Solution, Solver, Stats, Stopped};
 pub use static_form::{First, Plan, Pure, STATIC_POLICY_SCHEMA, StaticSolution, StaticStats, Weighted, solve_static};

@@ -199,8 +199,8 @@ fn longer_games_close_and_are_earned() {
             let solution = solve_robust(&model, &Limits::with_gap(1e-3), &no_hook).unwrap();
             check_whole(&solution, 1e-3)?;
             prop_assert!(played(&model, &solution.controller) >= solution.lower - 1e-7);
-            let read = StochasticController::load(&solution.controller.save(&model), &model).unwrap();
-            prop_assert_eq!(read, solution.controller);
+            let read = RobustSolution::load(&solution.save(&model), &model).unwrap();
+            prop_assert_eq!(read.controller, solution.controller);
             Ok(())
         })
         .unwrap();
@@ -229,7 +229,7 @@ fn without_a_horizon_too() {
                     );
                 }
             }
-            StochasticController::load(&solution.controller.save(&model), &model).unwrap();
+            RobustSolution::load(&solution.save(&model), &model).unwrap();
             Ok(())
         })
         .unwrap();
@@ -349,16 +349,20 @@ fn the_toy_is_worth_what_was_published() {
 fn documents_that_boast_are_found_out() {
     let model = toy(Some(4), 1.0);
     let solution = solve_robust(&model, &Limits::with_gap(1e-6), &no_hook).unwrap();
-    let text = solution.controller.save(&model);
-    let told = |text: &str, model: &Model| StochasticController::load(text, model).unwrap_err().to_string();
-    let mut boast = solution.controller.clone();
-    boast.stages[1][0].worth[1] += 1.0;
+    let told = |text: &str, model: &Model| RobustSolution::load(text, model).unwrap_err().to_string();
+    let mut boast = solution.clone();
+    boast.controller.stages[1][0].worth[1] += 1.0;
     assert!(told(&boast.save(&model), &model).contains("says that it earns"));
-    let mut lost = solution.controller.clone();
-    lost.stages[0][0].next[0][0].0 = 99;
+    let mut lost = solution.clone();
+    lost.controller.stages[0][0].next[0][0].0 = 99;
     assert!(told(&lost.save(&model), &model).contains("does not fit"));
+    let text = solution.save(&model);
     assert!(told(&text, &toy(Some(4), 0.5)).contains("sha256"));
     assert!(told(&text[1..], &model).contains("robust policy"));
+    // The lower bound is the controller's, whatever the document says.
+    let mut high = solution.clone();
+    high.lower = 1e6;
+    assert!((RobustSolution::load(&high.save(&model), &model).unwrap().lower - 70.0).abs() < 1e-5);
 }
 
 #[test]

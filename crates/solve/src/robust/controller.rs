@@ -4,10 +4,6 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Space};
 
 use super::nature::{Side, seen};
-use crate::SolveError;
-
-/// The value of the document's `schema` field.
-pub const ROBUST_POLICY_SCHEMA: &str = "tiresias.robust-policy/1";
 
 /// A finite-state controller whose next node is drawn: against nature, that is worth more than a choice for certain. Begins in node 0 of
 /// the first stage.
@@ -30,50 +26,15 @@ pub struct Drawn {
     pub worth: Vec<f64>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
-    schema: String,
-    /// SHA-256 of the model's canonical JSON.
-    model: String,
-    controller: StochasticController,
-}
-
 impl StochasticController {
-    /// The controller as JSON, for the model that it was made for.
-    pub fn save(&self, model: &Model) -> String {
-        let document =
-            Document { schema: ROBUST_POLICY_SCHEMA.into(), model: model.sha256(), controller: self.clone() };
-        serde_json::to_string(&document).expect("numbers are finite and keys are strings")
-    }
-
-    /// Reads what [`save`](Self::save) wrote. The worth of nodes is held against one step of the game: a node is believed when a decision,
-    /// nature's worst answer and the worth of what follows give as much, which by induction proves it.
-    ///
-    /// Errors: [`SolveError::Corrupt`], [`SolveError::Version`], [`SolveError::OtherModel`].
-    pub fn load(text: &str, model: &Model) -> Result<Self, SolveError> {
-        let document: Document =
-            serde_json::from_str(text).map_err(|error| SolveError::Corrupt(format!("robust policy: {error}")))?;
-        if document.schema != ROBUST_POLICY_SCHEMA {
-            return Err(SolveError::Version { found: document.schema, expected: ROBUST_POLICY_SCHEMA });
-        }
-        let expected = model.sha256();
-        if document.model != expected {
-            return Err(SolveError::OtherModel { found: document.model, expected });
-        }
-        match document.controller.problem(model) {
-            Some(problem) => Err(SolveError::Corrupt(problem)),
-            None => Ok(document.controller),
-        }
-    }
-
     /// What it earns from the start at least.
     pub fn lower(&self, model: &Model) -> f64 {
         self.stages[0][0].worth.iter().zip(model.start()).map(|(v, p)| v * p).sum()
     }
 
-    /// Why it is not what it says, in words.
-    fn problem(&self, model: &Model) -> Option<String> {
+    /// Why it is not what it says, in words: a node is believed when a decision, nature's worst answer and the worth of what follows give as
+    /// much, which by induction proves it.
+    pub(super) fn problem(&self, model: &Model) -> Option<String> {
         let (states, observations) = (model.states().len(), model.observations().map_or(0, Space::len));
         let staged = model.horizon().is_some();
         if self.stages.len() != model.horizon().unwrap_or(1) || self.stages.iter().any(Vec::is_empty) {

@@ -11,12 +11,15 @@
 //! | `saddle` | one decision against nature: the best mixtures of vectors, and nature's best answer |
 //! | `nature` | nature's answers to values, row by row |
 //! | `controller` | what is handed out: a controller that draws its successors, and what it is worth |
+//! | `file` | the whole solution as a document, and read back |
 
 mod bounds;
 mod controller;
+mod file;
 mod nature;
 mod saddle;
 mod solver;
 
-pub use controller::{Drawn, ROBUST_POLICY_SCHEMA, StochasticController};
-pub use solver::{RobustSolution, solve_robust};
+pub use controller::{Drawn, StochasticController};
+pub use file::ROBUST_POLICY_SCHEMA;
+pub use solver::{RobustSolution, RobustStats, solve_robust};

@@ -8,6 +8,7 @@ use microlp::{ComparisonOp, OptimizationDirection, Problem, Variable};
 
 use super::bounds::{Stage, product};
 use super::nature::{Outcome, Side};
+use crate::belief::backup::Sparse;
 use crate::limits::{Late, Watch};
 
 /// Rounds at most: what is sure by then stays so.
@@ -80,7 +81,7 @@ pub(super) fn saddle(
 
 /// What a choice earns of an outcome.
 fn value<'v>(outcome: &Outcome, choice: &[Vec<(u32, f64)>], vector: &impl Fn(u32) -> &'v [f64], discount: f64) -> f64 {
-    let of = |(after, choice): (&Vec<(u32, f64)>, &Vec<(u32, f64)>)| -> f64 {
+    let of = |(after, choice): (&Sparse, &Sparse)| -> f64 {
         choice.iter().map(|&(k, p)| p * product(vector(k), after)).sum()
     };
     outcome.reward + discount * outcome.after.iter().zip(choice).map(of).sum::<f64>()

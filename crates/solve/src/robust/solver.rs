@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use tiresias_model::{Kind, Model, Space};
 
 use super::bounds::{Stage, Vector};
@@ -11,7 +12,7 @@ use super::nature::{Side, seen};
 use super::saddle::{Saddle, saddle};
 use crate::belief::backup::{Sparse, ordered, sparse};
 use crate::limits::{Late, Watch};
-use crate::{Hook, Limits, Progress, SolveError, Stats, Stopped, auto};
+use crate::{Hook, Limits, Progress, SolveError, Stopped, auto};
 
 /// Sweeps of a blind policy's value at most; every sweep is a lower bound.
 const MOST_SWEEPS: usize = 20_000;
@@ -30,10 +31,26 @@ pub struct RobustSolution {
     pub upper: f64,
     /// What to play.
     pub controller: StochasticController,
-    /// What it cost: iterations are trials, backups are games at beliefs.
-    pub stats: Stats,
+    /// What it cost.
+    pub stats: RobustStats,
     /// Why it stopped.
     pub stopped: Stopped,
+}
+
+/// What a robust solve cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RobustStats {
+    /// Wall time.
+    pub seconds: f64,
+    /// Trials from the start.
+    pub trials: u64,
+    /// Games played out, one for a belief and an action.
+    pub games: u64,
+    /// Vectors found, over all stages.
+    pub vectors: usize,
+    /// What carries upper bounds, over all stages.
+    pub points: usize,
 }
 
 /// Solves a robust POMDP: hidden states, and sets around the rows of the only transition kernel, of which nature picks anew at every
@@ -55,19 +72,15 @@ pub fn solve_robust(model: &Model, limits: &Limits, hook: &Hook) -> Result<Robus
     let silent = |p: &Progress| hook(&Progress { lower: f64::NEG_INFINITY, upper: f64::INFINITY, ..*p });
     let informed = auto(&seen).solve(&seen, &Limits { gap: limits.gap / 8.0, ..limits.clone() }, &silent)?;
     let mut search = Search::new(model, &seen, &informed.policy, limits.gap, &watch);
-    let start_up = watch.seconds();
     let stopped = search.run(limits, &watch);
     let start = sparse(model.start());
     let (lower, upper) = ordered(search.stages[0].lower(&start), search.stages[0].upper(&start));
-    let stats = Stats {
+    let stats = RobustStats {
         seconds: watch.seconds(),
-        start_up,
-        iterations: search.trials,
-        backups: search.games,
+        trials: search.trials,
+        games: search.games,
         vectors: search.stages.iter().map(|stage| stage.vectors.len()).sum(),
         points: search.stages.iter().map(Stage::points).sum(),
-        threads: 1,
-        solver: "robust",
     };
     Ok(RobustSolution { lower, upper, controller: search.controller(&start), stats, stopped })
 }

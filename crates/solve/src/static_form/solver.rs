@@ -29,7 +29,7 @@ const MOST_PLANS: usize = 400;
 ///
 /// Errors: [`SolveError::Unsupported`] for sets around rows, and those of [`Search`](crate::Search).
 pub fn solve_static(model: &Model, limits: &Limits, hook: &Hook) -> Result<StaticSolution, SolveError> {
-    limits.check_for(model)?;
+    limits.check_values(model)?;
     let watch = Watch::new(limits, hook);
     let started = |_: &Progress| hook(&nothing(watch.elapsed()));
     let oracle = Oracle::new(model, limits, &started)?;

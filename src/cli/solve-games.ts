@@ -1,10 +1,10 @@
-// `tiresias solve --nature episode`: the static form, in which one model of the cloud is true to the end.
+// `tiresias solve` where the policy is made of controllers: the static form (`--nature episode`), and robust POMDPs.
 import { exitCodeOf } from '../errors.js';
 import { checkWritable, writeAtomic } from '../files.js';
 import { columns, digits, threadsOf, type Invocation } from './common.js';
 import { describeModel } from './task.js';
 import type { Model } from '../library.js';
-import type { StaticPlan } from '../static-form.js';
+import type { StaticOptions, StaticPlan } from '../static-form.js';
 
 interface Asked {
   gap: number;
@@ -26,12 +26,9 @@ function firstOf(model: Model, plan: StaticPlan): string {
   return names.length > 6 ? `${names.slice(0, 6).join(', ')}, …` : names.join(', ');
 }
 
-/** Solves, prints, and writes the document where it is asked for. */
-export async function solveStaticForm(model: Model, name: string, options: Asked, load: number, { signal, progress, print }: Invocation): Promise<void> {
-  const { solveStatic } = await import('../static-form.js');
-  const { gap, time, memory, horizon, policyOut } = options;
-  if (policyOut !== undefined) await checkWritable(policyOut);
-  const solution = await solveStatic(model, {
+/** What either solve is called with. */
+function settings({ gap, time, memory, horizon, ...options }: Asked, load: number, { signal, progress }: Invocation): StaticOptions {
+  return {
     stop: signal, gap, threads: threadsOf(options),
     ...(time !== undefined && { timeSeconds: Math.max(0, time - load) }),
     ...(memory !== undefined && { memoryBytes: memory * 2 ** 20 }),
@@ -39,15 +36,60 @@ export async function solveStaticForm(model: Model, name: string, options: Asked
     onProgress: (p) => {
       progress.show({ stage: 'solve', done: p.seconds, total: Math.max(time ?? 0, p.seconds + 1), detail: `value in [${p.lower.toFixed(4)}, ${p.upper.toFixed(4)}], gap ${digits(p.upper - p.lower)}` });
     },
-  });
-  progress.close();
+  };
+}
+
+const identity = (model: Model, name: string) => ({ name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models });
+
+function ended({ signal }: Invocation): void {
+  if (!signal.aborted) return;
+  process.stderr.write('stopped early: the bounds are what was proven so far\n');
+  process.exitCode = exitCodeOf(signal.reason);
+}
+
+/** Solves a robust POMDP, prints, and writes the document where it is asked for. */
+export async function solveRobustPomdp(model: Model, name: string, options: Asked, load: number, invocation: Invocation): Promise<void> {
+  const { solveRobust } = await import('../robust-pomdp.js');
+  const { policyOut } = options;
+  if (policyOut !== undefined) await checkWritable(policyOut);
+  const solution = await solveRobust(model, settings(options, load, invocation));
+  invocation.progress.close();
+  if (policyOut !== undefined) await writeAtomic(policyOut, `${JSON.stringify(solution)}\n`);
+  const { lower, upper, controller, stopped, stats } = solution;
+  const nodes = controller.stages.reduce((sum, stage) => sum + stage.length, 0);
+  const first = model.actionName(controller.stages[0]![0]!.action);
+  invocation.print(
+    () => ({
+      model: { ...identity(model, name), ambiguity: model.ambiguity }, nature: 'step', alpha: model.alpha, lower, upper, gap: upper - lower, first, nodes, stopped, solver: 'robust',
+      seconds: stats.seconds, trials: stats.trials, games: stats.games, vectors: stats.vectors, points: stats.points,
+      ...(policyOut !== undefined && { policy: policyOut }),
+    }),
+    columns([
+      ['model', `${name} (${describeModel(model)})`],
+      ['nature', 'a row of every set, chosen anew at every decision'],
+      ['value', `certainly in [${lower.toFixed(6)}, ${upper.toFixed(6)}], gap ${digits(upper - lower)}`],
+      ['first action', `${first}, then a controller of ${nodes} nodes that draws its successors`],
+      ['stopped', `${stopped} after ${stats.seconds.toFixed(3)} s, ${stats.trials} trials and ${stats.games} games`],
+      ...(policyOut !== undefined ? [['policy', policyOut] as const] : []),
+    ]),
+  );
+  ended(invocation);
+}
+
+/** Solves the static form, prints, and writes the document where it is asked for. */
+export async function solveStaticForm(model: Model, name: string, options: Asked, load: number, invocation: Invocation): Promise<void> {
+  const { solveStatic } = await import('../static-form.js');
+  const { gap, policyOut } = options;
+  if (policyOut !== undefined) await checkWritable(policyOut);
+  const solution = await solveStatic(model, settings(options, load, invocation));
+  invocation.progress.close();
   if (policyOut !== undefined) await writeAtomic(policyOut, `${JSON.stringify(solution)}\n`);
   const { lower, upper, prior, worth, mixture, pure, stopped, stats } = solution;
   const each = (numbers: readonly number[]): string => numbers.map((value) => digits(value)).join(', ');
   const alone = pure.upper - pure.lower <= gap ? digits(pure.lower) : `in [${pure.lower.toFixed(6)}, ${pure.upper.toFixed(6)}]`;
-  print(
+  invocation.print(
     () => ({
-      model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models },
+      model: identity(model, name),
       nature: 'episode', alpha: solution.alpha, lower, upper, gap: upper - lower, prior, worth,
       mixture: mixture.map(({ probability, plan }) => ({ probability, worth: plan.worth, nodes: nodesOf(plan), first: firstOf(model, plan) })),
       pure: { lower: pure.lower, upper: pure.upper, worth: pure.plan.worth, nodes: nodesOf(pure.plan), first: firstOf(model, pure.plan) },
@@ -66,8 +108,5 @@ export async function solveStaticForm(model: Model, name: string, options: Asked
       ...(policyOut !== undefined ? [['policy', policyOut] as const] : []),
     ]),
   );
-  if (signal.aborted) {
-    process.stderr.write('stopped early: the bounds are what was proven so far\n');
-    process.exitCode = exitCodeOf(signal.reason);
-  }
+  ended(invocation);
 }

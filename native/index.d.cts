@@ -726,13 +726,16 @@ export interface ExampleBatch {
   completions: Array<string>
 }
 
-/** All families. */
+/** All families that are built in. */
 export declare function families(): Array<FamilyInfo>
+
+/** A family, built in or loaded. `UNKNOWN_NAME` for any other. */
+export declare function familyInfo(name: FamilyInfo['name']): FamilyInfo
 
 /** A family of tasks. */
 export interface FamilyInfo {
   /** What requests call it. */
-  name: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'
+  name: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}`
   /** What its tasks are like. */
   description: string
   /** Its splits: `train`, `test` and those out of distribution. */
@@ -741,6 +744,8 @@ export interface FamilyInfo {
   regimes: ('mdp' | 'pomdp' | 'apomdp')[]
   /** The horizon it is usually trained with, and a task's when its request names none. */
   horizon: number
+  /** Observations (states, where they are seen) of a task at most. */
+  symbols: number
 }
 
 /** SHA-256 of a file's bytes, in hexadecimal. */
@@ -760,6 +765,12 @@ export interface JobCounts {
   /** Calls that have ended since the process began, cancelled ones included. */
   done: number
 }
+
+/**
+ * Makes a folder of model files a family, a file a task and a subfolder a split, and says what it is. Its name is `models:` and a hash of
+ * the models; the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
+ */
+export declare function loadFamily(folder: string): FamilyInfo
 
 /** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution
@@ -1169,7 +1180,7 @@ export declare function specSchema(): string
 /** A split of a family. */
 export interface SplitInfo {
   /** What requests call it. */
-  name: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
+  name: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated' | `ood-${string}`
   /** What its tasks are like. */
   description: string
 }

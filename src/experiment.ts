@@ -187,6 +187,8 @@ export interface EvaluationSettings {
 
 /** An experiment with every default filled in. */
 export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver'> {
+  /** Where the models of a family named `models:…` lie. */
+  familyFolder?: string | undefined;
   /** For editors: where the JSON Schema is. */
   $schema?: string | undefined;
   /** Format and version of the file. */
@@ -320,7 +322,10 @@ const schemaOf = lazy(() => {
       /** Also the name of the run's folder. */
       name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" and "-" only'),
       seed: number(spec.seed).default(0),
-      family: name<FamilyName>().default('energy'),
+      /** The name of a family, or a folder of model files, a file a task, its subfolders the splits. */
+      family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) })]).transform((family) => family as FamilyName).default('energy'),
+      /** Where the models of a family named `models:…` lie. */
+      familyFolder: z.string().optional(),
       regimes: z
         .array(words('regime'))
         .min(1)
@@ -420,9 +425,12 @@ const schemaOf = lazy(() => {
     }) satisfies Zod.ZodType<Experiment>;
 });
 
-/** Checks a value against the schema and fills in defaults. Throws INVALID_EXPERIMENT naming every offending path. */
-export function parseExperiment(value: unknown, file = 'experiment'): Experiment {
-  const parsed = schemaOf().safeParse(value);
+/**
+ * Checks a value against the schema and fills in defaults. Models of a family of one's own are read, from a folder beside `folder`. Throws
+ * INVALID_EXPERIMENT naming every offending path.
+ */
+export function parseExperiment(value: unknown, file = 'experiment', folder = '.'): Experiment {
+  const parsed = schemaOf().safeParse(withFamily(value, file, folder));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(describe);
   throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n${problems.map((p) => `  ${p.path}: ${p.problem}`).join('\n')}`, {
@@ -431,9 +439,23 @@ export function parseExperiment(value: unknown, file = 'experiment'): Experiment
   });
 }
 
+/** The experiment with the name of its family's models in place of their folder; the name is a hash of the models, which is what results belong to. */
+function withFamily(value: unknown, file: string, folder: string): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const { family, familyFolder } = value as { family?: unknown; familyFolder?: unknown };
+  const models = typeof family === 'object' && family !== null ? (family as { models?: unknown }).models : familyFolder;
+  if (typeof models !== 'string' || models === '') return value;
+  const place = resolve(folder, models);
+  const { name, regimes, horizon } = native.loadFamily(place);
+  if (typeof family === 'string' && family !== name) {
+    throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  $.family: the models in ${place} are others than when the experiment was written; name their folder again, as {"models": "…"}`);
+  }
+  return { regimes, horizon, ...value, family: name, familyFolder: place };
+}
+
 /** Reads and checks an experiment file; relative paths to a base model, modules and adapters are taken from the file's own folder. */
 export async function loadExperiment(path: string): Promise<Experiment> {
-  return placed(parseExperiment(parseJson(await readText(path), path), path), dirname(path));
+  return placed(parseExperiment(parseJson(await readText(path), path), path, dirname(path)), dirname(path));
 }
 
 /** An experiment whose relative paths are taken from a folder. */

@@ -52,6 +52,15 @@ export const agentList = native.agentList;
 /** All task families with their splits and regimes. */
 export const families = native.families;
 
+/** A family, built in or loaded from a folder. Throws UNKNOWN_NAME. */
+export const familyInfo = native.familyInfo;
+
+/**
+ * Makes a folder of model files a family: a file a task, a subfolder a split (docs/your-own-family.md). Its name, `models:` and a hash of the
+ * models, is then a family's wherever one is asked for in this process. Throws INVALID_MODEL_FILE or IO, with the file.
+ */
+export const loadFamily = native.loadFamily;
+
 /** The classic problems of the literature that {@link classicModel} builds, with the parameters that their names take. */
 export const classics = native.classics;
 export type { ClassicInfo } from '../native/index.cjs';

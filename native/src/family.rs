@@ -4,7 +4,7 @@ use tiresias_guard::napi;
 use tiresias_model::family::{self as core, TaskRequest};
 use tiresias_study::default_template;
 
-use crate::errors::{Result, from_model, invalid};
+use crate::errors::{Result, from_format, from_model, invalid};
 use crate::held::{Held, Home, Weigh, disposable};
 use crate::model::Model;
 
@@ -13,7 +13,7 @@ use crate::model::Model;
 pub struct SplitInfo {
     /// What requests call it.
     #[napi(
-        ts_type = "'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
+        ts_type = "'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated' | `ood-${string}`"
     )]
     pub name: String,
     /// What its tasks are like.
@@ -24,7 +24,7 @@ pub struct SplitInfo {
 #[napi(object)]
 pub struct FamilyInfo {
     /// What requests call it.
-    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'")]
+    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}`")]
     pub name: String,
     /// What its tasks are like.
     pub description: String,
@@ -35,6 +35,8 @@ pub struct FamilyInfo {
     pub regimes: Vec<String>,
     /// The horizon it is usually trained with, and a task's when its request names none.
     pub horizon: u32,
+    /// Observations (states, where they are seen) of a task at most.
+    pub symbols: u32,
 }
 
 /// A number that a task was drawn with.
@@ -88,20 +90,36 @@ impl DrawnTask {
     }
 }
 
-/// All families.
+/// All families that are built in.
 #[napi]
 pub fn families() -> Vec<FamilyInfo> {
+    core::families().iter().map(|family| info(family.as_ref())).collect()
+}
+
+/// A family, built in or loaded. `UNKNOWN_NAME` for any other.
+#[napi]
+pub fn family_info(#[napi(ts_arg_type = "FamilyInfo['name']")] name: String) -> Result<FamilyInfo> {
+    core::family(&name).map(|family| info(family.as_ref())).map_err(from_model)
+}
+
+/// Makes a folder of model files a family, a file a task and a subfolder a split, and says what it is. Its name is `models:` and a hash of
+/// the models; the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
+#[napi]
+pub fn load_family(folder: String) -> Result<FamilyInfo> {
+    let name = core::load(std::path::Path::new(&folder)).map_err(from_format)?;
+    family_info(name)
+}
+
+fn info(family: &dyn core::Family) -> FamilyInfo {
     let text = |&(name, description): &(&str, &str)| SplitInfo { name: name.into(), description: description.into() };
-    core::families()
-        .iter()
-        .map(|family| FamilyInfo {
-            name: family.name().into(),
-            description: family.description().into(),
-            splits: family.splits().iter().map(text).collect(),
-            regimes: family.regimes().iter().map(ToString::to_string).collect(),
-            horizon: family.horizon() as u32,
-        })
-        .collect()
+    FamilyInfo {
+        name: family.name().into(),
+        description: family.description().into(),
+        splits: family.splits().iter().map(text).collect(),
+        regimes: family.regimes().iter().map(ToString::to_string).collect(),
+        horizon: family.horizon() as u32,
+        symbols: family.max_symbols() as u32,
+    }
 }
 
 /// Draws a task. `request` is `{"split","index","seed","regime","horizon","models","alpha"}` as JSON; without a horizon the

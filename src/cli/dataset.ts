@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
 import type { Tokenizer } from '../library.js';
-import type { FamilyName } from '../spec.js';
 import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
 import { partName } from '../parts.js';
 import type { How } from '../stages/stage.js';
 import { chosenPart, withPart, type PartOptions } from './part.js';
+import { familyNamed } from './task.js';
 import { chosenExperiment, chosenRegimes, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface MakeCommandOptions extends ExperimentOptions, PartOptions {
@@ -35,13 +35,12 @@ async function chosenTokenizer(name: string | undefined, experiment: Experiment,
   return Tokenizer.fromBase((await baseStage(experiment.base, how).work()).path);
 }
 
-/** The experiment with another family: in the regimes that it has, with its usual horizon. An unknown family is found when it is drawn from. */
-async function ofFamily(experiment: Experiment, name: string | undefined): Promise<Experiment> {
-  if (name === undefined) return experiment;
-  const { families } = await import('../library.js');
-  const family = families().find((known) => known.name === name);
-  const regimes = experiment.regimes.filter((regime) => family?.regimes.includes(regime) ?? true);
-  return { ...experiment, family: name as FamilyName, regimes, horizon: family?.horizon ?? experiment.horizon };
+/** The experiment with another family, or a folder of models: in the regimes that it has, with its usual horizon. */
+async function ofFamily(experiment: Experiment, wanted: string | undefined): Promise<Experiment> {
+  if (wanted === undefined) return experiment;
+  const { name: family, regimes, horizon } = await familyNamed(wanted);
+  const own = family.startsWith('models:');
+  return { ...experiment, family, regimes: own ? regimes : experiment.regimes.filter((regime) => regimes.includes(regime)), horizon, ...(own && { familyFolder: resolve(wanted) }) };
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -66,7 +65,7 @@ function makeCommand(): Command {
     ]),
   ))
     .requiredOption('-o, --out <folder>', 'where the datasets go')
-    .option('--family <name>', 'draw from this family, with its usual horizon')
+    .option('--family <name>', 'draw from this family, or from a folder of model files, with its usual horizon')
     .option('--regime <name...>', 'only these regimes')
     .option('--examples <n>', 'examples in each regime', integer(1))
     .option('--examples-per-task <n>', 'examples that share a task and its oracle', integer(1))

@@ -3,7 +3,7 @@ import { TiresiasError, exitCodeOf } from '../errors.js';
 import type { Solved } from '../solve-batch.js';
 import { isDrawn } from '../explain.js';
 import { columns, digits, threadsOf, type Invocation } from './common.js';
-import type { TaskOptions } from './task.js';
+import { familyNamed, type TaskOptions } from './task.js';
 
 /** What this command reads of the options of `solve`. */
 export interface SolveTasksOptions extends TaskOptions {
@@ -15,13 +15,14 @@ export interface SolveTasksOptions extends TaskOptions {
 }
 
 export async function solveTasks(options: SolveTasksOptions, { signal, progress, print }: Invocation): Promise<void> {
-  const { drawTask, families } = await import('../library.js');
+  const { drawTask } = await import('../library.js');
   const { solveEach } = await import('../solve-batch.js');
-  const { family, split, index: first, regime, models, alpha = 1, seed = 0, tasks: count, gap, time, memory, solver } = options;
-  if (family === undefined) throw new TiresiasError('USAGE', '--tasks draws tasks of a --family; name one (see `tiresias families`)');
-  const horizon = options.horizon ?? families().find(({ name }) => name === family)?.horizon;
+  const { split, index: first, models, alpha = 1, seed = 0, tasks: count, gap, time, memory, solver } = options;
+  if (options.family === undefined) throw new TiresiasError('USAGE', '--tasks draws tasks of a --family; name one (see `tiresias families`)');
+  const info = await familyNamed(options.family);
+  const [family, regime, horizon] = [info.name, info.regimes.length === 1 ? info.regimes[0]! : options.regime, options.horizon ?? info.horizon];
   const draw = function* () {
-    for (let index = first; index < first + count; index++) yield drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model;
+    for (let index = first; index < first + count; index++) yield drawTask(family, { split, index, seed, regime, models, alpha, horizon }).model;
   };
   const threads = threadsOf(options);
   const begin = performance.now();

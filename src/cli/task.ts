@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { checkReadable } from '../files.js';
-import type { Model, ModelWarning } from '../library.js';
+import type { FamilyInfo, Model, ModelWarning } from '../library.js';
 import type { FamilyName, Regime, SplitName } from '../spec.js';
 import { integer, number, type CommonOptions } from './common.js';
 
@@ -31,13 +31,21 @@ export function withTaskOptions(command: Command): Command {
   return command
     .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …); several are the cloud of an ambiguous model; or draw a task with --family')
     .addOption(formatOption())
-    .option('--family <name>', 'draw a task of this family')
+    .option('--family <name>', 'draw a task of this family, or of a folder of model files')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
     .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
     .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
     .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for several files and for a drawn task", number(0, 1))
     .option('--horizon <n>', "number of decisions; the family's own for a drawn task", integer(1));
+}
+
+/** The family of this name, or that of the models in the folder of this name. */
+export async function familyNamed(name: string): Promise<FamilyInfo> {
+  const { families, familyInfo, loadFamily } = await import('../library.js');
+  const folder = await stat(name).catch(() => undefined);
+  if (!families().some((family) => family.name === name) && folder?.isDirectory()) return loadFamily(name);
+  return familyInfo(name as FamilyName);
 }
 
 /** Options that shape a drawn task and have no meaning for a model file. */
@@ -55,8 +63,11 @@ export async function chosenModel(files: readonly string[], options: TaskOptions
   }
   if (options.format !== undefined) throw new TiresiasError('USAGE', '--format: only for model files, not for a task drawn with --family');
   if (options.family === undefined) throw new TiresiasError('USAGE', 'name a model file, or a --family to draw a task from (see `tiresias families`)');
-  const { family, split, index, regime, models, alpha = 1, seed = 0, horizon } = options;
-  return { model: drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model, name: `${family} ${split} ${index}, seed ${seed}` };
+  const { split, index, models, alpha = 1, seed = 0, horizon } = options;
+  const { name: family, regimes } = await familyNamed(options.family);
+  // A family of one regime needs no word for it.
+  const regime = command.getOptionValueSource('regime') !== 'cli' && regimes.length === 1 ? regimes[0]! : options.regime;
+  return { model: drawTask(family, { split, index, seed, regime, models, alpha, ...(horizon !== undefined && { horizon }) }).model, name: `${options.family} ${split} ${index}, seed ${seed}` };
 }
 
 /** The model of one file, or the cloud of several; warnings go to standard error. */

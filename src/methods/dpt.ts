@@ -2,7 +2,7 @@
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { folderHash } from '../files.js';
-import { drawTask } from '../library.js';
+import { drawTask, familyInfo } from '../library.js';
 import { experimentTemplates, experimentTokenizer, modelIdentity, startDecider, trainedFor } from './language-model.js';
 import { EVERYWHERE, type Method } from './method.js';
 
@@ -57,7 +57,8 @@ export const dpt: Method = {
 function symbols({ family, seed, horizon, dataset, regimes }: Experiment): { observations: number; actions: number } {
   const of = (regime: Regime) => {
     const { model } = drawTask(family, { split: dataset.split, index: 0, seed, regime, horizon });
-    return { observations: model.observations || model.states, actions: model.actions };
+    const own = family.startsWith('models:') ? familyInfo(family).symbols : 0;
+    return { observations: Math.max(own, model.observations || model.states), actions: model.actions };
   };
   const [first, ...others] = regimes.map(of);
   if (others.some(({ observations, actions }) => observations !== first!.observations || actions !== first!.actions)) {

@@ -6,7 +6,7 @@ import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { io, makeFolder, sha256, writeJson } from '../files.js';
 import { canonicalJson } from '../json.js';
-import { Tokenizer, drawTask, families } from '../library.js';
+import { Tokenizer, drawTask, families, familyInfo } from '../library.js';
 import { takeLock } from '../lock.js';
 import { checkMethods, needBase, trainingSeed, trainingsOf, withSeeds, type Training } from '../methods/index.js';
 import { experimentTokenizer } from '../methods/language-model.js';
@@ -168,21 +168,24 @@ function trainingName({ training }: Experiment, method: string, regimes: readonl
 }
 
 function actionNames(experiment: Experiment): string[] {
-  const { family, seed, horizon, dataset } = experiment;
-  const { model } = drawTask(family, { split: dataset.split, index: 0, seed, horizon });
+  const { family, seed, horizon, dataset, regimes } = experiment;
+  const { model } = drawTask(family, { split: dataset.split, index: 0, seed, horizon, regime: regimes[0] });
   return Array.from({ length: model.actions }, (_, a) => model.actionName(a));
 }
 
 /** Families and splits live in the addon; a wrong name is found before any work begins. */
 function checkNames(experiment: Experiment): void {
   const known = families();
-  const family = known.find(({ name }) => name === experiment.family);
+  const family = experiment.familyFolder === undefined ? known.find(({ name }) => name === experiment.family) : familyInfo(experiment.family);
   const fail = (path: string, name: string, list: readonly { name: string }[]): never => {
     throw new TiresiasError('INVALID_EXPERIMENT', `the experiment is not valid:\n  $.${path}: ${JSON.stringify(name)} does not exist; expected one of ${list.map((item) => item.name).join(', ')}`);
   };
   if (!family) return fail('family', experiment.family, known);
   for (const regime of experiment.regimes) {
     if (!family.regimes.includes(regime)) fail('regimes', regime, family.regimes.map((name) => ({ name })));
+  }
+  if (experiment.familyFolder !== undefined && experiment.training.data === 'stream') {
+    throw new TiresiasError('INVALID_EXPERIMENT', 'the experiment is not valid:\n  $.training.data: a stream is made by the trainer, which has built-in families only; use "dataset" with models of your own');
   }
   for (const path of ['dataset', 'evaluation'] as const) {
     const { split } = experiment[path];

@@ -4,7 +4,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tiresias_encode::{QueryReward, ShardFormat, Template};
-use tiresias_model::family::{Family, Regime, TaskRequest, families, family};
+use tiresias_model::family::{Family, MODELS_PREFIX, Regime, TaskRequest, families, family};
 use tiresias_sim::{Behaviour, NatureRule};
 use tiresias_text::Unmarked;
 
@@ -243,11 +243,17 @@ fn one_of(names: impl IntoIterator<Item = &'static str>) -> Schema {
 }
 
 fn family_names(_: &mut SchemaGenerator) -> Schema {
-    one_of(families().iter().map(|family| family.name()))
+    let names: Vec<&str> = families().iter().map(|family| family.name()).collect();
+    let words: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    json_schema!({
+        "type": "string",
+        "anyOf": [{ "enum": names }, { "pattern": format!("^{MODELS_PREFIX}[0-9a-f]{{64}}$") }],
+        "tsType": format!("{} | `{MODELS_PREFIX}${{string}}`", words.join(" | ")),
+    })
 }
 
 fn split_names(_: &mut SchemaGenerator) -> Schema {
-    one_of(families().iter().flat_map(|family| family.splits()).map(|(name, _)| *name))
+    one_of(families().iter().flat_map(|family| family.splits().iter().map(|(name, _)| *name).collect::<Vec<_>>()))
 }
 
 fn regime_names(_: &mut SchemaGenerator) -> Schema {

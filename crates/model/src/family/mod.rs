@@ -6,6 +6,7 @@ mod darkroom;
 mod energy;
 mod linear;
 mod mersenne;
+mod models;
 mod patient;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use clinical::Clinical;
 pub use darkroom::Darkroom;
 pub use energy::Energy;
 pub use linear::Linear;
+pub use models::{PREFIX as MODELS_PREFIX, load};
 
 /// Which kind of model a task becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,9 +105,9 @@ pub trait Family: Send + Sync {
     fn description(&self) -> &'static str;
     /// Its splits with what sets each apart: `train`, `test`, where tasks can be drawn without end `validation`, then the
     /// out-of-distribution ones.
-    fn splits(&self) -> &'static [(&'static str, &'static str)];
+    fn splits(&self) -> &[(&'static str, &'static str)];
     /// The regimes that its tasks come in.
-    fn regimes(&self) -> &'static [Regime] {
+    fn regimes(&self) -> &[Regime] {
         &[Regime::Mdp, Regime::Pomdp, Regime::Apomdp]
     }
     /// The horizon it is usually trained with.
@@ -134,8 +136,11 @@ pub fn families() -> Vec<Box<dyn Family>> {
     vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear), Box::new(Bandit)]
 }
 
-/// The family called `name`; the error lists those that exist.
+/// The family called `name`, built in or loaded ([`load`]); the error lists those that exist.
 pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
+    if name.starts_with(models::PREFIX) {
+        return models::loaded(name);
+    }
     families().into_iter().find(|f| f.name() == name).ok_or_else(|| ModelError::Name {
         what: "family".into(),
         name: name.into(),

@@ -730,7 +730,7 @@ export interface ExampleBatch {
 export declare function families(): Array<FamilyInfo>
 
 /** A family, built in or loaded. `UNKNOWN_NAME` for any other. */
-export declare function familyInfo(name: FamilyInfo['name']): FamilyInfo
+export declare function familyInfo(name: string): FamilyInfo
 
 /** A family of tasks. */
 export interface FamilyInfo {

@@ -98,7 +98,7 @@ pub fn families() -> Vec<FamilyInfo> {
 
 /// A family, built in or loaded. `UNKNOWN_NAME` for any other.
 #[napi]
-pub fn family_info(#[napi(ts_arg_type = "FamilyInfo['name']")] name: String) -> Result<FamilyInfo> {
+pub fn family_info(name: String) -> Result<FamilyInfo> {
     core::family(&name).map(|family| info(family.as_ref())).map_err(from_model)
 }
 

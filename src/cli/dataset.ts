@@ -175,8 +175,10 @@ function showCommand(): Command {
     .argument('<folder>')
     .option('--row <n>', 'which example, from 0', integer(0), 0)
     .option('--text', 'as the language model reads it')
-    .action((folder: string, options: CommonOptions & { row: number; text?: true }) =>
+    .option('--family <folder>', 'where the models lie, of a dataset of your own models')
+    .action((folder: string, options: CommonOptions & { row: number; text?: true; family?: string }) =>
       invoke(options, async ({ print }) => {
+        if (options.family !== undefined) await familyNamed(options.family);
         const { exampleOf } = await import('../dataset/inspect.js');
         const { Dataset } = await import('../dataset/open.js');
         const { exampleInWords } = await import('../dataset/words.js');

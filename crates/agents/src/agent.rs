@@ -71,8 +71,15 @@ impl Prior {
     /// Draw `index` (below 2^63) from the split, another than any of a study's own: those have indices below 2^53. What hangs on the
     /// study's seed beyond the draw itself, such as known features, is as in the study.
     pub fn draw(&self, index: u64) -> Result<Task, AgentError> {
-        let index = index | 1 << 63;
-        Ok(self.family.task(&TaskRequest { index, ..self.request.clone() })?)
+        let mut request = TaskRequest { index: index | 1 << 63, ..self.request.clone() };
+        // Where tasks are given there are no others: those to train on, in turn.
+        for split in ["train", &self.request.split] {
+            if let Some(count) = self.family.tasks(split) {
+                (request.split, request.index) = (split.into(), index % count);
+                break;
+            }
+        }
+        Ok(self.family.task(&request)?)
     }
 }
 

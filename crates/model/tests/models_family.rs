@@ -86,7 +86,7 @@ fn the_name_is_the_models_wherever_they_lie() {
     assert_ne!(name, load(one.path()).unwrap());
     assert!(family(&name).unwrap().task(&request("train", 2, Regime::Pomdp, 10)).is_ok());
     let missing = family(&format!("models:{}", "0".repeat(64))).err().unwrap().to_string();
-    assert!(missing.contains("not loaded"), "{missing}");
+    assert!(missing.contains("has not read"), "{missing}");
 }
 
 #[test]

@@ -112,6 +112,10 @@ pub trait Family: Send + Sync {
     }
     /// The horizon it is usually trained with.
     fn horizon(&self) -> usize;
+    /// How many tasks a split has, where they are given and not drawn; `None` where there is no end of them, or no such split.
+    fn tasks(&self, _split: &str) -> Option<u64> {
+        None
+    }
     /// Draws a task. The same request gives the same task, bit for bit.
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError>;
     /// The smallest and largest step reward of any task, and the grid all rewards lie on.

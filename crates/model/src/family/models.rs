@@ -57,7 +57,8 @@ pub(super) fn loaded(name: &str) -> Result<Box<dyn Family>, ModelError> {
     let missing = || ModelError::Name {
         what: "family".into(),
         name: name.into(),
-        problem: "is not loaded in this process: name its folder of models".into(),
+        problem: "is a folder of models that this process has not read: name the folder (--family FOLDER, loadFamily)"
+            .into(),
     };
     found.map(|models| Box::new(Own(models)) as Box<dyn Family>).ok_or_else(missing)
 }
@@ -148,7 +149,7 @@ fn one(file: &Path) -> Result<Model, FormatError> {
 }
 
 fn unusable(path: &Path, problem: String) -> FormatError {
-    FormatError::Unreadable { path: path.display().to_string(), reason: problem }
+    FormatError::Family { path: path.display().to_string(), problem }
 }
 
 /// What all models of a family share.
@@ -253,6 +254,10 @@ impl Family for Own {
 
     fn max_symbols(&self) -> usize {
         self.0.symbols
+    }
+
+    fn tasks(&self, split: &str) -> Option<u64> {
+        self.0.tasks.get(split).map(|models| models.len() as u64)
     }
 
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError> {

@@ -101,6 +101,14 @@ pub enum FormatError {
         /// What is wrong with the model.
         error: ModelError,
     },
+    /// A file, or a folder of them, is none that a family of models can be made of.
+    #[error("{path}: {problem}")]
+    Family {
+        /// The file or the folder.
+        path: String,
+        /// Why not.
+        problem: String,
+    },
 }
 
 /// Reads a text in the format that [`Format::of`] finds. `name` is the file's, for messages.

@@ -882,6 +882,7 @@ module.exports.simulate = nativeBinding.simulate
 module.exports.solve = nativeBinding.solve
 module.exports.solveBatch = nativeBinding.solveBatch
 module.exports.solveRobust = nativeBinding.solveRobust
+module.exports.solvers = nativeBinding.solvers
 module.exports.solveStatic = nativeBinding.solveStatic
 module.exports.solveSync = nativeBinding.solveSync
 module.exports.specSchema = nativeBinding.specSchema

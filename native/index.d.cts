@@ -1145,12 +1145,8 @@ export interface SolveOptions {
   horizon?: number
   /** Another ambiguity attitude than the model's. */
   alpha?: number
-  /**
-   * `auto` (default); `exact`: incremental pruning; `point`: trial-based search with α-vectors; `faces`: triangulations, where
-   * beliefs keep to three states; `plans`: plans of both players, for any ambiguous model; `estimate`: a fast value with
-   * hardly any proof, where `faces` would do.
-   */
-  solver?: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate'
+  /** Which algorithm: `auto` (default) picks one by the model, `solvers()` says what the others are; `point` is another name of `search`. */
+  solver?: 'auto' | 'search' | 'point' | 'exact' | 'faces' | 'plans' | 'estimate' | 'corners' | 'backward-induction' | 'modified-policy-iteration' | 'value-iteration' | 'policy-iteration'
 }
 
 /** Where a solve stands. */
@@ -1165,8 +1161,25 @@ export interface SolveProgress {
   seconds: number
 }
 
+/** A solver that can be asked for by name. */
+export interface SolverInfo {
+  /** Its name. */
+  name: string
+  /** Other names that it answers to. */
+  aliases: Array<string>
+  /** Which models it treats. */
+  treats: string
+  /** What it does, in a sentence. */
+  summary: string
+  /** Where it comes from. */
+  source: string
+}
+
 /** Solves a robust POMDP in the background: resolves to the solution's document, with its best bounds when it was stopped. */
 export declare function solveRobust(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<string>
+
+/** The solvers by name; `auto` picks among them. */
+export declare function solvers(): Array<SolverInfo>
 
 /** Solves the static form in the background: resolves to the solution's document, with its best bounds when it was stopped. */
 export declare function solveStatic(model: Model, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<string>

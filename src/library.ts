@@ -52,6 +52,10 @@ export const agentList = native.agentList;
 /** All task families with their splits and regimes. */
 export const families = native.families;
 
+/** The solvers that `solver` may name, with what each treats and where it comes from. */
+export const solvers = native.solvers;
+export type { SolverInfo } from '../native/index.cjs';
+
 /** A family, built in or loaded from a folder. Throws UNKNOWN_NAME. */
 export const familyInfo = native.familyInfo;
 

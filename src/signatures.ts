@@ -44,6 +44,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   solve: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
   solveBatch: [["models", "Array<Model>"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   solveRobust: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
+  solvers: [],
   solveStatic: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
   solveSync: [["model", "Model"], ["options", "SolveOptions | undefined | null"]],
   specSchema: [],
@@ -258,7 +259,7 @@ export const OBJECTS: Readonly<Record<string, readonly Taken[]>> = {
   PolicyFileOptions: [["name", "string | undefined"], ["format", "'alpha' | 'pg' | 'sarsop' | undefined"]],
   RolloutOptions: [["behaviour", "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`"], ["episodes", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined"], ["record", "readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[] | undefined"], ["beliefs", "boolean | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
   SimulateOptions: [["episodes", "number"], ["steps", "number | undefined"], ["seed", "number | undefined"], ["threads", "number | undefined"]],
-  SolveOptions: [["gap", "number | undefined"], ["timeSeconds", "number | undefined"], ["memoryBytes", "number | undefined"], ["threads", "number | undefined"], ["horizon", "number | undefined"], ["alpha", "number | undefined"], ["solver", "'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate' | undefined"]],
+  SolveOptions: [["gap", "number | undefined"], ["timeSeconds", "number | undefined"], ["memoryBytes", "number | undefined"], ["threads", "number | undefined"], ["horizon", "number | undefined"], ["alpha", "number | undefined"], ["solver", "'auto' | 'search' | 'point' | 'exact' | 'faces' | 'plans' | 'estimate' | 'corners' | 'backward-induction' | 'modified-policy-iteration' | 'value-iteration' | 'policy-iteration' | undefined"]],
   TheoryOptions: [["seed", "number"], ["dimension", "number"], ["decay", "number"], ["trainingLength", "number"], ["pairs", "Array<number>"], ["states", "number"], ["actions", "number"], ["horizon", "number"], ["tasks", "number"], ["prompts", "number"], ["gaussianPrompts", "number"], ["layers", "number"], ["steps", "number"], ["batch", "number"], ["learningRate", "number"], ["threads", "number | undefined"]],
   TrajectoryBatch: [["observations", "Int32Array"], ["actions", "Uint8Array"], ["rewards", "Float64Array | Float32Array | readonly number[]"], ["steps", "Uint32Array"], ["examples", "Uint32Array"], ["labels", "Uint8Array | undefined"]],
 };

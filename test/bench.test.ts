@@ -226,7 +226,7 @@ describe('a bench', () => {
   it('refuses what it does not know, with what there is, before anything is run', async () => {
     const folder = join(scratch(), 'out');
     const models = tigers(1);
-    await expect(bench([models], { solvers: ['auto', 'sarsopp'], folder })).rejects.toMatchObject({ code: 'UNKNOWN_NAME', message: expect.stringMatching(/"sarsopp".*auto, point, exact.*sarsop, storm, zmdp/) });
+    await expect(bench([models], { solvers: ['auto', 'sarsopp'], folder })).rejects.toMatchObject({ code: 'UNKNOWN_NAME', message: expect.stringMatching(/"sarsopp".*auto, search, exact.*sarsop, storm, zmdp/) });
     await expect(bench([models], { solvers: ['auto', 'auto'], folder })).rejects.toMatchObject({ code: 'USAGE' });
     await expect(bench([models], { times: [-1], folder })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(bench([models], { threads: [1.5], folder })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });

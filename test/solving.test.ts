@@ -1,9 +1,11 @@
 // Batches of solves, clouds of files, and what a policy does told in words.
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Model, drawTask, explain, explanationInWords, solveBatch, solveEach, solveSync } from '../src/index.js';
+import { Model, classicModel, drawTask, explain, explanationInWords, solveBatch, solveEach, solveSync, solvers } from '../src/index.js';
+import { SOLVER_ALIASES, SOLVER_NAMES } from '../src/solvers.js';
 import { tiger, tiresias } from './support.js';
 
 const task = (index: number, regime: 'mdp' | 'pomdp' | 'apomdp' = 'apomdp', horizon = 5) => drawTask('energy', { index, seed: 1, regime, horizon }).model;
@@ -12,6 +14,33 @@ const cloudOf = (...accuracies: number[]) => Model.cloud(accuracies.map((accurac
 
 let folder: string | undefined;
 const run = (...args: string[]) => tiresias(args, folder === undefined ? {} : { cwd: folder });
+
+describe('solvers by name', () => {
+  it('are one list in the core, the types and the command line', () => {
+    expect([...SOLVER_NAMES]).toEqual(['auto', ...solvers().map(({ name }) => name)]);
+    expect([...SOLVER_ALIASES]).toEqual(solvers().flatMap(({ aliases }) => aliases));
+    const declared = readFileSync(new URL('../native/index.d.cts', import.meta.url), 'utf8').match(/\n {2}solver\?: (.*)/)![1]!;
+    expect(declared.split(' | ').map((word) => word.replaceAll("'", '')).sort()).toEqual([...SOLVER_NAMES, ...SOLVER_ALIASES].sort());
+  });
+
+  it('are called so in what they return, and one that does not treat a model says what it treats', async () => {
+    const models = [classicModel('tiger'), drawTask('energy', { index: 0, horizon: 4 }).model, Model.parse('discount: 0.9\nvalues: reward\nstates: 2\nactions: 2\nT: * uniform\nR: * : 1 : * 1').model];
+    for (const { name } of solvers()) {
+      const treated = models.map((model) => {
+        try {
+          return solveSync(model, { solver: name as 'search', gap: 1, timeSeconds: 2 }).solver;
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('needs') as string });
+          return undefined;
+        }
+      });
+      expect(treated.some((used) => used === name), `${name}: ${treated.join()}`).toBe(true);
+    }
+    expect(() => solveSync(models[0]!, { solver: 'sarsop' as 'search' })).toThrow(/solver is auto, search, point/);
+    const mdp = await run('solve', '--family', 'energy', '--solver', 'backward-induction', '--json');
+    expect((JSON.parse(mdp.stdout) as { solver: string }).solver).toBe('backward-induction');
+  });
+});
 
 describe('a batch of solves', () => {
   it('gives what one solve at a time gives, in the order of the models', async () => {

@@ -33,10 +33,10 @@ pub struct SolveOptions {
     pub horizon: Option<f64>,
     /// Another ambiguity attitude than the model's.
     pub alpha: Option<f64>,
-    /// `auto` (default); `exact`: incremental pruning; `point`: trial-based search with α-vectors; `faces`: triangulations, where
-    /// beliefs keep to three states; `plans`: plans of both players, for any ambiguous model; `estimate`: a fast value with
-    /// hardly any proof, where `faces` would do.
-    #[napi(ts_type = "'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate'")]
+    /// Which algorithm: `auto` (default) picks one by the model, `solvers()` says what the others are; `point` is another name of `search`.
+    #[napi(
+        ts_type = "'auto' | 'search' | 'point' | 'exact' | 'faces' | 'plans' | 'estimate' | 'corners' | 'backward-induction' | 'modified-policy-iteration' | 'value-iteration' | 'policy-iteration'"
+    )]
     pub solver: Option<String>,
 }
 
@@ -431,16 +431,42 @@ pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(SharedMo
     Ok((model.0, limits))
 }
 
+/// A solver that can be asked for by name.
+#[napi(object)]
+pub struct SolverInfo {
+    /// Its name.
+    pub name: String,
+    /// Other names that it answers to.
+    pub aliases: Vec<String>,
+    /// Which models it treats.
+    pub treats: String,
+    /// What it does, in a sentence.
+    pub summary: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// The solvers by name; `auto` picks among them.
+#[napi]
+pub fn solvers() -> Vec<SolverInfo> {
+    let info = |entry: &core::SolverEntry| SolverInfo {
+        name: entry.name.into(),
+        aliases: entry.aliases.iter().map(ToString::to_string).collect(),
+        treats: entry.treats.into(),
+        summary: entry.summary.into(),
+        source: entry.source.into(),
+    };
+    core::SOLVERS.iter().map(info).collect()
+}
+
 /// The solver that the option names.
 pub(crate) fn solver(name: Option<&str>, model: &model::Model) -> Result<Box<dyn core::Solver>> {
     match name {
         None | Some("auto") => Ok(core::auto(model)),
-        Some("point") => Ok(Box::new(core::Search::default())),
-        Some("faces") => Ok(Box::new(core::Faces::default())),
-        Some("plans") => Ok(Box::new(core::Plans::default())),
-        Some("estimate") => Ok(Box::new(core::Estimate::default())),
-        Some("exact") => Ok(Box::new(core::Exact::default())),
-        Some(other) => Err(invalid(format!("solver {other:?}: expected auto, exact, point, faces, plans or estimate"))),
+        Some(name) => core::solver(name).ok_or_else(|| {
+            let names: Vec<&str> = core::SOLVERS.iter().map(|entry| entry.name).collect();
+            invalid(format!("solver {name:?}: expected auto, {}", names.join(", ")))
+        }),
     }
 }
 

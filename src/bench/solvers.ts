@@ -4,12 +4,13 @@ import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TiresiasError } from '../errors.js';
 import { sha256File } from '../files.js';
+import { SOLVER_ALIASES, SOLVER_NAMES } from '../solvers.js';
 import { version } from '../version.js';
 import { descriptionNames, filled, loadDescription, type LoadedDescription, type SolverDescription } from './description.js';
 import { inPath, isProgram } from './programs.js';
 
 /** Our solvers, as `tiresias solve --solver` calls them. */
-export const OURS = ['auto', 'point', 'exact', 'faces', 'plans', 'estimate'] as const;
+export const OURS = [...SOLVER_NAMES, ...SOLVER_ALIASES] as const;
 
 /** A solver that can be run. */
 export interface Solver extends LoadedDescription {

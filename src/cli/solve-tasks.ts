@@ -3,6 +3,7 @@ import { TiresiasError, exitCodeOf } from '../errors.js';
 import type { Solved } from '../solve-batch.js';
 import { isDrawn } from '../explain.js';
 import { columns, digits, threadsOf, type Invocation } from './common.js';
+import type { SolverName } from '../solvers.js';
 import { familyNamed, type TaskOptions } from './task.js';
 
 /** What this command reads of the options of `solve`. */
@@ -11,7 +12,7 @@ export interface SolveTasksOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
-  solver: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate';
+  solver: SolverName;
 }
 
 export async function solveTasks(options: SolveTasksOptions, { signal, progress, print }: Invocation): Promise<void> {

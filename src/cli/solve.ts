@@ -7,13 +7,14 @@ import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
 import { solveRobustPomdp, solveStaticForm } from './solve-games.js';
 import { solveTasks } from './solve-tasks.js';
+import { SOLVER_ALIASES, SOLVER_NAMES, type SolverName } from '../solvers.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
 interface SolveCommandOptions extends TaskOptions {
   gap: number;
   time?: number;
   memory?: number;
-  solver: 'auto' | 'exact' | 'point' | 'faces' | 'plans' | 'estimate';
+  solver: SolverName;
   policyOut?: string;
   carryModel?: true;
   boundsPlot?: string;
@@ -55,7 +56,7 @@ export function solveCommand(): Command {
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
     .option('--time <seconds>', 'stop after this long, reading the model included', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
-    .addOption(new Option('--solver <name>', 'the algorithm; point, for files of α-vectors; estimate proves nothing and is fast').choices(['auto', 'exact', 'point', 'faces', 'plans', 'estimate']).default('auto'))
+    .addOption(new Option('--solver <name>', 'the algorithm (docs/solvers.md); search and exact make files of α-vectors; estimate proves nothing and is fast').choices([...SOLVER_NAMES, ...SOLVER_ALIASES]).default('auto'))
     .option('--policy-out <file>', 'write the policy: .alpha and .pg (pomdp-solve), .policy (APPL), any other suffix (Tiresias)')
     .option('--carry-model', "with --policy-out: Tiresias' own format whatever the suffix, and the model with it, as `tiresias serve` and `loadPolicy` want it")
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
@@ -89,7 +90,7 @@ export function solveCommand(): Command {
         const solution = await solve(model, {
           // Ctrl-C keeps what there is.
           stop: signal, gap,
-          solver: options.solver === 'auto' && vectorsAsked ? 'point' : options.solver,
+          solver: options.solver === 'auto' && vectorsAsked ? 'search' : options.solver,
           threads: threadsOf(options),
           // What reading the model took is part of what was waited for.
           ...(time !== undefined && { timeSeconds: Math.max(0, time - load) }),

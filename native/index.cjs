@@ -868,6 +868,7 @@ module.exports.jobCounts = nativeBinding.jobCounts
 module.exports.loadPolicy = nativeBinding.loadPolicy
 module.exports.makeShard = nativeBinding.makeShard
 module.exports.readExample = nativeBinding.readExample
+module.exports.readPolicyGraph = nativeBinding.readPolicyGraph
 module.exports.robustness = nativeBinding.robustness
 module.exports.rollout = nativeBinding.rollout
 module.exports.rolloutIntoSync = nativeBinding.rolloutIntoSync

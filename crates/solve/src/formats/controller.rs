@@ -77,6 +77,22 @@ impl Controller {
         self.stages.iter().rev().enumerate().map(stage).collect()
     }
 
+    /// By stage, or one for all.
+    pub(super) fn stages(&self) -> &[Vec<Node>] {
+        &self.stages
+    }
+
+    /// The number of nodes, over all stages.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// The number of stages with nodes of their own; `None` when one graph serves all decisions.
+    pub fn horizon(&self) -> Option<usize> {
+        (self.stages.len() > 1).then_some(self.stages.len())
+    }
+
     /// The nodes of `stage`.
     pub fn nodes(&self, stage: usize) -> &[Node] {
         &self.stages[if self.stages.len() == 1 { 0 } else { stage }]

@@ -134,19 +134,22 @@ fn merged_controllers_of_a_horizon_lose_no_more_than_they_may() {
         let all = controller.merged(&model, f64::INFINITY).unwrap().controller;
         assert_eq!(all.len(), model.horizon().unwrap(), "a node a stage is enough where anything may be lost");
     }
-    assert!(fewer > 20, "{fewer} of 66 became smaller");
+    assert!(fewer >= 15, "{fewer} of 66 became smaller");
 }
 
 #[test]
 fn one_graph_for_a_horizon_keeps_its_value_and_loses_what_it_may() {
-    // It listens twice and opens, whatever it heard; then for ever again. In three decisions that is -1 - γ - 45 γ².
+    // It listens twice and opens, whatever it heard, and begins anew: two of its nodes are copies of others.
     let model = tiger(Some(3));
     let controller = Controller::read(&[("p.pg", "0 0 1 1\n1 0 2 2\n2 1 3 3\n3 0 4 4\n4 0 2 2\n")], &model).unwrap();
     let merged = controller.merged(&model, 0.0).unwrap();
-    let stays = controller.vectors(&model).unwrap().value(0, model.start());
-    assert!((merged.value - merged.value_before).abs() < 1e-12 && merged.value_before >= stays - 1e-12);
+    let played = controller.vectors(&model).unwrap().value(0, model.start());
+    assert!((merged.value_before - played).abs() < 1e-12);
     assert_eq!((merged.before, merged.complete), (5, true));
-    assert!(merged.controller.len() < 5);
+    // A node of another action may do better.
+    assert!(merged.controller.len() < 5 && merged.value >= played - 1e-9);
+    let exact = by_histories(&model, &merged.controller, 0, 0, model.start());
+    assert!((exact - merged.value).abs() < 1e-12, "{exact} {}", merged.value);
 }
 
 /// The policy that the literature draws (Kaelbling, Littman, Cassandra 1998): listen until one growl is two ahead.

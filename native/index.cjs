@@ -872,6 +872,7 @@ module.exports.loadRobust = nativeBinding.loadRobust
 module.exports.loadStatic = nativeBinding.loadStatic
 module.exports.makeShard = nativeBinding.makeShard
 module.exports.readExample = nativeBinding.readExample
+module.exports.readPolicyGraph = nativeBinding.readPolicyGraph
 module.exports.robustness = nativeBinding.robustness
 module.exports.rollout = nativeBinding.rollout
 module.exports.rolloutIntoSync = nativeBinding.rolloutIntoSync

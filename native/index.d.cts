@@ -54,6 +54,11 @@ export declare class AlphaPolicy {
    * of a controller which does what the vectors do, as nearly as a finite number of nodes can.
    */
   writeStages(to: 'alpha' | 'pg' | 'sarsop'): Array<string>
+  /**
+   * A controller that does what the vectors do, as nearly as a finite number of nodes can, with nodes merged while the value at the
+   * model's start stays within `loss` (default 0), in units of reward. Equal nodes are merged always.
+   */
+  graph(loss?: number | undefined | null): PolicyGraph
 }
 
 /** Many beliefs over one model's states, updated together. */
@@ -466,6 +471,11 @@ export declare class Solution {
   alphaPolicy(): AlphaPolicy
   /** The solution as a checksummed file that remembers its model: policy, bounds, cost and why the solver stopped. */
   savePolicy(): Uint8Array
+  /**
+   * What is done at a stage in every state, what the state is worth and what the action can lose at most: a backup of each.
+   * `INVALID_ARGUMENT` where the state is hidden.
+   */
+  stateTable(stage: number): StateTable
 }
 
 /** Solutions in the order of their models. */
@@ -887,6 +897,31 @@ export interface PolicyFileOptions {
   format?: 'alpha' | 'pg' | 'sarsop'
 }
 
+/** A finite-state controller: it remembers a node instead of a belief, and the node and what is seen say the next node. */
+export interface PolicyGraph {
+  /** The nodes by stage, or one graph for all stages. Node 0 of the first stage is the one to start in. */
+  stages: Array<Array<PolicyNode>>
+  /** Number of nodes before any were merged. */
+  nodesBefore: number
+  /** What the graph was worth then at the model's start, exactly. */
+  valueBefore: number
+  /** What it is worth now. */
+  value: number
+  /** Whether no merge was left untried for want of work. */
+  complete: boolean
+}
+
+/** A node of a policy graph. */
+export interface PolicyNode {
+  /** What it does. */
+  action: number
+  /**
+   * The node that follows each observation, of the next stage where there are several; null for an observation that never comes
+   * there, and after the last decision.
+   */
+  next: Array<number | null>
+}
+
 /** Rows of ids of different lengths: row `i` is `ids[offsets[i]..offsets[i + 1]]`. */
 export interface Ragged {
   /** The ids of all rows, one after the other. */
@@ -897,6 +932,12 @@ export interface Ragged {
 
 /** Reads row `row` of a shard (Parquet or JSON lines). */
 export declare function readExample(path: string, row: number): ShardExample
+
+/**
+ * Reads a policy graph (`.pg`) for a model: one text for all stages, or a list of one a stage, that with one decision to go first. Nodes
+ * are merged as in `AlphaPolicy.graph`. `INVALID_POLICY`, with file, line and column in its details where the text is wrong.
+ */
+export declare function readPolicyGraph(text: string | Array<string>, model: Model, name?: string | undefined | null, loss?: number | undefined | null): PolicyGraph
 
 /**
  * Simulates a policy, or random actions without one, against every nature, and computes what can be computed with at most
@@ -1209,6 +1250,16 @@ export interface StageProgress {
   total: number
   /** What is going on. */
   phase: 'solve' | 'play' | 'read' | 'rollout' | 'simulate' | 'train' | 'measure'
+}
+
+/** The decisions of one stage, one entry a state. */
+export interface StateTable {
+  /** The actions taken. */
+  actions: Uint32Array
+  /** Point estimates of the states' values. */
+  values: Float64Array
+  /** What each action can lose at most. */
+  regretBounds: Float64Array
 }
 
 /** The fixed model against which a policy earns the least. */

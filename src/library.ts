@@ -11,7 +11,7 @@ export type { Template, WholeTemplate } from './spec.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome, Trajectories, AgentInfo,
   TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
-  Robustness, StaticWorstCase,
+  Robustness, StaticWorstCase, PolicyGraph, PolicyNode, StateTable,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
@@ -27,6 +27,8 @@ export type Solution = Addon.Solution;
 /** α-vectors with their actions: the policies of pomdp-solve (`.alpha`) and of APPL (XML). */
 export const AlphaPolicy = native.AlphaPolicy;
 export type AlphaPolicy = Addon.AlphaPolicy;
+/** Reads a policy graph of pomdp-solve (`.pg`) as nodes, merged while the value at the start keeps within a loss; see `AlphaPolicy.graph`. */
+export const readPolicyGraph = native.readPolicyGraph;
 /** Bayes filter of one acting decision-maker. */
 export const BeliefTracker = native.BeliefTracker;
 export type BeliefTracker = Addon.BeliefTracker;

@@ -34,6 +34,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   loadStatic: [["text", "string"], ["model", "Model"]],
   makeShard: [["spec", "string"], ["tokenizer", "Tokenizer"], ["path", "string"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   readExample: [["path", "string"], ["row", "number"]],
+  readPolicyGraph: [["text", "string | Array<string>"], ["model", "Model"], ["name", "string | undefined | null"], ["loss", "number | undefined | null"]],
   robustness: [["model", "Model"], ["options", "SimulateOptions"], ["exactUpdates", "number"], ["solution", "Solution | undefined | null"], ["vectors", "AlphaPolicy | undefined | null"], ["adversary", "Solution | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   rollout: [["model", "Model"], ["options", "RolloutOptions"], ["solution", "Solution | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   rolloutIntoSync: [["model", "Model"], ["options", "RolloutOptions"], ["solution", "Solution | undefined | null"], ["returns", "Float64Array"], ["states", "Uint32Array | undefined | null"], ["observations", "Int32Array | undefined | null"], ["actions", "Uint8Array | undefined | null"], ["rewards", "Float64Array | undefined | null"], ["beliefs", "Float64Array | undefined | null"]],
@@ -72,6 +73,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       value: [["belief", "Float64Array | Float32Array | readonly number[]"], ["stage", "number | undefined | null"]],
       write: [["to", "'alpha' | 'pg' | 'sarsop'"]],
       writeStages: [["to", "'alpha' | 'pg' | 'sarsop'"]],
+      graph: [["loss", "number | undefined | null"]],
     },
   },
   BeliefBatch: {
@@ -225,6 +227,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       natureModel: [["stage", "number"]],
       alphaPolicy: [],
       savePolicy: [],
+      stateTable: [["stage", "number"]],
     },
   },
   SolvedBatch: {

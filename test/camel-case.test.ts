@@ -59,6 +59,7 @@ describe('--json', () => {
     for (const args of [
       ['solve', 'tiger', '--gap', '1', '--policy-out', policy, '--bounds-plot', join(folder, 'b.svg')],
       ['simulate', 'tiger', '--policy', policy, '--episodes', '10'],
+      ['policy', policy, '--model', 'tiger', '--belief', '0=1', '--graph', join(folder, 'g.svg')],
       ['convert', 'tiger', join(folder, 'tiger.json')],
       ['convert', policy, join(folder, 'p.pg'), '--model', 'tiger'],
       ['dataset', 'make', '--config', join(folder, 'e.json'), '--tokenizer', 'compact', '--regime', 'mdp', '--out', join(folder, 'data')],

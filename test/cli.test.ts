@@ -187,7 +187,7 @@ describe('solve', () => {
   it('gives bounds, the first action, the values of all actions, and why it stopped', async () => {
     const args = ['solve', '--family', 'energy', '--split', 'test', '--index', '3', '--regime', 'pomdp', '--horizon', '5'];
     const { stdout } = await tiresias(args);
-    expect(stdout).toMatch(/model +energy test 3, seed 0 \(pomdp: 10 states, 3 actions, 10 observations, horizon 5\)/);
+    expect(stdout).toMatch(/model +energy test 3, seed 0 \(pomdp: 10 states, 3 actions, 10 observations, horizon 5, discount [\d.]+\)/);
     expect(stdout).toMatch(/first action +(harvest|conserve|perform)/);
     expect(stdout).toMatch(/stopped +converged/);
     const json = JSON.parse((await tiresias([...args, '--json'])).stdout) as Record<string, number & { index: number }>;

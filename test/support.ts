@@ -52,6 +52,8 @@ export interface CliOptions {
   kill?: { after: number; signal: NodeJS.Signals };
   /** Called with everything said on standard error so far. */
   onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** What standard input holds; nothing when it is left out. */
+  input?: string;
   /** Runs under `bash -c "<this>; exec …"`. */
   shell?: string;
 }
@@ -60,7 +62,9 @@ export interface CliOptions {
 export async function tiresias(args: string[], options: CliOptions = {}): Promise<Exit> {
   const [command, rest] =
     options.shell === undefined ? [process.execPath, [cli, ...args]] : ['bash', ['-c', `${options.shell}; exec "$0" "$@"`, process.execPath, cli, ...args]];
-  const child = spawn(command, rest, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, rest, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  // It may end before it has read everything.
+  child.stdin.on('error', () => {}).end(options.input ?? '');
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -73,14 +73,9 @@ impl AlphaPolicy {
     #[napi(factory)]
     pub fn parse(text: Either<String, Vec<String>>, model: &Model, options: Option<PolicyFileOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();
-        let name = options.name.unwrap_or_else(|| "policy".into());
         let format = options.format.as_deref().map(format).transpose()?;
-        let (names, texts) = match text {
-            Either::A(text) => (vec![name], vec![text]),
-            Either::B(texts) => ((1..=texts.len()).map(|k| format!("{name}{k}")).collect(), texts),
-        };
-        let files: Vec<(&str, &str)> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
-        let inner = formats::AlphaPolicy::read(&files, format, &model.0).map_err(from_policy_file)?;
+        let texts = Texts::new(text, options.name);
+        let inner = formats::AlphaPolicy::read(&texts.files(), format, &model.0).map_err(from_policy_file)?;
         Ok(Self::new(&model.0, inner))
     }
 
@@ -138,6 +133,26 @@ impl AlphaPolicy {
     fn stage(&self, stage: Option<f64>) -> Result<usize> {
         let last = self.inner.horizon().map_or(u32::MAX, |horizon| horizon as u32 - 1);
         whole("stage", stage.unwrap_or(0.0), 0, last)
+    }
+}
+
+/// The texts of a policy's files, each with a name for messages.
+pub(crate) struct Texts {
+    names: Vec<String>,
+    texts: Vec<String>,
+}
+
+impl Texts {
+    pub fn new(text: Either<String, Vec<String>>, name: Option<String>) -> Self {
+        let name = name.unwrap_or_else(|| "policy".into());
+        match text {
+            Either::A(text) => Self { names: vec![name], texts: vec![text] },
+            Either::B(texts) => Self { names: (1..=texts.len()).map(|k| format!("{name}{k}")).collect(), texts },
+        }
+    }
+
+    pub fn files(&self) -> Vec<(&str, &str)> {
+        self.names.iter().zip(&self.texts).map(|(name, text)| (&**name, &**text)).collect()
     }
 }
 

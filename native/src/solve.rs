@@ -394,7 +394,7 @@ impl Solution {
         Ok((self.stage(stage)?, check_belief(&self.model, belief)?))
     }
 
-    fn stage(&self, stage: f64) -> Result<usize> {
+    pub(crate) fn stage(&self, stage: f64) -> Result<usize> {
         let stage = whole("stage", stage, 0, u32::MAX)?;
         match self.model.horizon() {
             Some(horizon) if stage >= horizon => Err(over(stage, horizon)),

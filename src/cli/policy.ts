@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { readFile, stat } from 'node:fs/promises';
 import { TiresiasError, messageOf } from '../errors.js';
 import { io, readText, writeAtomic } from '../files.js';
-import type { AlphaPolicy, Model, Solution } from '../library.js';
+import type { AlphaPolicy, Model, PolicyGraph, Solution } from '../library.js';
 import { carriesModel } from '../serve/policy-file.js';
 
 export type PolicyFormat = 'alpha' | 'pg' | 'sarsop' | 'tiresias';
@@ -84,6 +84,24 @@ export async function readPolicy(file: string, model: Model, format?: PolicyForm
   if (format === 'tiresias' || (format === undefined && (carriesModel(bytes) || bytes.subarray(0, 40).includes('"tiresias.policy/')))) return loadPolicy(bytes, model);
   if (size > constants.MAX_STRING_LENGTH) throw tooLong(file, size, constants.MAX_STRING_LENGTH);
   return AlphaPolicy.parse(bytes.toString('utf8'), model, options);
+}
+
+/** Whether a file begins as a policy that carries its model. */
+export async function carriesModelFile(file: string): Promise<boolean> {
+  return carriesModel(await io(`read ${file}`, () => readFile(file)));
+}
+
+/**
+ * The graph of a policy that was read from `file`, with nodes merged while the start loses no more than `loss`: its own nodes where the file is
+ * a graph, else those of a controller that does what its vectors do.
+ */
+export async function readGraph(file: string, policy: Solution | AlphaPolicy, model: Model, loss: number, format?: PolicyFormat): Promise<PolicyGraph> {
+  if ((format ?? policyFormat(file)) === 'pg' && !('lower' in policy)) {
+    const { readPolicyGraph } = await import('../library.js');
+    const stages = await readStages(file, model.horizon ?? Infinity);
+    return readPolicyGraph(stages.length > 0 ? stages : await readText(file), model, file, loss);
+  }
+  return ('lower' in policy ? policy.alphaPolicy() : policy).graph(loss);
 }
 
 /** The largest file that Node reads at once. */

@@ -1,16 +1,18 @@
 import { Option, type Command } from 'commander';
 import { TiresiasError, exitCodeOf } from '../errors.js';
 import { checkWritable, writeAtomic } from '../files.js';
-import { boundsPlot, type BoundsAt } from './bounds-plot.js';
+import type { BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
+import { fasterSearch } from './faster.js';
 import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
+import { READING, checkReading, showPolicy, walkOf, walkThrough, withReadingOptions, type ReadingOptions } from './reading.js';
 import { solveRobustPomdp, solveStaticForm } from './solve-games.js';
 import { solveTasks } from './solve-tasks.js';
 import { SOLVER_ALIASES, SOLVER_NAMES, type SolverName } from '../solvers.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
-interface SolveCommandOptions extends TaskOptions {
+interface SolveCommandOptions extends TaskOptions, ReadingOptions {
   gap: number;
   time?: number;
   memory?: number;
@@ -36,14 +38,14 @@ function inWords(first: readonly FirstAction[]): string {
 
 /** Refuses what means nothing where the policy is made of controllers. */
 function checkGame(options: SolveCommandOptions): SolveCommandOptions {
-  const needless = (['carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined).map((name) => `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
+  const needless = (['carryModel', 'boundsPlot', 'explain', ...READING] as const).filter((name) => options[name] !== undefined).map((name) => `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
   if (options.solver !== 'auto') needless.push('--solver');
   if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: not for the static form and robust POMDPs, whose policies are controllers (--policy-out writes them as JSON)`);
   return options;
 }
 
 export function solveCommand(): Command {
-  return withTaskOptions(
+  return withReadingOptions(withTaskOptions(
     newCommand('solve', 'solve a model: certified bounds on its value, and the first action', [
       'tiresias solve hallway.pomdp --gap 0.001 --time 30 --policy-out hallway.alpha',
       'tiresias solve tiger --horizon 10',
@@ -51,8 +53,9 @@ export function solveCommand(): Command {
       'tiresias solve --family energy --regime apomdp --tasks 1000 --gap 0.1 --json',
       'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',
       'tiresias solve mild.pomdp harsh.pomdp --nature episode --policy-out plans.json',
+      'tiresias solve tiger --graph tiger.svg --belief "tiger-left=0.7,tiger-right=0.3"',
     ]),
-  )
+  ))
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
     .option('--time <seconds>', 'stop after this long, reading the model included', number(0))
     .option('--memory <mebibytes>', 'stop at this much solver memory', integer(1))
@@ -69,8 +72,8 @@ export function solveCommand(): Command {
         const { signal, progress, print } = invocation;
         const { tasks } = options;
         if (tasks !== undefined) {
-          const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
-          if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --carry-model, --bounds-plot or --explain');
+          const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain', ...READING] as const).filter((name) => options[name] !== undefined);
+          if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, and nothing that shows or writes one policy (--policy-out, --bounds-plot, --explain, --graph, --belief, --table, --walk, …)');
           if (options.nature === 'episode') throw new TiresiasError('USAGE', '--tasks goes with --nature step; solve one task at a time with --nature episode');
           return solveTasks({ ...options, tasks }, invocation);
         }
@@ -79,11 +82,12 @@ export function solveCommand(): Command {
         const { policyOut, gap, time, memory, horizon } = options;
         const carryModel = options.carryModel === true;
         if (carryModel && policyOut === undefined) throw new TiresiasError('USAGE', '--carry-model goes with --policy-out FILE');
-        const vectorsAsked = !carryModel && policyOut !== undefined && policyFormat(policyOut) !== 'tiresias';
+        const vectorsAsked = options.graph !== undefined || (!carryModel && policyOut !== undefined && policyFormat(policyOut) !== 'tiresias');
         const { model, name } = await chosenModel(files, options, command);
         const game = options.nature === 'episode' ? solveStaticForm : model.kind === 'robust-pomdp' ? solveRobustPomdp : undefined;
         if (game !== undefined) return game(model, name, checkGame(options), (performance.now() - begin) / 1000, invocation);
         if (policyOut !== undefined && !carryModel) checkHolds(policyOut, model, describeModel(model));
+        await checkReading(options, model);
         const load = (performance.now() - begin) / 1000;
         for (const out of [policyOut, options.boundsPlot]) if (out !== undefined) await checkWritable(out);
         const history: BoundsAt[] = [];
@@ -110,9 +114,13 @@ export function solveCommand(): Command {
         const qValues = [...solution.qValues(0, start)];
         const { lower, upper, value, stopped, solver, seconds, iterations, backups, size, points, threads } = solution;
         const policyFiles = policyOut === undefined ? [] : carryModel ? await writeCarrying(solution, policyOut) : await writeSolved(solution, policyOut);
-        if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await boundsPlot([...history, { seconds, lower, upper }], name));
+        if (options.boundsPlot !== undefined) await writeAtomic(options.boundsPlot, await (await import('./bounds-plot.js')).boundsPlot([...history, { seconds, lower, upper }], name));
+        const { Reader } = await import('../reading/reader.js');
+        const reader = new Reader(solution, solution.model());
+        const shown = await showPolicy(reader, options, name, (loss) => solution.alphaPolicy().graph(loss));
         const named = qValues.map((q, a) => `${model.actionName(a)} ${q.toFixed(6)}`);
         const explanation = options.explain && explain(horizon === undefined ? model : model.with(horizon), solution);
+        const faster = options.solver === 'exact' ? await fasterSearch(model, solution, gap, signal) : undefined;
         // The first report comes when the first bounds stand.
         const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
@@ -123,9 +131,10 @@ export function solveCommand(): Command {
               ? { action: null, qValues: null, byState: drawn }
               : { action: { index: action, name: model.actionName(action), regretBound: regret }, qValues }),
             stopped, solver, seconds, phases: { load, init, solve: seconds - init }, iterations, backups, vectors: size, points, threads,
+            ...(faster !== undefined && { faster: { solver: 'point', seconds: faster } }),
             ...(policyOut !== undefined && { policy: policyOut, policyFiles }),
             ...(options.boundsPlot !== undefined && { boundsPlot: options.boundsPlot }),
-            ...(explanation && { explanation }),
+            ...(explanation && { explanation }), ...shown.json,
           }),
           columns([
             ['model', `${name} (${describeModel(model)})`],
@@ -134,14 +143,16 @@ export function solveCommand(): Command {
               ? [['first action', `depends on the state: ${inWords(drawn)}`] as const]
               : [['first action', `${model.actionName(action)} (loses at most ${digits(regret)})`], ['action values', named.join(', ')]] as const),
             ['stopped', `${stopped} after ${seconds.toFixed(3)} s and ${iterations} iterations of ${solver}`],
+            ...(faster !== undefined ? [['faster', `--solver point closes the same gap in ${faster.toFixed(3)} s`] as const] : []),
             ...(policyFiles.length > 0 ? [['policy', policyFiles.length === 1 ? policyFiles[0]! : `${policyFiles[0]} … ${policyFiles.at(-1)}`] as const] : []),
             ...(options.boundsPlot !== undefined ? [['bounds plot', options.boundsPlot] as const] : []),
-          ]) + (explanation ? `\n\n${explanationInWords(explanation)}` : ''),
+            ...shown.rows,
+          ]) + [...(explanation ? [explanationInWords(explanation)] : []), ...shown.rest].map((text) => `\n\n${text}`).join(''),
         );
         if (signal.aborted) {
           process.stderr.write(`stopped early: the bounds are what was proven so far${policyOut === undefined ? '' : `, and ${policyOut} holds the best policy so far`}\n`);
           process.exitCode = exitCodeOf(signal.reason);
-        }
+        } else if (options.walk) await walkThrough(await walkOf(reader, options), options.json === true, signal);
       }),
     );
 }

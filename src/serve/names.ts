@@ -39,6 +39,16 @@ export class Names {
     return found ?? this.#unknown(name);
   }
 
+  /** The number that a text names: by name, or where none is called so, by number. Throws UNKNOWN_NAME. */
+  typed(text: string): number {
+    return this.has(text) || !/^\d+$/.test(text) ? this.number(text) : this.number(Number(text));
+  }
+
+  /** Whether something is called so. */
+  has(name: string): boolean {
+    return this.#numbers().has(name);
+  }
+
   /** All names, by number. */
   all(): string[] {
     return Array.from({ length: this.size }, (_, i) => this.nameOf(i));

@@ -111,6 +111,12 @@ impl SolvedPolicy {
         Some(table.expected_value(&self.model, stage, belief))
     }
 
+    /// Point estimate of the value of `state` at `stage`, when it is seen. `None` where the state is hidden. O(1).
+    pub fn state_value(&self, stage: usize, state: usize) -> Option<f64> {
+        let Body::Table(table) = &self.body else { return None };
+        Some(table.state_value(&self.model, stage, state))
+    }
+
     /// Proven `(lower, upper)` bounds on [`informed_value`](Self::informed_value).
     pub fn informed_bounds(&self, stage: usize, belief: &[f64]) -> Option<(f64, f64)> {
         let Body::Table(table) = &self.body else { return None };

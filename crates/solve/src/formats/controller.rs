@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
+use super::reach::{reached, renumbered};
 use super::vectors::{check_model, floor};
 use super::{AlphaPolicy, PolicyFileError, Source, graph, grow};
 use crate::belief::corners::leap;
@@ -60,12 +61,6 @@ impl Controller {
         None
     }
 
-    /// Nodes of all stages.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.stages.iter().map(Vec::len).sum()
-    }
-
     /// A controller that does what a set of α-vectors does at the beliefs that follow from the model's start, as far as a finite
     /// number of nodes can. Its node 0 is the one to start in.
     ///
@@ -95,7 +90,7 @@ impl Controller {
 
     /// The part of it that is met from a node of its first stage, which becomes node 0.
     pub(crate) fn rooted(&self, node: u32) -> Self {
-        Self { stages: grow::from_start(&self.stages, node) }
+        Self { stages: renumbered(&self.stages, &reached(&self.stages, node)) }
     }
 
     /// Reads `.pg` texts for a model: one for all stages, or one a stage, that with one decision to go first; each with its file's
@@ -124,6 +119,22 @@ impl Controller {
         let staged = self.stages.len() > 1;
         let stage = |(number, nodes): (usize, &Vec<Node>)| graph::write(nodes, staged && number == 0);
         self.stages.iter().rev().enumerate().map(stage).collect()
+    }
+
+    /// By stage, or one for all.
+    pub(super) fn stages(&self) -> &[Vec<Node>] {
+        &self.stages
+    }
+
+    /// The number of nodes, over all stages.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// The number of stages with nodes of their own; `None` when one graph serves all decisions.
+    pub fn horizon(&self) -> Option<usize> {
+        (self.stages.len() > 1).then_some(self.stages.len())
     }
 
     /// The nodes of `stage`.

@@ -7,6 +7,7 @@ use tiresias_model::Model;
 
 use super::backup::{backup, continued, follow};
 use super::controller::{Controller, Node, stopped};
+use super::reach::{reached, renumbered};
 use super::vectors::Place;
 use super::{AlphaPolicy, PolicyFileError};
 use crate::belief::backup::{Scratch, Sparse, sparse};
@@ -47,7 +48,7 @@ pub(super) fn controller(
         }
     }
     let node = growth.vectors.best(0, &start).map_or(0, |((_, node), _)| node as u32);
-    Ok(Controller::new(from_start(&growth.stages, node)))
+    Ok(Controller::new(renumbered(&growth.stages, &reached(&growth.stages, node))))
 }
 
 fn gain(model: &Model) -> f64 {
@@ -202,39 +203,4 @@ impl Growth<'_> {
         self.stages[stage].push(Node { action: action as u32, next });
         Some(self.stages[stage].len() as u32 - 1)
     }
-}
-
-/// The nodes that can be reached from `start`, numbered in the order in which they are.
-pub(super) fn from_start(stages: &[Vec<Node>], start: u32) -> Vec<Vec<Node>> {
-    let staged = stages.len() > 1;
-    let mut numbers: Vec<FxHashMap<u32, u32>> = vec![FxHashMap::default(); stages.len()];
-    let mut order: Vec<Vec<u32>> = vec![Vec::new(); stages.len()];
-    let mut open = VecDeque::from([(0, start)]);
-    numbers[0].insert(start, 0);
-    order[0].push(start);
-    // Ends: each node is numbered once.
-    while let Some((stage, node)) = open.pop_front() {
-        let after = stage + usize::from(staged);
-        if after == stages.len() {
-            continue;
-        }
-        for &next in stages[stage][node as usize].next.iter().flatten() {
-            let number = order[after].len() as u32;
-            numbers[after].entry(next).or_insert_with(|| {
-                order[after].push(next);
-                open.push_back((after, next));
-                number
-            });
-        }
-    }
-    let renumbered = |(stage, nodes): (usize, &Vec<u32>)| {
-        let after = stage + usize::from(staged);
-        let number = |next: &Option<u32>| next.and_then(|next| numbers.get(after)?.get(&next).copied());
-        let node = |&node: &u32| {
-            let Node { action, next } = &stages[stage][node as usize];
-            Node { action: *action, next: next.iter().map(number).collect() }
-        };
-        nodes.iter().map(node).collect()
-    };
-    order.iter().enumerate().map(renumbered).collect()
 }

@@ -14,9 +14,13 @@ mod backup;
 mod controller;
 mod graph;
 mod grow;
+mod merge;
+mod reach;
+mod refine;
 mod sarsop;
 mod set;
 mod vectors;
+mod visits;
 
 use std::ops::Range;
 use std::path::Path;
@@ -26,6 +30,7 @@ use tiresias_model::format::Diagnostic;
 use tiresias_text::Unmarked;
 
 pub use controller::{Controller, Node};
+pub use merge::Merged;
 pub use vectors::AlphaPolicy;
 
 /// Bytes of a text at most: what a string in JavaScript can hold, less a quarter.

@@ -127,6 +127,12 @@ impl Table {
         (action, ((rival + band) - (q[action] - band)).max(0.0))
     }
 
+    /// The value of a state at `stage`.
+    pub fn state_value(&self, model: &Model, stage: usize, state: usize) -> f64 {
+        let Stage { level, value_shift, .. } = self.stage(stage);
+        self.level(model, level)[state] + value_shift
+    }
+
     /// The expected value at `stage` when the state is drawn from `belief` and then seen.
     pub fn expected_value(&self, model: &Model, stage: usize, belief: &[f64]) -> f64 {
         let Stage { level, value_shift, .. } = self.stage(stage);

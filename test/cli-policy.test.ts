@@ -25,7 +25,7 @@ async function failure(args: string[]): Promise<{ code: number | null; message: 
   return { code, message: stderr };
 }
 
-describe('solve', { timeout: 60_000 }, () => {
+describe('solve', { timeout: 180_000 }, () => {
   it('writes the policy as a graph in three formats', async () => {
     const folder = scratch();
     for (const [suffix, pattern] of [['svg', /^<svg xmlns[^]*hear-left[^]*<\/svg>\n$/], ['dot', /^digraph policy \{[^]*"hear-left"/], ['mmd', /^%%[^]*flowchart TD[^]*"hear-left"/]] as const) {
@@ -114,15 +114,15 @@ describe('solve', { timeout: 60_000 }, () => {
       [['solve', 'tiger', '--walk', '--belief', '0=1', '--belief', '1=1'], /one --belief/],
       [['solve', '--family', 'energy', '--tasks', '2', '--table'], /--tasks goes with/],
     ];
-    for (const [args, message] of cases) {
+    await Promise.all(cases.map(async ([args, message]) => {
       const failed = await failure(args);
       expect([failed.code, failed.message]).toEqual([2, expect.stringMatching(message)]);
-    }
+    }));
     expect(existsSync(svg)).toBe(false);
   });
 });
 
-describe('policy', { timeout: 60_000 }, () => {
+describe('policy', { timeout: 180_000 }, () => {
   it('reads a file that carries its model', async () => {
     const folder = scratch();
     const file = join(folder, 'tiger.policy');

@@ -48,13 +48,13 @@ fn copies() -> impl Strategy<Value = (Model, String, usize)> {
     (hidden(size), nodes, prop::collection::vec(0_u32..3, 30)).prop_map(|(model, nodes, copies)| {
         let count = nodes.len() as u32;
         let mut which = copies.into_iter().cycle();
-        let mut lines = String::new();
+        let mut lines = Vec::new();
         for (i, (action, next)) in nodes.iter().cycle().take(3 * nodes.len()).enumerate() {
             let next: Vec<String> =
                 next.iter().map(|n| (n % count + count * which.next().unwrap()).to_string()).collect();
-            lines.push_str(&format!("{i} {action}  {}\n", next.join(" ")));
+            lines.push(format!("{i} {action}  {}\n", next.join(" ")));
         }
-        (forever(&model), lines, nodes.len())
+        (forever(&model), lines.concat(), nodes.len())
     })
 }
 

@@ -1,6 +1,6 @@
 //! Controllers with fewer nodes, for people to read.
 
-use tiresias_model::Model;
+use tiresias_model::{Kernel, Model};
 
 use super::PolicyFileError;
 use super::controller::{Controller, Node};
@@ -49,6 +49,7 @@ impl Controller {
         let value_before = first.value;
         let (mut best, mut work) = (Worked::new(&refined(&first.stages), model)?, 0.0);
         let least = value_before - loss - ROUNDING * best.size();
+        // Ends: every round but the last leaves fewer nodes.
         let complete = loop {
             let cost = best.cost(model);
             if work + cost > MOST_WORK {
@@ -111,8 +112,7 @@ impl Worked {
     /// Multiply-adds of working out the values.
     fn evaluation(&self, model: &Model) -> f64 {
         let dynamics = &model.dynamics()[0];
-        let entries =
-            dynamics.transition.entries() + dynamics.observation.as_ref().map_or(0, |kernel| kernel.entries());
+        let entries = dynamics.transition.entries() + dynamics.observation.as_ref().map_or(0, Kernel::entries);
         let sweep = self.nodes() as f64 * entries as f64 / model.actions().len() as f64;
         match model.horizon() {
             Some(horizon) => sweep * (horizon as f64 / self.stages.len() as f64),

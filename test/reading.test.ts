@@ -221,7 +221,7 @@ describe('a table by state', () => {
   });
 
   it('has one stage without a horizon, and none of hidden states', () => {
-    const two = Model.fromJson({ schema: 'tiresias.model/1', name: 'two', states: ['a, "b"', 'c'], actions: ['stay', 'go'], discount: 0.5, start: [1, 0], reward: { kind: 'state-action', values: [[0, 1], [0, 0]] }, models: [{ transition: [[[1, 0], [0, 1]], [[0, 1], [1, 0]]] }] } as never);
+    const two = Model.fromJson(JSON.stringify({ schema: 'tiresias.model/1', name: 'two', states: ['a, "b"', 'c'], actions: ['stay', 'go'], discount: 0.5, start: [1, 0], reward: { state_action: [[0, 1], [0, 0]] }, dynamics: [{ transition: [[[1, 0], [0, 1]], [[0, 1], [1, 0]]] }] }));
     const rows = stateTable(solveSync(two));
     expect(rows.map(({ stage }) => stage)).toEqual([null, null]);
     expect(stateTableCsv(rows).split('\n').slice(0, 2)).toEqual(['state,action,value,regretBound', expect.stringMatching(/^"a, ""b""",go,1\.0000/)]);

@@ -7,6 +7,8 @@ import { classicModel, drawTask, loadPolicy, savePolicy, solveSync } from '../sr
 import { makeServer } from '../src/serve/http/server.js';
 import type { AnyPolicy } from '../src/serve/servable.js';
 import type { Variant } from '../src/serve/variants.js';
+import { openStore } from '../src/serve/stores/index.js';
+import type { SessionStore } from '../src/serve/stores/store.js';
 import { MemoryStore } from '../src/serve/stores/memory.js';
 import { alive, fakeAdapter } from './fake-adapter.js';
 import { cli, scratch, setEnv } from './support.js';
@@ -22,7 +24,7 @@ async function prepared() {
   return { ...made, folder, file };
 }
 
-async function serving(policies: ReadonlyMap<string, AnyPolicy | readonly Variant[]>, store = new MemoryStore()) {
+async function serving(policies: ReadonlyMap<string, AnyPolicy | readonly Variant[]>, store: SessionStore = new MemoryStore()) {
   const server = await makeServer(policies, store, OPTIONS, pino({ level: 'silent' }));
   onTestFinished(() => server.drain());
   const ask = async (method: 'GET' | 'POST' | 'PUT', url: string, body?: object, headers: Record<string, string> = {}) => {
@@ -109,9 +111,9 @@ describe('a language model that is served', () => {
   });
 
   it('drains: what was asked is answered, the processes end, and another server goes on', async () => {
-    const { load, slow, asked } = await prepared();
-    const store = new MemoryStore();
-    const server = await serving(new Map([['adapter', await load()]]), store);
+    const { load, slow, asked, folder } = await prepared();
+    const store = () => openStore(`sqlite:${join(folder, 's.db')}`);
+    const server = await serving(new Map([['adapter', await load()]]), await store());
     await server.ask('POST', '/policies/adapter/sessions', { id: 'a', support: SUPPORT });
     const { body: told } = await server.ask('POST', '/sessions/a/observe', { action: 0, observation: 4, decide: true });
     slow(150);
@@ -121,7 +123,7 @@ describe('a language model that is served', () => {
     expect(await asking).toMatchObject({ status: 200, body: { version: 3 } });
     expect(asked().filter(({ pid }) => alive(pid))).toEqual([]);
     slow(0);
-    const other = await serving(new Map([['adapter', await load()]]), store);
+    const other = await serving(new Map([['adapter', await load()]]), await store());
     expect((await other.ask('GET', '/sessions/a/decision')).body).toMatchObject({ version: 3, decision: (await asking).body['decision'] });
     expect(told['decision']).not.toEqual((await asking).body['decision']);
   });

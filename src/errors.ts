@@ -37,6 +37,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   INVALID_SESSION: EXIT.usage,
   MODEL_CHANGED: EXIT.usage,
   HORIZON_OVER: EXIT.usage,
+  TOO_LONG: EXIT.usage,
   UNKNOWN_POLICY: EXIT.usage,
   UNKNOWN_SESSION: EXIT.usage,
   SESSION_EXISTS: EXIT.usage,

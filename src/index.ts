@@ -8,7 +8,11 @@
  * `onProgress` callback and leaves the event loop free. Whatever fails throws a {@link TiresiasError} with a stable `code`.
  */
 export * from './library.js';
-export { loadPolicy, type DecideManyOptions, type DecideManyCallOptions, type LoadedPolicy, type Reloaded, type SessionStart, type Step } from './serve/policy.js';
+export { loadPolicy, type DecideManyOptions, type DecideManyCallOptions, type LoadedPolicy, type Reloaded, type SessionStart } from './serve/policy.js';
+export type { Step } from './serve/replay.js';
+export type { LanguageModelOptions, LanguageModelPolicy, LanguageModelStart, SupportStepNamed } from './serve/language-model/policy.js';
+export type { LanguageModelDecision, LanguageModelSession } from './serve/language-model/session.js';
+export type { LanguageModelSessionState } from './serve/language-model/state.js';
 export { savePolicy, type ModelPlace, type SavePolicyOptions } from './serve/policy-file.js';
 export type { DecideOptions, Decision, Observed, Session } from './serve/session.js';
 export type { OnImpossible, SessionState, SparseBelief } from './serve/session-state.js';

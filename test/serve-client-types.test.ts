@@ -18,9 +18,9 @@ it('are what the generator makes of it', async () => {
 
 it('say what requests take and get', () => {
   type Observe = Paths['/sessions/{id}/observe']['post'];
-  expectTypeOf<Observe['requestBody']['content']['application/json']>().toEqualTypeOf<{ action: string | number; observation: string | number; decide?: boolean }>();
+  expectTypeOf<Observe['requestBody']['content']['application/json']>().toEqualTypeOf<{ action: string | number; observation: string | number; reward?: number; decide?: boolean }>();
   expectTypeOf<Observe['parameters']['path']>().toEqualTypeOf<{ id: string }>();
-  expectTypeOf<Observe['responses'][200]['content']['application/json']['observed']>().toEqualTypeOf<{ likelihood: number; model: number; reset: boolean }>();
+  expectTypeOf<Observe['responses'][200]['content']['application/json']['observed']>().toEqualTypeOf<{ likelihood: number; model: number; reset: boolean } | undefined>();
   expectTypeOf<Observe['responses'][409]['content']['application/problem+json']>().toEqualTypeOf<Problem>();
   expectTypeOf<Problem['code']>().toEqualTypeOf<string>();
   expectTypeOf<Paths['/sessions']['get']['responses'][200]['content']['application/json']['next']>().toEqualTypeOf<string | null>();

@@ -48,7 +48,7 @@ const CALLS: Record<string, [said: RegExp, call: () => unknown][]> = {
     [/^session.decide: options are an object, not null$/, () => policy.session().decide(null as never)],
   ],
   'Session.observe': [
-    [/^session.observe: takes an action and an observation and no option "decide"$/, () => (policy.session().observe as (...args: unknown[]) => unknown).call(policy.session(), 'listen', 'hear-left', { decide: true })],
+    [/^session.observe: takes an action, an observation and a reward, a number, not a Object$/, () => (policy.session().observe as (...args: unknown[]) => unknown).call(policy.session(), 'listen', 'hear-left', { decide: true })],
   ],
   'Session.believe': [[/^session.believe: takes a belief and no option "lokahead"$/, () => (policy.session().believe as (...args: unknown[]) => unknown).call(policy.session(), [0.5, 0.5], wrong)]],
   'Session.restart': [[/^session.restart: takes no argument and no option "lokahead"$/, () => (policy.session().restart as (...args: unknown[]) => unknown).call(policy.session(), wrong)]],

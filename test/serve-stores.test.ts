@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryStore } from '../src/serve/stores/memory.js';
 import { openStore } from '../src/serve/stores/index.js';
+import type { SessionState } from '../src/index.js';
 import type { SessionStore, StoredSession } from '../src/serve/stores/store.js';
 import { redisThere, startRedis, type TestRedis } from './redis.js';
 import { scratch } from './support.js';
@@ -67,7 +68,7 @@ describe.each(KINDS)('the %s store', (_, there, open) => {
       const written = await Promise.all(Array.from({ length: 8 }, (_, i) => (i % 2 ? store : other).write('a', session(version + 1, [i, 1]), version)));
       expect(written.filter(Boolean)).toHaveLength(1);
       const winner = written.indexOf(true);
-      for (const reader of [store, other]) expect((await reader.read('a'))?.state.belief).toEqual([winner, 1]);
+      for (const reader of [store, other]) expect(((await reader.read('a'))?.state as SessionState | undefined)?.belief).toEqual([winner, 1]);
     }
     await store.close();
     if (other !== store) await other.close();

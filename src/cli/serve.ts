@@ -1,12 +1,15 @@
 import { Option, type Command } from 'commander';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import type { Logger } from 'pino';
+import { BACKEND_NAMES, type BackendName } from '../backends/index.js';
 import { TiresiasError } from '../errors.js';
 import { io } from '../files.js';
 import type { OnImpossible } from '../serve/session-state.js';
+import type { loadPolicy as LoadPolicy } from '../serve/policy.js';
+import type { AnyPolicy } from '../serve/servable.js';
 import type { Variant } from '../serve/variants.js';
-import { integer, invoke, newCommand, type CommonOptions } from './common.js';
+import { integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
 
 interface ServeOptions extends CommonOptions {
   host: string;
@@ -18,6 +21,9 @@ interface ServeOptions extends CommonOptions {
   maxSessions: number;
   maxQueue: number;
   rate?: number;
+  base?: string;
+  backend?: BackendName;
+  deciders: number;
   onImpossible: OnImpossible;
   lookahead: boolean;
   drainWait: number;
@@ -33,7 +39,7 @@ interface Named {
   share: number | undefined;
 }
 
-/** `NAME=FILE`, or a file, whose name without its suffix is the policy's; `NAME/VARIANT=FILE@SHARE` for one of several. */
+/** `NAME=FILE`, or a file or folder, whose name without its suffix is the policy's; `NAME/VARIANT=FILE@SHARE` for one of several. */
 function namedFile(argument: string): Named {
   const [, file, share] = /^(.*?)(?:@(\d*\.?\d+))?$/s.exec(argument) as unknown as [string, string, string | undefined];
   const [, policy, variant, path] = /^([A-Za-z0-9._-]+)(?:\/([A-Za-z0-9._-]+))?=(.+)$/s.exec(file) ?? [undefined, undefined, undefined, file];
@@ -71,17 +77,28 @@ async function httpServer() {
   }
 }
 
+/** A policy that is ready: whatever is wrong with it is known before anybody asks. */
+async function loaded(file: string, options: ServeOptions, loadPolicy: typeof LoadPolicy): Promise<AnyPolicy> {
+  const { base, backend, deciders } = options;
+  const folder = await stat(file).then((found) => found.isDirectory(), () => false);
+  if (folder) return loadPolicy(file, { base, backend, deciders, threads: Math.max(1, Math.floor(threadsOf(options) / deciders)) });
+  const policy = await loadPolicy(file);
+  void policy.solution;
+  return policy;
+}
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 /** Serves policies over HTTP. */
 export function serveCommand(): Command {
-  return newCommand('serve', 'serve certified policies over HTTP: sessions, decisions, metrics, and a page at /', [
+  return newCommand('serve', 'serve policies over HTTP, certified ones and language models: sessions, decisions, metrics, and a page at /', [
     'tiresias solve tiger --policy-out tiger.policy --carry-model',
     'tiresias serve tiger.policy --store sqlite:sessions.db',
     'tiresias serve tiger=tiger.policy@0.9 tiger=tiger-new.policy@0.1',
+    'tiresias serve tiger.policy adapter=runs/quickstart/train/joint/adapter --deciders 2',
     'TIRESIAS_TOKEN=secret tiresias serve a.policy night=b.policy --host 0.0.0.0 --store redis://localhost:6379',
   ])
-    .argument('<policies...>', 'policy files that carry their model (solve --carry-model); NAME=FILE gives one another name than its file’s, and several of one name share its new sessions: NAME/VARIANT=FILE@SHARE')
+    .argument('<policies...>', 'policy files that carry their model (solve --carry-model), and folders of adapters (train); NAME=FILE gives one another name than its file’s, and several of one name share its new sessions: NAME/VARIANT=FILE@SHARE')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--port <n>', 'the port; 0 for any that is free', integer(0, 65535), 8080)
     .option('--store <where>', 'where sessions live: memory, sqlite:FILE or redis://HOST:PORT', 'memory')
@@ -91,6 +108,9 @@ export function serveCommand(): Command {
     .option('--max-sessions <n>', 'the most sessions that the store may hold', integer(1), 100_000)
     .option('--max-queue <n>', 'the most decisions that may wait for one policy', integer(1), 10_000)
     .option('--rate <n>', 'requests a second that one address may make; any number when absent', integer(1))
+    .option('--base <file>', 'where the base model of the adapters lies; where it lay when they were trained when absent')
+    .addOption(new Option('--backend <name>', 'the program that decides for adapters; the one that trained each when absent').choices([...BACKEND_NAMES]))
+    .option('--deciders <n>', 'processes that decide for each adapter', integer(1, 64), 1)
     .addOption(new Option('--on-impossible <what>', 'what new sessions do about observations that their belief rules out').choices(['most-likely', 'error', 'reset']).default('most-likely'))
     .option('--no-lookahead', 'decide by α-vectors and stored bounds alone, where a policy is made of these: sooner, by wider bounds')
     .option('--drain-wait <milliseconds>', 'how long only /ready says no before the server stops', integer(0), 0)
@@ -110,17 +130,19 @@ export function serveCommand(): Command {
         const [{ loadPolicy }, { openStore }, { makeServer, pino }] = await Promise.all([import('../serve/policy.js'), import('../serve/stores/index.js'), httpServer()]);
         const log = (logged = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: false })));
         const policies = new Map<string, Variant[]>();
-        for (const [name, variants] of named) {
-          policies.set(name, []);
-          for (const { variant, file, share = 1 } of variants) {
-            const policy = await loadPolicy(file);
-            // Whatever is wrong with it is known before anybody asks.
-            void policy.solution;
-            policies.get(name)!.push({ name: variant, share, policy });
+        const start = async () => {
+          for (const [name, variants] of named) {
+            policies.set(name, []);
+            for (const { variant, file, share = 1 } of variants) policies.get(name)!.push({ name: variant, share, policy: await loaded(file, options, loadPolicy) });
           }
-        }
-        const store = await openStore(options.store);
-        const server = await makeServer(policies, store, { ...options, token }, log);
+          const store = await openStore(options.store);
+          return { store, server: await makeServer(policies, store, { ...options, token }, log) };
+        };
+        const { store, server } = await start().catch(async (error: unknown) => {
+          // Processes of language models that were started would keep this one from ending.
+          for (const { policy } of [...policies.values()].flat()) if ('dispose' in policy) await policy.dispose();
+          throw error;
+        });
         const reload = () => {
           for (const name of policies.keys()) {
             server.service.reload(name).then((reloaded) => log.info({ policy: name, ...reloaded }, 'policy read again'), (error: unknown) => log.error({ err: error, policy: name }, 'policy could not be read again; the old one stays'));

@@ -48,11 +48,11 @@ export const methodKeys = (methods: readonly Method[]): LegendKey[] => kindsOf(m
 
 export const legend = (keys: readonly LegendKey[]): Markup => html`<ul class="legend">${keys.map(({ drawing, label }) => key(drawing, label))}</ul>`;
 
-/** A sheet on the page: row by row, each under its heading and its legend. */
+/** A sheet on the page: row by row, each under its heading and its legend. One that stands alone may be as wide as it needs: shrunk to a phone its words could not be read. */
 export const sheetFigure = ({ rows }: Sheet): Markup => html`${rows.map(({ heading, keys, figures }) => html`
 ${heading !== undefined && html`<h3>${heading}</h3>`}
 ${keys && legend(keys)}
-<div class="${figures.length === 1 ? 'flow' : 'grid'}">${figures.map(figure)}</div>`)}`;
+<div class="${figures.length === 1 ? 'flow' : 'grid'}">${figures.map(figures.length === 1 ? wideFigure : figure)}</div>`)}`;
 
 export const CLOUD_LEGEND = html`<ul class="legend">
 ${key(html`<path d="M14 1V13" stroke="var(--muted)" stroke-width="2"/>`, 'nature held at one model')}

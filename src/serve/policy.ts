@@ -1,12 +1,14 @@
 // Policies loaded from files, shared by sessions.
+import { stat } from 'node:fs/promises';
 import { checkModel, checkNoMore, checkOptions, invalid, type Kind } from '../check.js';
 import { shown } from '../arguments.js';
-import { TiresiasError } from '../errors.js';
 import { lazy } from '../lazy.js';
 import { cancellable, native } from '../native.js';
+import { loadLanguageModel, type LanguageModelOptions, type LanguageModelPolicy } from './language-model/policy.js';
 import { Names, Spaces, type Name } from './names.js';
 import { policyPart, readPolicyFile, type PolicyFile } from './policy-file.js';
-import { ON_IMPOSSIBLE, checkState, distribution, type OnImpossible, type SessionState } from './session-state.js';
+import { replayed, type Step } from './replay.js';
+import { ON_IMPOSSIBLE, checkState, distribution, parsedState, type OnImpossible, type SessionState } from './session-state.js';
 import { Session, at, decisionAt, makeSession, type DecideOptions, type Decision } from './session.js';
 import type { Model, Solution } from '../../native/index.cjs';
 
@@ -23,9 +25,6 @@ export interface SessionStart {
 }
 
 const START = { belief: 'object', state: 'name', onImpossible: ON_IMPOSSIBLE, history: 'boolean' } as const satisfies Record<keyof SessionStart, Kind>;
-
-/** An action and what was seen after it, by names or numbers. */
-export type Step = readonly [action: Name, observation: Name];
 
 /** How to decide for many. */
 export interface DecideManyOptions extends DecideOptions {
@@ -180,7 +179,7 @@ export class LoadedPolicy {
   session(from: string | SessionState | SessionStart | Session = {}): Session {
     checkNoMore('policy.session', arguments, 1, 'a saved session or how one starts');
     const solved = this.#solved;
-    const given = typeof from === 'string' ? parsed(from) : from instanceof Session ? from.toJSON() : from;
+    const given = typeof from === 'string' ? parsedState(from) : from instanceof Session ? from.toJSON() : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
     if (typeof from === 'string' || 'schema' in (given as object)) {
       const { modelHash, states, horizon, spaces, model } = solved;
@@ -200,18 +199,7 @@ export class LoadedPolicy {
   /** The session that these steps lead to, one after the other. Throws what `observe` throws, with the step in the details. */
   replay(steps: Iterable<Step>, from: string | SessionState | SessionStart = {}): Session {
     checkNoMore('policy.replay', arguments, 2, 'steps and where they begin');
-    const session = this.session(from);
-    let number = 0;
-    for (const [action, observation] of steps) {
-      try {
-        session.observe(action, observation);
-      } catch (error) {
-        if (!(error instanceof TiresiasError)) throw error;
-        throw new TiresiasError(error.code, `step ${number}: ${error.message}`, { cause: error, details: { ...error.details, step: number } });
-      }
-      number += 1;
-    }
-    return session;
+    return replayed(this.session(from), steps);
   }
 
   /** Decides for many sessions of this policy at once, on the calling thread's time. Throws INVALID_ARGUMENT naming the first that cannot. */
@@ -269,15 +257,12 @@ function pointMass(states: Names, state: Name): Float64Array {
   return belief;
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new TiresiasError('INVALID_SESSION', 'the saved session is no JSON; pass what JSON.stringify(session) gave, unchanged', { cause });
+async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy | LanguageModelPolicy> {
+  const folder = await stat(file).then((found) => found.isDirectory(), () => false);
+  if (folder) {
+    checkNoMore('loadPolicy', args, 2, 'the folder of an adapter and options');
+    return loadLanguageModel(file, (args[1] ?? {}) as LanguageModelOptions);
   }
-}
-
-async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy> {
   checkNoMore('loadPolicy', args, 1, 'the name of a file, which has its model,');
   return loaded(file, await solvedIn(file));
 }
@@ -288,12 +273,17 @@ async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<Loade
  * Throws FILE_NOT_FOUND and INVALID_POLICY.
  */
 export function loadPolicy(file: string): Promise<LoadedPolicy>;
+/**
+ * Loads the folder of an adapter, as `tiresias train` leaves it, and starts the processes that decide with it; `dispose()` ends them. (Without options a folder is
+ * loaded all the same; with them the compiler knows what comes.) Throws INVALID_POLICY, BASE_MODEL_MISSING, INVALID_ARGUMENT, and what a decider refuses.
+ */
+export function loadPolicy(folder: string, options: LanguageModelOptions): Promise<LanguageModelPolicy>;
 /** Reads a policy that `Solution.savePolicy` gave, for the model it was made for. Throws INVALID_POLICY. */
 export function loadPolicy(bytes: Uint8Array, model: Model): Solution;
-export function loadPolicy(from: string | Uint8Array, model?: Model): Promise<LoadedPolicy> | Solution {
+export function loadPolicy(from: string | Uint8Array, model?: Model | LanguageModelOptions): Promise<LoadedPolicy | LanguageModelPolicy> | Solution {
   if (typeof from === 'string') return loadedFrom(from, arguments);
   checkNoMore('loadPolicy', arguments, 2, "a policy's bytes and its model");
   if (!(from instanceof Uint8Array)) invalid(`loadPolicy: takes the name of a policy file, or a policy's bytes and its model, not ${shown(from)}`);
   checkModel('loadPolicy', model);
-  return native.loadPolicy(policyPart(from).policy, model!);
+  return native.loadPolicy(policyPart(from).policy, model as Model);
 }

@@ -5,28 +5,24 @@ import { sha256 } from '../files.js';
 import { TiresiasError } from '../errors.js';
 import { closest } from '../arguments.js';
 import type { Name } from './names.js';
-import type { LoadedPolicy, SessionStart } from './policy.js';
-import { DecisionQueue } from './queue.js';
-import type { Decision, Observed, Session } from './session.js';
-import { faultOfSparse, spread, type OnImpossible, type SessionState, type SparseBelief } from './session-state.js';
+import { LanguageModelPolicy } from './language-model/policy.js';
+import { ServedLanguageModel } from './language-model/served.js';
+import type { AnyDecision, AnyPolicy, AnySession, AnyStart, AnyState, Servable } from './servable.js';
+import type { Observed } from './session.js';
+import type { SparseBelief } from './session-state.js';
+import { ServedSolution, type SolvedOptions } from './solved.js';
 import type { ListedSession, SessionStore, StoredSession } from './stores/store.js';
 import type { Tracing } from './tracing.js';
 import { ServedPolicy, type ReloadedPolicy, type ServedVariant, type Variant } from './variants.js';
 
 /** Limits and choices of a service. */
-export interface ServiceOptions {
+export interface ServiceOptions extends SolvedOptions {
   /** Sessions that the store may hold. */
   maxSessions: number;
-  /** Decisions that may wait for one policy. */
-  maxQueue: number;
-  /** Whether decisions are made by a backup. */
-  lookahead: boolean;
-  /** What new sessions do about impossible observations. */
-  onImpossible: OnImpossible;
 }
 
 /** What is served: a policy, or variants of one that share the new sessions. */
-export type Policies = ReadonlyMap<string, LoadedPolicy | readonly Variant[]>;
+export type Policies = ReadonlyMap<string, AnyPolicy | readonly Variant[]>;
 
 /** Where something happened. */
 export interface Place {
@@ -40,6 +36,10 @@ export interface Watcher {
   decided(place: Place, decisions: number, seconds: number): void;
   observed(place: Place): void;
   impossible(place: Place, outcome: 'refused' | 'reset'): void;
+  /** So many decisions of a language model went to its process together. */
+  batched(place: Place, size: number): void;
+  /** A language model's process died, and is started again. */
+  died(place: Place, error: unknown): void;
 }
 
 /** What a change may come with. */
@@ -58,12 +58,13 @@ export interface Changed {
   version: number;
   stage: number;
   /** What to do next; null once the horizon is over, absent where it was not asked for. */
-  decision?: Decision | null;
+  decision?: AnyDecision | null;
 }
 
 /** What observing answers. */
 export interface ObservedChange extends Changed {
-  observed: Observed;
+  /** What it did to the belief; absent where the policy has none. */
+  observed?: Observed;
 }
 
 /** A session as it is shown. */
@@ -73,7 +74,7 @@ export interface ShownSession {
   variant: string;
   version: number;
   changed: number;
-  state: SessionState;
+  state: AnyState;
 }
 
 /** Requests with keys that a session remembers. */
@@ -103,10 +104,12 @@ export class DecisionService {
 
   /** Throws USAGE and INVALID_POLICY where the variants of a policy do not go together. */
   constructor(policies: Policies, store: SessionStore, options: ServiceOptions, watcher: Watcher, tracing?: Tracing) {
-    const queueOf = (policy: LoadedPolicy) => new DecisionQueue(policy, options.maxQueue, options.lookahead);
+    const servable = (policy: AnyPolicy, place: Place): Servable => (policy instanceof LanguageModelPolicy
+      ? new ServedLanguageModel(policy, options.maxQueue, { batched: (size) => watcher.batched(place, size), died: (error) => watcher.died(place, error) })
+      : new ServedSolution(policy, options));
     for (const [name, one] of policies) {
-      const variants = Array.isArray(one) ? (one as readonly Variant[]) : [{ name, share: 1, policy: one as LoadedPolicy }];
-      this.#policies.set(name, new ServedPolicy(name, variants, queueOf));
+      const variants = Array.isArray(one) ? (one as readonly Variant[]) : [{ name, share: 1, policy: one as AnyPolicy }];
+      this.#policies.set(name, new ServedPolicy(name, variants, (policy, variant) => servable(policy, { policy: name, variant })));
     }
     this.#tracing = tracing;
     this.#store = store;
@@ -121,12 +124,31 @@ export class DecisionService {
 
   /** Decisions that wait. */
   queued(): number {
-    return this.policies().flatMap(({ variants }) => variants).reduce((sum, { queue }) => sum + queue.length, 0);
+    return this.#variants().reduce((sum, { policy }) => sum + policy.waiting, 0);
+  }
+
+  #variants(): ServedVariant[] {
+    return this.policies().flatMap(({ variants }) => variants);
   }
 
   /** Throws when requests cannot be served now. */
   async check(): Promise<void> {
+    for (const { name, variants } of this.policies()) {
+      const down = variants.find(({ policy: { processes } }) => processes?.up === 0);
+      if (down) throw new TiresiasError('DECIDER_DIED', `no process decides for the variant ${down.name} of policy ${name} now: one is being started again`, { details: { policy: name, variant: down.name } });
+    }
     await this.#store.check();
+  }
+
+  /** Processes of language models that are there now, by place. */
+  processes(): (Place & { up: number })[] {
+    return this.policies().flatMap(({ name, variants }) => variants.flatMap(({ name: variant, policy: { processes } }) => (processes ? [{ policy: name, variant, up: processes.up }] : [])));
+  }
+
+  /** Answers what it was asked, and lets go of its policies and its store. */
+  async close(): Promise<void> {
+    await Promise.all(this.#variants().map(({ policy }) => policy.close()));
+    await this.#store.close();
   }
 
   /** The policy of a name. Throws UNKNOWN_POLICY. */
@@ -139,7 +161,7 @@ export class DecisionService {
   }
 
   /** Starts a session. With a key, or an id of the caller's, the same request again finds what it made. */
-  async create(policyName: string, start: { id?: string | undefined; from?: SessionState | SessionStart | undefined; decide?: boolean | undefined }, { key }: ChangeOptions = {}): Promise<{ made: boolean; answer: Changed }> {
+  async create(policyName: string, start: { id?: string | undefined; from?: AnyState | AnyStart | undefined; decide?: boolean | undefined }, { key }: ChangeOptions = {}): Promise<{ made: boolean; answer: Changed }> {
     const served = this.policy(policyName);
     if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ - (and neither . nor ..), not ${JSON.stringify(start.id.slice(0, 140))}`);
     // A key is as good as an id: whoever repeats the request finds the session that the first one made.
@@ -151,7 +173,7 @@ export class DecisionService {
     const from = start.from ?? {};
     const saved = 'schema' in from;
     const variant = served.forNew(id, saved ? from.model : undefined);
-    const session = variant.policy.session(saved ? from : { onImpossible: this.#options.onImpossible, ...from });
+    const session = saved ? variant.policy.restored(from) : variant.policy.begun(from);
     const answer = await this.#answer(id, policyName, variant, 1, session, start.decide === true);
     const stored: StoredSession = { policy: policyName, variant: variant.name, version: 1, changed: Date.now(), state: session.toJSON(), answers: key === undefined ? [] : [{ key, request, answer }] };
     if (!(await this.#store.write(id, stored, 0))) {
@@ -171,14 +193,14 @@ export class DecisionService {
     }
   }
 
-  /** Conditions a session's belief on an action and what was seen after it. */
-  async observe(id: string, action: Name, observation: Name, decide: boolean, options: ChangeOptions = {}): Promise<ObservedChange> {
-    return this.#change(id, fingerprint('observe', { action, observation, decide }), decide, options, (session, place) => {
+  /** Tells a session what was done, what was seen after it and, for policies that go by it, what was earned. */
+  async observe(id: string, { action, observation, reward }: { action: Name; observation: Name; reward?: number | undefined }, decide: boolean, options: ChangeOptions = {}): Promise<ObservedChange> {
+    return this.#change(id, fingerprint('observe', { action, observation, decide, ...(reward !== undefined && { reward }) }), decide, options, (session, { place }) => {
       try {
-        const observed = session.observe(action, observation);
-        if (observed.reset) this.#watcher.impossible(place, 'reset');
+        const observed = session.observe(action, observation, reward);
+        if (observed?.reset) this.#watcher.impossible(place, 'reset');
         this.#watcher.observed(place);
-        return { observed };
+        return observed ? { observed } : {};
       } catch (error) {
         if (error instanceof TiresiasError && error.code === 'IMPOSSIBLE_OBSERVATION') this.#watcher.impossible(place, 'refused');
         throw error;
@@ -188,8 +210,8 @@ export class DecisionService {
 
   /** Replaces a session's belief. */
   async believe(id: string, belief: number[] | SparseBelief, decide: boolean, options: ChangeOptions = {}): Promise<Changed> {
-    return this.#change(id, fingerprint('believe', { belief, decide }), decide, options, (session) => {
-      session.believe(Array.isArray(belief) ? belief : dense(belief, session.belief().length));
+    return this.#change(id, fingerprint('believe', { belief, decide }), decide, options, (session, { policy }) => {
+      policy.believe(session, belief);
       return {};
     });
   }
@@ -206,17 +228,17 @@ export class DecisionService {
   async decision(id: string): Promise<Changed> {
     const stored = await this.#read(id);
     const variant = this.policy(stored.policy).of(id, stored);
-    return this.#answer(id, stored.policy, variant, stored.version, variant.policy.session(stored.state), true);
+    return this.#answer(id, stored.policy, variant, stored.version, variant.policy.restored(stored.state), true);
   }
 
   /** What to do now in many sessions of one policy, in their order, some thousands at a time. Others are served all the while. */
-  async *decisions(policyName: string, ids: readonly string[]): AsyncGenerator<{ id: string; version: number; decision: Decision | null }[]> {
+  async *decisions(policyName: string, ids: readonly string[]): AsyncGenerator<{ id: string; version: number; decision: AnyDecision | null }[]> {
     const served = this.policy(policyName);
     for (let from = 0; from < ids.length; from += TOGETHER) yield await this.#decided(served, ids.slice(from, from + TOGETHER));
   }
 
-  async #decided(served: ServedPolicy, ids: readonly string[]): Promise<{ id: string; version: number; decision: Decision | null }[]> {
-    const sessions: { id: string; version: number; variant: ServedVariant; session: Session }[] = [];
+  async #decided(served: ServedPolicy, ids: readonly string[]): Promise<{ id: string; version: number; decision: AnyDecision | null }[]> {
+    const sessions: { id: string; version: number; variant: ServedVariant; session: AnySession }[] = [];
     while (sessions.length < ids.length) {
       const slice = ids.slice(sessions.length, sessions.length + SLICE);
       const stored = await Promise.all(slice.map((id) => this.#read(id)));
@@ -224,18 +246,18 @@ export class DecisionService {
         const id = slice[i]!;
         if (one.policy !== served.name) throw new TiresiasError('INVALID_ARGUMENT', `session ${id} is of policy ${one.policy}, not of ${served.name}`);
         const variant = served.of(id, one);
-        sessions.push({ id, version: one.version, variant, session: variant.policy.session(one.state) });
+        sessions.push({ id, version: one.version, variant, session: variant.policy.restored(one.state) });
       }
       await new Promise(setImmediate);
     }
-    const decisions = new Map<Session, Decision>();
+    const decisions = new Map<AnySession, AnyDecision>();
     for (const variant of served.variants) {
       // One whose horizon is over has nothing to decide, and spoils nothing for the others.
       const open = sessions.filter((one) => one.variant === variant && !one.session.over).map(({ session }) => session);
       if (open.length === 0) continue;
       const place = { policy: served.name, variant: variant.name };
       const begin = performance.now();
-      const made = await this.#inSpan(place, open.length, () => variant.policy.decide(open, { lookahead: this.#options.lookahead }));
+      const made = await this.#inSpan(place, open.length, () => variant.policy.decideAll(open));
       this.#watcher.decided(place, made.length, (performance.now() - begin) / 1000);
       open.forEach((session, i) => decisions.set(session, made[i]!));
     }
@@ -302,13 +324,13 @@ export class DecisionService {
   }
 
   /** Changes a session and writes it. */
-  #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: Session, place: Place) => T, afresh = false): Promise<Changed & T> {
+  #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: AnySession, where: { place: Place; policy: Servable }) => T, afresh = false): Promise<Changed & T> {
     return this.#inTurn(id, () => this.#write(id, request, decide, options, change, afresh));
   }
 
   /** Again from the beginning when another process wrote it meanwhile, after a pause of a length that the two do not share. */
   async #write<T extends object>(
-    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: Session, place: Place) => T, afresh: boolean,
+    id: string, request: string, decide: boolean, { key, expected }: ChangeOptions, change: (session: AnySession, where: { place: Place; policy: Servable }) => T, afresh: boolean,
   ): Promise<Changed & T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(2 ** attempt, MOST_PAUSE_MS)));
@@ -321,9 +343,8 @@ export class DecisionService {
       if (expected !== undefined && expected !== stored.version) throw stale(id, expected, stored.version);
       const variant = this.policy(stored.policy).of(id, stored);
       const { policy } = variant;
-      // Whoever starts over need not have a belief that the policy still knows.
-      const session = policy.session(afresh ? { onImpossible: stored.state.onImpossible, history: stored.state.history !== undefined } : stored.state);
-      const more = change(session, { policy: stored.policy, variant: variant.name });
+      const session = afresh ? policy.afresh(stored.state) : policy.restored(stored.state);
+      const more = change(session, { place: { policy: stored.policy, variant: variant.name }, policy });
       const version = stored.version + 1;
       const answer = { ...(await this.#answer(id, stored.policy, variant, version, session, decide)), ...more };
       const answers = key === undefined ? stored.answers : [...stored.answers, { key, request, answer }].slice(-KEPT_ANSWERS);
@@ -332,13 +353,13 @@ export class DecisionService {
     throw conflict(id);
   }
 
-  async #answer(id: string, policy: string, { name, queue }: ServedVariant, version: number, session: Session, decide: boolean): Promise<Changed> {
+  async #answer(id: string, policy: string, { name, policy: servable }: ServedVariant, version: number, session: AnySession, decide: boolean): Promise<Changed> {
     const answer: Changed = { id, policy, variant: name, version, stage: session.stage };
     if (!decide) return answer;
     const place = { policy, variant: name };
     if (session.over) return { ...answer, decision: null };
     const begin = performance.now();
-    const decision = this.#inSpan(place, 1, () => queue.decide(session));
+    const decision = this.#inSpan(place, 1, () => servable.decide(session));
     answer.decision = decision instanceof Promise ? await decision : decision;
     this.#watcher.decided(place, 1, (performance.now() - begin) / 1000);
     return answer;
@@ -361,11 +382,4 @@ function repeated(id: string, stored: StoredSession, key: string | undefined, re
   if (!kept) throw new TiresiasError('SESSION_EXISTS', `there is a session ${id} already; take another id, or remove it`, { details: { session: id, version: stored.version } });
   if (kept.request !== request) throw reused(key!);
   return kept.answer as Changed;
-}
-
-/** A sparse belief from outside, whole. Throws INVALID_ARGUMENT. */
-function dense(belief: SparseBelief, states: number): Float64Array {
-  const fault = faultOfSparse(belief, states);
-  if (fault !== undefined) throw new TiresiasError('INVALID_ARGUMENT', `the belief ${fault}`);
-  return spread(belief, states);
 }

@@ -147,6 +147,24 @@ export function checkState(given: unknown, { modelHash, states, actions, symbols
   }
 }
 
+/** A saved session's text as what is in it. Throws INVALID_SESSION. */
+export function parsedState(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new TiresiasError('INVALID_SESSION', 'the saved session is no JSON; pass what JSON.stringify(session) gave, unchanged', { cause });
+  }
+}
+
+/** Checks a reward that is told of. Throws INVALID_ARGUMENT. */
+export function checkReward(reward: unknown): void {
+  if (reward !== undefined && !Number.isFinite(reward)) invalid(`session.observe: takes an action, an observation and a reward, a number, not ${shown(reward)}`);
+}
+
+/** What it means that no decision is left. */
+export const horizonOver = (stage: number, horizon: number): TiresiasError =>
+  new TiresiasError('HORIZON_OVER', `the horizon is over: all ${horizon} decisions are made; start over with session.restart()`, { details: { stage, horizon } });
+
 /** What it means that a belief is over another model. */
 export function otherModel(own: string, policy: string): TiresiasError {
   return new TiresiasError(

@@ -3,7 +3,7 @@ import { invalid, shown } from '../arguments.js';
 import { checkNoMore, checkOptions, type Kind } from '../check.js';
 import { TiresiasError } from '../errors.js';
 import type { Name } from './names.js';
-import { SESSION_SCHEMA, distribution, otherModel, packed, type OnImpossible, type SessionState } from './session-state.js';
+import { SESSION_SCHEMA, checkReward, distribution, horizonOver, otherModel, packed, type OnImpossible, type SessionState } from './session-state.js';
 import type { Solved } from './policy.js';
 
 /** A decision, and how sure it is. */
@@ -100,7 +100,7 @@ export class Session {
 
   #checkGoesOn(horizon: number | null): void {
     const { stage } = this.#parts;
-    if (horizon !== null && stage >= horizon) throw new TiresiasError('HORIZON_OVER', `the horizon is over: all ${horizon} decisions are made; start over with session.restart()`, { details: { stage, horizon } });
+    if (horizon !== null && stage >= horizon) throw horizonOver(stage, horizon);
   }
 
   /** Whether every decision of the horizon is made. */
@@ -125,12 +125,14 @@ export class Session {
   }
 
   /**
-   * Conditions the belief on an action and on what was seen after it, by names or numbers; where the state is seen, that is the next state.
+   * Conditions the belief on an action and on what was seen after it, by names or numbers; where the state is seen, that is the next state. A belief does not go by the
+   * reward, which is for policies that do.
    * Throws UNKNOWN_NAME, IMPOSSIBLE_OBSERVATION (see {@link OnImpossible}), HORIZON_OVER, and MODEL_CHANGED; the
    * session is then as it was.
    */
-  observe(action: Name, observation: Name): Observed {
-    checkNoMore('session.observe', arguments, 2, 'an action and an observation');
+  observe(action: Name, observation: Name, reward?: number): Observed {
+    checkNoMore('session.observe', arguments, 3, 'an action, an observation and a reward');
+    checkReward(reward);
     const solved = this.#current();
     const { spaces, solution } = solved;
     this.#checkGoesOn(solved.horizon);

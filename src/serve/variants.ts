@@ -2,8 +2,8 @@
 import { closest } from '../arguments.js';
 import { TiresiasError } from '../errors.js';
 import { sha256 } from '../files.js';
-import { loadPolicy, type LoadedPolicy, type Reloaded } from './policy.js';
-import { DecisionQueue } from './queue.js';
+import type { Reloaded } from './policy.js';
+import type { AllNames, AnyPolicy, Servable } from './servable.js';
 import type { StoredSession } from './stores/store.js';
 
 /** One policy file among those that are served under one name. */
@@ -13,12 +13,12 @@ export interface Variant {
   /** Its share of the new sessions, from 0 to 1. One with 0 serves the sessions that it has. */
   share: number;
   /** The policy. */
-  policy: LoadedPolicy;
+  policy: AnyPolicy;
 }
 
-/** A variant with the decisions that wait for it. */
-export interface ServedVariant extends Variant {
-  queue: DecisionQueue;
+/** A variant as it is served. */
+export interface ServedVariant extends Omit<Variant, 'policy'> {
+  policy: Servable;
 }
 
 /** What reading the files of a policy again found. */
@@ -57,7 +57,7 @@ export class ServedPolicy {
   readonly variants: readonly ServedVariant[];
 
   /** Throws USAGE for names and shares that make no sense together, and for variants that clients could not tell what to do alike. */
-  constructor(name: string, variants: readonly Variant[], queueOf: (policy: LoadedPolicy) => DecisionQueue) {
+  constructor(name: string, variants: readonly Variant[], servable: (policy: AnyPolicy, variant: string) => Servable) {
     this.name = name;
     const twice = variants.find((variant, i) => variants.findIndex((other) => other.name === variant.name) < i);
     if (twice) throw new TiresiasError('USAGE', `policy ${name} has two variants ${twice.name}: call one something else, ${name}/VARIANT=FILE@SHARE`);
@@ -65,13 +65,13 @@ export class ServedPolicy {
     if (variants.some(({ share }) => !(share >= 0 && share <= 1)) || !(Math.abs(sum - 1) <= SUM_TOLERANCE)) {
       throw new TiresiasError('USAGE', `policy ${name}: the shares of its variants are from 0 to 1 and sum to 1, not ${variants.map(({ name: own, share }) => `${own} ${share}`).join(' + ')} = ${sum}`);
     }
-    checkAlike(name, variants);
-    this.variants = variants.map((variant) => ({ ...variant, queue: queueOf(variant.policy) }));
+    this.variants = variants.map((variant) => ({ ...variant, policy: servable(variant.policy, variant.name) }));
+    checkAlike(name, this.variants.map(({ name: own, policy }) => ({ name: own, names: policy.names() })));
   }
 
   /** The variant of a new session, of those whose model its belief is over where it brings one. */
   forNew(id: string, model?: string): ServedVariant {
-    const own = model === undefined ? this.variants : this.variants.filter(({ policy }) => policy.modelHash === model);
+    const own = model === undefined ? this.variants : this.variants.filter(({ policy }) => policy.knows(model));
     return drawn(this.name, id, own.length > 0 ? own : this.variants);
   }
 
@@ -91,20 +91,33 @@ export class ServedPolicy {
 
   /** Reads all files again: either all can be served, or all stay as they were and this throws. */
   async reload(): Promise<ReloadedPolicy> {
-    // Kept until the end: what is in memory is not made again.
-    const next = await Promise.all(this.variants.map(async (variant) => ({ ...variant, policy: await loadPolicy(variant.policy.file) })));
-    for (const { policy } of next) void policy.solution;
-    checkAlike(this.name, next);
+    const next = await allOrNone(this.variants.map(async ({ name, policy }) => ({ name, prepared: await policy.prepare() })));
+    try {
+      checkAlike(this.name, next.map(({ name, prepared }) => ({ name, names: prepared.names })));
+    } catch (error) {
+      await Promise.all(next.map(({ prepared }) => prepared.drop()));
+      throw error;
+    }
     const variants = [];
-    for (const { name, policy } of this.variants) variants.push({ variant: name, ...(await policy.reload()) });
+    for (const { name, prepared } of next) variants.push({ variant: name, ...(await prepared.take()) });
     return { changed: variants.some(({ changed }) => changed), sameModel: variants.every(({ sameModel }) => sameModel), variants };
   }
 }
 
+/** What all promises give; where one fails, what the others prepared is dropped. */
+async function allOrNone<T extends { prepared: { drop(): Promise<void> } }>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  const failed = settled.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+  const made = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  if (!failed) return made;
+  await Promise.all(made.map(({ prepared }) => prepared.drop()));
+  throw failed.reason;
+}
+
 /** Clients do not know which variant they talk to: what can be done and seen must be called the same, by name and by number. */
-function checkAlike(policy: string, variants: readonly Variant[]): void {
+function checkAlike(policy: string, variants: readonly { name: string; names: AllNames }[]): void {
   if (variants.length < 2) return;
-  const said = variants.map(({ policy: one }) => JSON.stringify([one.actionNames(), one.observationNames()]));
+  const said = variants.map(({ names: { actions, observations } }) => JSON.stringify([actions, observations]));
   const other = said.findIndex((names) => names !== said[0]);
   if (other > 0) throw new TiresiasError('INVALID_POLICY', `policy ${policy}: its variants ${variants[0]!.name} and ${variants[other]!.name} have other actions or observations, and clients must be able to talk to both alike; serve them under two names`);
 }

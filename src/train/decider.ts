@@ -45,6 +45,7 @@ export class Decider {
   readonly #finished: Promise<void>;
   #nextId = 1;
   #failure: unknown;
+  #context = 0;
 
   private constructor(name: BackendName, backend: Running, batch: number, ready: () => void, failed: (error: unknown) => void, signal?: AbortSignal) {
     this.#backend = name;
@@ -75,6 +76,16 @@ export class Decider {
         const decider: Decider = new Decider(config.backend, backend, options.batch ?? 64, () => resolve(decider), reject, options.signal);
       });
     });
+  }
+
+  /** The most tokens that the model can read. */
+  get context(): number {
+    return this.#context;
+  }
+
+  /** Settles when the process is gone, whether it was ended or died. */
+  get finished(): Promise<void> {
+    return this.#finished;
   }
 
   /**
@@ -129,8 +140,11 @@ export class Decider {
         const line = parseDecideLine(text);
         check(line);
         if ('event' in line) {
-          if (line.event === 'ready') ready();
-          else if (line.event === 'error') lastWord = line as typeof lastWord;
+          if (line.event === 'ready') {
+            this.#context = (line as Extract<DecideLine, { event: 'ready' }>).context;
+            ready();
+          }
+          if (line.event === 'error') lastWord = line as typeof lastWord;
         } else this.#settle(line as Reply);
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import { readText, writeJson } from '../files.js';
 import { Tokenizer } from '../library.js';
 import { diedError, startBackend } from './binary.js';
 import { configDocument, firstLine, parseTrainLine, type DoneEvent, type StartEvent, type StepEvent, type TrainConfig, type TrainEvent } from './contract.js';
+import { writePromptForms } from './prompts.js';
 
 /** How {@link train} runs. */
 export interface TrainOptions {
@@ -58,7 +59,10 @@ export async function train(config: TrainConfig, options: TrainOptions = {}): Pr
   }
   const ending = await trainer.exit.finally(() => clearTimeout(kill));
   // A training that finished while it was being stopped is finished.
-  if (ending.code === 0 && last?.event === 'done') return last;
+  if (ending.code === 0 && last?.event === 'done') {
+    if (config.base) await writePromptForms(join(config.output, last.adapter), config);
+    return last;
+  }
   signal?.throwIfAborted();
   if (last?.event === 'error') throw new TiresiasError(last.code, last.message, { exitCode: last.exit, details: { ...ending } });
   if (ending.code === 0) throw new TiresiasError('PROTOCOL', 'the trainer ended without a "done" line', { details: { ...ending } });

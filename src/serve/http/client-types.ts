@@ -64,30 +64,59 @@ export interface Paths {
          */
         '200': {
           content: {
-            'application/json': {
-              name: string;
-              variant: string;
-              /**
-               * Its share of the new sessions.
-               */
-              share: number;
-              model: {
-                name: string;
-                hash: string;
-                kind: string;
-                states: number;
-                actions: number;
-                observations: number;
-                models: number;
-                horizon: number | null;
-                discount: number;
-              };
-              policyHash: string;
-              solver: string;
-              stopped: string;
-              lower: number;
-              upper: number;
-            }[];
+            'application/json': (
+              | {
+                  name: string;
+                  variant: string;
+                  /**
+                   * Its share of the new sessions.
+                   */
+                  share: number;
+                  policyHash: string;
+                  model: {
+                    name: string;
+                    hash: string;
+                    kind: string;
+                    states: number;
+                    actions: number;
+                    observations: number;
+                    models: number;
+                    horizon: number | null;
+                    discount: number;
+                  };
+                  solver: string;
+                  stopped: string;
+                  lower: number;
+                  upper: number;
+                }
+              | {
+                  name: string;
+                  variant: string;
+                  /**
+                   * Its share of the new sessions.
+                   */
+                  share: number;
+                  policyHash: string;
+                  languageModel: {
+                    hash: string;
+                    base: string;
+                    /**
+                     * The kinds of tasks that it learned from.
+                     */
+                    forms: {
+                      family: string;
+                      regime: string;
+                      horizon: number;
+                      /**
+                       * Whether observing needs the reward.
+                       */
+                      rewards: 'shown' | 'hidden';
+                      actions: string[];
+                      observations: string[];
+                    }[];
+                  };
+                }
+            )[];
           };
         };
         /**
@@ -195,35 +224,71 @@ export interface Paths {
          */
         '200': {
           content: {
-            'application/json': {
-              name: string;
-              variant: string;
-              /**
-               * Its share of the new sessions.
-               */
-              share: number;
-              model: {
-                name: string;
-                hash: string;
-                kind: string;
-                states: number;
-                actions: number;
-                observations: number;
-                models: number;
-                horizon: number | null;
-                discount: number;
-              };
-              policyHash: string;
-              solver: string;
-              stopped: string;
-              lower: number;
-              upper: number;
-              names: {
-                actions: string[];
-                observations: string[];
-                states: string[];
-              };
-            };
+            'application/json':
+              | {
+                  name: string;
+                  variant: string;
+                  /**
+                   * Its share of the new sessions.
+                   */
+                  share: number;
+                  policyHash: string;
+                  model: {
+                    name: string;
+                    hash: string;
+                    kind: string;
+                    states: number;
+                    actions: number;
+                    observations: number;
+                    models: number;
+                    horizon: number | null;
+                    discount: number;
+                  };
+                  solver: string;
+                  stopped: string;
+                  lower: number;
+                  upper: number;
+                  names: {
+                    actions: string[];
+                    observations: string[];
+                    states: string[];
+                  };
+                }
+              | {
+                  name: string;
+                  variant: string;
+                  /**
+                   * Its share of the new sessions.
+                   */
+                  share: number;
+                  policyHash: string;
+                  languageModel: {
+                    hash: string;
+                    base: string;
+                    /**
+                     * The kinds of tasks that it learned from.
+                     */
+                    forms: {
+                      family: string;
+                      regime: string;
+                      horizon: number;
+                      /**
+                       * Whether observing needs the reward.
+                       */
+                      rewards: 'shown' | 'hidden';
+                      actions: string[];
+                      observations: string[];
+                    }[];
+                  };
+                  /**
+                   * Of the first form.
+                   */
+                  names: {
+                    actions: string[];
+                    observations: string[];
+                    states: string[];
+                  };
+                };
           };
         };
         /**
@@ -451,24 +516,34 @@ export interface Paths {
             /**
              * A session as JSON.stringify(session) saved it.
              */
-            saved?: {
-              schema: string;
-              model: string;
-              stage: number;
-              /**
-               * One probability a state, or those of the states that are possible.
-               */
-              belief:
-                | number[]
-                | {
-                    states: number[];
-                    probabilities: number[];
-                  };
-              updatedBy: number;
-              impossible: number;
-              onImpossible: 'most-likely' | 'error' | 'reset';
-              history?: [number, number][];
-            };
+            saved?:
+              | {
+                  schema: 'tiresias.session/1';
+                  model: string;
+                  stage: number;
+                  /**
+                   * One probability a state, or those of the states that are possible.
+                   */
+                  belief:
+                    | number[]
+                    | {
+                        states: number[];
+                        probabilities: number[];
+                      };
+                  updatedBy: number;
+                  impossible: number;
+                  onImpossible: 'most-likely' | 'error' | 'reset';
+                  history?: [number, number][];
+                }
+              | {
+                  schema: 'tiresias.language-model-session/1';
+                  model: string;
+                  family: string;
+                  regime: 'mdp' | 'pomdp' | 'apomdp';
+                  support: [number | null, number, number][][];
+                  first: number | null;
+                  history: [number, number, number | null][];
+                };
             belief?: number[];
             /**
              * A name, or a number from 0.
@@ -476,6 +551,12 @@ export interface Paths {
             state?: string | number;
             onImpossible?: 'most-likely' | 'error' | 'reset';
             history?: boolean;
+            /**
+             * For a language model: trajectories of the same task that it is shown first, each a list of steps: what was seen before the action (null for nothing), the action, the reward after it.
+             */
+            support?: [(string | number) | null, string | number, number][][];
+            family?: string;
+            regime?: 'mdp' | 'pomdp' | 'apomdp';
             /**
              * Whether to say what to do next, too.
              */
@@ -504,14 +585,27 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
             };
           };
         };
@@ -532,14 +626,27 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
             };
           };
         };
@@ -659,14 +766,27 @@ export interface Paths {
                 /**
                  * Null once the horizon is over.
                  */
-                decision: {
-                  action: number;
-                  name: string;
-                  lower: number;
-                  upper: number;
-                  regretBound: number;
-                  stage: number;
-                } | null;
+                decision:
+                  | (
+                      | {
+                          action: number;
+                          name: string;
+                          lower: number;
+                          upper: number;
+                          regretBound: number;
+                          stage: number;
+                        }
+                      | {
+                          action: number;
+                          name: string;
+                          /**
+                           * The log-probability of each action’s token.
+                           */
+                          logprobs: number[];
+                          stage: number;
+                        }
+                    )
+                  | null;
               }[];
             };
           };
@@ -896,24 +1016,34 @@ export interface Paths {
               /**
                * A session as JSON.stringify(session) saved it.
                */
-              state: {
-                schema: string;
-                model: string;
-                stage: number;
-                /**
-                 * One probability a state, or those of the states that are possible.
-                 */
-                belief:
-                  | number[]
-                  | {
-                      states: number[];
-                      probabilities: number[];
-                    };
-                updatedBy: number;
-                impossible: number;
-                onImpossible: 'most-likely' | 'error' | 'reset';
-                history?: [number, number][];
-              };
+              state:
+                | {
+                    schema: 'tiresias.session/1';
+                    model: string;
+                    stage: number;
+                    /**
+                     * One probability a state, or those of the states that are possible.
+                     */
+                    belief:
+                      | number[]
+                      | {
+                          states: number[];
+                          probabilities: number[];
+                        };
+                    updatedBy: number;
+                    impossible: number;
+                    onImpossible: 'most-likely' | 'error' | 'reset';
+                    history?: [number, number][];
+                  }
+                | {
+                    schema: 'tiresias.language-model-session/1';
+                    model: string;
+                    family: string;
+                    regime: 'mdp' | 'pomdp' | 'apomdp';
+                    support: [number | null, number, number][][];
+                    first: number | null;
+                    history: [number, number, number | null][];
+                  };
             };
           };
         };
@@ -1140,14 +1270,27 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
             };
           };
         };
@@ -1236,7 +1379,7 @@ export interface Paths {
   };
   '/sessions/{id}/observe': {
     /**
-     * Conditions the belief on an action and what was seen after it.
+     * Tells of an action and what was seen after it: conditions the belief, or goes on with the prompt.
      */
     post: {
       parameters: {
@@ -1269,6 +1412,10 @@ export interface Paths {
              */
             observation: string | number;
             /**
+             * What was earned; for language models whose prompts show it, and ignored by others.
+             */
+            reward?: number;
+            /**
              * Whether to say what to do next, too.
              */
             decide?: boolean;
@@ -1293,15 +1440,31 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
-              observed: {
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
+              /**
+               * What it did to the belief; absent where the policy is a language model, which has none.
+               */
+              observed?: {
                 likelihood: number;
                 model: number;
                 reset: boolean;
@@ -1394,7 +1557,7 @@ export interface Paths {
   };
   '/sessions/{id}/belief': {
     /**
-     * Replaces the belief by one from outside.
+     * Replaces the belief by one from outside; a language model has none.
      */
     put: {
       parameters: {
@@ -1452,14 +1615,27 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
             };
           };
         };
@@ -1597,14 +1773,27 @@ export interface Paths {
               /**
                * What to do next; null once the horizon is over.
                */
-              decision?: {
-                action: number;
-                name: string;
-                lower: number;
-                upper: number;
-                regretBound: number;
-                stage: number;
-              } | null;
+              decision?:
+                | (
+                    | {
+                        action: number;
+                        name: string;
+                        lower: number;
+                        upper: number;
+                        regretBound: number;
+                        stage: number;
+                      }
+                    | {
+                        action: number;
+                        name: string;
+                        /**
+                         * The log-probability of each action’s token.
+                         */
+                        logprobs: number[];
+                        stage: number;
+                      }
+                  )
+                | null;
             };
           };
         };

@@ -12,12 +12,15 @@ export const PAGE = `<!doctype html>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+th, td { overflow-wrap: anywhere; text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+td.number { overflow-wrap: normal; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 button.link { font: inherit; background: none; border: 0; padding: 0; color: LinkText; text-decoration: underline; cursor: pointer; }
 meter { width: 100%; }
 [role=alert] { color: light-dark(#a00, #f88); }
 label { display: block; }
+button.link { overflow-wrap: anywhere; text-align: left; }
+@media (max-width: 34rem) { body { margin-top: 1rem; } th, td { padding-right: .4rem; font-size: .85rem; } }
 </style>
 <h1>Tiresias</h1>
 <p role="alert" id="problem" hidden></p>
@@ -27,8 +30,8 @@ label { display: block; }
 <h2>Sessions</h2>
 <table><thead><tr><th>Session</th><th>Policy</th><th class="number">Version</th><th>Changed</th></tr></thead><tbody id="sessions"></tbody></table>
 <p><span id="which"></span> <button class="link" type="button" id="first" hidden>From the start</button> <button class="link" type="button" id="next" hidden>Further</button></p>
-<section id="session" hidden aria-live="polite"><h2>Session <span id="id"></span></h2><p id="next"></p>
-<table><thead><tr><th>State</th><th class="number">Probability</th><th style="width:40%"></th></tr></thead><tbody id="belief"></tbody></table></section>
+<section id="session" hidden aria-live="polite"><h2>Session <span id="id"></span></h2><p id="say"></p>
+<table><thead><tr><th id="what">State</th><th class="number">Probability</th><th style="width:40%"></th></tr></thead><tbody id="belief"></tbody></table><p id="rest"></p></section>
 <script type="module">
 const at = (id) => document.getElementById(id);
 let token = '';
@@ -66,27 +69,41 @@ async function session(id) {
   const found = await get('/sessions/' + encodeURIComponent(id));
   // Of the model that the policy has now; the belief may be over an older one, whose states then have numbers only.
   const policy = await get('/policies/' + encodeURIComponent(found.policy) + '?variant=' + encodeURIComponent(found.variant));
-  const states = policy.model.hash === found.state.model ? policy.names.states : [];
+  const states = policy.model?.hash === found.state.model ? policy.names.states : [];
   const { belief } = found.state;
-  const pairs = Array.isArray(belief) ? belief.map((p, s) => [s, p]) : belief.states.map((s, i) => [s, belief.probabilities[i]]);
-  const likely = pairs.filter(([, p]) => p > 0).sort((a, b) => b[1] - a[1]);
-  at('belief').replaceChildren(...likely.slice(0, MOST_STATES).map(([s, p]) => {
+  if (belief) beliefIn(belief, states);
+  at('id').textContent = id;
+  at('say').textContent = '';
+  at('session').hidden = false;
+  const { decision } = await get('/sessions/' + encodeURIComponent(id) + '/decision');
+  // A language model has no belief: what it thinks of each action is all there is to see.
+  const log = decision?.logprobs;
+  if (!belief) rows('Action', log ? log.map((l, a) => [policy.names.actions[a] ?? String(a), Math.exp(l)]) : []);
+  const worth = !decision ? 'The horizon is over.' : 'Next: ' + decision.name + (log ? ', the likeliest action of a language model; nothing is proven about it.'
+    : ', worth between ' + decision.lower.toFixed(4) + ' and ' + decision.upper.toFixed(4) + '; loses at most ' + decision.regretBound.toPrecision(3) + '.');
+  at('say').textContent = 'Variant ' + found.variant + '. Stage ' + (found.state.stage ?? found.state.history.length) + ', version ' + found.version + '. ' + worth;
+}
+function rows(what, pairs) {
+  at('what').textContent = what;
+  at('belief').replaceChildren(...pairs.map(([name, p]) => {
     const bar = document.createElement('meter');
     bar.value = p;
     bar.textContent = p.toFixed(4);
-    return row([states[s] ?? String(s)], [p.toFixed(4), 'number'], [bar]);
+    return row([name], [p.toFixed(4), 'number'], [bar]);
   }));
-  at('id').textContent = id;
-  at('next').textContent = '';
-  at('session').hidden = false;
-  const { decision } = await get('/sessions/' + encodeURIComponent(id) + '/decision');
-  const rest = likely.length > MOST_STATES ? ' The ' + MOST_STATES + ' likeliest of ' + likely.length + ' possible states are shown.' : '';
-  at('next').textContent = 'Variant ' + found.variant + '. Stage ' + found.state.stage + ', version ' + found.version + '. ' + (decision ? 'Next: ' + decision.name + ', worth between ' + decision.lower.toFixed(4) + ' and ' + decision.upper.toFixed(4) + '; loses at most ' + decision.regretBound.toPrecision(3) + '.' : 'The horizon is over.') + rest;
 }
+function beliefIn(belief, states) {
+  const pairs = Array.isArray(belief) ? belief.map((p, s) => [s, p]) : belief.states.map((s, i) => [s, belief.probabilities[i]]);
+  const likely = pairs.filter(([, p]) => p > 0).sort((a, b) => b[1] - a[1]);
+  rows('State', likely.slice(0, MOST_STATES).map(([s, p]) => [states[s] ?? String(s), p]));
+  at('rest').textContent = likely.length > MOST_STATES ? 'The ' + MOST_STATES + ' likeliest of ' + likely.length + ' possible states are shown.' : '';
+}
+const about = ({ model, languageModel }) => (model ? model.kind + ', ' + model.states + ' states, ' + model.actions + ' actions'
+  : 'language model over ' + languageModel.base + ': ' + languageModel.forms.map(({ family, regime }) => family + ' ' + regime).join(', '));
 async function refresh() {
   try {
     const policies = await get('/policies');
-    at('policies').replaceChildren(...policies.map((p) => row([p.name], [p.variant], [(100 * p.share).toFixed(1) + ' %', 'number'], [p.model.kind + ', ' + p.model.states + ' states, ' + p.model.actions + ' actions'], [p.lower.toFixed(4), 'number'], [p.upper.toFixed(4), 'number'])));
+    at('policies').replaceChildren(...policies.map((p) => row([p.name], [p.variant], [(100 * p.share).toFixed(1) + ' %', 'number'], [about(p)], [p.lower?.toFixed(4) ?? '', 'number'], [p.upper?.toFixed(4) ?? '', 'number'])));
     const { sessions, next } = await get('/sessions?limit=100' + (after === '' ? '' : '&after=' + encodeURIComponent(after)));
     at('sessions').replaceChildren(...sessions.map((s) => row([link(s.id, () => session(s.id).catch(say))], [s.policy], [String(s.version), 'number'], [new Date(s.changed).toLocaleString()])));
     at('which').textContent = (sessions.length === 0 ? 'No session' : sessions.length === 1 ? 'One session' : sessions.length + ' sessions, in the order of their ids') + (after === '' ? '' : ', after ' + after) + (next === null ? '.' : '; there are more.');

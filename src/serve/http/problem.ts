@@ -29,6 +29,7 @@ const STATUS: Readonly<Record<string, number>> = {
   // The session is not in a state in which this can be done.
   IMPOSSIBLE_OBSERVATION: 409,
   HORIZON_OVER: 409,
+  TOO_LONG: 409,
   MODEL_CHANGED: 409,
   SESSION_EXISTS: 409,
   STALE_VERSION: 412,
@@ -42,10 +43,14 @@ const STATUS: Readonly<Record<string, number>> = {
   INVALID_MODEL: 422,
   FILE_NOT_FOUND: 422,
   PERMISSION_DENIED: 422,
+  BASE_MODEL_MISSING: 422,
+  BASE_MODEL_CORRUPT: 422,
   IO: 422,
   TOO_MANY_REQUESTS: 429,
   // Not now; later perhaps.
   STORE_DOWN: 503,
+  DECIDER_DIED: 503,
+  DISPOSED: 503,
   DRAINING: 503,
   OVERLOADED: 503,
   TOO_MANY_SESSIONS: 503,

@@ -11,7 +11,7 @@ import { version } from '../../version.js';
 import { DecisionService, type ChangeOptions, type Changed, type Policies, type ServiceOptions } from '../service.js';
 import type { SessionStore } from '../stores/store.js';
 import { tracedStore, tracingOf, type RequestSpan, type Tracing } from '../tracing.js';
-import type { Variant } from '../variants.js';
+import type { ServedVariant } from '../variants.js';
 import { hostMissing, refuseConnection, refuseExpectations } from './malformed.js';
 import { Metrics } from './metrics.js';
 import { PAGE, PAGE_POLICY } from './page.js';
@@ -33,7 +33,7 @@ export interface ServerOptions extends ServiceOptions {
 export interface Server {
   app: FastifyInstance;
   service: DecisionService;
-  /** Answers what it has begun, refuses the rest, and lets go of the store. `wait`: so long readiness alone says no, for those who send requests to hear of it. */
+  /** Answers what it has begun, refuses the rest, and lets go of the store and of the processes that decide. `wait`: so long readiness alone says no, for those who send requests to hear of it. */
   drain(wait?: number): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export interface Server {
 export async function makeServer(policies: Policies, store: SessionStore, options: ServerOptions, log: Logger): Promise<Server> {
   let draining = false;
   const storeUp = () => store.check().then(() => true, () => false);
-  const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp });
+  const metrics: Metrics = new Metrics({ queued: () => service.queued(), sessions: () => store.count(), storeUp, processes: () => service.processes() }, log);
   const tracing = await tracingOf();
   const service = new DecisionService(policies, tracing ? tracedStore(store, tracing) : store, options, metrics, tracing);
 
@@ -93,7 +93,7 @@ export async function makeServer(policies: Policies, store: SessionStore, option
     openapi: {
       // Its schemas are JSON Schema and nothing else, which generators of clients read.
       openapi: '3.1.0',
-      info: { title: 'Tiresias', description: 'Decisions under uncertainty, with certificates.', version },
+      info: { title: 'Tiresias', description: 'Decisions under uncertainty: with certificates where the policy was solved, with log-probabilities where it is a language model.', version },
       ...(options.token !== undefined && { components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] }),
     },
     transform: jsonSchemaTransform,
@@ -126,7 +126,7 @@ export async function makeServer(policies: Policies, store: SessionStore, option
       draining = true;
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       await app.close();
-      await store.close();
+      await service.close();
     },
   };
 }
@@ -146,8 +146,7 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   app.get('/policies', { schema: told('The policies that are served.', schemas.policySummary.array()) }, async () => service.policies().flatMap(({ name, variants }) => variants.map((variant) => summary(name, variant))));
   app.get('/policies/:policy', { schema: { ...told('A policy, with the names of its actions, observations and states.', schemas.policyNames), params: schemas.policyParameters, querystring: schemas.policyQuery } }, async ({ params, query }) => {
     const variant = service.policy(params.policy).variant(query.variant);
-    const { policy } = variant;
-    return { ...summary(params.policy, variant), names: { actions: policy.actionNames(), observations: policy.observationNames(), states: policy.stateNames() } };
+    return { ...summary(params.policy, variant), names: variant.policy.names() };
   });
   app.post('/policies/:policy/reload', { schema: { ...told('Reads the files of a policy again.', schemas.reloaded), params: schemas.policyParameters } }, async ({ params, log }) => {
     const reloaded = await service.reload(params.policy);
@@ -158,7 +157,7 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
     schema: { summary: 'Starts a session.', response: { 200: schemas.changed.describe('The session that the same request started before.'), 201: schemas.changed, ...problems }, params: schemas.policyParameters, body: schemas.createBody, headers: schemas.changeHeaders },
   }, async ({ params, body, headers }, reply) => {
     const { id, decide, saved, ...start } = body ?? {};
-    if (saved !== undefined && Object.values(start).some((value) => value !== undefined)) throw new TiresiasError('INVALID_ARGUMENT', 'a saved session has its own belief, history and onImpossible: leave out the others');
+    if (saved !== undefined && Object.values(start).some((value) => value !== undefined)) throw new TiresiasError('INVALID_ARGUMENT', 'a saved session has all that it begins with: leave out the others');
     const { made, answer } = await service.create(params.policy, { id, decide, from: (saved ?? start) as never }, { key: headers['idempotency-key'] });
     void reply.code(made ? 201 : 200).header('location', `/sessions/${answer.id}`).header('etag', etag(answer));
     return answer;
@@ -185,10 +184,10 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   });
   app.get('/sessions/:id/decision', { schema: { ...told('What to do now.', schemas.changed), params: schemas.sessionParameters } }, async ({ params }, reply) => answered(reply, await service.decision(params.id)));
   app.post('/sessions/:id/observe', {
-    schema: { ...told('Conditions the belief on an action and what was seen after it.', schemas.observedChange), params: schemas.sessionParameters, body: schemas.observeBody, headers: schemas.changeHeaders },
-  }, async ({ params, body, headers }, reply) => answered(reply, await service.observe(params.id, body.action, body.observation, body.decide === true, change(headers))));
+    schema: { ...told('Tells of an action and what was seen after it: conditions the belief, or goes on with the prompt.', schemas.observedChange), params: schemas.sessionParameters, body: schemas.observeBody, headers: schemas.changeHeaders },
+  }, async ({ params, body, headers }, reply) => answered(reply, await service.observe(params.id, body, body.decide === true, change(headers))));
   app.put('/sessions/:id/belief', {
-    schema: { ...told('Replaces the belief by one from outside.', schemas.changed), params: schemas.sessionParameters, body: schemas.believeBody, headers: schemas.changeHeaders },
+    schema: { ...told('Replaces the belief by one from outside; a language model has none.', schemas.changed), params: schemas.sessionParameters, body: schemas.believeBody, headers: schemas.changeHeaders },
   }, async ({ params, body, headers }, reply) => answered(reply, await service.believe(params.id, body.belief, body.decide === true, change(headers))));
   app.post('/sessions/:id/restart', {
     schema: { ...told('Takes the session back to the start.', schemas.changed), params: schemas.sessionParameters, body: schemas.restartBody, headers: schemas.changeHeaders },
@@ -217,11 +216,7 @@ function change(headers: { 'idempotency-key'?: string | undefined; 'if-match'?: 
   return { key: headers['idempotency-key'], expected: Number(expected) };
 }
 
-function summary(name: string, { name: variant, share, policy: { model, solution, modelHash, policyHash } }: Variant) {
-  const { kind, states, actions, observations, models, horizon, discount } = model;
-  const { solver, stopped, lower, upper } = solution;
-  return { name, variant, share, model: { name: model.name, hash: modelHash, kind, states, actions, observations, models, horizon, discount }, policyHash, solver, stopped, lower, upper };
-}
+const summary = (name: string, { name: variant, share, policy }: ServedVariant) => ({ name, variant, share, ...policy.summary() });
 
 /** A span for each request, in which it is handled. */
 function traced(app: FastifyInstance, tracing: Tracing): void {

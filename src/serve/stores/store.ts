@@ -1,5 +1,5 @@
 // Where sessions live between requests.
-import type { SessionState } from '../session-state.js';
+import type { AnyState } from '../servable.js';
 
 /** An answer that is kept, so that a request that is repeated gets it again and moves nothing. */
 export interface KeptAnswer {
@@ -22,7 +22,7 @@ export interface StoredSession {
   /** When it was last changed, in milliseconds since 1970. */
   changed: number;
   /** The session. */
-  state: SessionState;
+  state: AnyState;
   /** Answers to the last requests that had keys, the oldest first. */
   answers: readonly KeptAnswer[];
 }

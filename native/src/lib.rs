@@ -18,6 +18,7 @@ mod environments;
 mod episodes;
 mod errors;
 mod family;
+mod goal;
 mod held;
 mod jobs;
 mod model;

@@ -5,6 +5,7 @@ import { boundsPlot, type BoundsAt } from './bounds-plot.js';
 import { columns, digits, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
+import { solveForGoal } from './solve-goal.js';
 import { solveTasks } from './solve-tasks.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
 
@@ -18,6 +19,7 @@ interface SolveCommandOptions extends TaskOptions {
   boundsPlot?: string;
   explain?: true;
   tasks?: number;
+  objective?: string;
 }
 
 /** States of a drawn start that are told, the likeliest. */
@@ -39,6 +41,7 @@ export function solveCommand(): Command {
       'tiresias solve --family energy --split test --index 3 --regime apomdp --horizon 10 --explain',
       'tiresias solve --family energy --regime apomdp --tasks 1000 --gap 0.1 --json',
       'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',
+      `tiresias solve maze.drn --objective 'Rmin=? [F "goal"]'`,
     ]),
   )
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
@@ -50,11 +53,18 @@ export function solveCommand(): Command {
     .option('--bounds-plot <file>', 'write a drawing (SVG) of the bounds over time')
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
+    .option('--objective <property>', `for a DRN file, which has no discount: Pmax=? [F "goal"] or Pmin, Rmax, Rmin, as PRISM and Storm write them`)
     .action((files: string[], options: SolveCommandOptions, command: Command) =>
       invoke(options, async (invocation) => {
         const begin = performance.now();
         const { signal, progress, print } = invocation;
-        const { tasks } = options;
+        const { tasks, objective } = options;
+        if (objective !== undefined) {
+          const taken = ['objective', 'gap', 'time', 'memory', 'json', 'threads', 'seed'];
+          const needless = Object.keys(options).filter((name) => command.getOptionValueSource(name) === 'cli' && !taken.includes(name));
+          if (files.length !== 1 || needless.length > 0) throw new TiresiasError('USAGE', '--objective goes with one DRN file, --gap, --time and --memory');
+          return solveForGoal(files[0]!, { ...options, objective }, invocation);
+        }
         if (tasks !== undefined) {
           const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain'] as const).filter((name) => options[name] !== undefined);
           if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, --policy-out, --carry-model, --bounds-plot or --explain');

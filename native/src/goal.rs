@@ -31,7 +31,7 @@ pub struct GoalSolution {
     pub states: u32,
     /// Its choices, over all states.
     pub choices: u32,
-    /// How many observations there are; `null` where states are seen.
+    /// How many observations there are; left out where states are seen.
     pub observations: Option<u32>,
     /// What reading the file found worth saying.
     pub warnings: Vec<String>,
@@ -50,7 +50,7 @@ pub struct GoalSolution {
     pub points: f64,
     /// Nodes of the finite controller that earns the lower bound of what is to be much, or the upper one of what is to be little.
     pub policy_nodes: f64,
-    /// The name of the action that it begins with; `null` where that is drawn, or all is over.
+    /// The name of the action that it begins with; left out where that is drawn, or all is over.
     pub first_action: Option<String>,
 }
 

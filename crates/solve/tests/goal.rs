@@ -134,7 +134,7 @@ fn what_may_go_round_for_ever_is_no_end_in_itself() {
     let model = drn.read();
     assert_near(value(&model, r#"Pmax=? [F "goal"]"#), 0.3);
     assert_near(value(&model, r#"Pmin=? [F "goal"]"#), 0.0);
-    let either = Drn { text: drn.text.replace("\"lost\"", "\"goal\""), ..drn };
+    let either = Drn { text: drn.text.replace("\"lost\"", "\"goal\"") };
     assert_near(value(&either.read(), r#"Rmin=? [F "goal"]"#), 1.0);
 }
 
@@ -235,7 +235,7 @@ fn by_iteration(model: &Explicit, most: bool) -> f64 {
     let goal = model.states() - 1;
     let mut values = vec![0.0; goal + 1];
     values[goal] = 1.0;
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         for state in 0..goal {
             let of = model.choices(state).map(|c| model.transition.pairs(c).map(|(to, p)| p * values[to]).sum::<f64>());
             values[state] = if most { of.fold(0.0, f64::max) } else { of.fold(1.0, f64::min) };
@@ -245,7 +245,7 @@ fn by_iteration(model: &Explicit, most: bool) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// Where every course of events ends after some steps, trying everything gives the value.
     #[test]
@@ -262,7 +262,7 @@ proptest! {
         let objective = if most { r#"Pmax=? [F "goal"]"# } else { r#"Pmin=? [F "goal"]"# };
         let limits = Limits { time: Some(Duration::from_millis(300)), ..Limits::with_gap(1e-6) };
         let solution = solve_goal(&model, &objective.parse().unwrap(), &limits, &no_hook).unwrap();
-        let some = by_trying(&model, &BTreeMap::from([(0, 1.0)]), 6, most);
+        let some = by_trying(&model, &BTreeMap::from([(0, 1.0)]), 5, most);
         prop_assert!(some <= solution.upper + 1e-9, "{some} of {solution:?}");
         let earned = earned(&model, objective, &solution);
         let (lower, upper) = (solution.lower - 1e-6, solution.upper + 1e-6);

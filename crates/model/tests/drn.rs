@@ -4,7 +4,8 @@ use tiresias_model::format::{Diagnostic, FormatError, ReadOptions, is_drn, read,
 use tiresias_model::{Objective, Quantity, Sense};
 
 const H: &str = "@type: POMDP\n@parameters\n\n@reward_models\ntime cost\n@nr_states\n2\n@nr_choices\n3\n@model\n";
-const TWO: &str = "state 0 {4} [1, 0] init\n\taction go [0.5, 2]\n\t\t0 : 0.25\n\t\t1 : 0.75\n\taction stay [0, 0]\n\t\t0 : 1\n";
+const TWO: &str =
+    "state 0 {4} [1, 0] init\n\taction go [0.5, 2]\n\t\t0 : 0.25\n\t\t1 : 0.75\n\taction stay [0, 0]\n\t\t0 : 1\n";
 const END: &str = "state 1 {5} [0, 0] goal \"all done\"\n\taction stay [0, 0]\n\t\t1 : 1\n";
 
 /// Text and a part of the message. `{H}`, `{TWO}` and `{END}` stand for the parts above.
@@ -39,11 +40,20 @@ const FAULTS: &[(&str, &str)] = &[
     ("{H}§state 0 {4} init\nstate 1 {5}", "state 0 has no action"),
     ("{H}{TWO}§state 1 {5}\n", "state 1 has no action"),
     ("{H}state 0 {4} init\n\t§action go\n\t\t1 : 0.5\n\taction stay\n\t\t0 : 1\n{END}", "do not sum to 1"),
-    ("@type: MDP\n@nr_states\n§2\n@model\nstate 0 init\n\taction a\n\t\t0 : 1", "`@nr_states` says 2, but the model has 1 states"),
+    (
+        "@type: MDP\n@nr_states\n§2\n@model\nstate 0 init\n\taction a\n\t\t0 : 1",
+        "`@nr_states` says 2, but the model has 1 states",
+    ),
     ("@type: MDP\n@nr_states\n1\n@nr_choices\n§2\n@model\nstate 0 init\n\taction a\n\t\t0 : 1", "`@nr_choices` says 2"),
     ("@type: MDP\n@nr_states\n1\n@model\nstate 0\n\taction a\n\t\t0 : 1§", "no state has the label `init`"),
-    ("@type: MDP\n@nr_states\n2\n@model\nstate 0 init\n\taction a\n\t\t0 : 1\n§state 1 init\n\taction a\n\t\t0 : 1", "as state 0 has"),
-    ("{H}{TWO}§state 1 {4}\n\taction stay\n\t\t1 : 1\n", "states 0 and 1 look alike, but state 0 has the action `go` and state 1 has not"),
+    (
+        "@type: MDP\n@nr_states\n2\n@model\nstate 0 init\n\taction a\n\t\t0 : 1\n§state 1 init\n\taction a\n\t\t0 : 1",
+        "as state 0 has",
+    ),
+    (
+        "{H}{TWO}§state 1 {4}\n\taction stay\n\t\t1 : 1\n",
+        "states 0 and 1 look alike, but state 0 has the action `go` and state 1 has not",
+    ),
 ];
 
 fn filled(text: &str) -> String {
@@ -74,7 +84,8 @@ fn faults_are_named_where_they_are() {
 
 #[test]
 fn a_model_is_what_its_text_says() {
-    let (model, warnings) = read_drn("folder/two.drn", filled("// Exported\n{H}{TWO}//[x=1]\n{END}").as_bytes()).unwrap();
+    let (model, warnings) =
+        read_drn("folder/two.drn", filled("// Exported\n{H}{TWO}//[x=1]\n{END}").as_bytes()).unwrap();
     assert!(warnings.is_empty());
     assert_eq!((model.name.as_str(), model.states(), model.start), ("two", 2, 0));
     assert_eq!(model.observations, Some(vec![4, 5]));
@@ -85,7 +96,10 @@ fn a_model_is_what_its_text_says() {
     assert_eq!(model.labelled("none"), None);
     // The state's reward is its choices', too.
     assert_eq!(model.rewards.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["time", "cost"]);
-    assert_eq!((&model.rewards[0].choice[..], &model.rewards[1].choice[..]), (&[1.5, 1.0, 0.0][..], &[2.0, 0.0, 0.0][..]));
+    assert_eq!(
+        (&model.rewards[0].choice[..], &model.rewards[1].choice[..]),
+        (&[1.5, 1.0, 0.0][..], &[2.0, 0.0, 0.0][..])
+    );
 }
 
 #[test]
@@ -101,7 +115,9 @@ fn actions_of_states_that_look_alike_are_brought_into_one_order() {
 #[test]
 fn fractions_are_read_and_rounding_is_repaired_with_a_word() {
     let text = |third: &str| {
-        format!("@type: DTMC\n@value_type: rational\n@nr_states\n2\n@model\nstate 0 init\n\taction 0\n\t\t0 : {third}\n\t\t1 : 2/3\nstate 1\n\taction 0\n\t\t1 : 1\n")
+        format!(
+            "@type: DTMC\n@value_type: rational\n@nr_states\n2\n@model\nstate 0 init\n\taction 0\n\t\t0 : {third}\n\t\t1 : 2/3\nstate 1\n\taction 0\n\t\t1 : 1\n"
+        )
     };
     let (exact, warnings) = read_drn("chain", text("1/3").as_bytes()).unwrap();
     assert!(warnings.is_empty() && exact.observations.is_none());
@@ -142,7 +158,13 @@ fn objectives_read_back() {
     }
     let objective: Objective = r#"Pmin=?[F "x"]"#.parse().unwrap();
     assert_eq!((objective.sense, objective.quantity), (Sense::Min, Quantity::Reach { through: None }));
-    for (text, at) in [("Pmax=? [F goal]", 11), ("Smax=? [F \"x\"]", 1), (r#"Pmax=? [F<=5 "x"]"#, 10), (r#"P{"r"}max=? [F "x"]"#, 2), ("", 1)] {
+    for (text, at) in [
+        ("Pmax=? [F goal]", 11),
+        ("Smax=? [F \"x\"]", 1),
+        (r#"Pmax=? [F<=5 "x"]"#, 10),
+        (r#"P{"r"}max=? [F "x"]"#, 2),
+        ("", 1),
+    ] {
         let error = text.parse::<Objective>().unwrap_err().to_string();
         assert!(error.contains(&format!("from character {at} on")), "{text}: {error}");
     }

@@ -195,7 +195,17 @@ fn random(n: usize, back: bool, observed: bool, draws: &[u8]) -> Explicit {
     let mut drn = Drn::new(n, "cost");
     for state in 0..n {
         let seen = if state >= n - 2 { 7 + state } else { draw(2) };
-        drn.state(state, if observed { state } else { seen }, if state == 0 { "init" } else if state == n - 1 { "goal" } else { "" });
+        drn.state(
+            state,
+            if observed { state } else { seen },
+            if state == 0 {
+                "init"
+            } else if state == n - 1 {
+                "goal"
+            } else {
+                ""
+            },
+        );
         for action in ["a", "b"] {
             if state >= n - 2 {
                 drn.action(action, "[0]", &[(state, 1.0)]);

@@ -24,8 +24,13 @@ pub(crate) struct Beliefs {
 impl Beliefs {
     /// The start, where state 0 is certain.
     pub fn new() -> Self {
-        let mut this =
-            Self { process: Process::new(), offset: vec![0], state: Vec::new(), mass: Vec::new(), index: FxHashMap::default() };
+        let mut this = Self {
+            process: Process::new(),
+            offset: vec![0],
+            state: Vec::new(),
+            mass: Vec::new(),
+            index: FxHashMap::default(),
+        };
         this.find(&[(0, 1.0)]);
         this
     }

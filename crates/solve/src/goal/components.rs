@@ -57,11 +57,7 @@ pub(crate) fn components(offset: &[u32], next: &[u32], watch: &Watch) -> Result<
 
 /// The maximal end components of the actions that `keep` says, by node; [`NONE`] for nodes in none (de Alfaro 1997). An action that may end the process is
 /// in none. As many rounds of [`components`] as components are nested, at most one a node.
-pub(crate) fn end_components(
-    process: &Process,
-    keep: impl Fn(usize) -> bool,
-    watch: &Watch,
-) -> Result<Vec<u32>, Late> {
+pub(crate) fn end_components(process: &Process, keep: impl Fn(usize) -> bool, watch: &Watch) -> Result<Vec<u32>, Late> {
     let nodes = process.nodes();
     let mut stays: Vec<bool> = (0..process.action_count()).map(|a| process.end(a) == 0.0 && keep(a)).collect();
     loop {

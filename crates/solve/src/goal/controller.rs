@@ -94,8 +94,12 @@ impl Known<'_> {
                 continue;
             };
             let route = routes.entry(class).or_insert_with(|| {
-                let best = self.quotient.best(class as usize, aim, values.earned(aim)).0;
-                self.route(members.of(class as usize), best.map(|action| self.quotient.original(action)))
+                // Where the goal is avoided, ways out are not wanted.
+                let out = match self.quotient.fate[class as usize] {
+                    Fate::Open => self.quotient.best(class as usize, aim, values.earned(aim)).0,
+                    _ => None,
+                };
+                self.route(members.of(class as usize), out.map(|action| self.quotient.original(action)))
             });
             let leaf = self.quotient.fate[class as usize] == Fate::Leaf;
             let act = match route.get(&node).filter(|_| !leaf) {
@@ -151,7 +155,9 @@ impl Known<'_> {
             let before = route.len();
             for &node in members {
                 let leads = |action: &usize| {
-                    stays(*action) && (out.is_none() || process.successors(*action).any(|(to, _)| route.contains_key(&(to as u32))))
+                    stays(*action)
+                        && (out.is_none()
+                            || process.successors(*action).any(|(to, _)| route.contains_key(&(to as u32))))
                 };
                 if !route.contains_key(&node) {
                     if let Some(action) = process.actions(node as usize).find(leads) {

@@ -67,9 +67,10 @@ pub(crate) fn plans(problem: &Problem, hope: &[f64], tolerance: f64, watch: &Wat
         all.push(open.clone());
     }
     let sure = as_if_seen(problem, hope, &open);
-    let nearly = sure.iter().zip(&open).map(|(sure, open)| {
-        sure.iter().zip(open).map(|(sure, open)| (1.0 - ASTRAY) * sure + ASTRAY * open).collect()
-    });
+    let nearly = sure
+        .iter()
+        .zip(&open)
+        .map(|(sure, open)| sure.iter().zip(open).map(|(sure, open)| (1.0 - ASTRAY) * sure + ASTRAY * open).collect());
     all.push(nearly.collect());
     all.push(sure);
     all.into_iter().map(|weights| Plan::of(problem, weights, tolerance, watch)).collect()

@@ -72,7 +72,13 @@ pub fn solve_goal(
     if problem.states() == 0 {
         let policy = Controller { nodes: Vec::new(), plans: Vec::new() };
         let stats = stats(&watch, 0, 0, 0, 0.0);
-        return Ok(GoalSolution { lower: problem.over, upper: problem.over, policy, stats, stopped: Stopped::Converged });
+        return Ok(GoalSolution {
+            lower: problem.over,
+            upper: problem.over,
+            policy,
+            stats,
+            stopped: Stopped::Converged,
+        });
     }
     let most = (0..problem.process.action_count()).map(|a| problem.process.gain(a)).fold(0.0, f64::max);
     let tolerance = (SHARE * limits.gap).max(FINEST * most);
@@ -158,7 +164,8 @@ impl<'p> Search<'p> {
         let name = |state: u32| self.problem.state[state as usize] as usize;
         // A place where all is lost: the first belief that is worth that, the last explored by preference.
         let infinite = (0..self.bounds.lower.len()).rev().find(|&node| self.bounds.lower[node] == f64::INFINITY);
-        let states = infinite.map_or(vec![model.start], |node| self.beliefs.of(node).map(|(state, _)| name(state)).collect());
+        let states =
+            infinite.map_or(vec![model.start], |node| self.beliefs.of(node).map(|(state, _)| name(state)).collect());
         let why = if aim == Aim::MinReward {
             "no policy surely reaches the goal"
         } else {
@@ -204,7 +211,8 @@ impl<'p> Search<'p> {
             }
             self.bound_new();
             // What is given up half done changes the bounds, not the policy that was chosen by those before: that one is handed out.
-            let Ok(quotient) = tighten(&self.beliefs.process, self.problem.aim, &mut self.bounds, tolerance, watch) else {
+            let Ok(quotient) = tighten(&self.beliefs.process, self.problem.aim, &mut self.bounds, tolerance, watch)
+            else {
                 return Ok(watch.stopped().unwrap_or(Stopped::Time));
             };
             self.quotient = quotient;

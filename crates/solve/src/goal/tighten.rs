@@ -32,7 +32,8 @@ pub(crate) fn tighten(
             Fate::Open | Fate::Leaf => {}
         }
     }
-    let outcome = begin(&quotient, aim, &mut of_class, watch).and_then(|()| sweep(&quotient, aim, &mut of_class, tolerance, watch));
+    let outcome = begin(&quotient, aim, &mut of_class, watch)
+        .and_then(|()| sweep(&quotient, aim, &mut of_class, tolerance, watch));
     for (node, &class) in quotient.class.iter().enumerate() {
         (bounds.lower[node], bounds.upper[node]) = (of_class.lower[class as usize], of_class.upper[class as usize]);
     }
@@ -55,7 +56,8 @@ fn begin(quotient: &Quotient, aim: Aim, bounds: &mut Bounds, watch: &Watch) -> R
         Aim::MaxReach | Aim::MinReach => Ok(()),
         Aim::MinReward => {
             let lower = &bounds.lower;
-            let may_end = surely(quotient, |class| quotient.fate[class] == Fate::Leaf && lower[class] < f64::INFINITY, watch)?;
+            let may_end =
+                surely(quotient, |class| quotient.fate[class] == Fate::Leaf && lower[class] < f64::INFINITY, watch)?;
             for class in (0..quotient.classes()).filter(|&class| !may_end[class]) {
                 (bounds.lower[class], bounds.upper[class]) = (f64::INFINITY, f64::INFINITY);
             }
@@ -128,7 +130,8 @@ pub(crate) fn surely(quotient: &Quotient, known: impl Fn(usize) -> bool, watch: 
 /// least, `T y ≤ y - ε/2`: so what the steps gain from here on is `y` at most, and there are `2 y / ε` of them at most (Park's induction; the guess of optimistic value
 /// iteration, Hartmanns and Kaminski, CAV 2020, without the guessing).
 fn ceiling(quotient: &Quotient, aim: Aim, set: &[bool], bounds: &mut Bounds, watch: &Watch) -> Result<(), Late> {
-    let missing: Vec<bool> = set.iter().zip(&bounds.upper).map(|(within, upper)| *within && *upper == f64::INFINITY).collect();
+    let missing: Vec<bool> =
+        set.iter().zip(&bounds.upper).map(|(within, upper)| *within && *upper == f64::INFINITY).collect();
     let gains = quotient.blocks().flatten().flat_map(|&class| quotient.actions(class as usize));
     let most = gains.map(|action| quotient.gain(action)).fold(0.0, f64::max);
     let more = if most > 0.0 { most / 64.0 } else { 1.0 };

@@ -87,7 +87,12 @@ pub fn maze(depth: usize) -> Explicit {
             drn.state(cell + 1, 17, "target").action("stay", "[0]", &[(cell + 1, 1.0)]);
             continue;
         }
-        let moves = [at(x + 1, y), x.checked_sub(1).and_then(|x| at(x, y)), y.checked_sub(1).and_then(|y| at(x, y)), at(x, y + 1)];
+        let moves = [
+            at(x + 1, y),
+            x.checked_sub(1).and_then(|x| at(x, y)),
+            y.checked_sub(1).and_then(|y| at(x, y)),
+            at(x, y + 1),
+        ];
         let walls = moves.iter().enumerate().filter(|(_, to)| to.is_none()).map(|(i, _)| 1 << i).sum();
         drn.state(cell + 1, walls, "");
         for (name, to) in ["east", "west", "north", "south"].into_iter().zip(moves) {

@@ -17,7 +17,8 @@ pub(super) struct Header {
     pub choices: Option<(usize, Range<usize>)>,
 }
 
-const ENTRIES: &str = "`@type:`, `@value_type:`, `@parameters`, `@reward_models`, `@nr_states`, `@nr_choices` or `@model`";
+const ENTRIES: &str =
+    "`@type:`, `@value_type:`, `@parameters`, `@reward_models`, `@nr_states`, `@nr_choices` or `@model`";
 
 /// Reads up to and with `@model`.
 pub(super) fn header(lines: &mut Lines) -> Result<Header, Fault> {

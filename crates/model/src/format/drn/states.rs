@@ -7,10 +7,10 @@ use rustc_hash::FxHashMap;
 
 use super::header::Header;
 use super::line::{Line, Lines, Words};
+use crate::Kernel;
 use crate::distribution::{self, Sum, sums_to};
 use crate::explicit::{Explicit, NamedReward};
 use crate::format::diagnostic::{Fault, Source};
-use crate::Kernel;
 
 /// Rewards that a choice may have.
 const MOST_REWARDS: usize = 64;
@@ -106,7 +106,8 @@ impl<'h> Reader<'h> {
             return Err(words.peek().expected("the name of an action"));
         }
         // Two choices of one state may have one name; then they are told apart by their order.
-        let before = |name: &str| self.names.get(name).is_some_and(|id| self.choices[first..].iter().any(|c| c.action == *id));
+        let before =
+            |name: &str| self.names.get(name).is_some_and(|id| self.choices[first..].iter().any(|c| c.action == *id));
         if before(&name) {
             let next = (2..).map(|n| format!("{name}#{n}")).find(|name| !before(name));
             name = next.expect("there are more numbers than choices");
@@ -139,7 +140,11 @@ impl<'h> Reader<'h> {
         let states = self.header().states;
         let target = number.whole("`state`, `action` or the number of a next state")? as usize;
         if self.states.last().is_none_or(|&(_, _, first)| first == self.choices.len()) {
-            return Err(Fault::new(number.range(), "a transition before the state's first action", "expected an action"));
+            return Err(Fault::new(
+                number.range(),
+                "a transition before the state's first action",
+                "expected an action",
+            ));
         }
         if target >= states {
             let message = format!("there is no state {target}: `@nr_states` says {states}");
@@ -218,7 +223,8 @@ impl<'h> Reader<'h> {
     fn check_counts(&self) -> Result<(), Fault> {
         let header = self.header();
         let states = (self.states.len(), header.states, &header.states_at, "states", "`@nr_states`");
-        let choices = header.choices.as_ref().map(|(count, at)| (self.choices.len(), *count, at, "choices", "`@nr_choices`"));
+        let choices =
+            header.choices.as_ref().map(|(count, at)| (self.choices.len(), *count, at, "choices", "`@nr_choices`"));
         match std::iter::once(states).chain(choices).find(|(found, said, ..)| found != said) {
             None => Ok(()),
             Some((found, said, at, what, entry)) => {
@@ -259,8 +265,12 @@ impl<'h> Reader<'h> {
             [start] => Ok(*start as usize),
             [first, second, ..] => {
                 let at = self.states[*second as usize].0.clone();
-                Err(Fault::new(at, format!("state {second} has the label `init`, as state {first} has"), "a second start")
-                    .note("a start that is drawn is a state of its own, whose action leads to the others"))
+                Err(Fault::new(
+                    at,
+                    format!("state {second} has the label `init`, as state {first} has"),
+                    "a second start",
+                )
+                .note("a start that is drawn is a state of its own, whose action leads to the others"))
             }
         }
     }
@@ -268,21 +278,27 @@ impl<'h> Reader<'h> {
     /// States that look alike get the same actions in the same order, or else are named.
     fn line_up(&self, order: &mut [usize], source: &Source) -> Result<(), Fault> {
         let mut alike: FxHashMap<u32, usize> = FxHashMap::default();
-        let range = |state: usize| self.states[state].2..self.states.get(state + 1).map_or(self.choices.len(), |next| next.2);
+        let range =
+            |state: usize| self.states[state].2..self.states.get(state + 1).map_or(self.choices.len(), |next| next.2);
         for (state, (at, seen, _)) in self.states.iter().enumerate() {
             order[range(state)].sort_unstable_by_key(|&choice| self.choices[choice].action);
             let other = *alike.entry(*seen).or_insert(state);
             let actions = |state: usize| order[range(state)].iter().map(|&choice| self.choices[choice].action);
             let missing = |from: usize, of: usize| actions(of).find(|action| actions(from).all(|a| a != *action));
-            let wrong = missing(state, other).map(|a| (a, state, other)).or(missing(other, state).map(|a| (a, other, state)));
+            let wrong =
+                missing(state, other).map(|a| (a, state, other)).or(missing(other, state).map(|a| (a, other, state)));
             if let Some((action, without, with)) = wrong {
                 let name = &self.actions[action as usize];
                 let message = format!(
                     "states {other} and {state} look alike, but state {with} has the action `{name}` and state {without} has not"
                 );
                 let line = source.line(self.states[other].0.start);
-                return Err(Fault::new(at.clone(), message, format!("observation {seen}, as state {other} has (line {line})"))
-                    .note("what may be done must not tell more of the state than the observation does"));
+                return Err(Fault::new(
+                    at.clone(),
+                    message,
+                    format!("observation {seen}, as state {other} has (line {line})"),
+                )
+                .note("what may be done must not tell more of the state than the observation does"));
             }
         }
         Ok(())

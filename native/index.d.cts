@@ -761,6 +761,46 @@ export interface FamilyInfo {
 /** SHA-256 of a file's bytes, in hexadecimal. */
 export declare function fileSha256(path: string): Promise<string>
 
+/** Limits of a solve for a goal. */
+export interface GoalOptions {
+  /** Certified gap to stop at, in units of the objective (default 0.001). */
+  gap?: number
+  /** Wall time in seconds. */
+  timeSeconds?: number
+  /** Bytes of solver data (default: what the process may have, its container's limit or the machine's memory). */
+  memoryBytes?: number
+}
+
+/** What is proven of an objective on a model without a discount. */
+export interface GoalSolution {
+  /** The objective, as PRISM and Storm write it. */
+  objective: string
+  /** States of the model. */
+  states: number
+  /** Its choices, over all states. */
+  choices: number
+  /** How many observations there are; left out where states are seen. */
+  observations?: number
+  /** What reading the file found worth saying. */
+  warnings: Array<string>
+  /** Lower bound on the value at the start: a probability, or an expected sum of rewards. */
+  lower: number
+  /** Upper bound on it; infinite as long as nothing less is proven. */
+  upper: number
+  /** Why it stopped. */
+  stopped: 'converged' | 'time' | 'memory' | 'exhausted' | 'cancelled'
+  /** Wall time of the solve. */
+  seconds: number
+  /** Rounds of exploring beliefs and bounding them. */
+  iterations: number
+  /** Beliefs explored. */
+  points: number
+  /** Nodes of the finite controller that earns the lower bound of what is to be much, or the upper one of what is to be little. */
+  policyNodes: number
+  /** The name of the action that it begins with; left out where that is drawn, or all is over. */
+  firstAction?: string
+}
+
 /** How busy the threads of asynchronous calls are: of all environments of the process together. */
 export declare function jobCounts(): JobCounts
 
@@ -1171,6 +1211,12 @@ export declare function solve(model: Model, options?: SolveOptions | undefined |
  * cancelled one rejects.
  */
 export declare function solveBatch(models: Array<Model>, options?: SolveOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<SolvedBatch>
+
+/** Solves a DRN file for an objective in the background. A cancelled solve resolves with its best bounds and `stopped: "cancelled"`. */
+export declare function solveGoal(path: string, objective: string, options?: GoalOptions | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: SolveProgress) => void): Promise<GoalSolution>
+
+/** Solves a DRN file for an objective on the calling thread; see `solveGoal`. */
+export declare function solveGoalSync(path: string, objective: string, options?: GoalOptions | undefined | null): GoalSolution
 
 /** Limits and choices of a solve. */
 export interface SolveOptions {

@@ -2,7 +2,7 @@
 import { DOUBLES, doubles, invalid, shown, unknownOption } from './arguments.js';
 import { native } from './native.js';
 import { TiresiasError } from './errors.js';
-import type { SolveOptions } from '../native/index.cjs';
+import type { GoalOptions, SolveOptions } from '../native/index.cjs';
 
 /** What an option's value must be; `any of` a list of words is written as the list. `name`: a name, or a number from 0. */
 export type Kind = 'number' | 'string' | 'boolean' | 'function' | 'signal' | 'strings' | 'object' | 'name' | readonly string[];
@@ -14,6 +14,9 @@ export const CALL_OPTIONS = { signal: 'signal', onProgress: 'function' } as cons
 export const SOLVE_OPTIONS = {
   gap: 'number', timeSeconds: 'number', memoryBytes: 'number', threads: 'number', horizon: 'number', alpha: 'number', solver: 'string',
 } as const satisfies Record<keyof SolveOptions, Kind>;
+
+/** The options of a solve for a goal. */
+export const GOAL_OPTIONS = { gap: 'number', timeSeconds: 'number', memoryBytes: 'number' } as const satisfies Record<keyof GoalOptions, Kind>;
 
 export { closest, invalid } from './arguments.js';
 

@@ -1,5 +1,5 @@
 // The addon's calls in the library's own style: objects instead of JSON text, AbortSignals, progress callbacks.
-import { CALL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, checkWhole, type Kind } from './check.js';
+import { CALL_OPTIONS, GOAL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, checkTokenizer, checkWhole, type Kind } from './check.js';
 import { checkShardSync, checkShards } from './dataset/open.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import { camelKeys } from './case.js';
@@ -11,7 +11,7 @@ export type { Template, WholeTemplate } from './spec.js';
 export type {
   DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome, Trajectories, AgentInfo,
   TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
-  Robustness, StaticWorstCase, PolicyGraph, PolicyNode, StateTable,
+  Robustness, StaticWorstCase, PolicyGraph, PolicyNode, StateTable, GoalOptions, GoalSolution,
 } from '../native/index.cjs';
 export { BeliefBatch, type BeliefBatchOptions, type BeliefUpdate, type BeliefUpdateOptions, type Level, type Precision } from './simulation/beliefs.js';
 export { Environments, type EnvironmentsOptions, type EnvironmentsStep, type ResetOptions } from './simulation/environments.js';
@@ -125,6 +125,23 @@ export async function solve(model: Model, options: Addon.SolveOptions & CallOpti
   checkOptions('solve', options, { ...SOLVE_OPTIONS, ...CALL_OPTIONS, stop: 'signal' });
   const { signal, onProgress = () => {}, stop, ...rest } = options;
   return cancellable({ signal, onProgress }, (token, report) => stoppable(stop, token, () => native.solve(model, rest, token, report)));
+}
+
+/**
+ * Bounds the value of an objective on a model in Storm's explicit DRN format, which has no discount, on the calling thread. The objective is written as PRISM and
+ * Storm do: `Pmax=? [F "goal"]`, `Rmin=? [F "goal"]`; `docs/indefinite-horizon.md` has them all. Throws UNKNOWN_NAME for a label or a reward that the
+ * model has not, INVALID_ARGUMENT where the expected reward is infinite.
+ */
+export function solveGoalSync(path: string, objective: string, options: Addon.GoalOptions = {}): Addon.GoalSolution {
+  checkOptions('solveGoalSync', options, GOAL_OPTIONS);
+  return native.solveGoalSync(path, objective, options);
+}
+
+/** The same in the background, on a thread of the library's own (see `configure`). The file is read before it returns. */
+export async function solveGoal(path: string, objective: string, options: Addon.GoalOptions & CallOptions<Addon.SolveProgress> & StopOption = {}): Promise<Addon.GoalSolution> {
+  checkOptions('solveGoal', options, { ...GOAL_OPTIONS, ...CALL_OPTIONS, stop: 'signal' });
+  const { signal, onProgress = () => {}, stop, ...rest } = options;
+  return cancellable({ signal, onProgress }, (token, report) => stoppable(stop, token, () => native.solveGoal(path, objective, rest, token, report)));
 }
 
 /** The family's few-shot template for a regime. Throws UNKNOWN_NAME. */

@@ -73,7 +73,10 @@ fn solve_code(error: &SolveError) -> &'static str {
         | SolveError::Limit { .. }
         | SolveError::Horizon { .. }
         | SolveError::Shape { .. }
-        | SolveError::Rewards { .. } => "INVALID_ARGUMENT",
+        | SolveError::Rewards { .. }
+        | SolveError::Negative { .. }
+        | SolveError::Infinite { .. } => "INVALID_ARGUMENT",
+        SolveError::Unknown { .. } => "UNKNOWN_NAME",
         SolveError::Corrupt(_) | SolveError::Version { .. } | SolveError::OtherModel { .. } => "INVALID_POLICY",
     }
 }

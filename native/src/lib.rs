@@ -19,6 +19,7 @@ mod episodes;
 mod errors;
 mod family;
 mod games;
+mod goal;
 mod held;
 mod jobs;
 mod model;

@@ -412,23 +412,33 @@ pub(crate) fn over(stage: usize, horizon: usize) -> napi::Error {
 pub(crate) fn prepare(model: &Model, options: &SolveOptions) -> Result<(SharedModel, core::Limits)> {
     let changed = options.horizon.is_some() || options.alpha.is_some();
     let model = if changed { model.with(options.horizon, options.alpha)? } else { model.clone() };
-    let default = core::Limits::default();
-    if let Some(seconds) = options.time_seconds.filter(|t| !(0.0..1e9).contains(t)) {
+    let threads = thread_count(options.threads)?;
+    let limits = limits(options.gap, options.time_seconds, options.memory_bytes, threads)?;
+    Ok((model.0, limits))
+}
+
+/// Limits as options say them.
+pub(crate) fn limits(
+    gap: Option<f64>,
+    time_seconds: Option<f64>,
+    memory_bytes: Option<f64>,
+    threads: usize,
+) -> Result<core::Limits> {
+    if let Some(seconds) = time_seconds.filter(|t| !(0.0..1e9).contains(t)) {
         return Err(invalid(format!("timeSeconds: {seconds} is not a number of seconds")));
     }
-    if let Some(bytes) = options.memory_bytes.filter(|b| b.is_nan() || *b < 1.0) {
+    if let Some(bytes) = memory_bytes.filter(|b| b.is_nan() || *b < 1.0) {
         return Err(invalid(format!("memoryBytes: {bytes} is not a number of bytes")));
     }
-    if let Some(gap) = options.gap.filter(|g| g.is_nan() || *g < 0.0) {
+    if let Some(gap) = gap.filter(|g| g.is_nan() || *g < 0.0) {
         return Err(invalid(format!("gap: {gap} is not a number of at least 0")));
     }
-    let limits = core::Limits {
-        gap: options.gap.unwrap_or(default.gap),
-        time: options.time_seconds.map(Duration::from_secs_f64),
-        memory: Some(options.memory_bytes.map_or_else(memory::limit, |b| b as usize)),
-        threads: thread_count(options.threads)?,
-    };
-    Ok((model.0, limits))
+    Ok(core::Limits {
+        gap: gap.unwrap_or(core::Limits::default().gap),
+        time: time_seconds.map(Duration::from_secs_f64),
+        memory: Some(memory_bytes.map_or_else(memory::limit, |b| b as usize)),
+        threads,
+    })
 }
 
 /// A solver that can be asked for by name.

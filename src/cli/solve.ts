@@ -8,6 +8,7 @@ import type { FirstAction } from '../explain.js';
 import { checkHolds, policyFormat, writeCarrying, writeSolved } from './policy.js';
 import { READING, checkReading, showPolicy, walkOf, walkThrough, withReadingOptions, type ReadingOptions } from './reading.js';
 import { solveRobustPomdp, solveStaticForm } from './solve-games.js';
+import { solveForGoal } from './solve-goal.js';
 import { solveTasks } from './solve-tasks.js';
 import { SOLVER_ALIASES, SOLVER_NAMES, type SolverName } from '../solvers.js';
 import { chosenModel, describeModel, withTaskOptions, type TaskOptions } from './task.js';
@@ -23,6 +24,7 @@ interface SolveCommandOptions extends TaskOptions, ReadingOptions {
   explain?: true;
   nature: 'step' | 'episode';
   tasks?: number;
+  objective?: string;
 }
 
 /** States of a drawn start that are told, the likeliest. */
@@ -54,6 +56,7 @@ export function solveCommand(): Command {
       'tiresias solve mild.pomdp harsh.pomdp --alpha 1 --horizon 12',
       'tiresias solve mild.pomdp harsh.pomdp --nature episode --policy-out plans.json',
       'tiresias solve tiger --graph tiger.svg --belief "tiger-left=0.7,tiger-right=0.3"',
+      `tiresias solve maze.drn --objective 'Rmin=? [F "goal"]'`,
     ]),
   ))
     .option('--gap <x>', 'stop when the bounds are this close, in units of reward', number(0), 0.01)
@@ -66,11 +69,18 @@ export function solveCommand(): Command {
     .option('--explain', 'tell what the policy does first and next, what nature answers, and what each model would give')
     .addOption(new Option('--nature <when>', 'when nature chooses a model of the cloud: anew at every step, or one for the whole episode, unseen (docs/ambiguity.md)').choices(['step', 'episode']).default('step'))
     .option('--tasks <n>', 'solve this many tasks of the --family, from --index on', integer(1))
+    .option('--objective <property>', `for a DRN file, which has no discount: Pmax=? [F "goal"] or Pmin, Rmax, Rmin, as PRISM and Storm write them`)
     .action((files: string[], options: SolveCommandOptions, command: Command) =>
       invoke(options, async (invocation) => {
         const begin = performance.now();
         const { signal, progress, print } = invocation;
-        const { tasks } = options;
+        const { tasks, objective } = options;
+        if (objective !== undefined) {
+          const taken = ['objective', 'gap', 'time', 'memory', 'json', 'threads', 'seed'];
+          const needless = Object.keys(options).filter((name) => command.getOptionValueSource(name) === 'cli' && !taken.includes(name));
+          if (files.length !== 1 || needless.length > 0) throw new TiresiasError('USAGE', '--objective goes with one DRN file, --gap, --time and --memory');
+          return solveForGoal(files[0]!, { ...options, objective }, invocation);
+        }
         if (tasks !== undefined) {
           const needless = (['policyOut', 'carryModel', 'boundsPlot', 'explain', ...READING] as const).filter((name) => options[name] !== undefined);
           if (files.length > 0 || needless.length > 0) throw new TiresiasError('USAGE', '--tasks goes with a --family only: no model files, and nothing that shows or writes one policy (--policy-out, --bounds-plot, --explain, --graph, --belief, --table, --walk, …)');

@@ -62,6 +62,34 @@ pub enum SolveError {
         /// The size given.
         found: usize,
     },
+    /// An objective asks for what the model has not.
+    #[error("the model has no {what} {name:?}{}", if .known.is_empty() { ", nor any other".into() } else { format!("; it has {}", .known.join(", ")) })]
+    Unknown {
+        /// A label or a reward.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A sum without an end is of rewards that are not negative.
+    #[error("state {state}, action {action}: the reward {value} is negative, and rewards until a goal are not to be")]
+    Negative {
+        /// The state.
+        state: usize,
+        /// The action's name.
+        action: String,
+        /// The reward.
+        value: f64,
+    },
+    /// The expected sum of rewards until the goal is infinite, as a policy need not, or cannot, reach it surely.
+    #[error("the expected reward is infinite: {why}{}", places(.states))]
+    Infinite {
+        /// What keeps it from ending.
+        why: &'static str,
+        /// States that may be the true one where that is so.
+        states: Vec<usize>,
+    },
     /// A saved policy cannot be read: cut short, altered, or not one of ours.
     #[error("policy file is corrupt: {0}")]
     Corrupt(String),
@@ -81,4 +109,12 @@ pub enum SolveError {
         /// Hash of the model given.
         expected: String,
     },
+}
+
+/// States in words, the first few.
+fn places(states: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let named: Vec<String> = states.iter().take(SHOWN).map(usize::to_string).collect();
+    let more = if states.len() > SHOWN { format!(" and {} more", states.len() - SHOWN) } else { String::new() };
+    format!(", in state{} {}{more}", if states.len() == 1 { "" } else { "s" }, named.join(", "))
 }

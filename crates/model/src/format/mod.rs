@@ -6,10 +6,13 @@
 //! | [`Format::Pomdpx`] | `.pomdpx` | the XML format of APPL: factored, some state variables observed |
 //! | [`Format::Json`] | `.json` | this project's own, see `docs/model-format.md` |
 //!
+//! The explicit DRN format of Storm is read by [`read_drn`]: its models have no discount and are none of ours, but [`Explicit`].
+//!
 //! [`Model::from_file`] takes a path, [`read`] a text. What is wrong with a text comes back as a [`Diagnostic`]: file, line,
 //! column, the text under a caret and what was expected there; one message per cause.
 
 mod diagnostic;
+mod drn;
 mod json;
 mod pomdp;
 mod pomdpx;
@@ -25,7 +28,7 @@ use tiresias_text::Unmarked;
 
 pub use self::diagnostic::{Diagnostic, Severity};
 use self::diagnostic::{Fault, Source};
-use crate::{Model, ModelBuilder, ModelError};
+use crate::{Explicit, Model, ModelBuilder, ModelError};
 
 /// A format of model files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +131,11 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
     if let Some(kind) = not_a_text(text) {
         return Err(source.located(Fault::new(0..0, format!("this is {kind}"), "expected a text in UTF-8")));
     }
+    if options.format.is_none() && drn::begins(text) {
+        let message = "this is a DRN file, whose model has no discount: it takes an objective";
+        let fault = Fault::new(0..0, message, "DRN").note("such as `Pmax=? [F \"goal\"]` or `Rmin=? [F \"goal\"]`");
+        return Err(source.located(fault));
+    }
     let format = options.format.unwrap_or_else(|| Format::of(name, text));
     let (mut builder, warnings) = match format {
         Format::Pomdp => located(&source, pomdp::read(&source, options))?,
@@ -146,6 +154,32 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
         _ => FormatError::Model { file: name.into(), error },
     })?;
     Ok(Loaded { model, format, warnings })
+}
+
+/// Whether a text is one for [`read_drn`].
+pub fn is_drn(text: &[u8]) -> bool {
+    drn::begins(text.unmarked())
+}
+
+/// Reads a text in the explicit DRN format of Storm: an MDP or a POMDP without a discount, and what was repaired to get it. `name` is
+/// the file's, for messages.
+///
+/// # Examples
+///
+/// ```
+/// let text = "@type: MDP\n@nr_states\n2\n@model\nstate 0 init\n\taction a\n\t\t0 : 0.5\n\t\t1 : 0.5\nstate 1 goal\n\taction a\n\t\t1 : 1\n";
+/// let (model, warnings) = tiresias_model::format::read_drn("coin.drn", text.as_bytes()).unwrap();
+/// assert_eq!((model.states(), model.labelled("goal"), warnings.len()), (2, Some(&[1][..]), 0));
+/// ```
+pub fn read_drn(name: &str, text: &[u8]) -> Result<(Explicit, Vec<Diagnostic>), FormatError> {
+    let text = text.unmarked();
+    let source = Source { file: name, text };
+    if let Some(kind) = not_a_text(text) {
+        return Err(source.located(Fault::new(0..0, format!("this is {kind}"), "expected a text in UTF-8")));
+    }
+    let (mut model, faults) = drn::read(&source).map_err(|fault| source.located(fault))?;
+    model.name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Ok((model, faults.into_iter().map(|fault| source.warning(fault)).collect()))
 }
 
 /// What a file is that is certainly no text of ours, by its first bytes.
@@ -199,5 +233,15 @@ impl Model {
     /// format has no way to say some part of it (several models, a final reward, names with spaces). A horizon is left out.
     pub fn to_pomdp(&self) -> Result<String, ModelError> {
         pomdp::write(self)
+    }
+}
+
+impl Explicit {
+    /// Reads a DRN file ([`read_drn`]).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<(Self, Vec<Diagnostic>), FormatError> {
+        let name = path.as_ref().to_string_lossy();
+        let text = std::fs::read(path.as_ref())
+            .map_err(|error| FormatError::Unreadable { path: name.to_string(), reason: error.to_string() })?;
+        read_drn(&name, &text)
     }
 }

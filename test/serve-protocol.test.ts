@@ -63,7 +63,7 @@ describe('a method that a path does not take', () => {
 
 describe('a policy file that cannot be read again', () => {
   const cases: [string, (file: string) => void, string][] = [
-    ['a folder', (file) => (rmSync(file), mkdirSync(file)), 'IO'],
+    ['a folder that is no adapter', (file) => (rmSync(file), mkdirSync(file)), 'INVALID_POLICY'],
     ['removed', (file) => rmSync(file), 'FILE_NOT_FOUND'],
     ['in a folder that is none', (file) => (renameSync(file, `${file}.away`), rmSync(join(file, '..'), { recursive: true }), writeFileSync(join(file, '..'), '')), 'IO'],
     ['empty', (file) => writeFileSync(file, ''), 'INVALID_POLICY'],

@@ -518,7 +518,7 @@ export interface Paths {
              */
             saved?:
               | {
-                  schema: 'tiresias.session/1';
+                  schema: string;
                   model: string;
                   stage: number;
                   /**
@@ -1018,7 +1018,7 @@ export interface Paths {
                */
               state:
                 | {
-                    schema: 'tiresias.session/1';
+                    schema: string;
                     model: string;
                     stage: number;
                     /**

@@ -13,7 +13,8 @@ const regime = z.enum(['mdp', 'pomdp', 'apomdp']);
 const number = z.number().int().nonnegative();
 
 const solvedState = z.strictObject({
-  schema: z.literal('tiresias.session/1'), model: z.string(), stage: z.number().int().nonnegative(), belief, updatedBy: z.number().int().nonnegative(), impossible: z.number().int().nonnegative(),
+  // Other versions are told from each other where a session is restored.
+  schema: z.string(), model: z.string(), stage: z.number().int().nonnegative(), belief, updatedBy: z.number().int().nonnegative(), impossible: z.number().int().nonnegative(),
   onImpossible: z.enum(ON_IMPOSSIBLE), history: z.array(z.tuple([z.number(), z.number()])).optional(),
 }).describe('A solved policy’s session as JSON.stringify(session) saved it.');
 const languageModelState = z.strictObject({

@@ -17,7 +17,9 @@ export interface AdapterFolder {
   policyHash: string;
   /** SHA-256 of the forms of its prompts. */
   modelHash: string;
+  /** How its prompts are written, a form for each kind of task that it learned. */
   forms: PromptForm[];
+  /** What it adapts. */
   base: BaseFile;
   /** The backend that trained it. */
   backend: BackendName;

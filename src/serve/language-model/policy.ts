@@ -3,7 +3,7 @@ import { invalid, shown } from '../../arguments.js';
 import { BACKEND_NAMES, checkAble, able, type BackendName, type ChosenArithmetic } from '../../backends/index.js';
 import { checkNoMore, checkOptions, checkWhole, type Kind } from '../../check.js';
 import { Tokenizer } from '../../library.js';
-import type { Regime } from '../../spec.js';
+import type { FamilyName, Regime } from '../../spec.js';
 import type { Name } from '../names.js';
 import { replayed, type Step } from '../replay.js';
 import { parsedState } from '../session-state.js';
@@ -45,7 +45,7 @@ export interface LanguageModelStart {
   /** The state that is seen first, where states are seen; it must be said there. */
   state?: Name | undefined;
   /** The tasks' family, where the adapter learned from several. */
-  family?: string | undefined;
+  family?: FamilyName | undefined;
   /** Whether states are seen, and whether there is a cloud; where the adapter learned from several. */
   regime?: Regime | undefined;
 }
@@ -54,8 +54,11 @@ const START = { support: 'object', state: 'name', family: 'string', regime: ['md
 
 /** What is served now: a reload makes another. */
 interface Served {
+  /** The folder as it was read. */
   read: AdapterFolder;
+  /** The forms of its prompts, ready. */
   prompts: readonly Prompt[];
+  /** The processes that decide. */
   pool: DeciderPool;
 }
 

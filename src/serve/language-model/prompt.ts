@@ -14,18 +14,23 @@ export type HistoryStep = [action: number, observation: number, reward: number |
 
 /** What a session is to a model. */
 export interface Told {
+  /** Trajectories that it is shown first. */
   support: readonly (readonly SupportStep[])[];
   /** What was seen before the first action; null for nothing. */
   first: number | null;
+  /** What was done since, and what came of it. */
   history: readonly HistoryStep[];
 }
 
 /** One form of prompts, ready to be written in a tokenizer's ids. */
 export class Prompt {
+  /** How it is written. */
   readonly form: PromptForm;
   /** What tells it from other forms. */
   readonly hash: string;
+  /** The actions' names. */
   readonly actions: Names;
+  /** The names of what is seen. */
   readonly observations: Names;
   readonly #encoder: Encoder;
   readonly #candidates: Uint32Array;

@@ -5,6 +5,7 @@ import { Decider } from '../../train/decider.js';
 
 /** A text, in ids, that a model is asked about. */
 export interface Context {
+  /** Its tokens. */
   ids: Uint32Array;
   /** The hash of all of it, which is its name. */
   key: string;

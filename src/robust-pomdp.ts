@@ -42,7 +42,7 @@ export interface RobustSolution {
   model: string;
   /** What the controller earns at least. */
   lower: number;
-  /** What nothing earns more than, against nature's best. */
+  /** What nothing earns more than, against nature's best; in a document that is read, believed. */
   upper: number;
   /** What to play. */
   controller: StochasticController;

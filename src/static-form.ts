@@ -72,7 +72,7 @@ export interface StaticSolution {
   alpha: number;
   /** What the mixture earns for certain. */
   lower: number;
-  /** What no policy earns more than. */
+  /** What no policy earns more than; in a document that is read, believed. */
   upper: number;
   /** The distribution over the models that is worst for the decision-maker, as far as was found. */
   prior: number[];

@@ -80,6 +80,8 @@ export async function readPolicy(file: string, model: Model, format?: PolicyForm
   const { size } = await io(`read ${file}`, () => stat(file));
   if (size > MOST_BYTES) throw tooLong(file, size, MOST_BYTES);
   const bytes = await io(`read ${file}`, () => readFile(file));
+  const schema = /^\uFEFF?\{"schema":"([^"]*)"/.exec(bytes.subarray(0, 80).toString('utf8'))?.[1];
+  (await import('../serve/policy-file.js')).checkNoController(schema, file);
   // Our own files begin with a header; their suffix is the user's choice.
   if (format === 'tiresias' || (format === undefined && (carriesModel(bytes) || bytes.subarray(0, 40).includes('"tiresias.policy/')))) return loadPolicy(bytes, model);
   if (size > constants.MAX_STRING_LENGTH) throw tooLong(file, size, constants.MAX_STRING_LENGTH);

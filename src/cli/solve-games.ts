@@ -1,6 +1,7 @@
 // `tiresias solve` where the policy is made of controllers: the static form (`--nature episode`), and robust POMDPs.
-import { exitCodeOf } from '../errors.js';
+import { TiresiasError, exitCodeOf } from '../errors.js';
 import { checkWritable, writeAtomic } from '../files.js';
+import { policyFormat } from './policy.js';
 import { columns, digits, threadsOf, type Invocation } from './common.js';
 import { describeModel } from './task.js';
 import type { Model } from '../library.js';
@@ -24,6 +25,13 @@ function firstOf(model: Model, plan: StaticPlan): string {
     return state === null ? action : `in ${model.stateName(state)} ${action}`;
   });
   return names.length > 6 ? `${names.slice(0, 6).join(', ')}, …` : names.join(', ');
+}
+
+/** Refuses the suffixes of other tools' policies, which hold no controllers of this kind. */
+async function checkPolicyOut(file: string | undefined): Promise<void> {
+  if (file === undefined) return;
+  if (policyFormat(file) !== 'tiresias') throw new TiresiasError('USAGE', `${file}: these policies are controllers, written as JSON; give the file another suffix, such as .json`);
+  await checkWritable(file);
 }
 
 /** What either solve is called with. */
@@ -51,7 +59,7 @@ function ended({ signal }: Invocation): void {
 export async function solveRobustPomdp(model: Model, name: string, options: Asked, load: number, invocation: Invocation): Promise<void> {
   const { solveRobust } = await import('../robust-pomdp.js');
   const { policyOut } = options;
-  if (policyOut !== undefined) await checkWritable(policyOut);
+  await checkPolicyOut(policyOut);
   const solution = await solveRobust(model, settings(options, load, invocation));
   invocation.progress.close();
   if (policyOut !== undefined) await writeAtomic(policyOut, `${JSON.stringify(solution)}\n`);
@@ -80,7 +88,7 @@ export async function solveRobustPomdp(model: Model, name: string, options: Aske
 export async function solveStaticForm(model: Model, name: string, options: Asked, load: number, invocation: Invocation): Promise<void> {
   const { solveStatic } = await import('../static-form.js');
   const { gap, policyOut } = options;
-  if (policyOut !== undefined) await checkWritable(policyOut);
+  await checkPolicyOut(policyOut);
   const solution = await solveStatic(model, settings(options, load, invocation));
   invocation.progress.close();
   if (policyOut !== undefined) await writeAtomic(policyOut, `${JSON.stringify(solution)}\n`);

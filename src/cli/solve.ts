@@ -41,7 +41,7 @@ function inWords(first: readonly FirstAction[]): string {
 /** Refuses what means nothing where the policy is made of controllers. */
 function checkGame(options: SolveCommandOptions): SolveCommandOptions {
   const needless = (['carryModel', 'boundsPlot', 'explain', ...READING] as const).filter((name) => options[name] !== undefined).map((name) => `--${name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
-  if (options.solver !== 'auto') needless.push('--solver');
+  if (options.solver !== 'auto') throw new TiresiasError('USAGE', '--solver: not for the static form and robust POMDPs, which have one solver each; leave it out');
   if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: not for the static form and robust POMDPs, whose policies are controllers (--policy-out writes them as JSON)`);
   return options;
 }

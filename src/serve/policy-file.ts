@@ -63,6 +63,18 @@ export function carriesModel(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 80)).includes(`"${CARRYING_SCHEMA.split('/', 1)[0]}/`);
 }
 
+/** Solutions that are controllers have readers of their own. */
+const CONTROLLERS: Readonly<Record<string, string>> = {
+  'tiresias.static-policy': 'the plans of a static solution, which loadStatic reads and playStatic plays',
+  'tiresias.robust-policy': "a robust POMDP's controller, which loadRobust reads and playRobust plays",
+};
+
+/** Refuses what is no policy over beliefs, with the name of what reads it. */
+export function checkNoController(schema: unknown, name: string): void {
+  const what = typeof schema === 'string' ? CONTROLLERS[schema.split('/', 1)[0]!] : undefined;
+  if (what !== undefined) throw new TiresiasError('INVALID_POLICY', `${name}: it is ${what}; commands show and play policies over beliefs only (docs/ambiguity.md)`);
+}
+
 /** The policy alone of bytes that may carry a model, too. */
 export function policyPart(bytes: Uint8Array, name = 'the policy'): { policy: Uint8Array; modelText?: string } {
   if (!carriesModel(bytes)) return { policy: bytes };
@@ -119,6 +131,7 @@ export async function readPolicyFile(file: string): Promise<PolicyFile> {
   const { policy, modelText } = policyPart(bytes, file);
   const { line, end } = header(policy, file);
   const { schema, model, body } = line;
+  checkNoController(schema, file);
   if (schema !== POLICY_SCHEMA || typeof model !== 'string' || typeof body !== 'string') corrupt(file, `its policy is of schema ${String(schema)}, and this version reads ${POLICY_SCHEMA}`);
   if (sha256(policy.subarray(end)) !== body) corrupt(file, 'the checksum of its policy is wrong: it is damaged');
   const text = modelText ?? (await readBeside(file, model));

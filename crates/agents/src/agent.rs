@@ -69,7 +69,7 @@ pub struct Prior {
 
 impl Prior {
     /// Draw `index` (below 2^63) from the split, another than any of a study's own: those have indices below 2^53. What hangs on the
-    /// study's seed beyond the draw itself, such as known features, is as in the study.
+    /// study's seed beyond the draw itself, such as known features, is as in the study. Of a family whose tasks are given, those of `train` in turn.
     pub fn draw(&self, index: u64) -> Result<Task, AgentError> {
         let mut request = TaskRequest { index: index | 1 << 63, ..self.request.clone() };
         // Where tasks are given there are no others: those to train on, in turn.

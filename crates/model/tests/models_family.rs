@@ -110,6 +110,15 @@ fn what_cannot_be_one_is_said_with_its_file() {
     let train = write_energy(path, "train", Regime::Pomdp, 2);
     fs::write(path.join("train/notes.txt"), "").unwrap();
     assert!(told(path).contains("notes.txt"));
+    // What would be left out is said.
+    fs::write(path.join("beside.json"), train[0].to_json()).unwrap();
+    fs::remove_file(path.join("train/notes.txt")).unwrap();
+    assert!(told(path).contains("beside.json: it lies beside"), "{}", told(path));
+    fs::remove_file(path.join("beside.json")).unwrap();
+    fs::create_dir(path.join("train/more")).unwrap();
+    assert!(told(path).contains("a split has files and no folders"));
+    fs::remove_dir(path.join("train/more")).unwrap();
+    fs::write(path.join("train/notes.txt"), "").unwrap();
     fs::remove_file(path.join("train/notes.txt")).unwrap();
     fs::create_dir(path.join("training")).unwrap();
     assert!(told(path).contains("training") && told(path).contains("ood-"));

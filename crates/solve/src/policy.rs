@@ -195,10 +195,23 @@ impl SolvedPolicy {
         hook: &Hook,
     ) -> Result<(f64, f64), SolveError> {
         limits.check()?;
-        if let Body::Belief(bounds) = &mut self.body {
-            bounds.refine(&self.model, stage, belief, limits, hook);
-        }
+        self.refine_for(stage, belief, u64::MAX, limits, hook);
         Ok(self.bounds(stage, belief))
+    }
+
+    /// [`refine`](Self::refine) for so many trials at most; whether there were so many.
+    pub(crate) fn refine_for(
+        &mut self,
+        stage: usize,
+        belief: &[f64],
+        most_trials: u64,
+        limits: &Limits,
+        hook: &Hook,
+    ) -> bool {
+        match &mut self.body {
+            Body::Belief(bounds) => bounds.refine(&self.model, (stage, belief), most_trials, limits, hook),
+            Body::Table(_) => false,
+        }
     }
 }
 

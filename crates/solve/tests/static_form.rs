@@ -350,6 +350,15 @@ fn sets_around_rows_are_refused_by_name() {
 }
 
 #[test]
+fn long_horizons_are_not_enumerated() {
+    let mut parts = toy(&[0.1, 0.9], 1.0).to_builder();
+    parts.horizon = Some(20_000);
+    let limits = Limits { time: Some(std::time::Duration::from_millis(500)), ..Limits::with_gap(1e-3) };
+    let solution = solve_static(&parts.build().unwrap(), &limits, &no_hook).unwrap();
+    assert!(solution.lower <= 76.25 + 1e-3 && solution.upper >= 76.25 - 1e-3, "{} {}", solution.lower, solution.upper);
+}
+
+#[test]
 fn documents_that_do_not_fit_are_refused() {
     let model = toy(&[0.1, 0.9], 1.0);
     let text = solve_static(&model, &Limits::with_gap(1e-3), &no_hook).unwrap().save(&model);

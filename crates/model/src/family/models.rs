@@ -66,6 +66,10 @@ pub(super) fn loaded(name: &str) -> Result<Box<dyn Family>, ModelError> {
 fn read(folder: &Path) -> Result<Models, FormatError> {
     let (folders, files) = listed(folder)?;
     let mut splits: Vec<(String, Vec<PathBuf>)> = Vec::new();
+    if let (false, Some(file)) = (folders.is_empty(), files.first()) {
+        let problem = "it lies beside the folders of splits and in none of them: move it into one".into();
+        return Err(unusable(file, problem));
+    }
     if folders.is_empty() {
         splits.push(("train".into(), files));
     }
@@ -75,7 +79,11 @@ fn read(folder: &Path) -> Result<Models, FormatError> {
             let problem = format!("{name:?} is no split: expected train, test, validation or ood-…");
             return Err(unusable(&split, problem));
         }
-        splits.push((name, listed(&split)?.1));
+        let (within, files) = listed(&split)?;
+        if let Some(folder) = within.first() {
+            return Err(unusable(folder, "a split has files and no folders".into()));
+        }
+        splits.push((name, files));
     }
     let mut shape: Option<Shape> = None;
     let mut grid = Rewards::default();

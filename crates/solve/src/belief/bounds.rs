@@ -80,15 +80,29 @@ impl BeliefBounds {
         }
     }
 
-    /// Trials from (stage, belief), where the refinement is one that trials improve.
-    pub fn refine(&mut self, model: &Model, stage: usize, belief: &[f64], limits: &Limits, hook: &Hook) {
+    /// Trials from (stage, belief), where the refinement is one that trials improve; whether as many were made as are allowed.
+    pub fn refine(
+        &mut self,
+        model: &Model,
+        (stage, belief): (usize, &[f64]),
+        most_trials: u64,
+        limits: &Limits,
+        hook: &Hook,
+    ) -> bool {
         let watch = Watch::new(limits, hook);
         let from = (stage, sparse(belief));
         let beside = (&watch, self.corners.bytes());
         match &mut self.refined {
-            Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => {}
-            Refined::Vectors(bounds) => drop(Search::default().run_vectors(model, bounds, &from, limits, beside)),
-            Refined::Plans(bounds) => drop(Plans::default().run(model, bounds, &from, limits, &watch)),
+            Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => false,
+            Refined::Vectors(bounds) => {
+                let usual = Search::default();
+                let search = Search { most_trials: most_trials.min(usual.most_trials), ..usual };
+                search.run_vectors(model, bounds, &from, limits, beside).trials >= most_trials
+            }
+            Refined::Plans(bounds) => {
+                drop(Plans::default().run(model, bounds, &from, limits, &watch));
+                false
+            }
         }
     }
 

@@ -70,17 +70,18 @@ impl Controller {
     ///
     /// Errors: [`PolicyFileError::Unsupported`] when nodes times states are more than 2^26.
     pub fn from_vectors(policy: &AlphaPolicy, model: &Model) -> Result<Self, PolicyFileError> {
-        grow::controller(policy, model, &|| false)
+        grow::controller(policy, model, 0.0, &|| false)
     }
 
-    /// [`from_vectors`](Self::from_vectors) while it is not late: then with the nodes that there are, or an error where they do not yet go
+    /// [`from_vectors`](Self::from_vectors), with nodes added until the start is worth what the vectors say less `within`, while it is not late: then with the nodes that there are, or an error where they do not yet go
     /// on to the end.
     pub(crate) fn from_vectors_while(
         policy: &AlphaPolicy,
         model: &Model,
+        within: f64,
         late: &dyn Fn() -> bool,
     ) -> Result<Self, PolicyFileError> {
-        grow::controller(policy, model, late)
+        grow::controller(policy, model, within, late)
     }
 
     /// One that takes the same action whatever is seen.

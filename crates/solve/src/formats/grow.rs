@@ -27,6 +27,7 @@ const ROUNDING: f64 = 1e-10;
 pub(super) fn controller(
     policy: &AlphaPolicy,
     model: &Model,
+    within: f64,
     late: &dyn Fn() -> bool,
 ) -> Result<Controller, PolicyFileError> {
     if model.dynamics().len() > 1 {
@@ -37,7 +38,7 @@ pub(super) fn controller(
     let start = sparse(model.start());
     let mut growth = Growth { policy, model, stages, vectors, scratch: Scratch::new(model), work: 0, late };
     let (wanted, held) = (policy.value(0, model.start()), growth.vectors.value(0, model.start()));
-    let tolerance = gain(model);
+    let tolerance = gain(model).max(within);
     // What is quickly made up for comes first, for the case that the work runs out.
     let mut short = wanted - held;
     while short > tolerance && !growth.spent() {

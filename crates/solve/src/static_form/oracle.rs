@@ -72,30 +72,38 @@ impl<'a> Oracle<'a> {
         self.model.environments_start(prior, &self.parts[part].belief)
     }
 
-    /// Proven bounds on the best that can be done against a prior, brought to a gap where the limits allow it.
-    pub fn bounds(&mut self, prior: &[f64], gap: f64, limits: &Limits, watch: &Watch, hook: &Hook) -> (f64, f64) {
-        let mut sum = (0.0, 0.0);
+    /// Proven bounds on the best that can be done against a prior, brought to a gap where the limits and so many trials allow it; whether
+    /// trials ran out.
+    pub fn bounds(
+        &mut self,
+        prior: &[f64],
+        (gap, trials): (f64, u64),
+        limits: &Limits,
+        watch: &Watch,
+        hook: &Hook,
+    ) -> ((f64, f64), bool) {
+        let (mut sum, mut cut) = ((0.0, 0.0), false);
         for part in 0..self.parts.len() {
             let belief = self.belief(part, prior);
             let time = limits.time.map(|time| time.saturating_sub(watch.elapsed()).max(Duration::ZERO));
             let rest = Limits { gap, time, ..limits.clone() };
-            let (low, high) =
-                self.policy.refine(0, &belief, &rest, hook).unwrap_or_else(|_| self.policy.bounds(0, &belief));
+            cut |= self.policy.refine_for(0, &belief, trials, &rest, hook);
+            let (low, high) = self.policy.bounds(0, &belief);
             let p = self.parts[part].probability;
             sum = (sum.0 + p * low, sum.1 + p * high);
         }
-        sum
+        (sum, cut)
     }
 
-    /// A controller for each part that does against the prior what the lower bounds say, as far as a controller can. `None` when it is
-    /// late, or they grow too large.
-    pub fn answers(&self, prior: &[f64], watch: &Watch) -> Option<Vec<Answer>> {
+    /// A controller for each part that does against the prior what the lower bounds say less `within`, as far as a controller can. `None`
+    /// when it is late, or they grow too large.
+    pub fn answers(&self, prior: &[f64], within: f64, watch: &Watch) -> Option<Vec<Answer>> {
         let vectors = AlphaPolicy::from_solved(&self.policy).ok()?;
         let late = || watch.late();
         (0..self.parts.len())
             .map(|part| {
                 let start = self.product.starting_at(self.belief(part, prior));
-                let controller = Controller::from_vectors_while(&vectors, &start, &late).ok()?;
+                let controller = Controller::from_vectors_while(&vectors, &start, within, &late).ok()?;
                 self.worth(part, controller, watch)
             })
             .collect()

@@ -14,6 +14,8 @@ use crate::belief::backup::{Scratch, Sparse, sparse};
 use crate::formats::{Controller, Node};
 use crate::limits::{Late, Watch};
 
+/// Decisions at most: histories go as deep as this, and calls with them.
+const MOST_DECISIONS: usize = 256;
 /// Vectors compared at most.
 const MOST_WORK: usize = 50_000_000;
 
@@ -30,9 +32,9 @@ struct Tree {
     next: Vec<Option<u32>>,
 }
 
-/// The best plan of all that draw nothing; `None` without a horizon, and where there are too many histories.
+/// The best plan of all that draw nothing; `None` without a horizon or with a long one, and where there are too many histories.
 pub(super) fn best(oracle: &Oracle, model: &Model, watch: &Watch) -> Option<Plan> {
-    let horizon = model.horizon()?;
+    let horizon = model.horizon().filter(|&horizon| horizon <= MOST_DECISIONS)?;
     let product = &oracle.product;
     let mut fronts = Fronts {
         product,

@@ -15,6 +15,8 @@ use crate::{Hook, Limits, Progress, SolveError, Stopped};
 const NO_PLAN: f64 = 1e-9;
 /// How much closer search comes than the two sides' gap is, and how much closer it is asked to come when neither side gained.
 const CLOSER: f64 = 4.0;
+/// Trials against one prior before others have their turn, at first; twice as many after each round in which neither side gained.
+const TRIALS: u64 = 32;
 /// Times in a row that it is asked so.
 const MOST_IDLE: u32 = 8;
 /// Plans at hand at most; those that are best against no prior that was met go first.
@@ -29,6 +31,11 @@ const MOST_PLANS: usize = 400;
 ///
 /// Errors: [`SolveError::Unsupported`] for sets around rows, and those of [`Search`](crate::Search).
 pub fn solve_static(model: &Model, limits: &Limits, hook: &Hook) -> Result<StaticSolution, SolveError> {
+    if model.ambiguity().is_some() {
+        let (expected, found) =
+            ("a cloud of models", "one with sets around its rows, of which nature picks anew at every step".into());
+        return Err(SolveError::Unsupported { solver: "static", expected, found });
+    }
     limits.check_values(model)?;
     let watch = Watch::new(limits, hook);
     let started = |_: &Progress| hook(&nothing(watch.elapsed()));
@@ -110,8 +117,7 @@ impl<'a> Sides<'a> {
     }
 
     fn run(&mut self, limits: &Limits, hook: &Hook, watch: &Watch) -> Result<Stopped, SolveError> {
-        let mut closer = 1.0;
-        let mut idle = 0;
+        let (mut closer, mut trials, mut idle) = (1.0, TRIALS, 0);
         loop {
             self.settle();
             let (lower, upper) = self.bounds();
@@ -131,7 +137,7 @@ impl<'a> Sides<'a> {
             let iterations = self.priors;
             let told =
                 |p: &Progress| hook(&Progress { lower, upper, iterations, elapsed: watch.elapsed().max(p.elapsed) });
-            let (_, high) = self.oracle.bounds(&prior, gap, limits, watch, &told);
+            let ((_, high), cut) = self.oracle.bounds(&prior, (gap, trials), limits, watch, &told);
             self.priors += 1;
             let kindness = &mut self.kindnesses[one];
             let tie = self.model.tie(upper);
@@ -141,11 +147,18 @@ impl<'a> Sides<'a> {
                 kindness.prior = kindness.equilibrium.prior.clone();
             }
             let before = self.best_against(&prior);
-            if let Some(answers) = self.oracle.answers(&prior, watch) {
+            if let Some(answers) = self.oracle.answers(&prior, gap, watch) {
                 self.add(answers);
             }
             gained |= self.best_against(&prior) > before + tie;
-            (closer, idle) = if gained { (1.0, 0) } else { (closer * CLOSER, idle + 1) };
+            (closer, idle) = match (gained, cut) {
+                (true, _) => (1.0, 0),
+                (false, false) => (closer * CLOSER, idle + 1),
+                (false, true) => (closer, idle),
+            };
+            if !gained {
+                trials = trials.saturating_mul(2);
+            }
         }
     }
 

@@ -75,7 +75,7 @@ impl Solver for Search {
 pub(crate) struct Run {
     lower: f64,
     upper: f64,
-    trials: u64,
+    pub trials: u64,
     backups: u64,
     /// Threads that compared nodes.
     threads: usize,

@@ -91,9 +91,9 @@ describe('solve', { timeout: 180_000 }, () => {
     // With --json a line a step, and the end of the input ends it.
     const json = await tiresias(['solve', 'tiger', '--walk', '--json'], { input: 'hear-left\nnothing\nopen-left\n' });
     expect(json.code, json.stderr).toBe(0);
-    const lines = json.stdout.trim().split('\n').map((line) => JSON.parse(line) as { stage: number; action: { name: string; policys: boolean }; error?: { code: string } });
+    const lines = json.stdout.trim().split('\n').map((line) => JSON.parse(line) as { stage: number; action: { name: string; followed: boolean }; error?: { code: string } });
     expect(lines).toHaveLength(5);
-    expect(lines.slice(1)).toMatchObject([{ stage: 0 }, { stage: 1, action: { name: 'listen' } }, { error: { code: 'UNKNOWN_NAME' } }, { stage: 1, action: { name: 'open-left', policys: false } }]);
+    expect(lines.slice(1)).toMatchObject([{ stage: 0 }, { stage: 1, action: { name: 'listen' } }, { error: { code: 'UNKNOWN_NAME' } }, { stage: 1, action: { name: 'open-left', followed: false } }]);
   });
 
   it('refuses what cannot be shown, before it solves', async () => {

@@ -278,7 +278,7 @@ describe('a picture of all beliefs', () => {
 describe('a walk', () => {
   it('follows what is typed, and goes back', () => {
     const walk = new Walk(new Reader(solution, tiger));
-    expect(walk.step()).toMatchObject({ stage: 0, after: null, action: { name: 'listen', policys: true }, expected: [{ name: 'hear-left', probability: 0.5 }, { name: 'hear-right', probability: 0.5 }] });
+    expect(walk.step()).toMatchObject({ stage: 0, after: null, action: { name: 'listen', followed: true }, expected: [{ name: 'hear-left', probability: 0.5 }, { name: 'hear-right', probability: 0.5 }] });
     expect(walk.type('hear-left')).toEqual({ done: false });
     expect(walk.step()).toMatchObject({ stage: 1, after: { action: 'listen', observation: 'hear-left', likelihood: 0.5 }, belief: [{ name: 'tiger-left', probability: 0.85 }, { name: 'tiger-right', probability: expect.closeTo(0.15, 12) }] });
     walk.type('0');
@@ -286,14 +286,14 @@ describe('a walk', () => {
     // Another action than the policy's, and what it can lose.
     walk.type('open-left');
     const { action, belief } = walk.step();
-    expect(action).toMatchObject({ name: 'open-left', policys: false });
+    expect(action).toMatchObject({ name: 'open-left', followed: false });
     expect(action!.regretBound).toBeGreaterThan(50);
     walk.type('hear-right');
     expect(walk.step()).toMatchObject({ stage: 3, after: { action: 'open-left', observation: 'hear-right' }, belief: [{ probability: 0.5 }, { probability: 0.5 }] });
     walk.type('back');
-    expect(walk.step()).toMatchObject({ belief, action: { policys: false } });
+    expect(walk.step()).toMatchObject({ belief, action: { followed: false } });
     walk.type('back');
-    expect(walk.step()).toMatchObject({ stage: 2, action: { name: 'open-right', policys: true } });
+    expect(walk.step()).toMatchObject({ stage: 2, action: { name: 'open-right', followed: true } });
     walk.type('reset');
     expect(walk.step()).toMatchObject({ stage: 0 });
     expect(walk.type('back').say).toBe('this is the start');
@@ -329,7 +329,7 @@ describe('a walk', () => {
       expect(thrown(() => walk.type(`do ${model.actionName(0)}`)).code).toBe('INVALID_ARGUMENT');
       walk.type(`see ${seen}`);
     }
-    expect(walk.step()).toMatchObject({ stage: 0, belief: [{ name: seen, probability: 1 }], action: { policys: true } });
+    expect(walk.step()).toMatchObject({ stage: 0, belief: [{ name: seen, probability: 1 }], action: { followed: true } });
   });
 
   it('refuses what no model allows', () => {

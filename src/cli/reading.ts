@@ -48,6 +48,8 @@ export async function checkReading(options: ReadingOptions, model: Model): Promi
   } else if (loss !== undefined) throw new TiresiasError('USAGE', '--loss goes with --graph FILE');
   if (stage !== undefined && belief.length === 0 && plot === undefined) throw new TiresiasError('USAGE', '--stage goes with --belief or --belief-plot');
   if (stage !== undefined && model.horizon !== null && stage >= model.horizon) throw new TiresiasError('USAGE', `--stage ${stage}: the horizon has ${model.horizon} decisions, at stages 0 to ${model.horizon - 1}`);
+  if (stage !== undefined && model.horizon === null) throw new TiresiasError('USAGE', '--stage: the model has no horizon, and all its decisions are alike; leave it out');
+  if (plot !== undefined && !/\.svg$/i.test(plot)) throw new TiresiasError('USAGE', `--belief-plot ${plot}: a drawing is written as SVG; give the file the suffix .svg`);
   if (table && model.observations > 0) throw (await import('../reading/state-table.js')).hidden();
   if (plot !== undefined) (await import('../reading/belief-plot.js')).checkPlottable(model);
   if (walk && belief.length > 1) throw new TiresiasError('USAGE', '--walk begins at one --belief, not at several');

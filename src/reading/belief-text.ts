@@ -21,7 +21,7 @@ export function parseBelief(text: string, states: Names): Float64Array {
   ENTRY.lastIndex = 0;
   while (ENTRY.lastIndex < text.length) {
     const from = ENTRY.lastIndex;
-    const [, name, probability] = ENTRY.exec(text) ?? invalid(`the belief ${shown(text)} is none from ${shown(text.slice(from))} on: write each state with its probability, as in ${example(states)}`);
+    const [, name, probability] = ENTRY.exec(text) ?? invalid(`the belief ${shown(text)}: cannot read ${shown(text.slice(from))}; write STATE=PROBABILITY for each state, as in ${example(states)}`);
     const state = states.typed(name!);
     if (named.has(state)) invalid(`the belief names state ${states.nameOf(state)} twice`);
     named.add(state);

@@ -34,6 +34,16 @@ function path(points: readonly Point[]): string {
   return `M${at(points[0]!)}${points.length === 2 ? `L${at(points[1]!)}` : bends.join('')}`;
 }
 
+/** How far a node's arrow to itself goes out to its right. */
+const LOOP = 30;
+
+/** An arrow from a node to itself: out at its right side and in again below; and the place of its label. */
+function loop({ x, y, width }: Point & { width: number }, label: string): { d: string; x: number; y: number } {
+  const edge = x + width / 2;
+  const out = edge + LOOP;
+  return { d: `M${round(edge)} ${round(y - 8)}C${round(out)} ${round(y - 22)} ${round(out)} ${round(y + 22)} ${round(edge)} ${round(y + 8)}`, x: edge + 0.75 * LOOP + widthOf(label, SMALL) / 2 + 4, y };
+}
+
 /** The drawing, as an SVG file of its own. */
 export function graphSvg(graph: NamedGraph): string {
   const { Graph, layout } = dagre();
@@ -44,7 +54,13 @@ export function graphSvg(graph: NamedGraph): string {
   for (const { from, to, label } of graph.edges) g.setEdge(from, to, { width: widthOf(cut(label), SMALL) + 6, height: SMALL + 6, labelpos: 'c' });
   layout(g);
   const places = new Map(graph.nodes.map(({ id }) => [id, g.node(id) as Point & { width: number; height: number }]));
-  const lines = graph.edges.map(({ from, to, label }) => ({ label: cut(label), ...(g.edge(from, to) as { points: Point[] } & Point) }));
+  // dagre leaves room for an arrow from a node to itself, and is not followed in where it draws it.
+  const lines = graph.edges.map(({ from, to, label }) => {
+    const text = cut(label);
+    if (from === to) return { label: text, points: [], ...loop(places.get(from)!, text) };
+    const edge = g.edge(from, to) as { points: Point[] } & Point;
+    return { label: text, points: edge.points, d: path(edge.points), x: edge.x, y: edge.y };
+  });
   // dagre leaves out what sticks out of its frame: labels of loops.
   const right = Math.max(...[...places.values()].map(({ x, width }) => x + width / 2), ...lines.flatMap(({ x, label, points }) => [x + widthOf(label, SMALL) / 2, ...points.map((p) => p.x)])) + 14;
   const bottom = Math.max(...[...places.values()].map(({ y, height }) => y + height / 2), ...lines.flatMap(({ y, points }) => [y + SMALL, ...points.map((p) => p.y)])) + 14;
@@ -53,7 +69,7 @@ export function graphSvg(graph: NamedGraph): string {
   const svg = html`<svg role="img" aria-label="${`Policy graph of ${graph.title}: ${graph.note}`}" width="${Math.ceil(right)}" height="${Math.ceil(bottom + top)}" viewBox="0 ${-top} ${Math.ceil(right)} ${Math.ceil(bottom + top)}">
 <defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10Z" fill="var(--muted)"/></marker></defs>
 ${headings.map(({ text, x }) => html`<text x="${round(x)}" y="-8" font-size="${SMALL}" fill="var(--muted)" text-anchor="middle">${text}</text>`)}
-${lines.map(({ points }) => html`<path class="edge" d="${path(points)}" fill="none" stroke="var(--muted)" stroke-width="1.3" marker-end="url(#arrow)"/>`)}
+${lines.map(({ d }) => html`<path class="edge" d="${d}" fill="none" stroke="var(--muted)" stroke-width="1.3" marker-end="url(#arrow)"/>`)}
 ${graph.nodes.map((node) => drawn(node, places.get(node.id)!, node.id === graph.start))}
 ${lines.map(({ label, x, y }) => html`<rect x="${round(x - widthOf(label, SMALL) / 2)}" y="${round(y - SMALL / 2 - 2)}" width="${round(widthOf(label, SMALL))}" height="${SMALL + 4}" fill="var(--page)" fill-opacity="0.9"/><text class="seen" x="${round(x)}" y="${round(y + SMALL / 3)}" font-size="${SMALL}" text-anchor="middle" fill="var(--ink)">${label}</text>`)}
 </svg>`;

@@ -25,7 +25,7 @@ export interface Step {
   /** What led here; null at the start. */
   after: { action: string; observation: string; likelihood: number } | null;
   /** What is done; null when the horizon is over, and before a drawn start is seen. */
-  action: { index: number; name: string; regretBound: number | null; policys: boolean } | null;
+  action: { index: number; name: string; regretBound: number | null; followed: boolean } | null;
   value: number | null;
   lower: number | null;
   upper: number | null;
@@ -108,7 +108,7 @@ export class Walk {
     const { spaces } = this.#reader;
     return {
       stage: here.stage, belief: likeliest(here.belief, spaces.states), after: here.after ?? null,
-      action: said ? { ...said.action, policys: here.instead === undefined } : null,
+      action: said ? { ...said.action, followed: here.instead === undefined } : null,
       value: said?.value ?? null, lower: said?.lower ?? null, upper: said?.upper ?? null,
       expected: said ? this.#reader.expected(here.stage, here.belief, said.action.index, MOST) : [],
     };
@@ -126,7 +126,7 @@ export class Walk {
     const worth = lower === null || upper === null ? `${value!.toFixed(4)}, say the vectors` : `the best is worth ${lower.toFixed(4)} to ${upper.toFixed(4)}`;
     return [
       head, belief,
-      line(action.policys ? 'does' : 'you do', `${action.name}${loses}`),
+      line(action.followed ? 'does' : 'you do', `${action.name}${loses}`),
       line('value', worth),
       line('sees', expected.map(({ name, probability }) => `${name} ${share(probability)}`).join(', ')),
     ].join('\n');

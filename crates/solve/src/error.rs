@@ -114,6 +114,9 @@ pub enum SolveError {
 /// States in words, the first few.
 fn places(states: &[usize]) -> String {
     const SHOWN: usize = 8;
+    if states.is_empty() {
+        return String::new();
+    }
     let named: Vec<String> = states.iter().take(SHOWN).map(usize::to_string).collect();
     let more = if states.len() > SHOWN { format!(" and {} more", states.len() - SHOWN) } else { String::new() };
     format!(", in state{} {}{more}", if states.len() == 1 { "" } else { "s" }, named.join(", "))

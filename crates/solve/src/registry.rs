@@ -32,7 +32,7 @@ pub const SOLVERS: &[Entry] = &[
     Entry {
         name: "search",
         aliases: &["point"],
-        treats: "POMDPs, and APOMDPs with alpha 0",
+        treats: "POMDPs, and APOMDPs with alpha 0; others it hands to `plans`",
         summary: "point-based search by trials: α-vectors below, a sawtooth of points above",
         source: "Smith and Simmons 2004 (HSVI); Kurniawati, Hsu, Lee 2008 (SARSOP)",
         build: || Box::new(Search::default()),
@@ -73,7 +73,7 @@ pub const SOLVERS: &[Entry] = &[
         name: "corners",
         aliases: &[],
         treats: "POMDPs and APOMDPs",
-        summary: "the linear bounds that every other solver of hidden states begins with",
+        summary: "linear bounds alone: one plan below, the states seen above",
         source: "Hauskrecht 2000",
         build: || Box::new(CornerBounds),
     },

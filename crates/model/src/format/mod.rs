@@ -133,7 +133,8 @@ pub fn read(name: &str, text: &[u8], options: &ReadOptions) -> Result<Loaded, Fo
     }
     if options.format.is_none() && drn::begins(text) {
         let message = "this is a DRN file, whose model has no discount: it takes an objective";
-        let fault = Fault::new(0..0, message, "DRN").note("such as `Pmax=? [F \"goal\"]` or `Rmin=? [F \"goal\"]`");
+        let fault = Fault::new(0..0, message, "DRN")
+            .note("such as `tiresias solve FILE --objective 'Pmax=? [F \"goal\"]'`; the other commands do not read it");
         return Err(source.located(fault));
     }
     let format = options.format.unwrap_or_else(|| Format::of(name, text));

@@ -100,7 +100,7 @@ impl BeliefBounds {
                 search.run_vectors(model, bounds, &from, limits, beside).trials >= most_trials
             }
             Refined::Plans(bounds) => {
-                drop(Plans::default().run(model, bounds, &from, limits, &watch));
+                let _ = Plans::default().run(model, bounds, &from, limits, &watch);
                 false
             }
         }

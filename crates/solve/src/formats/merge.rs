@@ -8,8 +8,8 @@ use super::reach::{reached, renumbered};
 use super::refine::refined;
 use super::visits::{support, visits};
 
-/// Multiply-adds that merging may take.
-const MOST_WORK: f64 = 1e10;
+/// Multiply-adds that merging may take: some seconds.
+const MOST_WORK: f64 = 1e9;
 /// Nodes that each node is held against when merges are tried, the nearest.
 const NEAREST: usize = 4;
 /// Merges that are tried in turn before a round gives up.

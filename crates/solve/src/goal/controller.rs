@@ -159,10 +159,11 @@ impl Known<'_> {
                         && (out.is_none()
                             || process.successors(*action).any(|(to, _)| route.contains_key(&(to as u32))))
                 };
-                if !route.contains_key(&node) {
-                    if let Some(action) = process.actions(node as usize).find(leads) {
-                        route.insert(node, action);
-                    }
+                if route.contains_key(&node) {
+                    continue;
+                }
+                if let Some(action) = process.actions(node as usize).find(leads) {
+                    route.insert(node, action);
                 }
             }
             if route.len() == before {

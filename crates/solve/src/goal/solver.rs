@@ -82,16 +82,11 @@ pub fn solve_goal(
     }
     let most = (0..problem.process.action_count()).map(|a| problem.process.gain(a)).fold(0.0, f64::max);
     let tolerance = (SHARE * limits.gap).max(FINEST * most);
-    let mut search = match Search::new(&problem, tolerance, &watch) {
-        Ok(search) => search,
-        Err(Late) => {
-            let bounds = Bounds::any(problem.aim, 1);
-            let plan = Plan::uniform(&problem);
-            let mut search = Search::with(&problem, Vec::new(), vec![plan]);
-            search.bounds = bounds;
-            search
-        }
-    };
+    let mut search = Search::new(&problem, tolerance, &watch).unwrap_or_else(|Late| {
+        let mut search = Search::with(&problem, Vec::new(), vec![Plan::uniform(&problem)]);
+        search.bounds = Bounds::any(problem.aim, 1);
+        search
+    });
     search.check_finite(model)?;
     let start_up = watch.seconds();
     let stopped = search.run(model, limits, tolerance, FINEST * most, &watch)?;
@@ -169,8 +164,10 @@ impl<'p> Search<'p> {
         let why = if aim == Aim::MinReward {
             "no policy surely reaches the goal"
         } else {
-            "a policy may go round for ever and not reach the goal"
+            "a policy may go round for ever and never reach the goal, from the start on"
         };
+        // Where one goes round may lie far from there.
+        let states = if aim == Aim::MinReward { states } else { Vec::new() };
         Err(SolveError::Infinite { why, states })
     }
 

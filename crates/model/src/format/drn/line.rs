@@ -25,7 +25,7 @@ impl Line<'_> {
 }
 
 /// The lines of a text that say something: neither empty nor comments.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Lines<'t> {
     text: &'t [u8],
     at: usize,

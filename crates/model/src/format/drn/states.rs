@@ -109,7 +109,9 @@ impl<'h> Reader<'h> {
         let before =
             |name: &str| self.names.get(name).is_some_and(|id| self.choices[first..].iter().any(|c| c.action == *id));
         if before(&name) {
-            let next = (2..).map(|n| format!("{name}#{n}")).find(|name| !before(name));
+            // There are more numbers than choices.
+            let most = self.choices.len() - first + 2;
+            let next = (2..=most).map(|n| format!("{name}#{n}")).find(|name| !before(name));
             name = next.expect("there are more numbers than choices");
         }
         let action = *self.names.entry(name.clone()).or_insert_with(|| {
@@ -250,13 +252,11 @@ impl<'h> Reader<'h> {
             let fault = Fault::new(first.at.clone(), message, sums_to(sum(first)));
             if others.is_empty() { fault } else { fault.note(others) }
         };
-        match of(Sum::Wrong) {
-            Some(wrong) => Err(fault(wrong, "the probabilities of an action do not sum to 1")),
-            None => {
-                let message = "probabilities are off by rounding and were divided by their sum";
-                Ok(of(Sum::Rounded).into_iter().map(|rounded| fault(rounded, message)).collect())
-            }
+        if let Some(wrong) = of(Sum::Wrong) {
+            return Err(fault(wrong, "the probabilities of an action do not sum to 1"));
         }
+        let message = "probabilities are off by rounding and were divided by their sum";
+        Ok(of(Sum::Rounded).into_iter().map(|rounded| fault(rounded, message)).collect())
     }
 
     fn start(&self, end: Range<usize>) -> Result<usize, Fault> {

@@ -19,9 +19,9 @@ pub fn solve_static(
     #[napi(ts_arg_type = "(progress: SolveProgress) => void")] on_progress: Option<ProgressCallback<SolveProgress>>,
 ) -> Result<Background<String>> {
     let (model, limits) = prepare(model, &options.unwrap_or_default())?;
-    in_background(cancel, on_progress, move |hook| {
+    Ok(in_background(cancel, on_progress, move |hook| {
         core::solve_static(&model, &limits, hook).map(|solution| solution.save(&model)).map_err(from_solve)
-    })
+    }))
 }
 
 /// Solves a robust POMDP in the background: resolves to the solution's document, with its best bounds when it was stopped.
@@ -33,9 +33,9 @@ pub fn solve_robust(
     #[napi(ts_arg_type = "(progress: SolveProgress) => void")] on_progress: Option<ProgressCallback<SolveProgress>>,
 ) -> Result<Background<String>> {
     let (model, limits) = prepare(model, &options.unwrap_or_default())?;
-    in_background(cancel, on_progress, move |hook| {
+    Ok(in_background(cancel, on_progress, move |hook| {
         core::solve_robust(&model, &limits, hook).map(|solution| solution.save(&model)).map_err(from_solve)
-    })
+    }))
 }
 
 /// Reads the document of a static solution of `model`, whose plans are evaluated again, and gives it back with what was found.
@@ -54,9 +54,9 @@ fn in_background(
     cancel: Option<&CancelToken>,
     on_progress: Option<ProgressCallback<SolveProgress>>,
     solve: impl FnOnce(&core::Hook) -> Result<String> + Send + 'static,
-) -> Result<Background<String>> {
+) -> Background<String> {
     let (cancel, reporter) = (cancel.cloned().unwrap_or_default(), Reporter::new(on_progress));
-    Ok(alone(cancel.clone(), move || {
+    alone(cancel.clone(), move || {
         solve(&|p: &core::Progress| {
             let (seconds, iterations) = (p.elapsed.as_secs_f64(), p.iterations as f64);
             if p.lower.is_finite() && p.upper.is_finite() {
@@ -64,5 +64,5 @@ fn in_background(
             }
             if cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
-    }))
+    })
 }

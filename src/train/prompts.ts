@@ -40,7 +40,7 @@ export interface PromptForms {
 }
 
 /** What tells one form from another: all but how long its episodes are. */
-export const formHash = ({ horizon: _, ...form }: PromptForm): string => sha256(canonicalJson(form));
+export const formHash = (form: PromptForm): string => sha256(canonicalJson({ ...form, horizon: undefined }));
 
 /** The forms of what a training learns from; none where its files say nothing of themselves. */
 function formsOf({ data, stream }: Pick<TrainConfig, 'data' | 'stream'>): PromptForm[] {

@@ -99,7 +99,9 @@ mod tests {
     /// Nodes by their actions, each a list of next nodes and whether it may end.
     fn process(nodes: &[&[(&[u32], bool)]]) -> Process {
         let mut process = Process::new();
-        nodes.iter().for_each(|_| drop(process.push_node()));
+        for _ in nodes {
+            process.push_node();
+        }
         for (node, actions) in nodes.iter().enumerate() {
             process.begin(node);
             for (next, ends) in *actions {

@@ -18,8 +18,9 @@ impl Drn {
 
     /// A state, what is seen there and its labels, separated by blanks.
     pub fn state(&mut self, number: usize, seen: usize, labels: &str) -> &mut Self {
-        let labels: String = labels.split_whitespace().map(|label| format!(" \"{label}\"")).collect();
-        writeln!(self.text, "state {number} {{{seen}}}{labels}").unwrap();
+        write!(self.text, "state {number} {{{seen}}}").unwrap();
+        labels.split_whitespace().for_each(|label| write!(self.text, " \"{label}\"").unwrap());
+        self.text.push('\n');
         self
     }
 

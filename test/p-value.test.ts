@@ -34,6 +34,12 @@ describe('a p-value', () => {
     }), { numRuns: 400 });
   });
 
+  it('is a number where a unit is all but 0', () => {
+    const { p } = bcaTest([1, -2.47e-322, 1, 1].map((x) => [x]), mean(), { seed: -1591639405, resamples: 400 });
+    expect(p).toBeGreaterThanOrEqual(1 / 400);
+    expect(p).toBeLessThan(0.1);
+  });
+
   it('is below 0.05 in one of twenty worlds without a difference', () => {
     const random = seedrandom('null');
     const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

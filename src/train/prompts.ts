@@ -40,7 +40,10 @@ export interface PromptForms {
 }
 
 /** What tells one form from another: all but how long its episodes are. */
-export const formHash = ({ horizon: _, ...form }: PromptForm): string => sha256(canonicalJson(form));
+export function formHash(whole: PromptForm): string {
+  const { horizon: _, ...form } = whole;
+  return sha256(canonicalJson(form));
+}
 
 /** The forms of what a training learns from; none where its files say nothing of themselves. */
 function formsOf({ data, stream }: Pick<TrainConfig, 'data' | 'stream'>): PromptForm[] {

@@ -12,15 +12,15 @@ export const PAGE = `<!doctype html>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
-th, td { overflow-wrap: anywhere; text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-td.number { overflow-wrap: normal; white-space: nowrap; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+td.number { white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 button.link { font: inherit; background: none; border: 0; padding: 0; color: LinkText; text-decoration: underline; cursor: pointer; }
 meter { width: 100%; }
 [role=alert] { color: light-dark(#a00, #f88); }
 label { display: block; }
-button.link { overflow-wrap: anywhere; text-align: left; }
-@media (max-width: 34rem) { body { margin-top: 1rem; } th, td { padding-right: .4rem; font-size: .85rem; } }
+td > button.link { overflow-wrap: anywhere; text-align: left; min-width: 5rem; }
+@media (max-width: 34rem) { body { margin-top: 1rem; } table { display: block; overflow-x: auto; } th, td { padding-right: .4rem; font-size: .85rem; } }
 </style>
 <h1>Tiresias</h1>
 <p role="alert" id="problem" hidden></p>

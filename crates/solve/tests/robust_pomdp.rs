@@ -6,7 +6,7 @@ mod common;
 use common::{Size, hidden, runner};
 use microlp::{ComparisonOp, OptimizationDirection, Problem, Variable};
 use proptest::prelude::*;
-use tiresias_model::{Ambiguity, Dynamics, Kernel, Kind, Model, ModelBuilder, Reward, Space, Support};
+use tiresias_model::{Ambiguity, Kernel, Kind, Model, Reward, Support};
 use tiresias_solve::{Limits, RobustSolution, SolveError, StochasticController, Stopped, auto, no_hook, solve_robust};
 
 fn rows(model: &Model) -> usize {
@@ -285,55 +285,13 @@ fn with_the_state_seen_it_is_the_robust_mdp() {
         .unwrap();
 }
 
-/// Krale's toy (RPOMDPs.jl, 2026), with the likelihood of the turn anywhere in [0.1, 0.9].
+/// The toy with the likelihood of the turn anywhere in [0.1, 0.9].
 fn toy(horizon: Option<usize>, discount: f64) -> Model {
-    const END: usize = 8;
-    let (s, a, o) = (9, 2, 2);
-    let moves = |p: f64, q: f64| {
-        let mut rows = vec![0.0; a * s * s];
-        for action in 0..a {
-            let mut set = |from: usize, to: usize, p: f64| rows[(action * s + from) * s + to] = p;
-            set(0, 1, 0.5);
-            set(0, 2, 0.5);
-            set(1, 3, 0.5);
-            set(1, 4, 0.5);
-            set(2, 4, 1.0);
-            if action == 0 {
-                set(3, 5, 1.0);
-                set(4, 6, p);
-                set(4, 7, q);
-            } else {
-                set(3, END, 1.0);
-                set(4, END, 1.0);
-            }
-            (5..=END).for_each(|state| set(state, END, 1.0));
-        }
-        Kernel::from_dense(s, &rows)
-    };
-    let sight: Vec<f64> = (0..a * s).flat_map(|row| if row % s == 2 { [0.0, 1.0] } else { [1.0, 0.0] }).collect();
-    let mut reward = vec![0.0; a * s];
-    for (action, state, r) in [(1, 3, 70.0), (1, 4, 70.0), (0, 5, 100.0), (0, 6, 100.0), (1, 7, 200.0)] {
-        reward[action * s + state] = r;
-    }
-    let mut start = vec![0.0; s];
-    start[0] = 1.0;
-    ModelBuilder {
-        name: "toy".into(),
-        states: Space::unnamed("states", s).unwrap(),
-        actions: Space::unnamed("actions", a).unwrap(),
-        observations: Some(Space::unnamed("observations", o).unwrap()),
-        reward: Reward::StateAction(reward),
-        start,
-        discount,
-        horizon,
-        terminal: vec![END],
-        final_reward: Vec::new(),
-        dynamics: vec![Dynamics { transition: moves(0.5, 0.5), observation: Some(Kernel::from_dense(o, &sight)) }],
-        alpha: 1.0,
-        ambiguity: Some(Ambiguity::Interval { lower: moves(0.1, 0.1), upper: moves(0.9, 0.9) }),
-    }
-    .build()
-    .unwrap()
+    let mut parts = common::toy::parts(&[0.5]);
+    (parts.horizon, parts.discount) = (horizon, discount);
+    parts.ambiguity =
+        Some(Ambiguity::Interval { lower: common::toy::moves(0.1, 0.1), upper: common::toy::moves(0.9, 0.9) });
+    parts.build().unwrap()
 }
 
 #[test]

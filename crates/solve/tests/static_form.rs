@@ -6,7 +6,7 @@ mod common;
 use common::{Size, hidden, observed, runner};
 use microlp::{ComparisonOp, OptimizationDirection, Problem};
 use proptest::prelude::*;
-use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space};
+use tiresias_model::{Model, Space};
 use tiresias_solve::{Limits, Plan, StaticSolution, Stopped, auto, no_hook, solve_static};
 
 fn attitude(alpha: f64, worth: &[f64]) -> f64 {
@@ -204,58 +204,11 @@ fn random_clouds_are_worth_what_all_plans_are() {
         .unwrap();
 }
 
-/// Krale's toy (RPOMDPs.jl, 2026): in states 3 and 4 there are 70 for certain; going on pays 100 or 200 by an action that must be right.
+/// The toy with a cloud of these likelihoods.
 fn toy(likely: &[f64], alpha: f64) -> Model {
-    const END: usize = 8;
-    let (s, a, o) = (9, 2, 2);
-    let moves = |p: f64| {
-        let mut rows = vec![0.0; a * s * s];
-        for action in 0..a {
-            let mut set = |from: usize, to: usize, p: f64| rows[(action * s + from) * s + to] = p;
-            set(0, 1, 0.5);
-            set(0, 2, 0.5);
-            set(1, 3, 0.5);
-            set(1, 4, 0.5);
-            set(2, 4, 1.0);
-            if action == 0 {
-                set(3, 5, 1.0);
-                set(4, 6, p);
-                set(4, 7, 1.0 - p);
-            } else {
-                set(3, END, 1.0);
-                set(4, END, 1.0);
-            }
-            (5..=END).for_each(|state| set(state, END, 1.0));
-        }
-        Kernel::from_dense(s, &rows)
-    };
-    let sight: Vec<f64> = (0..a * s).flat_map(|row| if row % s == 2 { [0.0, 1.0] } else { [1.0, 0.0] }).collect();
-    let mut reward = vec![0.0; a * s];
-    for (action, state, r) in [(1, 3, 70.0), (1, 4, 70.0), (0, 5, 100.0), (0, 6, 100.0), (1, 7, 200.0)] {
-        reward[action * s + state] = r;
-    }
-    let mut start = vec![0.0; s];
-    start[0] = 1.0;
-    ModelBuilder {
-        name: "toy".into(),
-        states: Space::unnamed("states", s).unwrap(),
-        actions: Space::unnamed("actions", a).unwrap(),
-        observations: Some(Space::unnamed("observations", o).unwrap()),
-        reward: Reward::StateAction(reward),
-        start,
-        discount: 1.0,
-        horizon: Some(4),
-        terminal: vec![END],
-        final_reward: Vec::new(),
-        dynamics: likely
-            .iter()
-            .map(|&p| Dynamics { transition: moves(p), observation: Some(Kernel::from_dense(o, &sight)) })
-            .collect(),
-        alpha,
-        ambiguity: None,
-    }
-    .build()
-    .unwrap()
+    let mut parts = common::toy::parts(likely);
+    parts.alpha = alpha;
+    parts.build().unwrap()
 }
 
 #[test]

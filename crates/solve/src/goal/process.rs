@@ -54,7 +54,7 @@ impl Process {
         self.actions.len()
     }
 
-    /// A leaf, for now.
+    /// A leaf, until its actions are given.
     pub fn push_node(&mut self) -> usize {
         self.actions.push((0, 0));
         self.actions.len() - 1

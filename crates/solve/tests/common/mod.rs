@@ -1,6 +1,8 @@
 //! Models, random and classic, and the enumeration of the game tree that everything is measured against.
 #![allow(dead_code)]
 
+pub mod toy;
+
 pub mod elimination;
 
 use proptest::prelude::*;

@@ -1,9 +1,13 @@
 //! Trajectories: what was seen, done and earned, in columns.
 //!
-//! [`Trajectories`] is the one shape of recorded decisions, wherever they come from: a file of somebody's records, or a simulation.
+//! [`Trajectories`] is the one shape of recorded decisions, wherever they come from: a file of somebody's records ([`logs`]), or a
+//! simulation. Its own files are [`file`]'s.
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod file;
+pub mod logs;
+pub mod parquet_file;
 mod trajectories;
 
 pub use error::DataError;

@@ -6,7 +6,7 @@
 //! hand, or fails and names the neighbours that merge. A [`ShardWriter`] puts examples on disk, a [`ShardReader`] reads
 //! them back.
 //!
-//! The crate takes slices and returns owned values; it knows no other crate of the project.
+//! The crate takes slices and returns owned values.
 #![forbid(unsafe_code)]
 
 mod bpe;

@@ -1,13 +1,12 @@
 //! Parquet shards, read back a row group at a time.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::{ChunkReader, FileReader, Length, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use tiresias_data::parquet_file::{Ending, guarded, open};
 
 use crate::row::{Row, Task};
 use crate::schema::mismatch;
@@ -21,7 +20,7 @@ pub(crate) struct ParquetSource {
 impl ParquetSource {
     /// Opens a shard and checks that it has the columns of one.
     pub(crate) fn open(file: File) -> Result<Self> {
-        let file = guarded(|| SerializedFileReader::new(Ending(file)))?;
+        let file = open(file)?;
         match mismatch(file.metadata().file_metadata().schema_descr()) {
             Some(difference) => Err(ParquetError::General(difference)),
             None => Ok(Self { file, next: 0 }),
@@ -36,47 +35,6 @@ impl ParquetSource {
         self.next += 1;
         Some(guarded(|| self.file.get_row_group(self.next - 1).and_then(|group| rows(&*group))))
     }
-}
-
-/// A file whose end is an error to whoever reads on: the Parquet library passes over a page header's unknown fields without looking whether
-/// there are any bytes left, and a damaged header may claim billions.
-struct Ending(File);
-
-impl Length for Ending {
-    fn len(&self) -> u64 {
-        Length::len(&self.0)
-    }
-}
-
-impl ChunkReader for Ending {
-    type T = UntilEnd;
-
-    fn get_read(&self, start: u64) -> Result<UntilEnd> {
-        self.0.get_read(start).map(UntilEnd)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<bytes::Bytes> {
-        self.0.get_bytes(start, length)
-    }
-}
-
-/// Reads up to the end and fails there.
-struct UntilEnd(BufReader<File>);
-
-impl Read for UntilEnd {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 if !buffer.is_empty() => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends within a page")),
-            read => Ok(read),
-        }
-    }
-}
-
-/// The Parquet library checks most of what a damaged file can hold, but panics on some of it; both become an error.
-/// Nothing that the work could leave half done is looked at afterwards.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(ParquetError::General("a page or the footer is damaged".into())))
 }
 
 /// The values of one column and, for a list, its definition and repetition levels.

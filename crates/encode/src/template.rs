@@ -22,6 +22,12 @@ pub struct Trajectory<'a> {
     pub rewards: &'a [f64],
 }
 
+impl<'a> From<tiresias_data::Episode<'a>> for Trajectory<'a> {
+    fn from(episode: tiresias_data::Episode<'a>) -> Self {
+        Self { observations: episode.observations, actions: episode.actions, rewards: episode.rewards }
+    }
+}
+
 /// How many symbols a model has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dims {

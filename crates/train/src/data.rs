@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
 use parquet::schema::types::Type;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
+use tiresias_data::parquet_file;
 use tiresias_text::Unmarked;
 
 use crate::base::hex;
@@ -182,7 +183,11 @@ fn read_safetensors(mut file: &File) -> std::result::Result<Vec<Row>, String> {
 }
 
 fn read_parquet(file: File) -> std::result::Result<Vec<Row>, String> {
-    let reader = SerializedFileReader::new(file).map_err(|e| format!("not a readable Parquet file: {e}"))?;
+    let reader = parquet_file::open(file).map_err(|e| format!("not a readable Parquet file: {e}"))?;
+    parquet_file::guarded(|| Ok(parquet_rows(&reader))).unwrap_or_else(|e| Err(e.to_string()))
+}
+
+fn parquet_rows(reader: &dyn FileReader) -> std::result::Result<Vec<Row>, String> {
     let schema = reader.metadata().file_metadata().schema();
     let column = |name: &str| {
         let found = schema.get_fields().iter().find(|field| field.name() == name).cloned();

@@ -88,7 +88,8 @@ impl Counts {
 
     /// Mean rewards by row, each shrunk towards the mean of all: `(Σ r + weight · mean) / (n + weight)`, the mean where that is 0 / 0.
     pub fn rewards(&self, weight: f64) -> Vec<f64> {
-        shrunk(&self.paid, &self.earned, weight)
+        let steps = self.paid.iter().sum::<f64>().max(1.0);
+        shrunk_to(self.earned.iter().sum::<f64>() / steps, &self.paid, &self.earned, weight)
     }
 
     /// The logarithm of the probability that `kernel` gives these moves; -∞ where it rules one out.
@@ -110,10 +111,9 @@ fn steps(episode: Episode<'_>, states: usize, ended: Option<usize>) -> impl Iter
     })
 }
 
-/// Means of `n` numbers with these sums, each shrunk towards the mean of all as if `weight` more had been seen that are equal to it: the
-/// posterior mean of a normal mean whose prior has that centre and the variance of a number divided by `weight`.
-pub(crate) fn shrunk(n: &[f64], sums: &[f64], weight: f64) -> Vec<f64> {
-    let mean = sums.iter().sum::<f64>() / n.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+/// Means of `n` numbers with these sums, each shrunk towards `mean` as if `weight` more had been seen that are equal to it: the posterior
+/// mean of a normal mean whose prior has that centre and the variance of a number divided by `weight`. `mean` where there is nothing else.
+pub(crate) fn shrunk_to(mean: f64, n: &[f64], sums: &[f64], weight: f64) -> Vec<f64> {
     let one = |(n, sum): (&f64, &f64)| if n + weight > 0.0 { (sum + weight * mean) / (n + weight) } else { mean };
     n.iter().zip(sums).map(one).collect()
 }

@@ -136,3 +136,52 @@ pub fn apart(a: &Kernel, b: &Kernel) -> f64 {
     let entries = (0..a.rows()).flat_map(|r| (0..a.columns()).map(move |c| (r, c)));
     entries.map(|(r, c)| (a.get(r, c) - b.get(r, c)).abs()).fold(0.0, f64::max)
 }
+
+/// A POMDP of three states that show mostly a symbol of their own, of four, and two actions. If `ends`, a fourth state is terminal and has a symbol
+/// of its own.
+pub fn clear_pomdp(ends: bool) -> Model {
+    let (n, last) = if ends { (4, 1) } else { (3, 0) };
+    let moves =
+        [[[0.8, 0.15, 0.05], [0.1, 0.8, 0.1], [0.2, 0.1, 0.7]], [[0.1, 0.1, 0.8], [0.7, 0.2, 0.1], [0.3, 0.6, 0.1]]];
+    let symbols = [
+        [[0.85, 0.05, 0.05, 0.05], [0.1, 0.8, 0.05, 0.05], [0.05, 0.05, 0.8, 0.1]],
+        [[0.7, 0.1, 0.1, 0.1], [0.05, 0.85, 0.05, 0.05], [0.1, 0.1, 0.2, 0.6]],
+    ];
+    let ending = [[0.02, 0.05, 0.1], [0.02, 0.02, 0.2]];
+    let (mut transition, mut observation) = (Kernel::new(n), Kernel::new(4 + last));
+    let mut reward = Vec::new();
+    for a in 0..2 {
+        for s in 0..3 {
+            let end = if ends { ending[a][s] } else { 0.0 };
+            let row = moves[a][s].map(|p| p * (1.0 - end));
+            transition.push_row(row.into_iter().chain([end]).enumerate());
+            observation.push_row(symbols[a][s].into_iter().enumerate());
+            reward.push([[1.0, -1.0, 0.0], [0.0, 0.5, 2.0]][a][s]);
+        }
+        if ends {
+            transition.push_row([(3, 1.0)]);
+            observation.push_row([(4, 1.0)]);
+            reward.push(0.0);
+        }
+    }
+    let mut start = vec![0.5, 0.3, 0.2];
+    start.resize(n, 0.0);
+    let names = ["red", "green", "blue", "grey", "over"];
+    ModelBuilder {
+        name: "true".into(),
+        states: Space::unnamed("states", n).unwrap(),
+        actions: Space::named("actions", ["stay", "go"]).unwrap(),
+        observations: Some(Space::named("observations", names[..4 + last].to_vec()).unwrap()),
+        reward: Reward::StateAction(reward),
+        start,
+        discount: 0.9,
+        horizon: Some(6),
+        terminal: if ends { vec![3] } else { Vec::new() },
+        final_reward: Vec::new(),
+        dynamics: vec![Dynamics { transition, observation: Some(observation) }],
+        alpha: 1.0,
+        ambiguity: None,
+    }
+    .build()
+    .unwrap()
+}

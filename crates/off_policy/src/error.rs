@@ -56,6 +56,9 @@ pub enum Error {
     /// Logged propensities are asked for where there are none.
     #[error("the trajectories have no propensities")]
     NoPropensities,
+    /// A policy is of another model than the log's.
+    #[error("the policy's model does not fit the log: {0}")]
+    OtherModel(String),
     /// It would not fit.
     #[error(transparent)]
     Memory(#[from] Shortage),

@@ -15,6 +15,7 @@ mod doubly_robust;
 mod effective;
 mod error;
 mod estimate;
+mod follow;
 mod fqe;
 mod importance;
 mod log;
@@ -29,6 +30,7 @@ mod work;
 
 pub use error::Error;
 pub use estimate::{Assumption, Diagnostics, Estimate, Estimates, Source, estimate};
+pub use follow::probabilities;
 pub use importance::Estimator;
 pub use log::{Probability, Target};
 pub use options::{Behaviour, Fit, Interval, Options};

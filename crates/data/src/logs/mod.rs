@@ -23,7 +23,7 @@ use thiserror::Error;
 pub use arrays::{Array, Arrays};
 pub use faults::{Fault, Faults};
 pub use infer::{Inference, infer};
-pub use report::{ActionUse, Coverage, Lengths, Report, SymbolUse, Symbols};
+pub use report::{ActionUse, Coverage, Lengths, Report, SymbolUse, Symbols, report};
 pub use schema::{ActionColumn, Format, ObservationColumn, RewardColumn, SCHEMA, Schema, WhenMissing};
 
 use crate::{DataError, Trajectories};
@@ -120,7 +120,7 @@ fn finish(table: Table, schema: &Schema) -> Result<Import, LogsError> {
     if !faults.is_empty() {
         return Err(LogsError::Faults(faults));
     }
-    let report = report::report(&trajectories, symbols.described);
+    let report = report(&trajectories, symbols.described);
     Ok(Import { trajectories, report })
 }
 

@@ -1,6 +1,6 @@
 //! What recorded decisions are like.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{NOTHING, Trajectories};
 
@@ -56,16 +56,16 @@ pub struct Lengths {
 }
 
 /// What an observation column became.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Symbols {
     /// The column, or columns.
     pub column: String,
     /// Where one interval ends and the next begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edges: Option<Vec<f64>>,
     /// Centres, in the columns' own units.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub centres: Option<Vec<Vec<f64>>>,
     /// Rows in which it is missing.
     pub missing: u64,
@@ -105,7 +105,8 @@ pub struct Coverage {
     pub absent: Vec<(String, String)>,
 }
 
-pub(super) fn report(all: &Trajectories, columns: Vec<Symbols>) -> Report {
+/// Counts everything: O(steps). `columns` says what observation columns became.
+pub fn report(all: &Trajectories, columns: Vec<Symbols>) -> Report {
     let steps = all.columns();
     let (symbols, actions) = (all.observation_space(), all.action_space());
     let mut seen = vec![0_u64; symbols.len()];

@@ -22,6 +22,7 @@ mod normal;
 mod occupancy;
 mod options;
 mod overlap;
+mod ratio;
 mod refusal;
 mod sums;
 mod weights;

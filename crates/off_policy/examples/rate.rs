@@ -1,4 +1,4 @@
-//! How long an estimation takes, by phase: `cargo run --release -p tiresias-off-policy --example rate [episodes] [steps]`.
+//! How long an estimation takes, by phase: `cargo run --release -p tiresias-off-policy --example rate [episodes] [steps] [threads]`.
 //!
 //! The log is random: 20 observations, 4 actions, single-precision target.
 
@@ -38,34 +38,43 @@ fn made(episodes: usize, steps: usize) -> (Trajectories, Vec<f32>) {
     (log.expect("a valid log"), target)
 }
 
+/// Seconds that this thread has computed, where Linux tells: what others do on the machine does not count.
+fn computed() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
+}
+
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse().expect("a number"));
     let (episodes, steps) = (numbers.next().unwrap_or(1_000_000), numbers.next().unwrap_or(10));
     let (log, target) = made(episodes, steps);
     let bytes = log.bytes() + size_of_val(&target[..]);
     println!("{episodes} episodes of {steps} steps, {} MB of input", bytes / 1_000_000);
-    for threads in [1, 2] {
+    let asked = numbers.next();
+    for threads in asked.map_or(vec![1, 2], |threads| vec![threads]) {
         let options = Options { threads, ..Options::default() };
-        let begun = Mutex::new(Vec::<(&str, Instant)>::new());
+        let begun = Mutex::new(Vec::<(&str, f64)>::new());
         let hook = |progress: Progress| {
             let mut begun = begun.lock().expect("nothing panics");
             if begun.last().is_none_or(|last| last.0 != progress.phase) {
-                begun.push((progress.phase, Instant::now()));
+                begun.push((progress.phase, computed()));
             }
             ControlFlow::Continue(())
         };
-        let start = Instant::now();
+        let (wall, start) = (Instant::now(), computed());
         let found = estimate(&log, &target[..], &options, &hook).expect("valid input");
-        let end = Instant::now();
-        print!("{threads} threads: {:.2} s;", (end - start).as_secs_f64());
-        let mut begun = begun.into_inner().expect("nothing panics");
-        print!(" counts {:.2}", (begun[0].1 - start).as_secs_f64());
-        begun.push(("", end));
-        for pair in begun.windows(2) {
-            print!(", {} {:.2}", pair[0].0, (pair[1].1 - pair[0].1).as_secs_f64());
+        print!("{threads} threads: {:.2} s", wall.elapsed().as_secs_f64());
+        if threads == 1 {
+            let mut begun = begun.into_inner().expect("nothing panics");
+            begun.insert(0, ("counts", start));
+            begun.push(("", computed()));
+            print!(", {:.2} s computing", computed() - start);
+            for pair in begun.windows(2) {
+                print!(", {} {:.2}", pair[0].0, pair[1].1 - pair[0].1);
+            }
         }
         println!();
-        if threads == 2 {
+        if threads == asked.unwrap_or(2) {
             for estimator in Estimator::ALL {
                 match found.get(estimator) {
                     Ok(found) => println!("  {} {:.4} {:.4?}", estimator.name(), found.value, found.interval),

@@ -109,7 +109,7 @@ impl Estimates {
 
 /// The target's value by all estimators.
 ///
-/// O(steps · actions), and O(resamples · min(episodes, units) · horizon) for the intervals; 16 bytes a step beside the input. The same
+/// O(steps · actions), and O(resamples · min(episodes, units) · horizon) for the intervals; 8 bytes a step beside the input, 12 for a moment. The same
 /// bits for any number of threads. [`Error`] where the input is none; a number that the data do not support is a [`Refusal`] in its place.
 pub fn estimate<'a, P: Probability + 'a>(
     trajectories: &Trajectories,

@@ -7,7 +7,7 @@ pub(crate) struct Ratio {
     pub exponent: i32,
 }
 
-/// The exponent of zero: below that of anything else, and far enough from the end that sums of two do not wrap.
+/// The exponent of zero. All others lie between it and its opposite, so that sums of two do not wrap.
 const ZERO: i32 = i32::MIN / 2;
 
 /// What moves numbers without an exponent of their own (below 2^-1022) among those that have one.
@@ -39,7 +39,7 @@ impl Ratio {
             return Self::NONE;
         }
         let own = Self::of(mantissa);
-        Self { mantissa: own.mantissa, exponent: (own.exponent + exponent).max(ZERO + 1) }
+        Self { mantissa: own.mantissa, exponent: (own.exponent + exponent).clamp(ZERO + 1, -ZERO - 1) }
     }
 
     #[inline]
@@ -70,7 +70,7 @@ impl Ratio {
     /// In units of `2^scale`, of its own size or larger; 0 where that is below 2^-1022.
     #[inline]
     pub fn relative(self, scale: i32) -> f64 {
-        let shift = self.exponent - scale;
+        let shift = self.exponent.saturating_sub(scale);
         if shift < -1022 { 0.0 } else { self.mantissa * f64::from_bits(((shift + 1023) as u64) << 52) }
     }
 
@@ -129,5 +129,10 @@ mod tests {
         assert!((tiny.ln() / (-3e6 * std::f64::consts::LN_10) - 1.0).abs() < 1e-12);
         let least = (0..2_000_000).fold(Ratio::ONE, |product, _| product.times(Ratio::of(1e-300)));
         assert!(least.is_above(Ratio::NONE) && !least.is_zero());
+        let most = (0..2_000_000).fold(Ratio::ONE, |product, _| product.over(Ratio::of(1e-300)));
+        let square = most.times(most).plus(Ratio::NONE);
+        assert!(
+            (1.0..2.0).contains(&square.relative(square.exponent)) && Ratio::NONE.relative(2 * most.exponent) == 0.0
+        );
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Bootstrap {
 
 impl Bootstrap {
     /// O(resamples · units · horizon).
-    pub fn new(sums: &Sums, scale: &[f64], workers: &Workers, options: &Options) -> Result<Self, Error> {
+    pub fn new(sums: &Sums, scale: &[i32], workers: &Workers, options: &Options) -> Result<Self, Error> {
         let key = Key::named(options.seed, &["off-policy", "bootstrap"], &[]);
         let resamples = options.resamples;
         let chunks: Vec<_> =

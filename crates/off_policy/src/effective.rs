@@ -1,7 +1,10 @@
 //! How many episodes the weights leave: (Σ w)² / Σ w² (L. Kish, "Survey sampling", 1965).
 
+use std::f64::consts::LN_2;
+
 use crate::Error;
 use crate::log::{Log, Probability, Units};
+use crate::ratio::unscaled;
 use crate::sums::{Layout, Sums};
 use crate::weights::Weights;
 use crate::work::Workers;
@@ -33,12 +36,12 @@ pub(crate) fn whole(sums: &Sums, weights: &Weights) -> Evenness {
     let sum = sums.total[sums.layout.weight()][last];
     let mut episode = 0;
     for (index, &end) in weights.ends.iter().enumerate() {
-        if end > weights.ends[episode] {
+        if end.is_above(weights.ends[episode]) {
             episode = index;
         }
     }
-    // Relative to the largest, the largest is 1.
-    Evenness { size: kish(sum, sums.squares[last]), share: 1.0 / sum, episode }
+    let share = weights.ends[episode].relative(weights.scale[last]) / sum;
+    Evenness { size: kish(sum, sums.squares[last]), share, episode }
 }
 
 /// Of what an episode's rewards count for in a per-decision estimate: `Σ_t γ^t ρ_t / Σ ρ_t` over all stages. O(steps).
@@ -54,7 +57,7 @@ pub(crate) fn per_decision<P: Probability>(
     let log_discount = libm::log(log.discount);
     let mut tail = vec![f64::NEG_INFINITY; log.horizon + 1];
     for stage in (0..log.horizon).rev() {
-        let own = stage as f64 * log_discount - weights.scale[stage] - libm::log(total[stage]);
+        let own = stage as f64 * log_discount - f64::from(weights.scale[stage]) * LN_2 - libm::log(total[stage]);
         let (high, low) = (own.max(tail[stage + 1]), own.min(tail[stage + 1]));
         tail[stage] = high + libm::log1p(libm::exp(low - high));
     }
@@ -69,7 +72,7 @@ pub(crate) fn per_decision<P: Probability>(
                 discount *= log.discount;
             }
             if length < log.horizon {
-                weight += libm::exp(weights.ends[episode] + tail[length]);
+                weight += libm::exp(weights.ends[episode].ln() + tail[length]);
             }
             sum += weight;
             squares += weight * weight;
@@ -94,5 +97,5 @@ pub(crate) fn per_decision<P: Probability>(
 pub(crate) fn mean_weight(sums: &Sums, weights: &Weights) -> f64 {
     let last = sums.layout.horizon - 1;
     let sum = sums.total[sums.layout.weight()][last];
-    if sum == 0.0 { 0.0 } else { libm::exp(weights.scale[last]) * sum / sums.total[Layout::EPISODES] }
+    unscaled(weights.scale[last], sum) / sums.total[Layout::EPISODES]
 }

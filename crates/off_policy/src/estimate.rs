@@ -11,6 +11,7 @@ use crate::importance::values;
 use crate::log::{Log, Probability, Target, Units};
 use crate::occupancy::Influence;
 use crate::overlap::{Overlap, scan};
+use crate::ratio::unscaled;
 use crate::sums::Sums;
 use crate::weights::Weights;
 use crate::work::{Hook, Workers};
@@ -108,7 +109,7 @@ impl Estimates {
 
 /// The target's value by all estimators.
 ///
-/// O(steps · actions), and O(resamples · min(episodes, units) · horizon) for the intervals; 16 bytes a step beside the input. The same
+/// O(steps · actions), and O(resamples · min(episodes, units) · horizon) for the intervals; 8 bytes a step beside the input, 12 for a moment. The same
 /// bits for any number of threads. [`Error`] where the input is none; a number that the data do not support is a [`Refusal`] in its place.
 pub fn estimate<'a, P: Probability + 'a>(
     trajectories: &Trajectories,
@@ -249,14 +250,13 @@ fn diagnose<P: Probability>(
     let steps = log.trajectories.steps();
     let share = |count: usize| count as f64 / steps as f64;
     let effective_by_stage = effective::by_stage(sums);
-    let possible = weights.ends.iter().filter(|&&end| end > f64::NEG_INFINITY).count();
-    let largest = weights.scale.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let possible = weights.ends.iter().filter(|end| !end.is_zero()).count();
     Diagnostics {
         behaviour: if propensities.estimated.is_some() { Source::Estimated } else { Source::Logged },
         episodes: log.episodes(),
         steps,
         units: units.len(),
-        largest_weight: if weights.none_from == Some(0) { 0.0 } else { libm::exp(largest) },
+        largest_weight: unscaled(weights.largest.exponent, weights.largest.mantissa),
         mean_weight: effective::mean_weight(sums, weights),
         effective: *effective_by_stage.last().expect("there is a stage"),
         effective_by_stage,

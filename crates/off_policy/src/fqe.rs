@@ -3,6 +3,7 @@
 //! H. Le, C. Voloshin, Y. Yue, "Batch policy learning under constraints", ICML 2019. With a table the fit is the exact evaluation of
 //! the model that the logged frequencies make; the target's probabilities at the logged next step take the place of a policy's row.
 
+use rustc_hash::FxHashSet;
 use tiresias_model::memory::{self, product};
 
 use crate::log::{Log, Probability, Units};
@@ -33,7 +34,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// O(steps log steps) at worst.
+    /// O(steps), and O(n log n) in the different transitions of all units.
     pub fn new<P: Probability>(log: &Log<P>, units: &Units, workers: &Workers, fit: Fit) -> Result<Self, Error> {
         let layers = if fit == Fit::Staged { log.horizon } else { 1 };
         let stages = if fit == Fit::Stationary { 1 } else { log.horizon };
@@ -48,19 +49,18 @@ impl Shape {
             next: Vec::new(),
         };
         let parts = workers.map("fit", units.episodes.clone(), |_, episodes| {
-            let mut pairs = Vec::new();
+            let mut pairs = FxHashSet::default();
             for episode in episodes {
                 for (stage, step) in log.trajectories.range(episode).enumerate() {
                     if let Next::Step(next) = shape.after(log, episode, step) {
-                        pairs.push((shape.cell(stage, log.symbol(step), log.action(step)), log.symbol(next) as u32));
+                        pairs.insert((shape.cell(stage, log.symbol(step), log.action(step)), log.symbol(next) as u32));
                     }
                 }
             }
-            pairs.sort_unstable();
-            pairs.dedup();
             pairs
         })?;
-        let mut pairs = parts.concat();
+        // In an order of their own, whatever the sets' is.
+        let mut pairs: Vec<_> = parts.into_iter().flatten().collect();
         pairs.sort_unstable();
         pairs.dedup();
         for &(cell, symbol) in &pairs {

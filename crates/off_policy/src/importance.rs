@@ -6,6 +6,7 @@
 //!   "Safe reinforcement learning", University of Massachusetts, 2015.
 //! - DR and WDR: see `doubly_robust.rs`. FQE: see `fqe.rs` and `occupancy.rs`.
 
+use crate::ratio::unscaled;
 use crate::sums::Layout;
 
 /// An estimator.
@@ -57,15 +58,10 @@ impl Estimator {
 /// A number of every estimator, in the order of [`Estimator::ALL`].
 pub(crate) type Values = [f64; Estimator::ALL.len()];
 
-/// `e^scale · x`, 0 for 0 even where the factor is infinite.
-fn unscaled(scale: f64, x: f64) -> f64 {
-    if x == 0.0 { 0.0 } else { libm::exp(scale) * x }
-}
-
-/// The estimates of the episodes that a row sums, not finite where they are not defined; ratios in it are relative to e to the
-/// stages' scales.
+/// The estimates of the episodes that a row sums, not finite where they are not defined; ratios in it are relative to 2 to
+/// the stages' scales.
 /// O(horizon).
-pub(crate) fn values(layout: Layout, scale: &[f64], row: &[f64]) -> Values {
+pub(crate) fn values(layout: Layout, scale: &[i32], row: &[f64]) -> Values {
     let n = row[Layout::EPISODES];
     let earned = &row[layout.earned()];
     let weight = &row[layout.weight()];
@@ -74,7 +70,7 @@ pub(crate) fn values(layout: Layout, scale: &[f64], row: &[f64]) -> Values {
     let last = layout.horizon - 1;
     let (mut pdis, mut wpdis, mut dr, mut wdr) = (0.0, 0.0, 0.0, 0.0);
     // Before the first stage every episode has the ratio 1.
-    let (mut scale_before, mut weight_before) = (0.0, n);
+    let (mut scale_before, mut weight_before) = (0, n);
     for stage in 0..layout.horizon {
         pdis += unscaled(scale[stage], earned[stage]);
         wpdis += earned[stage] / weight[stage];

@@ -23,6 +23,7 @@ mod normal;
 mod occupancy;
 mod options;
 mod overlap;
+mod ratio;
 mod refusal;
 mod sums;
 mod weights;

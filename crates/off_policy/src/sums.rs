@@ -7,6 +7,7 @@ use crate::Error;
 use crate::doubly_robust::ActionValues;
 use crate::log::{Log, Probability, Units};
 use crate::occupancy::Influence;
+use crate::ratio::Ratio;
 use crate::weights::Weights;
 use crate::work::Workers;
 
@@ -56,33 +57,6 @@ impl Layout {
     /// `ρ_{t-1} γ^t V_t`, relative to the scale of stage t - 1.
     pub fn expected(self) -> Range<usize> {
         self.stages(3)
-    }
-}
-
-/// A sum of exponentials, kept relative to the largest of them.
-#[derive(Debug, Clone, Copy)]
-struct LogSum {
-    largest: f64,
-    sum: f64,
-}
-
-impl LogSum {
-    const NONE: Self = Self { largest: f64::NEG_INFINITY, sum: 0.0 };
-
-    fn add(&mut self, log: f64) {
-        if log > f64::NEG_INFINITY {
-            self.merge(Self { largest: log, sum: 1.0 });
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        let largest = self.largest.max(other.largest);
-        *self = Self { largest, sum: self.relative(largest) + other.relative(largest) };
-    }
-
-    /// Relative to a scale that is no smaller than the largest.
-    fn relative(self, scale: f64) -> f64 {
-        if self.sum == 0.0 { 0.0 } else { self.sum * libm::exp(self.largest - scale) }
     }
 }
 
@@ -143,7 +117,7 @@ fn unit_row<P: Probability>(
     let mut row = vec![0.0; layout.len()];
     let mut squares = vec![0.0; horizon];
     // ρ and ρ² of episodes that have ended, by the first stage without them.
-    let mut ended = vec![[LogSum::NONE; 2]; horizon + 1];
+    let mut ended = vec![[Ratio::NONE; 2]; horizon + 1];
     let (head, stages) = row.split_at_mut(HEAD);
     let mut blocks = stages.chunks_exact_mut(horizon);
     let mut block = || blocks.next().expect("a row has four blocks");
@@ -168,19 +142,18 @@ fn unit_row<P: Probability>(
         let end = weights.ends[episode];
         head[Layout::EPISODES] += 1.0;
         head[Layout::RETURN] += sum;
-        head[Layout::WEIGHTED] += libm::exp(end - last_scale) * sum;
+        head[Layout::WEIGHTED] += end.relative(last_scale) * sum;
         head[Layout::FITTED] += influence.of(log, episode);
         if length < horizon {
-            ended[length][0].add(end);
-            ended[length][1].add(2.0 * end);
+            ended[length] = [ended[length][0].plus(end), ended[length][1].plus(end.times(end))];
         }
     }
-    let [mut held, mut held_squares] = [LogSum::NONE; 2];
+    let [mut held, mut held_squares] = [Ratio::NONE; 2];
     for (stage, &scale) in weights.scale.iter().enumerate() {
-        held.merge(ended[stage][0]);
-        held_squares.merge(ended[stage][1]);
+        held = held.plus(ended[stage][0]);
+        held_squares = held_squares.plus(ended[stage][1]);
         weight[stage] += held.relative(scale);
-        squares[stage] += held_squares.relative(2.0 * scale);
+        squares[stage] += held_squares.relative(2 * scale);
     }
     (row, squares)
 }

@@ -1,7 +1,7 @@
-//! Cumulative ratios `ρ_t = Π_{s ≤ t} π(a_s | h_s) / μ(a_s | h_s)`, and how evenly they lie on the episodes.
+//! Cumulative ratios `ρ_t = Π_{s ≤ t} π(a_s | h_s) / μ(a_s | h_s)`.
 //!
 //! An episode that has ended keeps its last ratio at all later stages, as if it stayed where it is without earning (Thomas 2015): so
-//! weights of one stage are over all episodes, and their mean is 1. Ratios are multiplied as logarithms and kept relative to the
+//! weights of one stage are over all episodes, and their mean is 1. They are kept relative to a power of two no smaller than half the
 //! largest of their stage, so that a thousand stages neither overflow nor vanish.
 
 use std::ops::Range;
@@ -9,30 +9,27 @@ use std::ops::Range;
 use crate::Error;
 use crate::behaviour::Propensities;
 use crate::log::{Log, Probability, Units};
+use crate::ratio::Ratio;
 use crate::work::{Workers, cut};
 
 /// ρ of every step.
 pub(crate) struct Weights {
-    /// `ρ_t e^-scale_t`, one a step, in [0, 1].
+    /// `ρ_t 2^-scale_t`, one a step, in [0, 2).
     pub scaled: Vec<f64>,
-    /// `ln ρ` of every episode's last step.
-    pub ends: Vec<f64>,
-    /// `ln max ρ_t` over all episodes, one a stage; 0 where all are 0.
-    pub scale: Vec<f64>,
+    /// ρ of every episode's last step.
+    pub ends: Vec<Ratio>,
+    /// The exponent of the largest `ρ_t` over all episodes, one a stage; 0 where all are 0.
+    pub scale: Vec<i32>,
+    /// The largest of all.
+    pub largest: Ratio,
     /// The first stage at which all are 0.
     pub none_from: Option<usize>,
     /// Steps whose ratio was cut.
     pub clipped: usize,
 }
 
-/// `ln (π / μ)`, also where the ratio itself is no double; -∞ for π = 0.
-fn log_ratio(target: f64, behaviour: f64) -> f64 {
-    let ratio = target / behaviour;
-    if ratio.is_normal() { libm::log(ratio) } else { libm::log(target) - libm::log(behaviour) }
-}
-
 impl Weights {
-    /// O(steps · actions), the most of it in reading the target's rows, which it checks. 8 bytes a step.
+    /// O(steps · actions), the most of it in reading the target's rows, which it checks. 8 bytes a step, 12 while it is made.
     pub fn new<P: Probability>(
         log: &Log<P>,
         units: &Units,
@@ -40,86 +37,99 @@ impl Weights {
         propensities: &Propensities,
         most: Option<f64>,
     ) -> Result<Self, Error> {
-        let cap = most.map_or(f64::INFINITY, libm::log);
+        let cap = most.map(Ratio::of);
         let mut scaled = vec![0.0; log.trajectories.steps()];
-        let pieces = cut(&mut scaled, &units.step_ends);
-        let parts = workers.map("weights", pieces, |unit, piece| {
-            unit_logs(log, units.episodes[unit].clone(), propensities, cap, piece)
+        let mut exponents = vec![0; scaled.len()];
+        let pieces = cut(&mut scaled, &units.step_ends).into_iter().zip(cut(&mut exponents, &units.step_ends));
+        let parts = workers.map("weights", pieces.collect(), |unit, piece| {
+            products(log, units.episodes[unit].clone(), propensities, cap, piece)
         })?;
 
-        let mut weights =
-            Self { scaled, ends: Vec::new(), scale: vec![f64::NEG_INFINITY; log.horizon], none_from: None, clipped: 0 };
+        let mut ends = Vec::with_capacity(log.episodes());
+        let mut largest = vec![Ratio::NONE; log.horizon];
+        let mut clipped = 0;
         for part in parts {
-            let UnitLogs { ends, largest, clipped } = part?;
-            weights.ends.extend(ends);
-            weights.clipped += clipped;
-            for (all, own) in weights.scale.iter_mut().zip(largest) {
-                *all = all.max(own);
+            let part = part?;
+            ends.extend(part.ends);
+            clipped += part.clipped;
+            for (all, own) in largest.iter_mut().zip(part.largest) {
+                *all = larger(*all, own);
             }
         }
-        weights.none_from = weights.scale.iter().position(|&largest| largest == f64::NEG_INFINITY);
-        for largest in &mut weights.scale {
-            if *largest == f64::NEG_INFINITY {
-                *largest = 0.0;
-            }
-        }
+        let scale: Vec<_> = largest.iter().map(|ratio| if ratio.is_zero() { 0 } else { ratio.exponent }).collect();
 
-        let scale = &weights.scale;
-        workers.map("weights", cut(&mut weights.scaled, &units.step_ends), |unit, piece| {
+        let pieces = cut(&mut scaled, &units.step_ends);
+        workers.map("weights", pieces, |unit, piece| {
             let first = log.columns.offsets[units.episodes[unit].start];
             for episode in units.episodes[unit].clone() {
                 for (stage, step) in log.trajectories.range(episode).enumerate() {
-                    let entry = &mut piece[step - first];
-                    *entry = libm::exp(*entry - scale[stage]);
+                    let mantissa = &mut piece[step - first];
+                    *mantissa = Ratio { mantissa: *mantissa, exponent: exponents[step] }.relative(scale[stage]);
                 }
             }
         })?;
-        Ok(weights)
+        Ok(Self {
+            scaled,
+            ends,
+            scale,
+            none_from: largest.iter().position(|ratio| ratio.is_zero()),
+            largest: largest.into_iter().fold(Ratio::NONE, larger),
+            clipped,
+        })
     }
 }
 
-/// What the logarithms of a unit's ratios leave beside themselves.
-struct UnitLogs {
-    ends: Vec<f64>,
+fn larger(a: Ratio, b: Ratio) -> Ratio {
+    if b.is_above(a) { b } else { a }
+}
+
+/// What the products of a unit leave beside themselves.
+struct Products {
+    ends: Vec<Ratio>,
     /// Largest of every stage, ended episodes among them.
-    largest: Vec<f64>,
+    largest: Vec<Ratio>,
     clipped: usize,
 }
 
-fn unit_logs<P: Probability>(
+fn products<P: Probability>(
     log: &Log<P>,
     episodes: Range<usize>,
     propensities: &Propensities,
-    cap: f64,
-    piece: &mut [f64],
-) -> Result<UnitLogs, Error> {
+    cap: Option<Ratio>,
+    (mantissas, exponents): (&mut [f64], &mut [i32]),
+) -> Result<Products, Error> {
     let first = log.columns.offsets[episodes.start];
-    let mut largest = vec![f64::NEG_INFINITY; log.horizon];
+    let mut largest = vec![Ratio::NONE; log.horizon];
     // By the stage from which on they have ended.
-    let mut ended = vec![f64::NEG_INFINITY; log.horizon + 1];
+    let mut ended = vec![Ratio::NONE; log.horizon + 1];
     let mut ends = Vec::with_capacity(episodes.len());
     let mut clipped = 0;
     for episode in episodes {
         log.check(episode)?;
-        let (mut whole, mut kept) = (0.0, 0.0);
+        let (mut whole, mut kept) = (Ratio::ONE, Ratio::ONE);
         let steps = log.trajectories.range(episode);
         let length = steps.len();
         for (stage, step) in steps.enumerate() {
-            let target: f64 = log.row(step)[log.action(step)].into();
-            whole += log_ratio(target, propensities.of(log, stage, step));
+            let target = Ratio::of(log.row(step)[log.action(step)].into());
+            whole = whole.times(target.over(Ratio::of(propensities.of(log, stage, step))));
             // What is cut is the cumulative ratio of each step; the product itself goes on uncut.
-            kept = f64::min(whole, cap);
-            clipped += usize::from(whole > cap);
-            piece[step - first] = kept;
-            largest[stage] = largest[stage].max(kept);
+            kept = whole;
+            if let Some(cap) = cap
+                && whole.is_above(cap)
+            {
+                kept = cap;
+                clipped += 1;
+            }
+            (mantissas[step - first], exponents[step - first]) = (kept.mantissa, kept.exponent);
+            largest[stage] = larger(largest[stage], kept);
         }
         ends.push(kept);
-        ended[length] = ended[length].max(kept);
+        ended[length] = larger(ended[length], kept);
     }
-    let mut held = f64::NEG_INFINITY;
+    let mut held = Ratio::NONE;
     for (largest, ended) in largest.iter_mut().zip(ended) {
-        held = held.max(ended);
-        *largest = largest.max(held);
+        held = larger(held, ended);
+        *largest = larger(*largest, held);
     }
-    Ok(UnitLogs { ends, largest, clipped })
+    Ok(Products { ends, largest, clipped })
 }

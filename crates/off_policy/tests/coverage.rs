@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Mdp, Rule, record, rows};
-use tiresias_off_policy::{Behaviour, Estimates, Estimator, Fit, Options, estimate, no_hook};
+use tiresias_off_policy::{Behaviour, Estimates, Estimator, Fit, Interval, Options, estimate, no_hook};
 
 fn problem() -> (Mdp, Rule, Rule) {
     let mdp = Mdp {
@@ -65,16 +65,18 @@ fn so_do_intervals_from_groups() {
 #[ignore = "a table for the documentation"]
 fn table() {
     let estimated = Behaviour::Estimated { smoothing: 0.0, stages: None };
-    for (name, behaviour) in [("logged", Behaviour::Auto), ("estimated", estimated)] {
-        for interval in [tiresias_off_policy::Interval::Bca, tiresias_off_policy::Interval::Percentile] {
-            for episodes in [25, 50, 100, 200, 400, 1000] {
-                let options = Options { interval, behaviour, ..Options::default() };
-                print!("{name} {interval:?} {episodes}:");
-                for (estimator, share, refused) in coverage(episodes, 2000, &options) {
-                    print!(" {} {:.1} ({refused})", estimator.name(), 100.0 * share);
-                }
-                println!();
+    for (behaviour, interval) in
+        [(Behaviour::Auto, Interval::Bca), (Behaviour::Auto, Interval::Percentile), (estimated, Interval::Bca)]
+    {
+        println!("{behaviour:?}, {interval:?}");
+        for episodes in [25, 50, 100, 200, 400, 1000] {
+            print!("{episodes}:");
+            for (estimator, share, refused) in
+                coverage(episodes, 2000, &Options { interval, behaviour, ..Options::default() })
+            {
+                print!(" {} {:.1} ({refused})", estimator.name(), 100.0 * share);
             }
+            println!();
         }
     }
 }

@@ -94,7 +94,7 @@ fn doubly_robust_with_the_truth_does_not_vary() {
     let paths = mdp.draw(&behaviour(), 200, 3);
     let next = |s: usize, a: usize| usize::from(mdp.to_first[s][a] == 0.0);
     // By stage, backward.
-    let mut q = vec![[[0.0; A]; S]; 6];
+    let mut q = [[[0.0; A]; S]; 6];
     for stage in (0..5).rev() {
         for s in 0..S {
             for a in 0..A {
@@ -279,6 +279,20 @@ fn long_horizons_give_numbers() {
         for estimator in [Estimator::Wis, Estimator::Wpdis, Estimator::Wdr, Estimator::Pdis] {
             value(&found, estimator);
         }
+        // Weighted importance sampling by hand, relative to the largest of all weights.
+        let logs: Vec<f64> = paths
+            .iter()
+            .map(|path| {
+                path.states.iter().zip(&path.actions).map(|(&s, &a)| (2.0 * probability(&rule, 0, s, a)).ln()).sum()
+            })
+            .collect();
+        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (mut above, mut below) = (0.0, 0.0);
+        for (log, path) in logs.iter().zip(&paths) {
+            above += (log - largest).exp() * path.rewards.iter().rev().fold(0.0, |sum, r| r + 0.9 * sum);
+            below += (log - largest).exp();
+        }
+        assert!((value(&found, Estimator::Wis) - above / below).abs() < 1e-9);
         assert!(found.diagnostics.effective_by_stage.iter().all(|size| (0.999..=40.001).contains(size)));
     }
 }
@@ -310,7 +324,7 @@ fn behaviour_is_counted_by_stage() {
     let kind = Behaviour::Estimated { smoothing: 2.0, stages: Some(1) };
     let options = Options { behaviour: kind, ..unguarded() };
     let found = estimate(&record(&paths, None), &rows(&paths, &target())[..], &options, &no_hook).unwrap();
-    let mut counts = vec![[[2.0; A]; S]; 4];
+    let mut counts = [[[2.0; A]; S]; 4];
     for path in &paths {
         for (stage, (&s, &a)) in path.states.iter().zip(&path.actions).enumerate() {
             counts[stage][s][a] += 1.0;

@@ -526,6 +526,39 @@ export declare class Tokenizer {
   get vocabularySize(): number
 }
 
+/** Recorded decisions in columns: episodes of what was seen, done and earned. Immutable. */
+export declare class Trajectories {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** Trajectories from their columns; names of symbols and actions are as many as there are of these. */
+  static fromColumns(observations: Array<string>, actions: Array<string>, columns: TrajectoryColumns): Trajectories
+  /** Reads a file that `save` wrote. `INVALID_LOGS` for anything else. */
+  static load(path: string): Trajectories
+  /** Writes a Parquet file, whole or not at all. */
+  save(path: string): void
+  /** Number of episodes. */
+  get episodes(): number
+  /** Number of decisions. */
+  get steps(): number
+  /** Decisions of the longest episode. */
+  get longest(): number
+  /** Names of what can be seen. */
+  get observations(): Array<string>
+  /** Names of what can be done. */
+  get actions(): Array<string>
+  /** What `importLogs` was told to keep with them, as JSON text. */
+  get note(): string
+  /** A copy of every column. */
+  columns(): TrajectoryColumns
+  /** What they are like, as JSON text: sizes, coverage, imbalance. O(steps). */
+  report(): string
+  /** Some of the episodes, by number, in that order and as often as they are named. */
+  select(episodes: Uint32Array): Trajectories
+}
+
 /** A method that acts without a network. */
 export interface AgentInfo {
   /** Its name. */
@@ -761,6 +794,40 @@ export interface FamilyInfo {
 /** SHA-256 of a file's bytes, in hexadecimal. */
 export declare function fileSha256(path: string): Promise<string>
 
+/** Fits a model, and a cloud or sets around it, by options in JSON text. */
+export declare function fitLogs(trajectories: Trajectories, options: string, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: FitProgress) => void): Promise<FittedTexts>
+
+/** How far a fit has come. */
+export interface FitProgress {
+  /**
+   * `choose` for fits to a part of the episodes, `try` for the first iterations from every start, `climb` for the best start's way to the end,
+   * `refit` for the members of a bootstrap.
+   */
+  phase: 'choose' | 'try' | 'climb' | 'refit'
+  /** Fits, starts, iterations or members done. */
+  done: number
+  /** How many there are at most. */
+  total: number
+}
+
+/** What a fit found, models as their JSON texts. */
+export interface FittedTexts {
+  /** The likeliest model. */
+  model: string
+  /** The cloud or the sets around it, as one model; left out where none was asked for. */
+  ambiguous?: string
+  /** The cloud's members. */
+  members: Array<string>
+  /** What was found, as JSON text. */
+  report: string
+}
+
+/**
+ * Probabilities of every action at every logged step under a solved policy, steps × actions. `first` are beliefs after a first symbol,
+ * symbols × states.
+ */
+export declare function followPolicy(trajectories: Trajectories, solution: Solution, first?: Float64Array | undefined | null): Float32Array
+
 /** Limits of a solve for a goal. */
 export interface GoalOptions {
   /** Certified gap to stop at, in units of the objective (default 0.001). */
@@ -801,6 +868,18 @@ export interface GoalSolution {
   firstAction?: string
 }
 
+/** The same from columns in memory, by name. A number's NaN and a word's null are missing. */
+export declare function importArrays(names: Array<string>, columns: Array<Float64Array | Array<string | undefined | null>>, schema: string, note?: string | undefined | null): Trajectories
+
+/**
+ * Reads a file of records by a schema (JSON text). `note` is JSON text that is kept with the trajectories and their file. Rejects with
+ * `INVALID_LOGS`, listing every fault with its line, `INVALID_ARGUMENT` for a schema that does not fit the file, and `IO`.
+ */
+export declare function importLogs(path: string, schema: string, note?: string | undefined | null, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: ReadingProgress) => void): Promise<Trajectories>
+
+/** What a file looks like, and a schema for it, as JSON text. */
+export declare function inferLogs(path: string, format?: 'csv' | 'tsv' | 'jsonl' | 'parquet'): string
+
 /** How busy the threads of asynchronous calls are: of all environments of the process together. */
 export declare function jobCounts(): JobCounts
 
@@ -830,6 +909,9 @@ export declare function loadRobust(text: string, model: Model): string
 
 /** Reads the document of a static solution of `model`, whose plans are evaluated again, and gives it back with what was found. */
 export declare function loadStatic(text: string, model: Model): string
+
+/** A schema's text as it is understood, every field that matters written out. */
+export declare function logsSchema(schema: string): string
 
 /** Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole. */
 export declare function makeShard(spec: string, tokenizer: Tokenizer, path: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<ShardReport>
@@ -878,6 +960,22 @@ export interface NatureRow {
   states: Uint32Array
   /** Their probabilities. */
   probabilities: Float64Array
+}
+
+/**
+ * Estimates the value of a policy given by its probabilities of every action at every logged step (steps × actions), and by its action values
+ * as somebody believes, where `q` is given. Options and result are JSON text.
+ */
+export declare function offPolicy(trajectories: Trajectories, target: Float32Array, q: Float64Array | undefined | null, options: string, cancel?: CancelToken | undefined | null, onProgress?: (progress: OffPolicyProgress) => void): Promise<string>
+
+/** How far an estimation has come. */
+export interface OffPolicyProgress {
+  /** What is being done. */
+  phase: 'weights' | 'fit' | 'sums' | 'resamples'
+  /** Pieces begun. */
+  done: number
+  /** Pieces of this phase. */
+  total: number
 }
 
 /** What a method did in a batch of episodes; per row unless said otherwise. */
@@ -972,6 +1070,14 @@ export interface Ragged {
 
 /** Reads row `row` of a shard (Parquet or JSON lines). */
 export declare function readExample(path: string, row: number): ShardExample
+
+/** How far the reading of a file has come. */
+export interface ReadingProgress {
+  /** Bytes read. */
+  done: number
+  /** Bytes in all. */
+  total: number
+}
 
 /**
  * Reads a policy graph (`.pg`) for a model: one text for all stages, or a list of one a stage, that with one decision to go first. Nodes
@@ -1465,6 +1571,26 @@ export interface TrajectoryBatch {
    * labels.
    */
   labels?: Uint8Array
+}
+
+/** Every column of trajectories. */
+export interface TrajectoryColumns {
+  /** Where each episode begins, in steps, and where the last one ends: episodes + 1 entries, from 0. */
+  offsets: Uint32Array
+  /** What was seen before each action, as a symbol's number; -1 where nothing was. */
+  observations: Int32Array
+  /** What was done, as an action's number. */
+  actions: Uint8Array
+  /** What that earned. */
+  rewards: Float64Array
+  /** How likely that was done; left out where it is not known. */
+  propensities?: Float64Array
+  /** What was seen after an episode's last action, or -1; one entry an episode. Left out, nothing was. */
+  last?: Int32Array
+  /** 1 where an episode ended by itself; one entry an episode. Left out, all merely stop. */
+  terminated?: Uint8Array
+  /** Which task each episode is of; left out where all are of one. */
+  tasks?: Uint32Array
 }
 
 /** What made a belief out of the one before it. */

@@ -243,7 +243,7 @@ export declare class Episodes {
   /** Whether every episode is over. */
   get done(): boolean
   /** The support trajectories of a row. */
-  support(row: number): Trajectories
+  support(row: number): Support
   /** What is seen in each row before the next decision: the state, else the last observation; -1 before the first one. */
   seen(): Int32Array
   /** What the last decision earned in each row, undiscounted; NaN before the first decision, and where the query's rewards are hidden. */
@@ -868,8 +868,8 @@ export interface GoalSolution {
   firstAction?: string
 }
 
-/** The same from columns in memory, by name. A number's NaN and a word's null are missing. */
-export declare function importArrays(names: Array<string>, columns: Array<Float64Array | Array<string | undefined | null>>, schema: string, note?: string | undefined | null): Trajectories
+/** The same from columns in memory. */
+export declare function importArrays(columns: Array<LogsColumn>, schema: string, note?: string | undefined | null): Trajectories
 
 /**
  * Reads a file of records by a schema (JSON text). `note` is JSON text that is kept with the trajectories and their file. Rejects with
@@ -909,6 +909,18 @@ export declare function loadRobust(text: string, model: Model): string
 
 /** Reads the document of a static solution of `model`, whose plans are evaluated again, and gives it back with what was found. */
 export declare function loadStatic(text: string, model: Model): string
+
+/** A column in memory: numbers, or words. */
+export interface LogsColumn {
+  /** Its name. */
+  name: string
+  /** Numbers; NaN is a missing one. */
+  numbers?: Float64Array
+  /** Words, where it has no numbers. */
+  words?: Array<string>
+  /** Rows whose word is missing. */
+  gaps?: Uint32Array
+}
 
 /** A schema's text as it is understood, every field that matters written out. */
 export declare function logsSchema(schema: string): string
@@ -1450,6 +1462,20 @@ export interface Summary {
   max?: number
 }
 
+/** Trajectories of equal length as columns, one after the other: trajectories × horizon. */
+export interface Support {
+  /** How many there are. */
+  count: number
+  /** Decisions of each. */
+  horizon: number
+  /** What was seen before each decision: the state in an MDP, else the last observation; -1 before the first. */
+  observations: Int32Array
+  /** What was done. */
+  actions: Uint8Array
+  /** What it earned, undiscounted. */
+  rewards: Float64Array
+}
+
 /**
  * Tells the collector of this thread's environment from now on what native objects hold: called as the addon is loaded. Returns the
  * bytes that the collector knows of by now, which `process.memoryUsage()` does not show.
@@ -1535,20 +1561,6 @@ export interface TheoryOutcome {
   columns: Array<string>
   /** Row-major: a row a task and number of pairs, the pairs of one task together. */
   rows: Float64Array
-}
-
-/** Trajectories of equal length as columns, one after the other: trajectories × horizon. */
-export interface Trajectories {
-  /** How many there are. */
-  count: number
-  /** Decisions of each. */
-  horizon: number
-  /** What was seen before each decision: the state in an MDP, else the last observation; -1 before the first. */
-  observations: Int32Array
-  /** What was done. */
-  actions: Uint8Array
-  /** What it earned, undiscounted. */
-  rewards: Float64Array
 }
 
 /** Trajectories, one after the other and step by step. */

@@ -52,7 +52,7 @@ export function signatures(declarations = readFileSync(`${root}native/index.d.ct
   }
   // Of the objects, those that calls take.
   const taken = JSON.stringify([functions, classes]);
-  const used = Object.entries(objects).filter(([name]) => new RegExp(`"${name}\\b`).test(taken));
+  const used = Object.entries(objects).filter(([name]) => new RegExp(`["<]${name}\\b`).test(taken));
   return { functions, classes, objects: Object.fromEntries(used) };
 }
 

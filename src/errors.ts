@@ -25,6 +25,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   INVALID_RESULTS: EXIT.usage,
   INVALID_MODEL: EXIT.usage,
   INVALID_MODEL_FILE: EXIT.usage,
+  INVALID_LOGS: EXIT.usage,
   INVALID_POLICY: EXIT.usage,
   UNKNOWN_NAME: EXIT.usage,
   INVALID_METHOD: EXIT.usage,

@@ -24,6 +24,16 @@ export {
 export {
   loadRobust, playRobust, solveRobust, type DrawnNode, type RobustOptions, type RobustPlayer, type RobustSolution, type RobustStats, type StochasticController,
 } from './robust-pomdp.js';
+export {
+  Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type LogsColumns, type LogsSource,
+} from './logs/import.js';
+export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
+export type { LogsFormat, LogsSchema, ObservationColumn } from './logs/schema.js';
+export { fitLogs, type FitAmbiguity, type FitOptions, type FitSettings, type FittedLogs, type MdpFitReport, type PomdpFitReport } from './logs/fit.js';
+export {
+  followPolicy, offPolicy, type EstimatorName, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyResult, type OffPolicyTarget,
+  type OverlapGap,
+} from './logs/off-policy.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
 export { configure, jobs, type Jobs, type Settings } from './jobs.js';
 export { explain, explanationInWords, type ExplainedAction, type ExplainedStep, type ExplainOptions, type Explanation } from './explain.js';

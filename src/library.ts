@@ -9,7 +9,7 @@ import type * as Addon from '../native/index.cjs';
 export type { CallOptions } from './native.js';
 export type { Template, WholeTemplate } from './spec.js';
 export type {
-  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome, Trajectories, AgentInfo,
+  DrawnTask, FamilyInfo, SplitInfo, Parameter, SolveOptions, SolveProgress, StageProgress, ShardReport, ShardExample, Ragged, Outcome, Support, AgentInfo,
   TrajectoryBatch, Assessment, Successor, EncodeOptions, EncodedBatch, ModelFileOptions, ModelWarning, LoadedModel, PolicyFileOptions, Simulated, MeanReturn,
   Robustness, StaticWorstCase, PolicyGraph, PolicyNode, StateTable, GoalOptions, GoalSolution,
 } from '../native/index.cjs';

@@ -27,12 +27,19 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   families: [],
   familyInfo: [["name", "string"]],
   fileSha256: [["path", "string"]],
+  fitLogs: [["trajectories", "Trajectories"], ["options", "string"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: FitProgress) => void | undefined"]],
+  followPolicy: [["trajectories", "Trajectories"], ["solution", "Solution"], ["first", "Float64Array | undefined | null"]],
+  importArrays: [["columns", "Array<LogsColumn>"], ["schema", "string"], ["note", "string | undefined | null"]],
+  importLogs: [["path", "string"], ["schema", "string"], ["note", "string | undefined | null"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: ReadingProgress) => void | undefined"]],
+  inferLogs: [["path", "string"], ["format", "'csv' | 'tsv' | 'jsonl' | 'parquet' | undefined"]],
   jobCounts: [],
   loadFamily: [["folder", "string"]],
   loadPolicy: [["bytes", "Uint8Array"], ["model", "Model"]],
   loadRobust: [["text", "string"], ["model", "Model"]],
   loadStatic: [["text", "string"], ["model", "Model"]],
+  logsSchema: [["schema", "string"]],
   makeShard: [["spec", "string"], ["tokenizer", "Tokenizer"], ["path", "string"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
+  offPolicy: [["trajectories", "Trajectories"], ["target", "Float32Array"], ["q", "Float64Array | undefined | null"], ["options", "string"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: OffPolicyProgress) => void | undefined"]],
   readExample: [["path", "string"], ["row", "number"]],
   readPolicyGraph: [["text", "string | Array<string>"], ["model", "Model"], ["name", "string | undefined | null"], ["loss", "number | undefined | null"]],
   robustness: [["model", "Model"], ["options", "SimulateOptions"], ["exactUpdates", "number"], ["solution", "Solution | undefined | null"], ["vectors", "AlphaPolicy | undefined | null"], ["adversary", "Solution | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
@@ -253,6 +260,19 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       decode: [["ids", "Uint32Array"]],
     },
   },
+  Trajectories: {
+    statics: {
+      fromColumns: [["observations", "Array<string>"], ["actions", "Array<string>"], ["columns", "TrajectoryColumns"]],
+      load: [["path", "string"]],
+    },
+    methods: {
+      dispose: [],
+      save: [["path", "string"]],
+      columns: [],
+      report: [],
+      select: [["episodes", "Uint32Array"]],
+    },
+  },
 };
 
 /** Objects of options and data that calls take, by name. */
@@ -261,6 +281,7 @@ export const OBJECTS: Readonly<Record<string, readonly Taken[]>> = {
   EncodeOptions: [["lossOn", "'query' | 'query+support' | undefined"], ["texts", "boolean | undefined"]],
   EnvironmentsOptions: [["count", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined"], ["beliefs", "boolean | undefined"], ["autoReset", "boolean | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
   GoalOptions: [["gap", "number | undefined"], ["timeSeconds", "number | undefined"], ["memoryBytes", "number | undefined"]],
+  LogsColumn: [["name", "string"], ["numbers", "Float64Array | undefined"], ["words", "Array<string> | undefined"], ["gaps", "Uint32Array | undefined"]],
   ModelFileOptions: [["name", "string | undefined"], ["format", "'pomdp' | 'pomdpx' | 'json' | undefined"], ["horizon", "number | undefined"]],
   PolicyFileOptions: [["name", "string | undefined"], ["format", "'alpha' | 'pg' | 'sarsop' | undefined"]],
   RolloutOptions: [["behaviour", "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`"], ["episodes", "number"], ["seed", "number"], ["firstEpisode", "number | undefined"], ["horizon", "number | undefined"], ["nature", "`fixed:${number}` | 'resampled' | 'adversarial' | undefined"], ["record", "readonly ('states' | 'observations' | 'actions' | 'rewards' | 'beliefs')[] | undefined"], ["beliefs", "boolean | undefined"], ["threads", "number | undefined"], ["level", "'baseline' | 'avx2' | 'avx512' | undefined"]],
@@ -268,4 +289,5 @@ export const OBJECTS: Readonly<Record<string, readonly Taken[]>> = {
   SolveOptions: [["gap", "number | undefined"], ["timeSeconds", "number | undefined"], ["memoryBytes", "number | undefined"], ["threads", "number | undefined"], ["horizon", "number | undefined"], ["alpha", "number | undefined"], ["solver", "'auto' | 'search' | 'point' | 'exact' | 'faces' | 'plans' | 'estimate' | 'corners' | 'backward-induction' | 'modified-policy-iteration' | 'value-iteration' | 'policy-iteration' | undefined"]],
   TheoryOptions: [["seed", "number"], ["dimension", "number"], ["decay", "number"], ["trainingLength", "number"], ["pairs", "Array<number>"], ["states", "number"], ["actions", "number"], ["horizon", "number"], ["tasks", "number"], ["prompts", "number"], ["gaussianPrompts", "number"], ["layers", "number"], ["steps", "number"], ["batch", "number"], ["learningRate", "number"], ["threads", "number | undefined"]],
   TrajectoryBatch: [["observations", "Int32Array"], ["actions", "Uint8Array"], ["rewards", "Float64Array | Float32Array | readonly number[]"], ["steps", "Uint32Array"], ["examples", "Uint32Array"], ["labels", "Uint8Array | undefined"]],
+  TrajectoryColumns: [["offsets", "Uint32Array"], ["observations", "Int32Array"], ["actions", "Uint8Array"], ["rewards", "Float64Array"], ["propensities", "Float64Array | undefined"], ["last", "Int32Array | undefined"], ["terminated", "Uint8Array | undefined"], ["tasks", "Uint32Array | undefined"]],
 };

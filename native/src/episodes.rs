@@ -69,7 +69,7 @@ pub struct Outcome {
 
 /// Trajectories of equal length as columns, one after the other: trajectories × horizon.
 #[napi(object, object_from_js = false)]
-pub struct Trajectories {
+pub struct Support {
     /// How many there are.
     pub count: u32,
     /// Decisions of each.
@@ -290,9 +290,9 @@ impl Episodes {
 
     /// The support trajectories of a row.
     #[napi]
-    pub fn support(&self, row: f64) -> Result<Trajectories> {
+    pub fn support(&self, row: f64) -> Result<Support> {
         let support = self.0.support(whole("row", row, 0, self.0.rows() as u32 - 1)?);
-        Ok(Trajectories {
+        Ok(Support {
             count: support.count() as u32,
             horizon: support.horizon as u32,
             observations: Int32Array::new(support.observations.to_vec()),

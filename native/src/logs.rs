@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, Float64Array, Int32Array, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Float64Array, Int32Array, Uint8Array, Uint32Array};
 use serde::{Deserialize, Serialize};
 use tiresias_data::logs::{self, Array, Arrays, Import, LogsError, Reading, Schema, Symbols};
 use tiresias_data::{self as core, Columns, file};
@@ -121,21 +121,40 @@ pub fn import_logs(
     }))
 }
 
-/// The same from columns in memory, by name. A number's NaN and a word's null are missing.
+/// A column in memory: numbers, or words.
+#[napi(object, object_to_js = false)]
+pub struct LogsColumn {
+    /// Its name.
+    pub name: String,
+    /// Numbers; NaN is a missing one.
+    pub numbers: Option<Float64Array>,
+    /// Words, where it has no numbers.
+    pub words: Option<Vec<String>>,
+    /// Rows whose word is missing.
+    pub gaps: Option<Uint32Array>,
+}
+
+/// The same from columns in memory.
 #[napi]
-pub fn import_arrays(
-    names: Vec<String>,
-    columns: Vec<Either<Float64Array, Vec<Option<String>>>>,
-    schema: String,
-    note: Option<String>,
-) -> Result<Trajectories> {
+pub fn import_arrays(columns: Vec<LogsColumn>, schema: String, note: Option<String>) -> Result<Trajectories> {
     guarded(|| {
         let schema = Schema::from_json(&schema).map_err(from_logs)?;
-        let array = |column: Either<Float64Array, Vec<Option<String>>>| match column {
-            Either::A(numbers) => Array::Numbers(numbers.to_vec()),
-            Either::B(words) => Array::Words(words),
+        let array = |LogsColumn { name, numbers, words, gaps }: LogsColumn| {
+            let array = match numbers {
+                Some(numbers) => Array::Numbers(numbers.to_vec()),
+                None => {
+                    let mut words: Vec<Option<String>> = words.unwrap_or_default().into_iter().map(Some).collect();
+                    for &row in gaps.iter().flat_map(|gaps| gaps.iter()) {
+                        if let Some(word) = words.get_mut(row as usize) {
+                            *word = None;
+                        }
+                    }
+                    Array::Words(words)
+                }
+            };
+            (name, array)
         };
-        let arrays = Arrays { columns: names.into_iter().zip(columns.into_iter().map(array)).collect() };
+        let arrays = Arrays { columns: columns.into_iter().map(array).collect() };
         let import = logs::import_arrays(&arrays, &schema).map_err(from_logs)?;
         Ok(recorded(&Home::here(), import, self::note(note)?))
     })

@@ -2,7 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { TiresiasError, messageOf } from '../errors.js';
 import { sha256File } from '../files.js';
-import type { Episodes, Trajectories } from '../library.js';
+import type { Episodes, Support } from '../library.js';
 import type { Regime } from '../spec.js';
 import { EVERYWHERE, nothing, stepping, type Method, type Player } from './method.js';
 
@@ -19,7 +19,7 @@ export interface OwnContext {
   /** Discount factor. */
   discount: number;
   /** The support trajectories. */
-  support: Trajectories;
+  support: Support;
   /** The method's options in the experiment. */
   options: Record<string, unknown>;
 }

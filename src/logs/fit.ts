@@ -1,0 +1,155 @@
+// Models, and clouds of models, from recorded decisions.
+import { CALL_OPTIONS, checkOptions, invalid } from '../check.js';
+import { Model } from '../library.js';
+import { cancellable, native, type CallOptions } from '../native.js';
+import type * as Addon from '../../native/index.cjs';
+import { checkTrajectories, type Trajectories } from './import.js';
+
+/** What can be put around a fitted model: models that the records leave possible, or sets around its rows. */
+export type FitAmbiguity = 'posterior' | 'bootstrap' | 'l1' | 'interval';
+
+/** What is fitted, and how. */
+export interface FitSettings {
+  /** `mdp`: what is seen is the state. `pomdp`: states are hidden, and found by expectation–maximisation. */
+  kind: 'mdp' | 'pomdp';
+  /** The model's name; default `fitted`. */
+  name?: string;
+  /** Hidden states of a POMDP: a number, or a range of which the likelihood of episodes left out chooses. Default 2. */
+  states?: number | readonly [least: number, most: number];
+  /** Weight of the prior of every distribution, in transitions. Default 1. */
+  weight?: number;
+  /** Weight of the mean of all rewards in the mean of one state and action, in rewards. Default 1. */
+  rewardWeight?: number;
+  /** Whether rewards tell of the hidden state while it is estimated. Default false, as beliefs do not see rewards either. */
+  rewardsSeen?: boolean;
+  /** Random places that expectation–maximisation begins at. Default 8. */
+  starts?: number;
+  /** Its iterations at most. Default 500. */
+  iterations?: number;
+  /** It ends when an iteration improves the log-posterior by no more than this for each decision, in nats. Default 1e-6. */
+  tolerance?: number;
+  /** Discount factor of the model. Default 0.95, and 1 with a horizon. */
+  discount?: number;
+  /** Decisions of the model; left out, there is no end, which needs a discount below 1. */
+  horizon?: number;
+  /** Share of episodes that are left out to see what the model says of them. */
+  heldOut?: number;
+  /** Instead: every episode is left out once, in so many parts. */
+  folds?: number;
+  /** All that is random is drawn from it. Default 0. */
+  seed?: number;
+  /** What is put around the model; left out, nothing. Sets (`l1`, `interval`) only around an MDP. */
+  ambiguity?: FitAmbiguity;
+  /** Models of the cloud. Default 10. */
+  models?: number;
+  /** Ambiguity attitude: 1 is max-min. Default 1. */
+  alpha?: number;
+  /** Probability with which the sets hold all true rows. Default 0.95. */
+  coverage?: number;
+}
+
+/** Settings of {@link fitLogs}. */
+export interface FitOptions extends FitSettings, CallOptions<Addon.FitProgress> {
+  /** Threads; default one a core. No number depends on it. */
+  threads?: number;
+}
+
+/** What a fit of an MDP found. */
+export interface MdpFitReport {
+  /** What was fitted. */
+  kind: 'mdp';
+  /** Number of episodes. */
+  episodes: number;
+  /** Number of decisions. */
+  steps: number;
+  /** Transitions that were counted. */
+  transitions: number;
+  /** Steps whose own state was not seen; they count for nothing. */
+  unseen: number;
+  /** Pairs of state and action that no step is of. */
+  uncovered: number;
+  /** The first of them. */
+  uncoveredPairs: { state: string; action: string }[];
+  /** Mean logarithm of the probability of a transition, in nats. */
+  logLikelihood: number;
+  /** The same of episodes left out; `null` where none were. */
+  heldOut: number | null;
+}
+
+/** What a fit of a POMDP found. */
+export interface PomdpFitReport {
+  /** What was fitted. */
+  kind: 'pomdp';
+  /** Number of episodes. */
+  episodes: number;
+  /** Number of decisions. */
+  steps: number;
+  /** Observations that were there. */
+  seen: number;
+  /** Hidden states, without the one in which episodes end. */
+  states: number;
+  /** Actions that were never taken. */
+  untaken: string[];
+  /** Log-likelihood for each decision, in nats. */
+  logLikelihood: number;
+  /** The same of episodes left out; `null` where none were. */
+  heldOut: number | null;
+  /** Numbers of states that were held against each other. */
+  candidates: { states: number; heldOut: number; error: number }[];
+  /** The log-posterior that each start reached. */
+  starts: number[];
+  /** Iterations of the best start. */
+  iterations: number;
+  /** Whether it ended because nothing improved. */
+  converged: boolean;
+  /** What is believed before the first action by the symbol seen then. */
+  firstSymbols: { symbol: string; episodes: number; belief: number[] }[];
+}
+
+/** A fitted model and what is around it. */
+export interface FittedLogs {
+  /** The likeliest model. */
+  model: Model;
+  /** The cloud or the sets around it, as one model that `solve` treats as ambiguous. */
+  ambiguous?: Model;
+  /** The cloud's members. */
+  members: Model[];
+  /** What was found. */
+  report: MdpFitReport | PomdpFitReport;
+}
+
+const SETTINGS = {
+  kind: ['mdp', 'pomdp'], name: 'string', states: 'object', weight: 'number', rewardWeight: 'number', rewardsSeen: 'boolean', starts: 'number', iterations: 'number', tolerance: 'number',
+  discount: 'number', horizon: 'number', heldOut: 'number', folds: 'number', seed: 'number', ambiguity: ['posterior', 'bootstrap', 'l1', 'interval'], models: 'number', alpha: 'number', coverage: 'number',
+} as const;
+
+/** The settings as the addon takes them. Throws `INVALID_ARGUMENT` for what makes no sense. */
+function settingsText(call: string, settings: FitSettings): string {
+  const { states, ...rest } = settings;
+  if (rest.kind === undefined) throw invalid(`${call}: option kind is mdp or pomdp, and there is no default`);
+  const range = typeof states === 'number' ? [states, states] : states;
+  return JSON.stringify({
+    ...rest, name: rest.name ?? 'fitted', discount: rest.discount ?? (rest.horizon === undefined ? 0.95 : 1), seed: rest.seed ?? 0,
+    ...(range !== undefined && { states: range }),
+    // A range is chosen from by episodes left out.
+    ...(range !== undefined && range[0] !== range[1] && rest.heldOut === undefined && rest.folds === undefined && { folds: 5 }),
+  });
+}
+
+/**
+ * Fits a model to recorded decisions: an MDP by counting, with a Dirichlet prior, or a POMDP by expectation–maximisation (Baum and Welch, with actions
+ * as inputs); and around it a cloud (posterior draws, refits to resampled episodes) or sets with a stated coverage (Weissman et al. 2003;
+ * Clopper and Pearson 1934). What it says holds of the world as far as the records show it. Throws `INVALID_ARGUMENT` and `INVALID_MODEL`.
+ */
+export async function fitLogs(trajectories: Trajectories, options: FitOptions): Promise<FittedLogs> {
+  checkTrajectories('fitLogs', trajectories);
+  const { states, ...others } = options ?? {};
+  const { states: _, ...known } = SETTINGS;
+  checkOptions('fitLogs', others, { ...known, ...CALL_OPTIONS, threads: 'number' });
+  if (states !== undefined && typeof states !== 'number' && !(Array.isArray(states) && states.length === 2)) throw invalid('fitLogs: option states is a number or a pair [least, most]');
+  const { signal, onProgress, threads, ...settings } = options;
+  const text = settingsText('fitLogs', settings);
+  const found = await cancellable({ signal, onProgress }, (token, report) => native.fitLogs(trajectories, text, threads, token, report));
+  const report = JSON.parse(found.report) as FittedLogs['report'];
+  return { model: Model.fromJson(found.model), ...(found.ambiguous !== undefined && { ambiguous: Model.fromJson(found.ambiguous) }), members: found.members.map((json) => Model.fromJson(json)), report };
+}

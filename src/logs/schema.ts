@@ -1,0 +1,52 @@
+// What the columns of a file of records mean (docs/your-own-data.md). The core checks it; these are its types.
+
+/** How a file of records is written. */
+export type LogsFormat = 'csv' | 'tsv' | 'jsonl' | 'parquet';
+
+/** A column of what was seen, or several that become symbols together: at most one of `edges`, `quantiles` and `clusters`; with none of them values are symbols as they are. */
+export interface ObservationColumn {
+  /** The column. */
+  column?: string;
+  /** Columns that become symbols together, by `clusters`. */
+  columns?: readonly string[];
+  /** Numbers become intervals between these, rising. */
+  edges?: readonly number[];
+  /** Numbers become this many intervals that hold equally many rows. */
+  quantiles?: number;
+  /** Numbers become the nearest of this many centres (k-means, columns scaled to equal spread). */
+  clusters?: number;
+  /** Seed of k-means. */
+  seed?: number;
+  /** What a missing field means: a fault, a symbol of its own, what was seen before, or that nothing was seen. Default `error`. */
+  whenMissing?: 'error' | 'symbol' | 'previous' | 'nothing';
+}
+
+/** What the columns of a file mean: a row is one decision. A last row of an episode without an action holds what was seen after the last. */
+export interface LogsSchema {
+  /** The schema's version. */
+  schema?: 'tiresias.logs/1';
+  /** How the file is written; left out, what its name ends with. */
+  format?: LogsFormat;
+  /** What stands between the fields of a CSV file; default a comma, and a tab for `tsv`. */
+  delimiter?: string;
+  /** The column that names the episode of a row. */
+  episode: string;
+  /** The column that orders an episode's rows; left out, the order is the file's. */
+  step?: string;
+  /** Put rows in order of episode and step, instead of refusing a file that is in another order. */
+  sort?: boolean;
+  /** The column that names the task of an episode. */
+  task?: string;
+  /** What was seen before each action; several columns are one observation together. */
+  observations: readonly (string | ObservationColumn)[];
+  /** What was done: the column, and all actions there are where some may never have been taken. */
+  action: string | { column: string; names?: readonly string[] };
+  /** What that earned: the column, and what a missing field means where that is a number. */
+  reward: string | { column: string; whenMissing?: number };
+  /** The column that says how likely whoever acted was to do that, in (0, 1]. */
+  propensity?: string;
+  /** The column that says, in an episode's last row, whether it ended by itself. */
+  terminated?: string;
+  /** Fields that stand for "missing"; default the empty field, NA, N/A, NaN, nan, null, NULL and None. */
+  missing?: readonly string[];
+}

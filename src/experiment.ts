@@ -1,5 +1,5 @@
 // The experiment file: what one run draws, solves, writes, trains and measures. docs/experiment.schema.json is made from this.
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { z as Zod } from 'zod';
 import { BACKEND_NAMES, CHOSEN_ARITHMETICS, type BackendName, type ChosenArithmetic } from './backends/index.js';
 import { SOURCES } from './base/index.js';
@@ -8,6 +8,7 @@ import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
 import { lazy, zod } from './lazy.js';
+import { logsFamilySchema } from './logs/family-schema.js';
 import { native } from './native.js';
 import type { Spec } from './spec-types.js';
 import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
@@ -189,6 +190,8 @@ export interface EvaluationSettings {
 export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver'> {
   /** Where the models of a family named `models:…` lie. */
   familyFolder?: string | undefined;
+  /** Of a family that was fitted to logs: the hash of what it was made from, where it lies, and the hash of the logs. */
+  logs?: { key: string; folder: string; sha256: string } | undefined;
   /** For editors: where the JSON Schema is. */
   $schema?: string | undefined;
   /** Format and version of the file. */
@@ -322,10 +325,12 @@ const schemaOf = lazy(() => {
       /** Also the name of the run's folder. */
       name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" and "-" only'),
       seed: number(spec.seed).default(0),
-      /** The name of a family, or a folder of model files, a file a task, its subfolders the splits. */
-      family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) })]).transform((family) => family as FamilyName).default('energy'),
+      /** The name of a family, or a folder of model files (a file a task, its subfolders the splits), or logs that models are fitted to. */
+      family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) }), logsFamilySchema()]).transform((family) => family as FamilyName).default('energy'),
       /** Where the models of a family named `models:…` lie. */
       familyFolder: z.string().optional(),
+      /** Of a family that was fitted to logs: what it was made from and where that lies. */
+      logs: z.strictObject({ key: z.string(), folder: z.string(), sha256: z.string() }).optional(),
       regimes: z
         .array(words('regime'))
         .min(1)
@@ -443,6 +448,7 @@ export function parseExperiment(value: unknown, file = 'experiment', folder = '.
 function withFamily(value: unknown, file: string, folder: string): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const { family, familyFolder } = value as { family?: unknown; familyFolder?: unknown };
+  if (typeof family === 'object' && family !== null && 'logs' in family) throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  $.family: models are fitted to logs where an experiment is read from a file; call loadExperiment`);
   const models = typeof family === 'object' && family !== null ? (family as { models?: unknown }).models : familyFolder;
   if (typeof models !== 'string' || models === '') return value;
   const place = resolve(folder, models);
@@ -455,7 +461,19 @@ function withFamily(value: unknown, file: string, folder: string): unknown {
 
 /** Reads and checks an experiment file; relative paths to a base model, modules and adapters are taken from the file's own folder. */
 export async function loadExperiment(path: string): Promise<Experiment> {
-  return placed(parseExperiment(parseJson(await readText(path), path), path, dirname(path)), dirname(path));
+  return placed(parseExperiment(await withLogs(parseJson(await readText(path), path), path), path, dirname(path)), dirname(path));
+}
+
+/** The experiment with the folder of models that were fitted to its logs in place of these. */
+async function withLogs(value: unknown, file: string): Promise<unknown> {
+  const family = typeof value === 'object' && value !== null ? (value as { family?: unknown }).family : undefined;
+  if (typeof family !== 'object' || family === null || !('logs' in family)) return value;
+  const { makeLogsFamily } = await import('./logs/family.js');
+  const { key, folder, sha256, template, regime } = await makeLogsFamily(family, file, dirname(file));
+  // Prompts print what is in the logs, of which the models' mean rewards are the middle only.
+  const { templates = {} } = value as { templates?: Record<string, object> };
+  const printed = { ...templates, [regime]: { ...template, ...templates[regime] } };
+  return { ...(value as object), family: { models: join(folder, 'tasks') }, templates: printed, logs: { key, folder, sha256 } };
 }
 
 /** An experiment whose relative paths are taken from a folder. */

@@ -2,6 +2,7 @@
 import type { z as Zod } from 'zod';
 import { TiresiasError } from './errors.js';
 import { lazy, zod } from './lazy.js';
+import type { OffPolicyResult } from './logs/off-policy.js';
 
 /** A 95 % BCa bootstrap interval over tasks; both ends equal the estimate when the value is exact. */
 export type Interval95 = [low: number, high: number];
@@ -255,6 +256,34 @@ export interface Results {
   stages: StageResult[];
   /** What came of each regime. */
   regimes: Record<string, RegimeResult>;
+  /** Where the tasks' models were fitted to logs: what policies would have earned on the logs' own kept episodes. */
+  offPolicy?: OffPolicyResults | undefined;
+}
+
+/** What one policy would have earned on recorded episodes. */
+export interface OffPolicyPolicy extends OffPolicyResult {
+  /** `nominal`, `robust`, or the name of a method. */
+  name: string;
+  /** In words. */
+  label: string;
+  /** Bounds on its value in the model that it was solved for, which is no statement about the world; `null` where it was not solved. */
+  inModel: [lower: number, upper: number] | null;
+}
+
+/** What policies would have earned on recorded episodes that no model was fitted to. */
+export interface OffPolicyResults {
+  /** The file of records. */
+  file: string;
+  /** Its SHA-256. */
+  sha256: string;
+  /** Episodes that models were fitted to. */
+  fitted: number;
+  /** Episodes that policies are held against. */
+  heldOut: number;
+  /** The discount of all values. */
+  discount: number;
+  /** The policies. */
+  policies: OffPolicyPolicy[];
 }
 
 const schemaOf = lazy(() => {
@@ -321,6 +350,26 @@ const schemaOf = lazy(() => {
     curve: z.array(z.object({ step: z.number().int(), loss: z.number(), accuracy: z.number(), lr: z.number() })),
   });
   const regimes = z.record(z.string(), regimeResult) satisfies Zod.ZodType<Results['regimes']>;
+  const estimator = z.enum(['on-policy', 'is', 'wis', 'pdis', 'wpdis', 'fqe', 'dr', 'wdr']);
+  const gap = z.object({ observation: z.string().nullable(), action: z.string(), steps: z.number(), probability: z.number(), first: z.array(z.number()) });
+  const estimate = z.union([
+    z.object({
+      estimator, value: z.number(), interval, effective: z.number(),
+      assumes: z.array(z.enum(['observations-are-states', 'same-at-every-stage', 'behaviour-by-observation', 'cut-weights'])), refused: z.undefined().optional(),
+    }),
+    z.object({
+      estimator, refused: z.object({ kind: z.enum(['support', 'no-weight', 'effective', 'one-weight', 'overflow', 'undefined']), message: z.string(), gaps: z.array(gap) }),
+      value: z.undefined().optional(), interval: z.undefined().optional(),
+    }),
+  ]);
+  const offPolicy = z.object({
+    file: z.string(), sha256: z.string(), fitted: z.number(), heldOut: z.number(), discount: z.number(),
+    policies: z.array(z.object({
+      name: z.string(), label: z.string(), inModel: interval.nullable(), estimates: z.array(estimate), behaviour: z.enum(['logged', 'estimated']), episodes: z.number(), steps: z.number(),
+      largestWeight: z.number(), meanWeight: z.number(), effective: z.number(), effectiveByStage: z.array(z.number()), possible: z.number(), unsupportedSteps: z.number(),
+      unsupportedProbability: z.number(), clipped: z.number(),
+    })),
+  });
   const results = z.object({
     schema: z.literal('tiresias.results/3'),
     name: z.string(),

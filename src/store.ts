@@ -12,7 +12,7 @@ import { canonicalJson } from './json.js';
 import { takeLock } from './lock.js';
 
 /** The kinds of things that stages make. */
-export const KINDS = ['base', 'dataset', 'train', 'evaluate'] as const;
+export const KINDS = ['base', 'dataset', 'train', 'evaluate', 'off-policy'] as const;
 /** One of {@link KINDS}. */
 export type Kind = (typeof KINDS)[number];
 

@@ -17,6 +17,7 @@ import { writeSealed } from '../seal.js';
 import { baseStage } from '../stages/base.js';
 import { datasetConfig, datasetStage } from '../stages/dataset.js';
 import { evaluateStage } from '../stages/evaluate.js';
+import { offPolicyStage } from '../stages/off-policy.js';
 import { reportStage } from '../stages/report.js';
 import { learnedIn, shardsOf, streamOf, trainConfig, trainStage } from '../stages/train.js';
 import { Store, type Named } from '../store.js';
@@ -130,7 +131,11 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     evaluations.push([regime, await make(context, `evaluate-${regime}`, join('evaluation', regime), (how) => evaluateStage(experiment, regime, { ...how, ...options }))]);
   }
 
-  const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...evaluations.map(([, made]) => made)];
+  // A family that was fitted to logs has one regime.
+  const [regime] = experiment.regimes;
+  const offPolicy = experiment.logs && (await make(context, 'off-policy', 'off-policy', (how) => offPolicyStage(experiment, regime!, { ...how, trained: trained.get(regime!) ?? {} })));
+
+  const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...evaluations.map(([, made]) => made), ...(offPolicy ? [offPolicy] : [])];
   return parseResults({
     schema: 'tiresias.results/3',
     name: experiment.name,
@@ -143,6 +148,7 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     training: trainings.map(({ result }) => result),
     stages: stages.map(({ name, key, seconds, peakBytes }) => ({ name, key, seconds, peakRssBytes: peakBytes })),
     regimes: Object.fromEntries(evaluations.map(([regime, { result }]) => [regime, result])),
+    ...(offPolicy && { offPolicy: offPolicy.result }),
   } satisfies Results);
 }
 

@@ -1,0 +1,142 @@
+// A family of tasks from logs: models that the logs leave possible, fitted to a part of the episodes; the rest is kept for off-policy estimates.
+// It is a function of the file, the schema and the settings, and lies in the cache under their hash, so that a run finds it again.
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { cacheFolder } from '../cache.js';
+import { invalid } from '../check.js';
+import { TiresiasError } from '../errors.js';
+import { io, makeFolder, readJson, sha256, sha256File, writeAtomic } from '../files.js';
+import { canonicalJson } from '../json.js';
+import { Model, loadFamily } from '../library.js';
+import { readSealedIfWhole, writeSealed } from '../seal.js';
+import { version } from '../version.js';
+import { logsFamilySchema, type LogsFamily } from './family-schema.js';
+import { fitLogs, type FittedLogs } from './fit.js';
+import { importLogs, logsReport, type Trajectories } from './import.js';
+import type { LogsSchema } from './schema.js';
+
+/** What is known of a family from logs once it is made. */
+export interface MadeLogsFamily {
+  /** Hash of all that it was made from. */
+  key: string;
+  /** Where it lies: `tasks`, `model.json`, `robust.json`, `fitted.parquet` and `held-out.parquet`. */
+  folder: string;
+  /** SHA-256 of the file of records. */
+  sha256: string;
+  /** Episodes that models were fitted to, and those kept. */
+  episodes: { fitted: number; heldOut: number };
+  /** Rewards of the models are rounded to multiples of it, so that text can print them exactly. */
+  rewardGrid: number;
+  /** How prompts print rewards, those of the logs among them. */
+  template: { rewardScale: number; rewardOffset: number; rewardWidth: number };
+  /** Whether states are seen. */
+  regime: 'mdp' | 'pomdp';
+  /** What the fit found. */
+  report: FittedLogs['report'];
+}
+
+/** Makes the family, or finds it in the cache. Paths are taken from `beside`. */
+export async function makeLogsFamily(written: unknown, file: string, beside: string): Promise<MadeLogsFamily> {
+  const parsed = logsFamilySchema().safeParse(written);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `  $.family${issue.path.map((key) => `.${String(key)}`).join('')}: ${issue.message.replace(/^Invalid input: /, '')}`);
+    throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n${problems.join('\n')}`);
+  }
+  const family = parsed.data as unknown as LogsFamily;
+  const path = resolve(beside, family.logs);
+  const schema = (typeof family.schema === 'string' ? await readJson(resolve(beside, family.schema)) : family.schema) as LogsSchema;
+  const hash = await sha256File(path);
+  const made = { file: hash, schema, fit: family.fit, tasks: family.tasks, cloud: family.cloud, heldOut: family.heldOut, version };
+  const key = sha256(canonicalJson(made)).slice(0, 32);
+  const folder = join(cacheFolder(), 'logs', key);
+  const found = (await readSealedIfWhole(join(folder, 'family.json'))) as MadeLogsFamily | undefined;
+  if (found?.key === key) return { ...found, folder };
+  await io(`make ${dirname(folder)}`, () => makeFolder(dirname(folder)));
+  const scratch = `${folder}.${process.pid}.tmp`;
+  try {
+    const document = { ...(await fill(scratch, path, schema, family)), key, sha256: hash };
+    await writeSealed(join(scratch, 'family.json'), document);
+    await io(`make ${folder}`, async () => {
+      await rm(folder, { recursive: true, force: true });
+      await rename(scratch, folder);
+    });
+    return { ...document, folder };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function fill(folder: string, path: string, schema: LogsSchema, family: LogsFamily): Promise<Omit<MadeLogsFamily, 'key' | 'folder' | 'sha256'>> {
+  const { fit, tasks, cloud, heldOut } = family;
+  const all = await importLogs(path, schema);
+  const [fitted, kept] = split(all, heldOut);
+  const ambiguity = fit.ambiguity ?? 'posterior';
+  const found = await fitLogs(fitted, { ...fit, ambiguity, models: tasks.train + tasks.test + cloud, alpha: 1 });
+  const { rewards } = logsReport(all);
+  const rewardGrid = gridOf(rewards);
+  const rounded = (model: Model): string => onGrid(model, rewardGrid);
+  const members = found.members.map(rounded);
+  const robust = await clouded(found, members.slice(tasks.train + tasks.test), rewardGrid);
+  await io(`make ${folder}`, async () => {
+    for (const split of ['train', 'test']) await mkdir(join(folder, 'tasks', split), { recursive: true });
+  });
+  const write = (name: string, text: string) => writeAtomic(join(folder, name), `${text}\n`);
+  for (const [i, text] of members.slice(0, tasks.train + tasks.test).entries()) {
+    const [split, number] = i < tasks.train ? ['train', i] : ['test', i - tasks.train];
+    await write(join('tasks', split, `${String(number).padStart(5, '0')}.json`), text);
+  }
+  await write('model.json', rounded(found.model));
+  await write('robust.json', robust);
+  fitted.save(join(folder, 'fitted.parquet'));
+  kept.save(join(folder, 'held-out.parquet'));
+  // What cannot be a family is said now, and not when a run has begun.
+  loadFamily(join(folder, 'tasks'));
+  return { episodes: { fitted: fitted.episodes, heldOut: kept.episodes }, rewardGrid, template: printing(rewards, rewardGrid), regime: fit.kind, report: found.report };
+}
+
+/** Every so many-th episode is kept: whoever recorded them did so in an order that must not decide which. */
+function split(all: Trajectories, share: number): [fitted: Trajectories, kept: Trajectories] {
+  const numbers = Array.from({ length: all.episodes }, (_, episode) => episode);
+  const isKept = (episode: number): boolean => Math.floor((episode + 1) * share) > Math.floor(episode * share);
+  const kept = numbers.filter(isKept);
+  if (kept.length < 2 || kept.length > all.episodes - 2) throw invalid(`logs of ${all.episodes} episodes: ${kept.length} would be kept for estimates, and at least two must be kept and two fitted to; change heldOut`);
+  return [all.select(Uint32Array.from(numbers.filter((episode) => !isKept(episode)))), all.select(Uint32Array.from(kept))];
+}
+
+/** The power of ten whose thousand multiples cover the rewards: what rounding changes lies below a thousandth of their range. */
+function gridOf([least, , most]: readonly [number, number, number]): number {
+  const range = Math.max(most - least, 1e-3);
+  return Math.min(1, Math.max(1e-3, Number((10 ** Math.ceil(Math.log10(range / 1000))).toPrecision(1))));
+}
+
+/** Symbols from 0 for the least reward; 0 itself is among them, which states of no reward earn. */
+function printing([least, , most]: readonly [number, number, number], grid: number): MadeLogsFamily['template'] {
+  const [low, high] = [Math.floor(Math.min(least, 0) / grid + 1e-6), Math.ceil(Math.max(most, 0) / grid - 1e-6)];
+  const rewardWidth = String(high - low).length;
+  if (rewardWidth > 5) throw invalid(`rewards from ${least} to ${most} have more than 99999 multiples of ${grid}, and prompts print five digits; scale them in the logs`);
+  return { rewardScale: Math.round(1 / grid), rewardOffset: -low, rewardWidth };
+}
+
+interface Document {
+  reward: Record<string, unknown>;
+  dynamics: unknown[];
+}
+
+const round = (value: unknown, grid: number): unknown => {
+  if (typeof value === 'number') return Number((Math.round(value / grid) * grid).toPrecision(12));
+  return Array.isArray(value) ? value.map((one) => round(one, grid)) : value;
+};
+
+/** A model with its rewards on a grid. */
+function onGrid(model: Model, grid: number): string {
+  const document = JSON.parse(model.toJson()) as Document;
+  const reward = Object.fromEntries(Object.entries(document.reward).map(([form, values]) => [form, round(values, grid)]));
+  return JSON.stringify({ ...document, reward });
+}
+
+/** The fitted model with the dynamics of all members, for whom nature chooses. */
+async function clouded(found: FittedLogs, members: readonly string[], grid: number): Promise<string> {
+  const nominal = JSON.parse(onGrid(found.model, grid)) as Document;
+  const dynamics = members.flatMap((text) => (JSON.parse(text) as Document).dynamics);
+  return Model.fromJson(JSON.stringify({ ...nominal, alpha: 1, dynamics })).toJson();
+}

@@ -20,16 +20,31 @@ pub(crate) fn combine(mass: &[f64], rows: &[f64], out: &mut [f64]) {
     }
 }
 
+/// Even and odd rows have sums of their own, since each addition waits for the one before.
 #[inline(always)]
 fn combine_block<const W: usize>(mass: &[f64], rows: &[f64], column: usize, out: &mut [f64]) {
-    let mut sums = [0.0; W];
-    for (&mass, row) in mass.iter().zip(rows.chunks_exact(out.len())) {
-        let Some(block) = row[column..].first_chunk::<W>() else { continue };
-        for (sum, p) in sums.iter_mut().zip(block) {
-            *sum += mass * p;
-        }
+    let width = out.len();
+    let (mut even, mut odd) = ([0.0; W], [0.0; W]);
+    let (pairs, last) = mass.as_chunks::<2>();
+    let mut rows = rows.chunks_exact(width);
+    for [a, b] in pairs {
+        add_block(*a, rows.next(), column, &mut even);
+        add_block(*b, rows.next(), column, &mut odd);
     }
-    out[column..column + W].copy_from_slice(&sums);
+    for mass in last {
+        add_block(*mass, rows.next(), column, &mut even);
+    }
+    for (out, (even, odd)) in out[column..column + W].iter_mut().zip(even.iter().zip(&odd)) {
+        *out = even + odd;
+    }
+}
+
+#[inline(always)]
+fn add_block<const W: usize>(mass: f64, row: Option<&[f64]>, column: usize, sums: &mut [f64; W]) {
+    let Some(block) = row.and_then(|row| row[column..].first_chunk::<W>()) else { return };
+    for (sum, p) in sums.iter_mut().zip(block) {
+        *sum += mass * p;
+    }
 }
 
 /// `rows[i][j] += mass[i] · row[j]`.

@@ -31,6 +31,14 @@ pub(crate) struct Room {
     posterior: Vec<f64>,
 }
 
+impl Room {
+    /// The filter of a node of the episode that was filled last.
+    #[inline(always)]
+    pub fn belief(&self, node: usize, width: usize) -> &[f64] {
+        &self.filtered[node * width..][..width]
+    }
+}
+
 impl<'a> Ready<'a> {
     pub fn new(parameters: &'a Parameters) -> Self {
         let transposed = parameters.chances.transposed();

@@ -60,9 +60,21 @@ pub(crate) fn add_outer(mass: &[f64], row: &[f64], rows: &mut [f64]) {
 pub(crate) fn add_scaled(mass: f64, row: &[f64], sums: &mut [f64]) {
     let ((row, _), (sums, _)) = (row.as_chunks::<LANES>(), sums.as_chunks_mut::<LANES>());
     for (sums, row) in sums.iter_mut().zip(row) {
-        for (sum, p) in sums.iter_mut().zip(row) {
-            *sum += mass * p;
+        // A copy, so that the compiler need not fear that one is a part of the other.
+        let mut block = *sums;
+        for lane in 0..LANES {
+            block[lane] += mass * row[lane];
         }
+        *sums = block;
+    }
+}
+
+/// `out[j] = factor · row[j]`.
+#[inline(always)]
+pub(crate) fn scale(factor: f64, row: &[f64], out: &mut [f64]) {
+    let ((row, _), (out, _)) = (row.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
+    for (out, row) in out.iter_mut().zip(row) {
+        *out = row.map(|p| factor * p);
     }
 }
 
@@ -72,10 +84,12 @@ pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64]) -> f64 {
     let ((a, _), (b, _), (out, _)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
     let mut sums = [0.0; LANES];
     for ((a, b), out) in a.iter().zip(b).zip(out) {
+        let mut block = [0.0; LANES];
         for lane in 0..LANES {
-            out[lane] = a[lane] * b[lane];
-            sums[lane] += out[lane];
+            block[lane] = a[lane] * b[lane];
+            sums[lane] += block[lane];
         }
+        *out = block;
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }

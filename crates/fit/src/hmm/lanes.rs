@@ -9,14 +9,16 @@ pub(crate) const LANES: usize = 4;
 #[inline(always)]
 pub(crate) fn combine(mass: &[f64], rows: &[f64], out: &mut [f64]) {
     let (width, mut column) = (out.len(), 0);
-    // Wide blocks first: a block's sums wait for one another, but not for those of its neighbours.
     while column + 4 * LANES <= width {
         combine_block::<{ 4 * LANES }>(mass, rows, column, out);
         column += 4 * LANES;
     }
-    while column < width {
-        combine_block::<LANES>(mass, rows, column, out);
-        column += LANES;
+    // What is left goes in one block: most of its work is finding the rows.
+    match (width - column) / LANES {
+        3 => combine_block::<{ 3 * LANES }>(mass, rows, column, out),
+        2 => combine_block::<{ 2 * LANES }>(mass, rows, column, out),
+        1 => combine_block::<LANES>(mass, rows, column, out),
+        _ => {}
     }
 }
 

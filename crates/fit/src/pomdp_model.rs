@@ -100,7 +100,12 @@ pub(crate) fn first_symbols(data: &Trajectories, chances: &Tables) -> Vec<FirstS
         let shown = &chances.first[symbol * width..][..width];
         let mut belief: Vec<f64> = chances.start.iter().zip(shown).map(|(p, q)| p * q).collect();
         let sum: f64 = belief.iter().sum();
-        belief.iter_mut().for_each(|p| *p /= sum);
+        // A symbol that no state shows, as rounding can make it without a prior, says nothing.
+        if sum > 0.0 {
+            belief.iter_mut().for_each(|p| *p /= sum);
+        } else {
+            belief.clone_from(&chances.start);
+        }
         with_end(&belief, chances.size)
     };
     let seen = episodes.iter().enumerate().filter(|&(_, &episodes)| episodes > 0);

@@ -29,28 +29,28 @@ fn main() {
     };
 
     // An iteration ends where the log-posterior that the hook is told changes.
-    let ends = Mutex::new(Vec::<(f64, Instant)>::new());
+    let ends = Mutex::new(Vec::<(f64, Instant, f64)>::new());
     let hook = |progress: Progress| {
         let mut ends = ends.lock().expect("nothing panics");
-        if ends.last().is_none_or(|&(value, _)| value != progress.log_posterior) {
-            ends.push((progress.log_posterior, Instant::now()));
+        if ends.last().is_none_or(|&(value, ..)| value != progress.log_posterior) {
+            ends.push((progress.log_posterior, Instant::now(), cpu_seconds()));
         }
         ControlFlow::Continue(())
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
     let fit = pool.install(|| fit_pomdp(&data, &options, &hook)).expect("the options are valid");
     let ends = ends.into_inner().expect("nothing panics");
-    let finite: Vec<Instant> = ends.iter().filter(|(value, _)| value.is_finite()).map(|&(_, at)| at).collect();
-    let mut seconds: Vec<f64> = finite.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    let finite: Vec<_> = ends.into_iter().filter(|(value, ..)| value.is_finite()).collect();
+    let mut seconds: Vec<f64> = finite.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     let median = seconds[seconds.len() / 2];
+    let cpu = (finite[finite.len() - 1].2 - finite[0].2) / seconds.len() as f64;
     println!(
         "{{\"states\":{states},\"symbols\":{symbols},\"actions\":{actions},\"episodes\":{episodes},\"steps\":{steps},\
          \"threads\":{threads},\"iterations\":{},\"secondsPerIteration\":{median},\"fastest\":{},\
-         \"nanosecondsPerStepAndThread\":{},\"logLikelihoodPerStep\":{}}}",
+         \"processorSecondsPerIteration\":{cpu},\"logLikelihoodPerStep\":{}}}",
         seconds.len(),
         seconds[0],
-        median * threads as f64 * 1e9 / data.steps() as f64,
         fit.report.log_likelihood,
     );
 }
@@ -93,4 +93,12 @@ fn pick(weights: &[f64], draws: &mut Sequence) -> usize {
             }
         })
         .unwrap_or(weights.len() - 1)
+}
+
+/// Processor seconds of this process, by Linux's own count of ticks of a hundredth.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // User and system time are the 14th and 15th field, the 12th and 13th after the name in brackets.
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

@@ -133,9 +133,10 @@ pub struct PomdpFit {
     pub(crate) search: Search,
 }
 
-/// Fits a POMDP by expectation–maximisation with several starts: `P(s'|s,a)`, `Q(o|s',a)`, the start belief, and R(s,a) from the decisions
-/// expected in each state, shrunk towards the mean of all.
+/// Fits a POMDP by expectation–maximisation with several starts: `P(s'|s,a)`, `Q(o|s',a)`, the start belief, and R(s,a).
 ///
+/// - R(s,a) is found by regression of rewards on beliefs, shrunk towards the mean of all, so that it does not matter that rewards may tell more of the
+///   state than symbols do; with `rewards_seen` it is the mean of the normal variables.
 /// - The last transition of an episode that ended by itself leads to a known terminal state called `ended`, whose own symbol, `ended` too,
 ///   shows it; what was seen after that action is not used. If no episode did, there is neither.
 /// - What was not seen is summed over. What was seen before the first action has distributions of its own, `P(o|s)`, that are fitted with the rest:
@@ -173,7 +174,8 @@ pub fn fit_pomdp(data: &Trajectories, options: &PomdpOptions, hook: Hook<'_>) ->
         converged: climb.converged,
         first_symbols: pomdp_model::first_symbols(data, &climb.parameters.chances),
     };
-    let model = pomdp_model::model(data, options, &climb, &search.prior)?;
+    let rewards = search.rewards(&sample, &climb, &watch)?;
+    let model = pomdp_model::model(data, options, &climb.parameters.chances, &rewards)?;
     Ok(PomdpFit { model, report, climb, search })
 }
 

@@ -65,7 +65,7 @@ impl PomdpFit {
             climb.go_on(&self.search, &sample, self.search.iterations, &mut watch, false)?;
             let mut parts = self.model.to_builder();
             parts.dynamics = vec![dynamics(&climb.parameters.chances)];
-            parts.reward = reward(&climb.expected, &self.search.prior);
+            parts.reward = reward(&self.search.rewards(&sample, &climb, &watch)?, size);
             parts.start = start(&climb.parameters.chances);
             members.push(parts.build()?);
             watch.done(m + 1)?;

@@ -5,18 +5,16 @@ use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, Reward, Space};
 
 use crate::FitError;
 use crate::counts::with_ended;
-use crate::hmm::climb::Climb;
-use crate::hmm::tables::{Expected, Prior, Size, Tables};
+use crate::hmm::tables::{Expected, Size, Tables};
 use crate::pomdp::{FirstSymbol, PomdpOptions};
 
-/// The POMDP of a climb's parameters, over the spaces of the trajectories.
+/// The POMDP of these probabilities and (padded) mean rewards, over the spaces of the trajectories.
 pub(crate) fn model(
     data: &Trajectories,
     options: &PomdpOptions,
-    climb: &Climb,
-    prior: &Prior,
+    chances: &Tables,
+    means: &[f64],
 ) -> Result<Model, FitError> {
-    let chances = &climb.parameters.chances;
     let Size { states, ends, .. } = chances.size;
     let numbers = Space::unnamed("states", states)?;
     let seen = data.observation_space();
@@ -30,7 +28,7 @@ pub(crate) fn model(
         states,
         actions: data.action_space().clone(),
         observations: Some(observations),
-        reward: reward(&climb.expected, prior),
+        reward: reward(means, chances.size),
         start: start(chances),
         discount: options.discount,
         horizon: options.horizon,
@@ -68,9 +66,9 @@ pub(crate) fn start(chances: &Tables) -> Vec<f64> {
     with_end(&chances.start, chances.size)
 }
 
-/// Mean rewards of the decisions expected in each state.
-pub(crate) fn reward(expected: &Expected, prior: &Prior) -> Reward {
-    Reward::StateAction(by_row(&expected.means(prior), expected.counts.size))
+/// Mean rewards as a model has them, of padded ones.
+pub(crate) fn reward(means: &[f64], size: Size) -> Reward {
+    Reward::StateAction(by_row(means, size))
 }
 
 /// Decisions expected in each state, `a * S + s`.
@@ -102,7 +100,12 @@ pub(crate) fn first_symbols(data: &Trajectories, chances: &Tables) -> Vec<FirstS
         let shown = &chances.first[symbol * width..][..width];
         let mut belief: Vec<f64> = chances.start.iter().zip(shown).map(|(p, q)| p * q).collect();
         let sum: f64 = belief.iter().sum();
-        belief.iter_mut().for_each(|p| *p /= sum);
+        // A symbol that no state shows, as rounding can make it without a prior, says nothing.
+        if sum > 0.0 {
+            belief.iter_mut().for_each(|p| *p /= sum);
+        } else {
+            belief.clone_from(&chances.start);
+        }
         with_end(&belief, chances.size)
     };
     let seen = episodes.iter().enumerate().filter(|&(_, &episodes)| episodes > 0);

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use tiresias_data::Trajectories;
 
 use super::pass::{Likelihoods, Passes, Ready};
+use super::regress::{Beliefs, Moments};
 use super::tables::{Expected, Parameters, Size};
 use crate::{FitError, Hook, Progress};
 
@@ -55,7 +56,7 @@ impl<'a> Sample<'a> {
             sum.add(&part);
             sum
         });
-        Ok(sum.unwrap_or_else(|| Expected::zeros(parameters.chances.size)))
+        Ok(sum.expect("there is an episode"))
     }
 
     /// The log-likelihood of each episode. N·S² multiply-adds.
@@ -63,6 +64,17 @@ impl<'a> Sample<'a> {
         let ready = Ready::new(parameters);
         let parts = self.each_part(watch, |passes| pulp::Arch::new().dispatch(Likelihoods(passes)), &ready)?;
         Ok(parts.concat())
+    }
+
+    /// What the regression of rewards on beliefs needs. 2·N·S² multiply-adds.
+    pub fn moments(&self, parameters: &Parameters, mean: f64, watch: &Watch<'_>) -> Result<Moments, FitError> {
+        let ready = Ready::new(parameters);
+        let parts = self.each_part(watch, |passes| pulp::Arch::new().dispatch(Beliefs(passes, mean)), &ready)?;
+        let sum = parts.into_iter().reduce(|mut sum, part| {
+            sum.add(&part);
+            sum
+        });
+        Ok(sum.expect("there is an episode"))
     }
 
     fn each_part<T: Send>(

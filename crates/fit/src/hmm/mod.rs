@@ -10,5 +10,6 @@ pub(crate) mod climb;
 pub(crate) mod expect;
 mod lanes;
 mod pass;
+mod regress;
 pub(crate) mod starts;
 pub(crate) mod tables;

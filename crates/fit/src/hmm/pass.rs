@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use tiresias_data::{Episode, Trajectories};
 
-use super::lanes::{LogProduct, add_outer, add_scaled, combine, multiply};
+use super::lanes::{LogProduct, add_outer, add_scaled, combine, multiply, scale};
 use super::tables::{Expected, Parameters, Rewards, Size};
 
 /// A model, ready for passes.
@@ -21,14 +21,30 @@ pub(crate) struct Ready<'a> {
 pub(crate) struct Room {
     /// `[node][s]`: the probability of the state given all up to the node.
     filtered: Vec<f64>,
-    /// `[node][s]`: that of what was seen (and earned) at the node given the state, divided by what makes the filter sum to 1.
+    /// `[node][s]`: that of what was seen (and earned) at the node given the state.
     weights: Vec<f64>,
-    /// `[s]`: that of what comes after a node, given the state there; scaled as `weights` is.
+    /// `[node]`: what makes the filter sum to 1.
+    inverses: Vec<f64>,
+    /// `[s]`: the probability of the state given all before a node.
+    predicted: Vec<f64>,
+    /// `[s]`: the same with what was seen there; the filter before it is scaled.
+    joint: Vec<f64>,
+    /// `[s]`: products on the way.
+    scratch: Vec<f64>,
+    /// `[s]`: that of what comes after a node, given the state there; scaled as the filter is.
     later: Vec<f64>,
     /// `[s]`: the same with what was seen at the node.
     from: Vec<f64>,
     /// `[s]`: the probability of the state given everything.
     posterior: Vec<f64>,
+}
+
+impl Room {
+    /// The filter of a node of the episode that was filled last.
+    #[inline(always)]
+    pub fn belief(&self, node: usize, width: usize) -> &[f64] {
+        &self.filtered[node * width..][..width]
+    }
 }
 
 impl<'a> Ready<'a> {
@@ -65,19 +81,21 @@ pub(crate) fn forward(ready: &Ready<'_>, episode: &Episode<'_>, room: &mut Room)
     for numbers in [&mut room.filtered, &mut room.weights] {
         numbers.resize(numbers.len().max(nodes * width), 0.0);
     }
-    for numbers in [&mut room.later, &mut room.from, &mut room.posterior] {
+    room.inverses.resize(room.inverses.len().max(nodes), 0.0);
+    let Room { predicted, joint, scratch, later, from, posterior, .. } = room;
+    for numbers in [predicted, joint, scratch, later, from, posterior] {
         numbers.resize(width, 0.0);
     }
-    let mut likelihood = LogProduct::ONE;
+    let Room { filtered, weights: all_weights, inverses, predicted, joint, scratch, .. } = room;
+    let (mut likelihood, mut inverse) = (LogProduct::ONE, 1.0);
     for node in 0..nodes {
-        let predicted = &mut room.later[..];
-        let (past, now) = room.filtered.split_at_mut(node * width);
-        let now = &mut now[..width];
         match node.checked_sub(1) {
             None => predicted.copy_from_slice(&chances.start),
             Some(before) => {
                 let block = usize::from(episode.actions[before]) * states * width;
-                combine(&past[before * width..][..states], &chances.moved[block..][..states * width], predicted);
+                // Of the filter before it is scaled, so that this need not wait for the scale.
+                combine(&joint[..states], &chances.moved[block..][..states * width], scratch);
+                scale(inverse, scratch, predicted);
             }
         }
         let table = if node == 0 { &chances.first } else { &chances.shown };
@@ -85,26 +103,25 @@ pub(crate) fn forward(ready: &Ready<'_>, episode: &Episode<'_>, room: &mut Room)
             Some(row) => &table[row * width..][..width],
             None => &ready.ones[..],
         };
-        let weights = &mut room.weights[node * width..][..width];
-        weights.copy_from_slice(row);
+        let weights = &mut all_weights[node * width..][..width];
+        scale(1.0, row, weights);
         if let (Some(rewards), true) = (&ready.parameters.rewards, node < episode.len()) {
             likelihood.times_exp(weigh(rewards, episode, node, states, weights));
         }
-        let mut sum = multiply(predicted, weights, now);
+        let mut sum = multiply(predicted, weights, joint);
         likelihood.times(sum);
         if sum <= 0.0 {
             weights.fill(1.0);
-            sum = multiply(predicted, &ready.ones, now);
+            sum = multiply(predicted, &ready.ones, joint);
             sum = if sum > 0.0 { sum } else { 1.0 };
         }
-        let scale = 1.0 / sum;
-        weights.iter_mut().for_each(|w| *w *= scale);
-        now.iter_mut().for_each(|p| *p *= scale);
+        inverse = 1.0 / sum;
+        scale(inverse, joint, &mut filtered[node * width..][..width]);
+        inverses[node] = inverse;
     }
     if episode.terminated {
         let (t, action) = (episode.len() - 1, usize::from(episode.actions[episode.len() - 1]));
-        let end =
-            multiply(&room.filtered[t * width..][..width], &chances.ended[action * width..][..width], &mut room.later);
+        let end = multiply(&filtered[t * width..][..width], &chances.ended[action * width..][..width], predicted);
         likelihood.times(end);
     }
     likelihood.ln()
@@ -127,7 +144,7 @@ fn weigh(rewards: &Rewards, episode: &Episode<'_>, node: usize, states: usize, w
 pub(crate) fn backward(ready: &Ready<'_>, episode: &Episode<'_>, room: &mut Room, expected: &mut Expected) {
     let chances = &ready.parameters.chances;
     let (states, width) = (chances.size.states, chances.size.width());
-    let Room { filtered, weights, later, from, posterior } = room;
+    let Room { filtered, weights, inverses, scratch, later, from, posterior, .. } = room;
     let counts = &mut expected.counts;
     later.fill(1.0);
     if episode.terminated {
@@ -152,7 +169,8 @@ pub(crate) fn backward(ready: &Ready<'_>, episode: &Episode<'_>, room: &mut Room
             add_scaled(1.0, posterior, &mut table[row * width..][..width]);
         }
         let Some(before) = node.checked_sub(1) else { break };
-        multiply(later, &weights[node * width..][..width], from);
+        multiply(later, &weights[node * width..][..width], scratch);
+        scale(inverses[node], scratch, from);
         let block = usize::from(episode.actions[before]) * states * width;
         let past = &filtered[before * width..][..states];
         add_outer(past, from, &mut counts.moved[block..][..states * width]);

@@ -71,8 +71,8 @@ pub fn simulate(model: &Model, how: &Simulated) -> Trajectories {
         columns.terminated.push(terminated);
         columns.offsets.push(columns.actions.len());
     }
-    let symbols = model.observations().map_or(s, Space::len) - ended;
-    let symbols = Space::unnamed("observations", symbols).unwrap();
+    let space = model.observations().unwrap_or(model.states());
+    let symbols = Space::named("observations", (0..space.len() - ended).map(|i| space.name(i))).unwrap();
     Trajectories::new(symbols, model.actions().clone(), columns).unwrap()
 }
 

@@ -387,6 +387,7 @@ const schemaOf = lazy(() => {
     training: z.array(trainingResult),
     stages: z.array(z.object({ name: z.string(), key: z.string().optional(), seconds: z.number(), peakRssBytes: z.number().optional() })),
     regimes,
+    offPolicy: offPolicy.optional(),
   }) satisfies Zod.ZodType<Results>;
   return { results, regimes };
 });

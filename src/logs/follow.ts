@@ -15,6 +15,8 @@ export interface FollowOptions {
   /** Rewards are rounded to multiples of it, as its prompts print them. */
   rewardGrid: number;
   threads: number;
+  /** Where its base lies; where it lay when it was trained, when left out. */
+  base?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -23,8 +25,8 @@ export interface FollowOptions {
  * was logged. Each episode is shown others, in turn.
  */
 export async function followLanguageModel(adapter: string, asked: Trajectories, shown: Trajectories, options: FollowOptions): Promise<Float32Array> {
-  const { regime, trajectories, rewardGrid, threads, signal } = options;
-  const policy = (await loadPolicy(adapter, { threads })) as unknown as LanguageModelPolicy;
+  const { regime, trajectories, rewardGrid, threads, base, signal } = options;
+  const policy = (await loadPolicy(adapter, { threads, ...(base !== undefined && { base }) })) as unknown as LanguageModelPolicy;
   try {
     const [steps, support] = [reader(asked, rewardGrid), reader(shown, rewardGrid)];
     const actions = asked.actions.length;

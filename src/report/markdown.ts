@@ -2,6 +2,7 @@
 import type { Results } from '../results.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
+import { offPolicyNote, offPolicyTable } from './off-policy.js';
 import { COMMAND, certificateTable, datasetTable, peak, stageTable, type TextTable } from './records.js';
 import { clouds, COLUMNS, DIFFERENCE_COLUMNS, differences, summaries, type Cell, type Summary } from './summary.js';
 import { shortLabel } from './groups.js';
@@ -19,8 +20,8 @@ export function comparisonTable(results: Results): string {
   return grid([['Regime', 'Method', 'Family', 'less', ...DIFFERENCE_COLUMNS], rows], 4);
 }
 
-/** Both tables, as for a terminal. */
-export const tables = (results: Results): string => [markdownTable(results), comparisonTable(results)].filter((table) => table !== '').join('\n\n');
+/** All tables, as for a terminal. */
+export const tables = (results: Results): string => [results.offPolicy ? grid(offPolicyTable(results), 1) : '', markdownTable(results), comparisonTable(results)].filter((table) => table !== '').join('\n\n');
 
 const rowsOf = (found: readonly Summary[]): string[][] => found.flatMap(({ regime, groups }) =>
   groups.flatMap(({ group, rows }) => rows.map(({ label, cells }) => [regime, shortLabel(group), label, ...cells.map(written)])));
@@ -35,6 +36,7 @@ export function markdown(results: Results): string {
     inline(question(results)),
     `**${inline(answer(results))}**`,
     inline(footing(results)),
+    ...(results.offPolicy ? [`## Held against the logs\n\n${inline(offPolicyNote(results.offPolicy))}`, grid(offPolicyTable(results), 1)] : []),
     '## Optimality gap\n\nEstimates with 95% bootstrap intervals over tasks; a lower gap is better.',
     markdownTable(results),
     ...(comparisons === '' ? [] : ['## Differences\n\nOf the first method less the other, on the same tasks in pairs, with 95% intervals; a difference of gaps below 0 favours the first.', comparisons]),

@@ -7,6 +7,7 @@ import { GLOSSARY } from './glossary.js';
 import { html, type Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
 import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, legend, methodKeys, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
+import { offPolicyNote, offPolicyTable } from './off-policy.js';
 import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
 import type { Drawn } from './sheets.js';
 import { clouds, differences, summaries, type Summary } from './summary.js';
@@ -16,7 +17,7 @@ import { traceFigure } from './trace.js';
 export async function page(results: Results, drawn: Drawn): Promise<string> {
   const title = `Tiresias: ${clean(results.name) || 'report'}`;
   const body = [
-    headline(results), gaps(results, drawn.gaps), compared(results, drawn.differences), deployment(drawn.deployment), regret(drawn.regret), cloud(results, drawn.clouds), await traces(results),
+    headline(results), offPolicy(results), gaps(results, drawn.gaps), compared(results, drawn.differences), deployment(drawn.deployment), regret(drawn.regret), cloud(results, drawn.clouds), await traces(results),
     training(results, drawn.training), certificates(results), data(results), cost(results), reproduction(results), definitions(),
   ];
   return framed(title, body, results.version);
@@ -29,6 +30,12 @@ const headline = (results: Results): Markup => html`
 <p class="answer">${answer(results)}</p>
 <p class="note">${footing(results)} Parameters are this project’s own; see the <a href="#source">note on the source</a>.</p>
 </header>`;
+
+const offPolicy = (results: Results): Markup | undefined => results.offPolicy && html`
+<section><h2>Held against the logs</h2>
+<p class="note">${offPolicyNote(results.offPolicy)}</p>
+${table('Off-policy estimates', ...offPolicyTable(results))}
+</section>`;
 
 function gaps(results: Results, figures: readonly Figure[]): Markup {
   return html`

@@ -133,7 +133,7 @@ async function allStages(written: Experiment, context: Context): Promise<Results
 
   // A family that was fitted to logs has one regime.
   const [regime] = experiment.regimes;
-  const offPolicy = experiment.logs && (await make(context, 'off-policy', 'off-policy', (how) => offPolicyStage(experiment, regime!, { ...how, trained: trained.get(regime!) ?? {} })));
+  const offPolicy = experiment.logs && (await make(context, 'off-policy', 'off-policy', (how) => offPolicyStage(experiment, regime!, { ...how, trained: trained.get(regime!) ?? {}, base: base?.result.path })));
 
   const stages = [...(base ? [base] : []), ...datasets, ...trainings, ...evaluations.map(([, made]) => made), ...(offPolicy ? [offPolicy] : [])];
   return parseResults({

@@ -17,9 +17,11 @@ const ASKED = 200;
 export interface OffPolicyStageOptions extends How {
   /** Adapters, by the name of their method. */
   trained: Readonly<Record<string, string>>;
+  /** Where their base lies. */
+  base?: string | undefined;
 }
 
-export function offPolicyStage(experiment: Experiment, regime: Regime, { trained, threads, signal, onProgress }: OffPolicyStageOptions): Stage<OffPolicyResults> {
+export function offPolicyStage(experiment: Experiment, regime: Regime, { trained, base, threads, signal, onProgress }: OffPolicyStageOptions): Stage<OffPolicyResults> {
   const { key, folder } = experiment.logs!;
   const adapters = Object.entries(trained).filter(([name]) => name.startsWith('sft'));
   const { gap } = experiment.solver;
@@ -54,7 +56,7 @@ export function offPolicyStage(experiment: Experiment, regime: Regime, { trained
       // A prompt has no line for a decision after which nothing was seen while the episode went on.
       for (const [name, adapter] of hasHoles(some) ? [] : adapters) {
         told(`ask ${name}`);
-        const target = await followLanguageModel(adapter, some, fitted, { regime, trajectories: experiment.support.trajectories, rewardGrid: family.rewardGrid, threads, signal });
+        const target = await followLanguageModel(adapter, some, fitted, { regime, trajectories: experiment.support.trajectories, rewardGrid: family.rewardGrid, threads, base, signal });
         await about(name, 'Fine-tuned', some, target, discount, null);
       }
       const source = logsSource(kept);

@@ -24,7 +24,7 @@ const NEEDED_MEMORY = 3 * GIB;
 const CHECKS: (() => Finding | Promise<Finding | Finding[]>)[] = [node, addon, ...BACKENDS.map((one) => () => backend(one)), python, bases, disk, memory];
 
 export function doctorCommand(): Command {
-  return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor']).action((options: CommonOptions) =>
+  return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor'], []).action((options: CommonOptions) =>
     invoke(options, async ({ print }) => {
       const findings: Finding[] = [];
       for (const check of CHECKS) findings.push(...[await check()].flat());

@@ -149,5 +149,12 @@ it('words keep whole, columns stay under one another', () => {
   expect(fitted('name   one two three four five six seven', 30)).toBe('name   one two three four five\n       six seven');
   expect(fitted('a line of words without any columns', 20)).toBe('a line of words\n  without any\n  columns');
   expect(fitted('short', 20)).toBe('short');
+  expect(fitted('ok  one  a long text that goes on and on', 30)).toBe('ok  one  a long text that goes\n         on and on');
   expect(fitted(`${'x'.repeat(30)} y`, 20)).toBe(`${'x'.repeat(30)}\n  y`);
+});
+
+it('a table that is too wide goes on below, with its first column again', () => {
+  const table = ['name   left  right', '----  -----  -----', 'a         1      2', 'b        10     20'];
+  expect(fitted(`${table.join('\n')}\n\nmore`, 80)).toBe(`${table.join('\n')}\n\nmore`);
+  expect(fitted(`${table.join('\n')}\n\nmore`, 14)).toBe(['name   left', '----  -----', 'a         1', 'b        10', '', 'name  right', '----  -----', 'a         2', 'b        20', '', 'more'].join('\n'));
 });

@@ -1227,7 +1227,7 @@ export interface ShardExample {
   /** The text of the query's steps. */
   completion: string
   /** The family of its task. */
-  family: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'
+  family: FamilyInfo['name']
   /** The split of its task. */
   split: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
   /** The index of its task in the split. */

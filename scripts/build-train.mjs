@@ -2,8 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 execFileSync('cargo', ['build', '--release', '--locked', '-p', 'tiresias-train'], { cwd: root, stdio: 'inherit' });
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 const name = process.platform === 'win32' ? 'tiresias-train.exe' : 'tiresias-train';

@@ -1,6 +1,7 @@
 // What each call of the addon was given, checked against the addon's own declarations before the addon sees it.
 import { TiresiasError } from './errors.js';
 import { CLASSES, OBJECTS, type Taken } from './signatures.js';
+import { closest } from './suggest.js';
 
 /** Throws INVALID_ARGUMENT. */
 export function invalid(message: string, details: Record<string, unknown> = {}): never {
@@ -13,24 +14,6 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return `a ${value.constructor?.name ?? 'bare object'}`;
   return typeof value === 'function' ? 'a function' : String(value);
-}
-
-/** The known word that a misspelt one is probably meant to be. */
-export function closest(word: string, known: readonly string[]): string | undefined {
-  const distance = (other: string) => editDistance(word.toLowerCase(), other.toLowerCase());
-  const nearest = known.toSorted((a, b) => distance(a) - distance(b))[0];
-  return nearest !== undefined && distance(nearest) <= Math.max(2, word.length / 3) ? nearest : undefined;
-}
-
-/** Insertions, deletions and substitutions that turn `a` into `b` (Levenshtein), a row of the table at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** Refuses an option that is not among the `known` ones, with the one that was probably meant. */

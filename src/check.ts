@@ -18,7 +18,8 @@ export const SOLVE_OPTIONS = {
 /** The options of a solve for a goal. */
 export const GOAL_OPTIONS = { gap: 'number', timeSeconds: 'number', memoryBytes: 'number' } as const satisfies Record<keyof GoalOptions, Kind>;
 
-export { closest, invalid } from './arguments.js';
+export { invalid } from './arguments.js';
+export { closest } from './suggest.js';
 
 const isKind = (value: unknown, kind: Kind): boolean => {
   if (typeof kind === 'object') return kind.includes(value as string);

@@ -1,5 +1,6 @@
 // One class for everything that can go wrong, and the exit code that each kind ends a command with (docs/exit-codes.md).
 import { constants } from 'node:os';
+import { suggested } from './suggest.js';
 
 /** What a command ends with. A trainer's own codes (docs/contracts.md) are the same numbers. */
 export const EXIT = {
@@ -156,7 +157,7 @@ function placeIn(message: string): Record<string, unknown> {
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof TiresiasError) return error;
   const match = NATIVE_MESSAGE.exec(error.message);
-  if (match) return new TiresiasError(match[1] === 'IO' ? ioCode(match[2]!) : match[1]!, match[2]!, { cause: error, details: placeIn(match[2]!) });
+  if (match) return new TiresiasError(match[1] === 'IO' ? ioCode(match[2]!) : match[1]!, suggested(match[2]!), { cause: error, details: placeIn(match[2]!) });
   // napi's own complaint about an argument of the wrong type.
   const status = (error as { code?: unknown }).code;
   if (typeof status === 'string' && /^(InvalidArg|.*Expected)$/.test(status)) {

@@ -12,6 +12,7 @@ import { logsFamilySchema } from './logs/family-schema.js';
 import { native } from './native.js';
 import type { Spec } from './spec-types.js';
 import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
+import { meant } from './suggest.js';
 
 export type { Regime } from './spec.js';
 
@@ -435,7 +436,7 @@ const schemaOf = lazy(() => {
  * INVALID_EXPERIMENT naming every offending path.
  */
 export function parseExperiment(value: unknown, file = 'experiment', folder = '.'): Experiment {
-  const parsed = schemaOf().safeParse(withFamily(value, file, folder));
+  const parsed = schemaOf().safeParse(withFamily(value, file, folder), { reportInput: true });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(describe);
   throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n${problems.map((p) => `  ${p.path}: ${p.problem}`).join('\n')}`, {
@@ -494,10 +495,19 @@ interface Problem {
   problem: string;
 }
 
+/** The fields that an object of an experiment may have, where the schema says. */
+function fieldsAt(path: readonly PropertyKey[]): string[] {
+  interface Node { properties?: Record<string, Node>; items?: Node; anyOf?: Node[] }
+  const below = (node: Node, key: PropertyKey): Node[] => [...(node.anyOf ?? []).flatMap((one) => below(one, key)), ...(typeof key === 'number' ? [node.items] : [node.properties?.[String(key)]]).filter((one) => one !== undefined)];
+  const names = (node: Node): string[] => [...Object.keys(node.properties ?? {}), ...(node.anyOf ?? []).flatMap(names)];
+  return path.reduce((nodes, key) => nodes.flatMap((node) => below(node, key)), [experimentJsonSchema() as Node]).flatMap(names);
+}
+
 function describe(issue: Zod.core.$ZodIssue): Problem[] {
   const path = issue.path.reduce<string>((text, key) => text + (typeof key === 'number' ? `[${key}]` : `.${String(key)}`), '$');
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: `${path}.${key}`, problem: 'is not a known field' }));
-  return [{ path, problem: issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '') }];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: `${path}.${key}`, problem: `is not a known field${meant(key, fieldsAt(issue.path))}` }));
+  const near = issue.code === 'invalid_value' && typeof issue.input === 'string' ? meant(issue.input, issue.values.map(String)) : '';
+  return [{ path, problem: `${issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '')}${near}` }];
 }
 
 /** The JSON Schema of an experiment file, for editors. */

@@ -127,12 +127,12 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Throws as {@link writeAtomic} would, before the work whose result is to be written. Makes the folder. */
+/** Throws as {@link writeAtomic} would, before the work whose result is to be written. A folder that is not there is a slip, and not made. */
 export async function checkWritable(path: string): Promise<void> {
   const temporary = temporaryName(path);
   await io(`write ${path}`, async () => {
     if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new TiresiasError('IO', `could not write ${path}: it is a folder`);
-    await makeFolder(dirname(path));
+    if ((await stat(dirname(path)).catch(() => undefined)) === undefined) throw new TiresiasError('FILE_NOT_FOUND', `could not write ${path}: there is no folder ${dirname(path)}; make it first`, { details: { path } });
     await (await open(temporary, 'wx')).close();
     await rm(temporary, { force: true });
   });

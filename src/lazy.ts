@@ -1,4 +1,4 @@
-// What takes long to load is loaded when it is first needed: `import 'tiresias'` is for those who solve a model, too.
+// What takes long to load is loaded when it is first needed: `import '@tiresias-rl/tiresias'` is for those who solve a model, too.
 import { createRequire } from 'node:module';
 import { TiresiasError } from './errors.js';
 

@@ -6,14 +6,12 @@ import * as threads from 'node:worker_threads';
 import { Checks, invalid, shown } from './arguments.js';
 import type {} from './disposable.js';
 import { TiresiasError, fromNative, messageOf } from './errors.js';
+import { platform, platformFile, platformHint } from './platform.js';
 import { CLASSES, FUNCTIONS, type ClassCalls } from './signatures.js';
 
 type Addon = typeof import('../native/index.cjs');
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 type Class = NewableFunction & { prototype: object };
-
-/** What the package is built for. */
-const PLATFORMS = 'Linux with glibc and macOS, on x64 and arm64';
 
 function load(): Addon {
   try {
@@ -25,15 +23,16 @@ function load(): Addon {
 
 /** Why there is no addon: it is not there, or it is and does not load. */
 function unloadable(cause: unknown): TiresiasError {
-  const { platform, arch, env } = process;
-  const own = fileURLToPath(new URL(`../native/tiresias.${platform}-${arch}${platform === 'linux' ? '-gnu' : ''}.node`, import.meta.url));
-  const file = env['NAPI_RS_NATIVE_LIBRARY_PATH'] ?? own;
-  const again = 'install the package again (in a checkout: npm run build:native)';
-  if (!existsSync(file)) {
-    return new TiresiasError('NATIVE_MISSING', `there is no native addon for ${platform} on ${arch}: ${file} is missing. There are addons for ${PLATFORMS}; ${again}`, { cause, details: { file, platform, arch } });
-  }
+  const { arch, env } = process;
+  const here = platform();
+  const name = `tiresias.${here}.node`;
+  const own = fileURLToPath(new URL(`../native/${name}`, import.meta.url));
+  const file = env['NAPI_RS_NATIVE_LIBRARY_PATH'] ?? (existsSync(own) ? own : platformFile(name) ?? own);
+  const details = { file, platform: process.platform, arch };
+  const hint = platformHint('npm run build:native');
+  if (!existsSync(file)) return new TiresiasError('NATIVE_MISSING', `there is no native addon for ${here}: ${file} is missing; ${hint}`, { cause, details });
   const why = causes(cause).find((error) => (error as { code?: unknown }).code === 'ERR_DLOPEN_FAILED') ?? cause;
-  return new TiresiasError('NATIVE_CORRUPT', `the native addon ${file} is corrupt or made for another system: it does not load (${messageOf(why).split('\n', 1)[0]}). There are addons for ${PLATFORMS}; ${again}`, { cause, details: { file, platform, arch } });
+  return new TiresiasError('NATIVE_CORRUPT', `the native addon ${file} is corrupt or made for another system than ${here}: it does not load (${messageOf(why).split('\n', 1)[0]}); ${hint}`, { cause, details });
 }
 
 /** An error and what caused it, and so on. */

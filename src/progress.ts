@@ -15,17 +15,20 @@ export interface ProgressEvent {
 
 export interface ProgressView {
   show(event: ProgressEvent): void;
-  /** Leaves the screen as it should stay. */
+  /** Says something on a line of its own, without a bar in it. */
+  note(text: string): void;
+  /** Leaves the screen as it should stay: what is finished stays, what is not goes. */
   close(): void;
 }
 
-export function silentProgress(): ProgressView {
-  return { show: () => {}, close: () => {} };
+export function silentProgress(stream: Terminal = process.stderr): ProgressView {
+  return { show: () => {}, note: (text) => void stream.write(`${text}\n`), close: () => {} };
 }
 
 /** Where progress is shown. */
 interface Terminal {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -36,27 +39,54 @@ export function progressFor(stream: Terminal = process.stderr): ProgressView {
 
 const WIDTH = 20;
 
+/** How wide bar and stage are, from the widest to what leaves most room for the detail. */
+const WIDTHS = [{ bar: 30, stage: WIDTH }, { bar: 10, stage: WIDTH }, { bar: 10, stage: 0 }, { bar: 5, stage: 0 }];
+
+/** What a terminal writes when Ctrl-C is typed, behind the bar. */
+const TYPED = '^C'.length;
+
+/** The line of a bar, as wide as fits: the detail is what is read, so that the bar gets shorter first. */
+export function barLine({ stage, done, total, detail }: ProgressEvent, columns: number): string {
+  const share = total > 0 ? Math.min(done / total, 1) : 1;
+  const room = columns - 1 - TYPED;
+  const line = (width: (typeof WIDTHS)[number]) => {
+    const full = Math.round(share * width.bar);
+    return `  ${stage.padEnd(width.stage)} ${'█'.repeat(full)}${'░'.repeat(width.bar - full)} ${String(Math.floor(100 * share)).padStart(3)}%  ${detail}`;
+  };
+  const fitting = WIDTHS.map(line).find((one) => one.length <= room) ?? line(WIDTHS.at(-1)!);
+  return fitting.length <= room ? fitting : `${fitting.slice(0, room - 1)}…`;
+}
+
 function barProgress(stream: Terminal): ProgressView {
-  const format = '  {stage} {bar} {percentage}%  {detail}';
   let bar: cliProgress.SingleBar | undefined;
-  let stage = '';
-  const close = () => {
+  let last: ProgressEvent | undefined;
+  const line = () => barLine(last!, stream.columns ?? 80);
+  /** Takes the bar off the screen, and what was typed behind it. */
+  const clear = () => {
     bar?.stop();
     bar = undefined;
-    stage = '';
+  };
+  const close = () => {
+    clear();
+    if (last && last.done >= last.total) stream.write(`${line()}\n`);
+    last = undefined;
   };
   return {
     show(event) {
-      const shown = { stage: event.stage.padEnd(WIDTH), detail: event.detail };
-      if (event.stage !== stage) {
-        close();
-        stage = event.stage;
-        bar = new cliProgress.SingleBar({ format, stream: stream as NodeJS.WriteStream, hideCursor: true, fps: 5, barsize: 30, etaBuffer: 20 }, cliProgress.Presets.shades_classic);
-        bar.start(event.total, event.done, shown);
+      if (last && event.stage !== last.stage) close();
+      last = event;
+      if (bar) {
+        bar.setTotal(event.total);
+        bar.update(event.done);
       } else {
-        bar?.setTotal(event.total);
-        bar?.update(event.done, shown);
+        bar = new cliProgress.SingleBar({ format: line, stream: stream as NodeJS.WriteStream, hideCursor: true, fps: 5, clearOnComplete: true }, cliProgress.Presets.shades_classic);
+        bar.start(event.total, event.done);
       }
+    },
+    note(text) {
+      clear();
+      // What was typed where no bar was goes, too.
+      stream.write(`\r\x1b[K${text}\n`);
     },
     close,
   };
@@ -77,6 +107,7 @@ export function lineProgress(write: (line: string) => void, now: () => number = 
       const percent = event.total > 0 ? Math.floor((100 * event.done) / event.total) : 100;
       write(`${event.stage.padEnd(WIDTH)} ${String(percent).padStart(3)} %  ${event.detail}`);
     },
+    note: write,
     close: () => {},
   };
 }

@@ -109,7 +109,7 @@ describe('making a dataset', () => {
     writeFileSync(experiment, JSON.stringify({ ...small, dataset: { examples: 4000, shardExamples: 4000, format: 'jsonl' } }));
     const out = join(folder, 'out');
     const { code, stderr } = await tiresias(['dataset', 'make', '-c', experiment, '--regime', 'mdp', '--out', out], { shell: 'ulimit -f 256' });
-    expect(stderr).toMatch(/tiresias: .*(full|too large)/i);
+    expect(stderr).toMatch(/error: .*(full|too large)/i);
     expect(code).toBe(4);
     expect(Object.keys(contents(out)).filter((name) => /manifest\.json|jsonl$/.test(name))).toEqual([]);
   });

@@ -11,7 +11,8 @@ import { scratch } from './support.js';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tiresias-package-'));
-const installed = join(folder, 'node_modules', 'tiresias');
+const NAME = '@tiresias-rl/tiresias';
+const installed = join(folder, 'node_modules', NAME);
 let tarball = '';
 
 /** Without the settings that npm hands to what it runs. */
@@ -56,11 +57,11 @@ describe('every dependency', () => {
   it('passes for Yarn 1, which takes the newest versions and refuses those that want another Node', async (context) => {
     const yarn = join(scratch(), 'yarn');
     mkdirSync(yarn);
-    writeFileSync(join(yarn, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', license: 'MIT', private: true, dependencies: { tiresias: `file:${tarball}` } }));
+    writeFileSync(join(yarn, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0', license: 'MIT', private: true, dependencies: { [NAME]: `file:${tarball}` } }));
     const failure = await run(process.execPath, [join(root, 'node_modules', 'yarn', 'bin', 'yarn.js'), 'install', '--no-lockfile', '--non-interactive', '--prefer-offline', '--ignore-scripts'], { cwd: yarn, env }).then(() => undefined, (error: { stderr: string }) => error.stderr);
     if (failure !== undefined && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|network/i.test(failure)) context.skip('no registry can be reached');
     expect(failure).toBeUndefined();
-    const { stdout } = await run(process.execPath, ['-p', "require('tiresias').version"], { cwd: yarn, env });
+    const { stdout } = await run(process.execPath, ['-p', `require('${NAME}').version`], { cwd: yarn, env });
     expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/);
   }, 120_000);
 });
@@ -69,8 +70,8 @@ const CONSUMER = `
 import {
   Model, TiresiasError, drawTask, loadPolicy, makeDataset, parseExperiment, rollout, rolloutSync, savePolicy, solve, solveBatch, solveSync, simulate, streamExamples, train,
   type Behaviour, type Decision, type SessionState, type Experiment, type ExperimentInput, type Manifest, type MethodResult, type Nature, type Results, type Solution, type TrainEvent,
-} from 'tiresias';
-import type { Paths } from 'tiresias/client';
+} from '${NAME}';
+import type { Paths } from '${NAME}/client';
 
 export const following = (answer: Paths['/sessions']['get']['responses'][200]['content']['application/json']): string | null => answer.next;
 const { model, warnings } = Model.parse('discount: 0.9', { name: 'x.pomdp', format: 'pomdp' });
@@ -116,7 +117,7 @@ export { makeDataset, streamExamples, train, TiresiasError };
 `;
 
 const REQUIRING = `
-import tiresias = require('tiresias');
+import tiresias = require('${NAME}');
 export const names: string[] = tiresias.families().map(({ name }) => name);
 `;
 
@@ -137,25 +138,25 @@ describe.each([['5', 'typescript5/lib/tsc.js'], ['7', 'typescript/bin/tsc']])('T
 describe('the installed package', () => {
   it('is imported, required and run', async () => {
     const code = "const { Model, solveSync, drawTask } = t; const s = solveSync(drawTask('energy', { index: 0, horizon: 3 }).model); console.log(s.stopped, typeof t.version)";
-    expect((await node('--input-type=module', '-e', `import * as t from 'tiresias'; ${code}`)).stdout).toBe('converged string\n');
-    expect((await node('-e', `const t = require('tiresias'); ${code}`)).stdout).toBe('converged string\n');
-    expect((await node('-p', "require('tiresias/package.json').name")).stdout).toBe('tiresias\n');
+    expect((await node('--input-type=module', '-e', `import * as t from '${NAME}'; ${code}`)).stdout).toBe('converged string\n');
+    expect((await node('-e', `const t = require('${NAME}'); ${code}`)).stdout).toBe('converged string\n');
+    expect((await node('-p', `require('${NAME}/package.json').name`)).stdout).toBe(`${NAME}\n`);
     const { stdout } = await run(join(folder, 'node_modules', '.bin', 'tiresias'), ['solve', join(installed, 'examples', 'tiger.json'), '--horizon', '3', '--json'], { cwd: folder, env });
     expect(JSON.parse(stdout)).toMatchObject({ stopped: 'converged' });
   });
 
   it('can still do what loads later', async () => {
-    const code = "import * as t from 'tiresias'; console.log(t.parseExperiment({ schema: 'tiresias.experiment/1', name: 'x' }).family, t.bcaInterval([[1], [2], [4]], (rows) => rows[0][0], { seed: 1 }).length)";
+    const code = `import * as t from '${NAME}'; console.log(t.parseExperiment({ schema: 'tiresias.experiment/1', name: 'x' }).family, t.bcaInterval([[1], [2], [4]], (rows) => rows[0][0], { seed: 1 }).length)`;
     expect((await node('--input-type=module', '-e', code)).stdout).toBe('energy 2\n');
   });
 
   it('loads nothing at the start that only some need', async () => {
     const coverage = join(scratch(), 'coverage');
-    await run(process.execPath, ['--input-type=module', '-e', "await import('tiresias')"], { cwd: folder, env: { ...env, NODE_V8_COVERAGE: coverage } });
+    await run(process.execPath, ['--input-type=module', '-e', `await import('${NAME}')`], { cwd: folder, env: { ...env, NODE_V8_COVERAGE: coverage } });
     const loaded = readdirSync(coverage).flatMap((file) => (JSON.parse(readFileSync(join(coverage, file), 'utf8')) as { result: { url: string }[] }).result.map(({ url }) => url));
-    expect(loaded.some((url) => url.endsWith('tiresias/dist/index.js'))).toBe(true);
+    expect(loaded.some((url) => url.endsWith(`${NAME}/dist/index.js`))).toBe(true);
     const others = new Set(loaded.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []));
-    expect([...others]).toEqual(['tiresias']);
+    expect([...others]).toEqual([NAME]);
   });
 
   it('takes no more of the processor than three times what Node itself takes to start: some 50 ms where that takes 30', async () => {
@@ -163,7 +164,7 @@ describe('the installed package', () => {
     let [bare, whole] = [Infinity, Infinity];
     for (let i = 0; i < 10; i++) {
       bare = Math.min(bare, await spent(''));
-      whole = Math.min(whole, await spent("await import('tiresias')"));
+      whole = Math.min(whole, await spent(`await import('${NAME}')`));
     }
     expect(whole - bare).toBeLessThan(3 * bare);
   });

@@ -126,7 +126,7 @@ describe('messages', () => {
     };
     const corrupt = join(scratch(), 'addon.node');
     writeFileSync(corrupt, 'no library');
-    expect(load(corrupt)).toMatchObject({ code: 'NATIVE_CORRUPT', exit: 6, message: expect.stringMatching(/is corrupt or made for another system.*Linux with glibc and macOS.*npm run build:native/s) });
-    expect(load(`${corrupt}.gone`)).toMatchObject({ code: 'NATIVE_MISSING', exit: 6, message: expect.stringMatching(/is missing.*Linux with glibc and macOS.*npm run build:native/s) });
+    expect(load(corrupt)).toMatchObject({ code: 'NATIVE_CORRUPT', exit: 6, message: expect.stringMatching(/is corrupt or made for another system than (\w+-\w+\S*):.*npm install @tiresias-rl\/tiresias-\1@\d.*npm run build:native/s) });
+    expect(load(`${corrupt}.gone`)).toMatchObject({ code: 'NATIVE_MISSING', exit: 6, message: expect.stringMatching(/no native addon for (\w+-\w+\S*):.*is missing.*npm install @tiresias-rl\/tiresias-\1@\d.*npm run build:native/s) });
   });
 });

@@ -26,7 +26,7 @@ it('says what happens', { timeout: 120_000 }, async () => {
   await run('bash', ['-ec', shell(solve!)], { cwd: folder });
   // The library.
   const [code] = blocks.filter(({ language }) => language === 'js').map(({ text }) => text);
-  writeFileSync(join(folder, 'five.mjs'), code!.replace("from 'tiresias'", `from ${JSON.stringify(join(root, 'dist', 'index.js'))}`));
+  writeFileSync(join(folder, 'five.mjs'), code!.replace("from '@tiresias-rl/tiresias'", `from ${JSON.stringify(join(root, 'dist', 'index.js'))}`));
   expect((await run(process.execPath, ['five.mjs'], { cwd: folder })).stdout).toBe('listen 0\n');
   // The server, at a port that is free here.
   const port = await freePort();
@@ -44,7 +44,7 @@ it('says what happens', { timeout: 120_000 }, async () => {
 });
 
 it('has a typed client that compiles, and would not with a misspelt member', { timeout: 120_000 }, () => {
-  const [client] = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text.replace("'tiresias/client'", JSON.stringify(join(root, 'src', 'serve', 'http', 'client-types.js'))));
+  const [client] = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text.replace("'@tiresias-rl/tiresias/client'", JSON.stringify(join(root, 'src', 'serve', 'http', 'client-types.js'))));
   const complaints = (text: string) => {
     const file = join(scratch(), 'client.mts');
     writeFileSync(file, text);

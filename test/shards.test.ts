@@ -279,7 +279,7 @@ describe('the command line', () => {
     for (const [index, { code, stdout, stderr }] of last.entries()) {
       expect(code).toBe(0);
       expect(stdout).toContain(`part ${index} of 3 is made, 10 of 30 shards, 40 examples`);
-      expect(stderr).toContain(`tiresias: part ${index} of 3, by JOB_COMPLETION_INDEX=${index}; --shard 0 --of 1 makes the whole`);
+      expect(stderr).toContain(`note: part ${index} of 3, by JOB_COMPLETION_INDEX=${index}; --shard 0 --of 1 makes the whole`);
     }
     const { code, stdout } = await tiresias(['dataset', 'assemble', join(shared, 'mdp'), '--out', join(shared, 'mdp')]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('120 examples in 30 shards')]);

@@ -100,7 +100,7 @@ pub struct ShardExample {
     /// The text of the query's steps.
     pub completion: String,
     /// The family of its task.
-    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit'")]
+    #[napi(ts_type = "FamilyInfo['name']")]
     pub family: String,
     /// The split of its task.
     #[napi(

@@ -3,15 +3,17 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TiresiasError, messageOf } from '../errors.js';
 import { sha256File } from '../files.js';
+import { platformFile, platformHint } from '../platform.js';
 import type { Backend } from './backend.js';
 
-/** TIRESIAS_TRAIN, or the binary that `npm run build:train` puts into the package. */
+/** TIRESIAS_TRAIN, or the binary that `npm run build:train` puts into a checkout, or that of the platform's package. */
 function trainerPath(): string {
   const own = process.env['TIRESIAS_TRAIN'];
   const name = process.platform === 'win32' ? 'tiresias-train.exe' : 'tiresias-train';
-  const path = own ?? fileURLToPath(new URL(`../../native/bin/${name}`, import.meta.url));
+  const built = fileURLToPath(new URL(`../../native/bin/${name}`, import.meta.url));
+  const path = own ?? (existsSync(built) ? built : platformFile(name) ?? built);
   if (existsSync(path)) return path;
-  const hint = own !== undefined ? 'TIRESIAS_TRAIN names no file' : `run \`${candle.remedy}\``;
+  const hint = own !== undefined ? 'TIRESIAS_TRAIN names no file' : platformHint(candle.remedy);
   throw new TiresiasError('TRAINER_MISSING', `the trainer was not found at ${path}; ${hint}`, { details: { path, backend: 'candle' } });
 }
 

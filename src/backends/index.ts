@@ -2,6 +2,7 @@
 import { formatAt } from '../base/check.js';
 import type { BaseFormat } from '../base/source.js';
 import { TiresiasError } from '../errors.js';
+import { meant } from '../suggest.js';
 import type { Ability, Arithmetic, Backend, BackendName, ChosenArithmetic, Launch } from './backend.js';
 import { candle } from './candle.js';
 import { peft } from './peft.js';
@@ -24,7 +25,7 @@ export const CHOSEN_ARITHMETICS: readonly ChosenArithmetic[] = [...ARITHMETICS, 
 export function backendOf(name: string): Backend {
   const backend = BACKENDS.find((one) => one.name === name);
   if (backend) return backend;
-  throw new TiresiasError('UNKNOWN_NAME', `backend ${JSON.stringify(name)} does not exist; expected one of ${BACKEND_NAMES.join(', ')}`);
+  throw new TiresiasError('UNKNOWN_NAME', `backend ${JSON.stringify(name)} does not exist; expected one of ${BACKEND_NAMES.join(', ')}${meant(name, BACKEND_NAMES)}`);
 }
 
 /** A backend and how it computes. */

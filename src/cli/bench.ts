@@ -30,7 +30,7 @@ export function benchCommand(): Command {
     'tiresias bench models/ --solvers auto,sarsop --time 5,30 --gap 1e-3 --out runs/bench',
     'tiresias bench tiger rock-sample:4,4 --solvers auto,point --discount 0.99,0.999',
     'tiresias bench hallway.pomdp --solvers auto,./my-solver.json',
-  ]);
+  ], ['threads']);
   const threads = command.options.find(({ long }) => long === '--threads')!;
   threads.description = 'threads of each run, and the cores that it is pinned to; 1 when absent (a list)';
   threads.argParser(numbers((value) => Number.isInteger(value) && value >= 1 && value <= 1024, 'whole numbers from 1 to 1024'));
@@ -47,7 +47,7 @@ export function benchCommand(): Command {
         const [{ bench }, { holeText, tableText }] = await Promise.all([import('../bench/bench.js'), import('../bench/table.js')]);
         const { results, folder, page, taken } = await bench(models, {
           solvers, times: time, gap, ...(n && { threads: n }), discounts: discount, folder: out, signal, ...(budget !== undefined && { budgetSeconds: budget }),
-          onProgress: (event) => progress.show(event), onHole: (hole) => process.stderr.write(`not run: ${holeText(hole)}\n`),
+          onProgress: (event) => progress.show(event), onHole: (hole) => progress.note(`not run: ${holeText(hole)}`),
         });
         progress.close();
         const before = taken === 0 ? '' : `rows     ${taken} of ${results.rows.length} were there before\n`;

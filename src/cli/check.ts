@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, TiresiasError, exitCodeOf, messageOf } from '../errors.js';
-import { columns, integer, invoke, newCommand, said, type CommonOptions } from './common.js';
+import { columns, integer, invoke, newCommand, sayError, type CommonOptions } from './common.js';
 import { describeModel, formatOption, readModel, type ModelFormat } from './task.js';
 
 interface CheckOptions extends CommonOptions {
@@ -10,7 +10,7 @@ interface CheckOptions extends CommonOptions {
 }
 
 export function checkCommand(): Command {
-  return newCommand('check', 'read model files and say what is wrong with them, or what is in them', ['tiresias check hallway.pomdp', 'tiresias check --strict models/*.pomdpx'])
+  return newCommand('check', 'read model files and say what is wrong with them, or what is in them', ['tiresias check hallway.pomdp', 'tiresias check --strict models/*.pomdpx'], [])
     .argument('<files...>', 'model files (.pomdp, .mdp, .pomdpx or .json) or classic problems')
     .addOption(formatOption())
     .option('--strict', 'let a warning fail the check')
@@ -58,7 +58,7 @@ async function checked(file: string, { strict = false, horizon, format: given }:
     return { file, ok, exit: ok ? EXIT.ok : EXIT.usage, ...found, text };
   } catch (error) {
     if (!(error instanceof TiresiasError)) throw error;
-    process.stderr.write(`${said(error)}\n`);
+    sayError(error);
     return { file, ok: false, exit: exitCodeOf(error), error: { code: error.code, message: messageOf(error), details: error.details } };
   }
 }

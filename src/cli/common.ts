@@ -3,9 +3,11 @@ import { Command, InvalidArgumentError } from 'commander';
 import { availableParallelism } from 'node:os';
 import { TiresiasError, exitCodeOf, interrupted, messageOf } from '../errors.js';
 import { progressFor, silentProgress, type ProgressView } from '../progress.js';
+import { suggested } from '../suggest.js';
 import type { How } from '../stages/stage.js';
+import { commandLine, fitted } from './screen.js';
 
-/** Options that every command takes. */
+/** Options that many commands take. */
 export interface CommonOptions {
   json?: boolean;
   seed?: number;
@@ -22,14 +24,18 @@ export interface Invocation {
   print(value: unknown, text: string): void;
 }
 
-/** A command with the common options and an example in its help. */
-export function newCommand(name: string, description: string, examples: string[]): Command {
-  return new Command(name)
-    .description(description)
-    .option('--json', 'print one JSON document on standard output and nothing else')
-    .option('--seed <n>', 'seed of everything that is drawn', integer(0))
-    .option('--threads <n>', 'worker threads, at most 1024; all cores when absent', integer(1, 1024))
-    .addHelpText('after', `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
+/** What a command may take besides `--json`: a seed where it draws something, threads where it computes. */
+export type Taken = 'seed' | 'threads';
+
+/** A command with the common options that mean something to it, and an example in its help. */
+export function newCommand(name: string, description: string, examples: string[], takes: readonly Taken[] = ['seed', 'threads']): Command {
+  const command = new Command(name).description(description).option('--json', 'print one JSON document on standard output and nothing else');
+  if (takes.includes('seed')) command.option('--seed <n>', 'seed of everything that is drawn', integer(0));
+  if (takes.includes('threads')) command.option('--threads <n>', 'worker threads, at most 1024; all cores when absent', integer(1, 1024));
+  return command.addHelpText('after', ({ error }) => {
+    const { columns } = error ? process.stderr : process.stdout;
+    return `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((line) => commandLine(line, columns)).join('\n')}`;
+  });
 }
 
 /** Parses a whole number between `min` and `max`. */
@@ -74,7 +80,7 @@ export async function invoke(
       process.kill(process.pid, signal);
       return;
     }
-    if (stopping?.(signal) !== true) process.stderr.write(`\n${signal}: stopping at the next safe place (once more to stop at once)\n`);
+    if (stopping?.(signal) !== true) progress.note(`${signal}: stopping at the next safe place (once more to stop at once)`);
     controller.abort(interrupted(signal));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
@@ -86,7 +92,7 @@ export async function invoke(
       how: (stage) => ({ threads: threadsOf(options), signal: controller.signal, onProgress: (event) => progress.show({ stage, ...event }) }),
       print: (value, text) => {
         const shown = options.json ? JSON.stringify(typeof value === 'function' ? (value as () => unknown)() : value) : text;
-        process.stdout.write(`${shown}\n`);
+        process.stdout.write(`${options.json ? shown : fitted(shown, process.stdout.columns)}\n`);
       },
     });
     progress.close();
@@ -102,22 +108,40 @@ export async function invoke(
 export function fail(error: unknown, json: boolean, resumes = true): void {
   const code = error instanceof TiresiasError ? error.code : 'UNEXPECTED';
   process.exitCode = exitCodeOf(error);
-  process.stderr.write(`${said(error)}\n`);
+  sayError(error);
   if (code === 'INTERRUPTED' && resumes) process.stderr.write('what is finished stays: run the same command again to go on from there\n');
   if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   if (json) printErrorDocument(error);
 }
 
-/** A failure in words; one that shows a place in a text says itself that it is an error. */
+/** A failure in words, with the prefix that all have. */
 export function said(error: unknown): string {
+  const message = inWords(error);
+  return message.startsWith('error: ') ? message : `error: ${message}`;
+}
+
+/** Says what went wrong on standard error, as wide as that is; a text under its place keeps its columns. */
+export function sayError(error: unknown): void {
+  const [message, ...places] = said(error).split('\n --> ');
+  process.stderr.write(`${[fitted(message!, process.stderr.columns), ...places].join('\n --> ')}\n`);
+}
+
+/** Names of calls of the library, and options as they are called there, at the beginning of a message. */
+const CALL = /^(?:new )?(?:[a-z]+[A-Z]\w*|[A-Z]\w*\.\w+): /;
+const OPTION = /^(?:new )?\w+(?:\.\w+)?: option (\w+) /;
+
+/** A message as the command line says it: without names of the library's calls, and with the word that was probably meant. */
+export function inWords(error: unknown): string {
   const message = messageOf(error);
-  return message.startsWith('error: ') ? message : `tiresias: ${message}`;
+  const option = OPTION.exec(message)?.[1];
+  const plain = option === undefined ? message.replace(CALL, '') : message.replace(OPTION, `--${option.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} `);
+  return suggested(plain);
 }
 
 /** What --json promises of a failure. */
 export function printErrorDocument(error: unknown): void {
   const { code, details } = error instanceof TiresiasError ? error : { code: 'UNEXPECTED', details: {} };
-  process.stdout.write(`${JSON.stringify({ error: { code, message: messageOf(error), details, exit: exitCodeOf(error) } })}\n`);
+  process.stdout.write(`${JSON.stringify({ error: { code, message: inWords(error), details, exit: exitCodeOf(error) } })}\n`);
 }
 
 /** Three digits of a bound; a zero is one exactly, so it shows none that look rounded. */

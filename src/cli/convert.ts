@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { TiresiasError } from '../errors.js';
-import { writeAtomic } from '../files.js';
+import { checkWritable, writeAtomic } from '../files.js';
 import { columns, integer, invoke, newCommand, number, type CommonOptions, type Invocation } from './common.js';
 import { POLICY_FORMATS, checkHolds, readPolicy, writePolicy, type PolicyFormat } from './policy.js';
 import { describeModel, formatOption, readCloud, readModel, type ModelFormat } from './task.js';
@@ -16,7 +16,7 @@ interface ConvertOptions extends CommonOptions {
 }
 
 export function convertCommand(): Command {
-  return newCommand('convert', 'write a model file, or a policy of a model, in another format', ['tiresias convert hallway.pomdp hallway.json', 'tiresias convert rock-sample:7,8 rocks.pomdp', 'tiresias convert mild.pomdp harsh.pomdp cloud.json --alpha 1', 'tiresias convert hallway.policy hallway.pg --model hallway.pomdp'])
+  return newCommand('convert', 'write a model file, or a policy of a model, in another format', ['tiresias convert hallway.pomdp hallway.json', 'tiresias convert rock-sample:7,8 rocks.pomdp', 'tiresias convert mild.pomdp harsh.pomdp cloud.json --alpha 1', 'tiresias convert hallway.policy hallway.pg --model hallway.pomdp'], [])
     .argument('<files...>', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …), or several, the cloud of an ambiguous model, or with --model a policy file; last, the file to write')
     .addOption(new Option('--to <format>', "format to write; by the suffix of <out> when it is left out").choices(['json', 'pomdp']))
     .addOption(formatOption())
@@ -31,6 +31,7 @@ export function convertCommand(): Command {
         if (options.model !== undefined) return convertPolicy(ins, out, options.model, options, print);
         if (options.policyFormat !== undefined) throw new TiresiasError('USAGE', '--policy-format: only with --model, for a policy file');
         const to = options.to ?? formatOf(out);
+        await checkWritable(out);
         const { model, formats, warnings } = await readCloud(ins, options.horizon, options.alpha, options.format);
         await writeAtomic(out, to === 'json' ? `${model.toJson()}\n` : model.toPomdp());
         if (to === 'pomdp' && model.horizon !== null) process.stderr.write(`a .pomdp file does not say a horizon: read it with --horizon ${model.horizon}\n`);

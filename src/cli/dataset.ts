@@ -112,7 +112,7 @@ function assembleCommand(): Command {
   return newCommand('assemble', 'make a dataset of the parts that `dataset make --shard` left', [
     'tiresias dataset assemble data/mdp --out data/mdp',
     'tiresias dataset assemble part-0/mdp part-1/mdp part-2/mdp --out data/mdp',
-  ])
+  ], [])
     .argument('<folder...>', 'where the parts are, of one dataset')
     .requiredOption('-o, --out <folder>', 'where the dataset goes; it may be one of the folders')
     .action((folders: string[], options: CommonOptions & { out: string }) =>
@@ -126,7 +126,7 @@ function assembleCommand(): Command {
 }
 
 function verifyCommand(): Command {
-  return newCommand('verify', 'check every file of a dataset against its manifest', ['tiresias dataset verify data/mdp'])
+  return newCommand('verify', 'check every file of a dataset against its manifest', ['tiresias dataset verify data/mdp'], [])
     .argument('<folder>')
     .action((folder: string, options: CommonOptions) =>
       invoke(options, async ({ print }) => {
@@ -138,7 +138,7 @@ function verifyCommand(): Command {
 }
 
 function statsCommand(): Command {
-  return newCommand('stats', 'sizes, labels, regret bounds, returns and duplicates of a dataset', ['tiresias dataset stats data/mdp'])
+  return newCommand('stats', 'sizes, labels, regret bounds, returns and duplicates of a dataset', ['tiresias dataset stats data/mdp'], ['threads'])
     .argument('<folder>')
     .action((folder: string, options: CommonOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
@@ -171,7 +171,7 @@ function returns({ count, mean, deviation, min, max }: Summary): string {
 }
 
 function showCommand(): Command {
-  return newCommand('show', 'tell one example in words', ['tiresias dataset show data/mdp --row 7', 'tiresias dataset show data/mdp --row 7 --text'])
+  return newCommand('show', 'tell one example in words', ['tiresias dataset show data/mdp --row 7', 'tiresias dataset show data/mdp --row 7 --text'], [])
     .argument('<folder>')
     .option('--row <n>', 'which example, from 0', integer(0), 0)
     .option('--text', 'as the language model reads it')

@@ -6,6 +6,7 @@ import { BACKENDS, type Backend } from '../backends/index.js';
 import { listBases, type Listed } from '../base/index.js';
 import { TiresiasError, messageOf } from '../errors.js';
 import { makeFolder } from '../files.js';
+import { platformHint } from '../platform.js';
 import { runCommand } from '../subprocess.js';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
@@ -24,7 +25,7 @@ const NEEDED_MEMORY = 3 * GIB;
 const CHECKS: (() => Finding | Promise<Finding | Finding[]>)[] = [node, addon, ...BACKENDS.map((one) => () => backend(one)), python, bases, disk, memory];
 
 export function doctorCommand(): Command {
-  return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor']).action((options: CommonOptions) =>
+  return newCommand('doctor', 'say what is missing on this machine and how to get it', ['tiresias doctor'], []).action((options: CommonOptions) =>
     invoke(options, async ({ print }) => {
       const findings: Finding[] = [];
       for (const check of CHECKS) findings.push(...[await check()].flat());
@@ -54,7 +55,7 @@ async function addon(): Promise<Finding> {
     const { native } = await import('../native.js');
     return { what: 'native addon', state: 'ok', found: `version ${native.version()}` };
   } catch (error) {
-    return { what: 'native addon', state: 'missing', found: messageOf(error), remedy: 'npm run build:native (needs Rust)' };
+    return { what: 'native addon', state: 'missing', found: messageOf(error), remedy: platformHint('npm run build:native') };
   }
 }
 

@@ -34,12 +34,17 @@ export function evaluateCommand(): Command {
         // Methods for which something has to be trained are left out, but for the fine-tuned model with an adapter.
         const trained: Record<string, string> = {};
         const methods: MethodSetting[] = [];
+        const left: string[] = [];
         for (const setting of chosen.evaluation.methods) {
           const given = setting.method === 'sft' ? options.adapter : undefined;
-          if ((await methodOf(setting)).needs(setting).training && given === undefined) continue;
+          if ((await methodOf(setting)).needs(setting).training && given === undefined) {
+            left.push(setting.name);
+            continue;
+          }
           if (given !== undefined) trained[setting.name] = resolve(given);
           methods.push(setting);
         }
+        if (left.length > 0) progress.note(`note: left out: ${left.join(', ')}; these are trained first: sft comes in with --adapter FOLDER, all with \`tiresias run\``);
         const experiment = { ...chosen, evaluation: { ...chosen.evaluation, methods } };
         const regimes = chosenRegimes(experiment, options.regime);
         await checkMethods(experiment, regimes);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
 export function familiesCommand(): Command {
-  return newCommand('families', 'list the task families with their splits, and the classic problems', ['tiresias families', 'tiresias families --json']).action(
+  return newCommand('families', 'list the task families with their splits, and the classic problems', ['tiresias families', 'tiresias families --json'], []).action(
     (options: CommonOptions) =>
       invoke(options, async ({ print }) => {
         const library = await import('../library.js');

@@ -5,7 +5,8 @@ import { ioError } from '../files.js';
 import { version } from '../version.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
-import { printErrorDocument, said } from './common.js';
+import { printErrorDocument, sayError } from './common.js';
+import { completion, withCompletion } from './complete.js';
 import { convertCommand } from './convert.js';
 import { datasetCommand } from './dataset.js';
 import { doctorCommand } from './doctor.js';
@@ -27,10 +28,13 @@ const program = new Command('tiresias')
   .description('Decisions under uncertainty and ambiguity: oracles, few-shot datasets, fine-tuning, and the gap that is left.')
   .version(version)
   .showHelpAfterError('(add --help for the options)')
+  // Narrower than commander's own least: words are not broken at 60 columns either.
+  .configureHelp({ minWidthToWrap: 20 })
+  .configureOutput({ outputError: (text) => sayError(text.trimEnd()) })
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), policyCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), benchCommand(), storeCommand(), doctorCommand(), setupCommand(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), policyCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), benchCommand(), storeCommand(), doctorCommand(), setupCommand(), completion(),
 ]) {
   program.addCommand(command);
 }
@@ -39,18 +43,18 @@ for (const command of [
 // share of a busy machine.
 process.env['TIRESIAS_NICE'] ??= '0';
 
-/** Commander would exit with 1 on a wrong command line; here that is a usage error. */
-function throwOnExit(command: Command): void {
-  command.exitOverride();
-  for (const child of command.commands) throwOnExit(child);
+/** What is set for the program holds for its commands. Commander would exit with 1 on a wrong command line; here that is a usage error. */
+function settle(command: Command): void {
+  for (const child of command.commands) settle(child.copyInheritedSettings(command));
 }
-throwOnExit(program);
+settle(program.exitOverride());
+await withCompletion(program);
 
 // A reader that has seen enough (`| head`) is no fault; an output that takes nothing more is one. Neither is a stack trace.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.pipe);
   const failure = ioError(error, 'write to standard output');
-  process.stderr.write(`${said(failure)}\n`);
+  sayError(failure);
   process.exit(exitCodeOf(failure));
 });
 process.stderr.on('error', () => {});

@@ -63,6 +63,6 @@ export function chosenPart(options: PartOptions): Part | undefined {
   const found = partOf(options, process.env);
   if (!found) return undefined;
   const { source, ...part } = found;
-  if (options.shard === undefined) process.stderr.write(`tiresias: ${partName(part)}, by ${source}; --shard 0 --of 1 makes the whole\n`);
+  if (options.shard === undefined) process.stderr.write(`note: ${partName(part)}, by ${source}; --shard 0 --of 1 makes the whole\n`);
   return part;
 }

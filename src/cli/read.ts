@@ -22,7 +22,7 @@ export function policyCommand(): Command {
       'tiresias policy tiger.pg --model tiger --graph tiger.mmd',
       'tiresias policy tiger.policy --belief "tiger-left=0.7,tiger-right=0.3"',
       'tiresias policy tiger.policy --walk',
-    ]),
+    ], []),
   )
     .argument('<file>', 'a policy file: of `tiresias solve` (--policy-out), .alpha or .pg of pomdp-solve, APPL’s .policy')
     .option('--model <file>', 'its model, a file or a classic problem; not needed where the file carries it (--carry-model)')

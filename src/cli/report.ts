@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { invoke, newCommand, type CommonOptions } from './common.js';
 
 export function reportCommand(): Command {
-  return newCommand('report', "write the report of a run from its results.json", ['tiresias report runs/quickstart', 'tiresias report results.json --out report'])
+  return newCommand('report', "write the report of a run from its results.json", ['tiresias report runs/quickstart', 'tiresias report results.json --out report'], [])
     .argument('<results>', "a results.json, or a run's folder")
     .option('-o, --out <folder>', 'where the report goes; `report` beside the results when absent')
     .action((path: string, options: CommonOptions & { out?: string }) =>

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeAtomic } from '../files.js';
+import { checkWritable, writeAtomic } from '../files.js';
 import type { Rollouts, StageProgress } from '../library.js';
 import type { Behaviour, Nature } from '../spec.js';
 import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
@@ -32,6 +32,7 @@ export function rolloutCommand(): Command {
         const { model, name } = await chosenModel(files, options, command);
         const { behaviour, episodes, nature, horizon, seed = 0 } = options;
         const threads = threadsOf(options);
+        if (options.out !== undefined) await checkWritable(options.out);
         const needsOracle = /oracle|epsilon/.test(behaviour) || nature === 'adversarial' || model.models > 1;
         const longer = horizon !== undefined ? { horizon } : {};
         const solution = needsOracle ? await solve(model, { signal, gap: options.gap, threads, ...longer }) : undefined;

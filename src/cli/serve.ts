@@ -97,7 +97,7 @@ export function serveCommand(): Command {
     'tiresias serve tiger=tiger.policy@0.9 tiger=tiger-new.policy@0.1',
     'tiresias serve tiger.policy adapter=runs/quickstart/train/joint/adapter --deciders 2',
     'TIRESIAS_TOKEN=secret tiresias serve a.policy night=b.policy --host 0.0.0.0 --store redis://localhost:6379',
-  ])
+  ], ['threads'])
     .argument('<policies...>', 'policy files that carry their model (solve --carry-model), and folders of adapters (train); NAME=FILE gives one another name than its file’s, and several of one name share its new sessions: NAME/VARIANT=FILE@SHARE')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--port <n>', 'the port; 0 for any that is free', integer(0, 65535), 8080)

@@ -11,7 +11,7 @@ export function setupCommand(): Command {
 }
 
 function setupPeftCommand(): Command {
-  return newCommand('peft', 'make the Python environment of the backend peft: some gigabytes, pinned by their hashes', ['tiresias setup peft', 'tiresias setup peft --cuda'])
+  return newCommand('peft', 'make the Python environment of the backend peft: some gigabytes, pinned by their hashes', ['tiresias setup peft', 'tiresias setup peft --cuda'], [])
     .option('--cuda', 'for a CUDA card, with 4-bit weights')
     .action((options: SetupPeftOptions) =>
       invoke({ ...options, resumes: false }, async ({ signal, progress, print }) => {

@@ -29,14 +29,14 @@ function lines(listed: readonly Listed[], after: string): string {
 
 /** What the store has, and room in it. */
 export function storeCommand(): Command {
-  const list = withStore(newCommand('list', 'show what stages of runs left, by content, and which runs name it', ['tiresias store list'])).action((options: StoreOptions) =>
+  const list = withStore(newCommand('list', 'show what stages of runs left, by content, and which runs name it', ['tiresias store list'], [])).action((options: StoreOptions) =>
     invoke({ ...options, resumes: false }, async ({ print }) => {
       const store = await chosenStore(options);
       const listed = await store.list();
       print({ store: store.folder, entries: listed }, lines(listed, `things in ${store.folder}`));
     }),
   );
-  const prune = withStore(newCommand('prune', 'remove what no run names; what a run whose folder is there names always stays', ['tiresias store prune --dry-run', 'tiresias store prune']))
+  const prune = withStore(newCommand('prune', 'remove what no run names; what a run whose folder is there names always stays', ['tiresias store prune --dry-run', 'tiresias store prune'], []))
     .option('--dry-run', 'only say what would go')
     .action((options: PruneCommandOptions) =>
       invoke({ ...options, resumes: false }, async ({ print }) => {

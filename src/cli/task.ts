@@ -34,7 +34,7 @@ export function withTaskOptions(command: Command): Command {
     .option('--family <name>', 'draw a task of this family, or of a folder of model files')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
-    .option('--regime <name>', 'mdp, pomdp or apomdp', 'mdp')
+    .addOption(new Option('--regime <name>', 'what is known: the state, what is observed, or that several models are possible').choices(['mdp', 'pomdp', 'apomdp']).default('mdp'))
     .option('--models <n>', "size of an APOMDP's cloud", integer(1), 3)
     .option('--alpha <x>', "ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max; the file's, or 1 for several files and for a drawn task", number(0, 1))
     .option('--horizon <n>', "number of decisions; the family's own for a drawn task", integer(1));

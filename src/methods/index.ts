@@ -1,6 +1,6 @@
 // The registry: every method there is. Experiments, the command line, results and pages go by it; a new method is a file and a line here.
 import { TiresiasError } from '../errors.js';
-import { closest } from '../arguments.js';
+import { closest } from '../suggest.js';
 import { able, backendOf, checkAble } from '../backends/index.js';
 import { described } from '../base/index.js';
 import { isModule, type Experiment, type MethodSetting, type SeededSetting } from '../experiment.js';

@@ -1,5 +1,6 @@
 // Stepping through a policy: what is typed is what was seen, and what is shown is what the policy believes and does then.
-import { closest, shown } from '../arguments.js';
+import { shown } from '../arguments.js';
+import { closest } from '../suggest.js';
 import { TiresiasError } from '../errors.js';
 import { isDrawn } from '../explain.js';
 import { AlphaPolicy } from '../library.js';

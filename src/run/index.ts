@@ -21,6 +21,7 @@ import { offPolicyStage } from '../stages/off-policy.js';
 import { reportStage } from '../stages/report.js';
 import { learnedIn, shardsOf, streamOf, trainConfig, trainStage } from '../stages/train.js';
 import { Store, type Named } from '../store.js';
+import { meant } from '../suggest.js';
 import { version } from '../version.js';
 import { make, type Context, type Made } from './make.js';
 
@@ -184,7 +185,7 @@ function checkNames(experiment: Experiment): void {
   const known = families();
   const family = experiment.familyFolder === undefined ? known.find(({ name }) => name === experiment.family) : familyInfo(experiment.family);
   const fail = (path: string, name: string, list: readonly { name: string }[]): never => {
-    throw new TiresiasError('INVALID_EXPERIMENT', `the experiment is not valid:\n  $.${path}: ${JSON.stringify(name)} does not exist; expected one of ${list.map((item) => item.name).join(', ')}`);
+    throw new TiresiasError('INVALID_EXPERIMENT', `the experiment is not valid:\n  $.${path}: ${JSON.stringify(name)} does not exist; expected one of ${list.map((item) => item.name).join(', ')}${meant(name, list.map((item) => item.name))}`);
   };
   if (!family) return fail('family', experiment.family, known);
   for (const regime of experiment.regimes) {

@@ -1,5 +1,6 @@
 // Names and numbers of a model's actions, observations and states.
-import { closest, shown } from '../arguments.js';
+import { shown } from '../arguments.js';
+import { closest } from '../suggest.js';
 import { TiresiasError } from '../errors.js';
 import { lazy } from '../lazy.js';
 import type { Model } from '../../native/index.cjs';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { canonicalJson } from '../json.js';
 import { sha256 } from '../files.js';
 import { TiresiasError } from '../errors.js';
-import { closest } from '../arguments.js';
+import { closest } from '../suggest.js';
 import type { Name } from './names.js';
 import { LanguageModelPolicy } from './language-model/policy.js';
 import { ServedLanguageModel } from './language-model/served.js';

@@ -1,5 +1,5 @@
 // Variants of one policy that are served at once, each with a share of the new sessions.
-import { closest } from '../arguments.js';
+import { closest } from '../suggest.js';
 import { TiresiasError } from '../errors.js';
 import { sha256 } from '../files.js';
 import type { Reloaded } from './policy.js';

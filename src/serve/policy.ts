@@ -5,10 +5,10 @@ import { shown } from '../arguments.js';
 import { lazy } from '../lazy.js';
 import { cancellable, native } from '../native.js';
 import { loadLanguageModel, type LanguageModelOptions, type LanguageModelPolicy } from './language-model/policy.js';
-import { Names, Spaces, type Name } from './names.js';
+import { Spaces, type Name } from './names.js';
 import { policyPart, readPolicyFile, type PolicyFile } from './policy-file.js';
 import { replayed, type Step } from './replay.js';
-import { ON_IMPOSSIBLE, checkState, distribution, parsedState, type OnImpossible, type SessionState } from './session-state.js';
+import { ON_IMPOSSIBLE, checkState, distribution, parsedState, pointMass, type OnImpossible, type SessionState } from './session-state.js';
 import { Session, at, decisionAt, makeSession, type DecideOptions, type Decision } from './session.js';
 import type { Model, Solution } from '../../native/index.cjs';
 
@@ -50,13 +50,19 @@ export interface Reloaded {
   policyHash: string;
 }
 
+/** Places for beliefs that one call of native code reads and writes: kept, since making and freeing them costs more than many a call. */
+export interface Places {
+  before: Float64Array;
+  after: Float64Array;
+}
+
 /** A policy and its model in native memory, once for all who use the same file. */
 export class Solved {
   /** SHA-256 of the model's canonical JSON. */
   readonly modelHash: string;
   /** SHA-256 of the policy. */
   readonly policyHash: string;
-  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; horizon: number | null };
+  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; models: number; horizon: number | null; places: Places };
 
   constructor(file: PolicyFile) {
     this.modelHash = file.modelHash;
@@ -68,7 +74,8 @@ export class Solved {
       // The bytes are not needed again.
       parts = undefined;
       // Numbers are kept beside it: each question to native code costs a microsecond, and every request has several.
-      return { solution, model, spaces: new Spaces(model), states: model.states, horizon: model.horizon };
+      const { states, models, horizon } = model;
+      return { solution, model, spaces: new Spaces(model), states, models, horizon, places: { before: new Float64Array(states), after: new Float64Array(states) } };
     });
   }
 
@@ -85,6 +92,18 @@ export class Solved {
   /** Number of states. */
   get states(): number {
     return this.#both().states;
+  }
+
+  /** Number of models of its cloud. */
+  get models(): number {
+    return this.#both().models;
+  }
+
+  /** A belief where native code reads it, and a place for the one after it; good until the next call. */
+  places(belief: readonly number[]): Places {
+    const { places } = this.#both();
+    places.before.set(belief);
+    return places;
   }
 
   /** Number of decisions; null for no end. */
@@ -182,8 +201,8 @@ export class LoadedPolicy {
     const given = typeof from === 'string' ? parsedState(from) : from instanceof Session ? from.toJSON() : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
     if (typeof from === 'string' || 'schema' in (given as object)) {
-      const { modelHash, states, horizon, spaces, model } = solved;
-      const { state, belief } = checkState(given, { modelHash, states, horizon, actions: spaces.actions.size, symbols: spaces.observations.size, models: model.models });
+      const { modelHash, states, horizon, spaces, models } = solved;
+      const { state, belief } = checkState(given, { modelHash, states, horizon, actions: spaces.actions.size, symbols: spaces.observations.size, models });
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
     }
@@ -191,7 +210,7 @@ export class LoadedPolicy {
     const { state, belief, onImpossible = 'most-likely', history } = given as SessionStart;
     if (belief !== undefined && state !== undefined) invalid('policy.session: a belief or a state, not both');
     return makeSession(() => this.#solved, solved, {
-      belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.states) : solved.model.start(),
+      belief: state !== undefined ? pointMass(solved.states, solved.spaces.states.number(state)) : belief !== undefined ? distribution(belief, solved.states) : Array.from(solved.model.start()),
       stage: 0, updatedBy: 0, impossible: 0, onImpossible, history: history === true ? [] : undefined,
     });
   }
@@ -249,12 +268,6 @@ const MANY = { lookahead: 'boolean', threads: 'number' } as const satisfies Reco
 
 function named({ spaces }: Solved, stages: Uint32Array, batch: Parameters<typeof decisionAt>[0]): Decision[] {
   return Array.from(stages, (stage, i) => decisionAt(batch, i, stage, spaces.actions.nameOf));
-}
-
-function pointMass(states: Names, state: Name): Float64Array {
-  const belief = new Float64Array(states.size);
-  belief[states.number(state)] = 1;
-  return belief;
 }
 
 async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy | LanguageModelPolicy> {

@@ -38,6 +38,28 @@ export interface DecideManyCallOptions extends DecideManyOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What `postMessage` carries of a policy: a word for what lies in this process's memory, of use to no other. */
+export interface PolicyHandle {
+  /** The shared solution's word. */
+  solution: string;
+  /** Where the policy is read again. */
+  file: string;
+  /** SHA-256 of the model's canonical JSON. */
+  modelHash: string;
+  /** SHA-256 of the policy. */
+  policyHash: string;
+}
+
+const HANDLE = ['solution', 'file', 'modelHash', 'policyHash'] as const satisfies readonly (keyof PolicyHandle)[];
+
+/** A policy that other threads can take. Whoever took it has it, whatever becomes of this. */
+export interface SharedPolicy {
+  /** To be posted; of use until this is disposed of or collected. */
+  handle: PolicyHandle;
+  /** Ends it; again is nothing. */
+  dispose(): void;
+}
+
 /** What a reload found. */
 export interface Reloaded {
   /** Whether the file holds another policy than before. */
@@ -52,7 +74,9 @@ export interface Reloaded {
 
 /** Places for beliefs that one call of native code reads and writes: kept, since making and freeing them costs more than many a call. */
 export interface Places {
+  /** What is read. */
   before: Float64Array;
+  /** What is written. */
   after: Float64Array;
 }
 
@@ -64,15 +88,16 @@ export class Solved {
   readonly policyHash: string;
   readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; models: number; horizon: number | null; places: Places };
 
-  constructor(file: PolicyFile) {
-    this.modelHash = file.modelHash;
-    this.policyHash = file.policyHash;
-    let parts: PolicyFile | undefined = file;
+  /** `make` makes the solution, when it is first needed. */
+  constructor({ modelHash, policyHash }: Pick<PolicyFile, 'modelHash' | 'policyHash'>, make: () => Solution) {
+    this.modelHash = modelHash;
+    this.policyHash = policyHash;
+    let once: (() => Solution) | undefined = make;
     this.#both = lazy(() => {
-      const model = native.Model.fromJson(parts!.modelText);
-      const solution = native.loadPolicy(parts!.policy, model);
-      // The bytes are not needed again.
-      parts = undefined;
+      const solution = once!();
+      const model = solution.model();
+      // What it was made of is not needed again.
+      once = undefined;
       // Numbers are kept beside it: each question to native code costs a microsecond, and every request has several.
       const { states, models, horizon } = model;
       return { solution, model, spaces: new Spaces(model), states, models, horizon, places: { before: new Float64Array(states), after: new Float64Array(states) } };
@@ -120,15 +145,20 @@ export class Solved {
 /** What is in memory, by hash: a file that is loaded twice takes the memory of one. */
 const inMemory = new Map<string, WeakRef<Solved>>();
 
-async function solvedIn(file: string): Promise<Solved> {
-  const read = await readPolicyFile(file);
+/** What is in memory of these hashes, or else is made. */
+function solvedOf(hashes: Pick<PolicyFile, 'modelHash' | 'policyHash'>, make: () => Solution): Solved {
   for (const [key, reference] of inMemory) if (reference.deref() === undefined) inMemory.delete(key);
-  const key = `${read.modelHash}/${read.policyHash}`;
+  const key = `${hashes.modelHash}/${hashes.policyHash}`;
   const known = inMemory.get(key)?.deref();
   if (known) return known;
-  const solved = new Solved(read);
+  const solved = new Solved(hashes, make);
   inMemory.set(key, new WeakRef(solved));
   return solved;
+}
+
+async function solvedIn(file: string): Promise<Solved> {
+  const read = await readPolicyFile(file);
+  return solvedOf(read, () => native.loadPolicy(read.policy, native.Model.fromJson(read.modelText)));
 }
 
 /** Makes policies: nobody else does. */
@@ -250,6 +280,16 @@ export class LoadedPolicy {
   }
 
   /**
+   * Lets other threads of this process have the policy without reading or copying it: post them the `handle` of what this returns, for {@link policyFromHandle}.
+   * Keep that until all have taken theirs, then `dispose()` of it. The memory is freed when it, this policy and all that were taken are gone.
+   */
+  share(): SharedPolicy {
+    checkNoMore('policy.share', arguments, 0, 'no argument');
+    const shared = this.solution.share();
+    return { handle: { solution: shared.handle, file: this.file, modelHash: this.modelHash, policyHash: this.policyHash }, dispose: () => shared.dispose() };
+  }
+
+  /**
    * Reads the file again. Sessions go on with the new policy from their next call; those whose model it is not throw MODEL_CHANGED until they
    * are restarted or the old file is back. When the file cannot be read or is damaged this throws, and the old policy stays.
    */
@@ -268,6 +308,19 @@ const MANY = { lookahead: 'boolean', threads: 'number' } as const satisfies Reco
 
 function named({ spaces }: Solved, stages: Uint32Array, batch: Parameters<typeof decisionAt>[0]): Decision[] {
   return Array.from(stages, (stage, i) => decisionAt(batch, i, stage, spaces.actions.nameOf));
+}
+
+/**
+ * The policy that another thread of this process shares, in the same memory (see `policy.share`). Throws STALE_HANDLE where it no longer does, or another process did, and
+ * INVALID_ARGUMENT for what is no handle.
+ */
+export function policyFromHandle(handle: PolicyHandle): LoadedPolicy {
+  checkNoMore('policyFromHandle', arguments, 1, 'a handle');
+  if (typeof handle !== 'object' || handle === null || HANDLE.some((member) => typeof handle[member] !== 'string')) invalid(`policyFromHandle: takes the handle of what policy.share() gives, not ${shown(handle)}`);
+  const { solution, file, modelHash, policyHash } = handle;
+  // Taken even where the same is in this thread's memory already: a stale handle is one whatever else there is.
+  const taken = native.takeSolution(solution);
+  return loaded(file, solvedOf({ modelHash, policyHash }, () => taken));
 }
 
 async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy | LanguageModelPolicy> {

@@ -4,6 +4,9 @@
 // says what the machine, the load generator and HTTP leave. A round asks all of them; figures are medians of the rounds, and shares of ping
 // medians of the rounds' shares: by the clock, and by the time that the servers had of the processors, which other processes of a shared machine
 // move less. Linux only. `--write` keeps the document in bench/results/serve.json.
+//
+// `--peers FOLDER` sets decisions by α-vectors beside Python services of the same vectors and beliefs (peers/serve_alpha.py), whose packages are in the virtual
+// environment FOLDER (`pip install -r bench/peers/requirements-serve.txt`), and beside nothing else; `--write` then keeps bench/results/serve-peers.json.
 import autocannon from 'autocannon';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +18,7 @@ import { parseArgs } from 'node:util';
 import { classicModel, drawTask, savePolicy, solveSync, version } from '../dist/index.js';
 
 const text = (value) => ({ type: 'string', default: value });
-const { values: options } = parseArgs({ options: { seconds: text('3'), rounds: text('3'), connections: text('16'), json: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({ options: { seconds: text('3'), rounds: text('3'), connections: text('16'), json: { type: 'boolean', default: false }, write: { type: 'boolean', default: false }, peers: { type: 'string' } } });
 const [seconds, rounds, connections] = [options.seconds, options.rounds, options.connections].map(Number);
 const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tiresias-bench-'));
@@ -46,6 +49,8 @@ for (const [name, solution] of Object.entries(policies)) {
 }
 
 const children = [];
+// Also when something goes wrong: they would keep on listening.
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 const pids = new Map();
 /** Seconds of the processors that the server at an address has had (Linux): the clock of a shared machine also counts what others had. */
 function processorSeconds(address) {
@@ -54,8 +59,8 @@ function processorSeconds(address) {
 }
 
 /** Starts a process that prints its address as JSON. */
-async function start(args) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+async function start(args, program = process.execPath) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const line = await new Promise((resolve, reject) => {
     child.stdout.once('data', resolve);
@@ -70,7 +75,8 @@ const PING = `import fastify from ${JSON.stringify(import.meta.resolve('fastify'
 const app = fastify(); app.get('/ping', async () => ({ ok: true })); await app.listen({ port: 0, host: '127.0.0.1' }); console.log(JSON.stringify({ address: app.listeningOrigin }));`;
 const ping = await start(['--input-type=module', '-e', PING]);
 const serve = (...more) => start([cli, 'serve', ...files, '--json', '--port', '0', '--log-level', 'warn', ...more]);
-const [memory, direct, sqlite] = [await serve(), await serve('--no-lookahead'), await serve('--store', `sqlite:${join(folder, 's.db')}`)];
+const direct = await serve('--no-lookahead');
+const servers = options.peers ? [['no lookahead', direct]] : [['memory', await serve()], ['no lookahead', direct], ['sqlite', await serve('--store', `sqlite:${join(folder, 's.db')}`)]];
 
 const json = { 'content-type': 'application/json' };
 async function post(origin, path, body) {
@@ -112,14 +118,41 @@ async function load(url, requests, duration = seconds, each = 1) {
   return { rate: result.requests.total / result.duration, p99: result.latency.p99, processor: (processor / result.requests.total) * 1e6 };
 }
 
+/** Python services of the same policy and beliefs; says how many of the sessions they decide as ours does. */
+async function peers(policy, ids) {
+  const vectors = join(folder, `${policy}.alpha`);
+  const known = join(folder, `${policy}.json`);
+  writeFileSync(vectors, policies[policy].alphaPolicy().write('alpha'));
+  const model = policies[policy].model();
+  const get = async (origin, path) => (await fetch(origin + path)).json();
+  const beliefs = {};
+  for (const id of ids) {
+    const { belief } = (await get(direct, `/sessions/${id}`)).state;
+    beliefs[id] = Array.isArray(belief) ? belief : Array.from({ length: model.states }, (_, s) => belief.probabilities[belief.states.indexOf(s)] ?? 0);
+  }
+  writeFileSync(known, JSON.stringify({ actions: Array.from({ length: model.actions }, (_, a) => model.actionName(a)), beliefs }));
+  const rows = [];
+  for (const [name, decide] of [['NumPy, uvicorn', 'numpy'], ['ONNX Runtime, uvicorn', 'onnx']]) {
+    const origin = await start([fileURLToPath(new URL('peers/serve_alpha.py', import.meta.url)), '--decide', decide, '--vectors', vectors, '--sessions', known], join(options.peers, 'bin', 'python'));
+    let alike = 0;
+    for (const id of ids) alike += (await get(origin, `/sessions/${id}/decision`)).decision.action === (await get(direct, `/sessions/${id}/decision`)).decision.action;
+    rows.push({ name: `${policy}, decide (${name})`, policy, origin, requests: gets(ids), each: 1, alike: alike / ids.length });
+  }
+  return rows;
+}
+
 const gets = (ids) => ids.map((id) => ({ method: 'GET', path: `/sessions/${id}/decision` }));
 const observes = (ids, action, observation) => ids.map((id) => ({ method: 'POST', path: `/sessions/${id}/observe`, headers: json, body: JSON.stringify({ action, observation, decide: true }) }));
 const ROWS = [];
-for (const [server, origin] of [['memory', memory], ['no lookahead', direct], ['sqlite', sqlite]]) {
-  for (const policy of Object.keys(policies)) {
-    if (server === 'no lookahead' && policy !== 'hallway') continue;
+for (const [server, origin] of servers) {
+  for (const policy of options.peers ? ['tiger', 'hallway'] : Object.keys(policies)) {
+    if (server === 'no lookahead' && policy !== 'hallway' && !options.peers) continue;
     const ids = await sessions(origin, policy);
     ROWS.push({ name: `${policy}, decide (${server})`, policy, origin, requests: gets(ids), each: 1 });
+    if (options.peers) {
+      ROWS.push(...(await peers(policy, ids)));
+      continue;
+    }
     if (policy === 'hallway' && server !== 'sqlite') ROWS.push({ name: `${policy}, decide ${SESSIONS} at once (${server})`, policy, origin, requests: [{ method: 'POST', path: `/policies/${policy}/decisions`, headers: json, body: JSON.stringify({ sessions: ids }) }], each: SESSIONS });
     if (policy === 'tiger') ROWS.push({ name: `${policy}, observe and decide (${server})`, policy, origin, requests: observes(ids, 'listen', 'hear-left'), each: 1 });
   }
@@ -149,10 +182,10 @@ const figure = {
   machine: { cpu: cpus()[0].model, cores: cpus().length, memoryBytes: totalmem(), load: loadavg()[0] }, seconds, rounds, connections,
   policies: Object.fromEntries(Object.entries(policies).map(([name, solution]) => [name, { states: solution.model().states, actions: solution.model().actions, observations: solution.model().observations, models: solution.model().models, size: solution.size, solver: solution.solver }])),
   ping: { answersPerSecond: median(pings.map(({ rate }) => rate)), p99Milliseconds: median(pings.map(({ p99 }) => p99)), processorMicrosecondsAnAnswer: median(pings.map(({ processor }) => processor)) },
-  rows: ROWS.map(({ name, each }, i) => ({ name, decisionsAnAnswer: each, decisionsPerSecond: median(measured[i].map(({ decisions }) => decisions)), shareOfPing: median(measured[i].map(({ share }) => share)), shareOfPingByProcessor: median(measured[i].map(({ processorShare }) => processorShare)), processorMicrosecondsAnAnswer: median(measured[i].map(({ processor }) => processor)), p99Milliseconds: median(measured[i].map(({ p99 }) => p99)) })),
+  rows: ROWS.map(({ name, each, alike }, i) => ({ name, ...(alike !== undefined && { shareOfActionsAlike: alike }), decisionsAnAnswer: each, decisionsPerSecond: median(measured[i].map(({ decisions }) => decisions)), shareOfPing: median(measured[i].map(({ share }) => share)), shareOfPingByProcessor: median(measured[i].map(({ processorShare }) => processorShare)), processorMicrosecondsAnAnswer: median(measured[i].map(({ processor }) => processor)), p99Milliseconds: median(measured[i].map(({ p99 }) => p99)) })),
 };
 if (options.write) {
-  const results = fileURLToPath(new URL('results/serve.json', import.meta.url));
+  const results = fileURLToPath(new URL(`results/serve${options.peers ? '-peers' : ''}.json`, import.meta.url));
   say(`${existsSync(results) ? 'replaced' : 'wrote'} ${results}`);
   writeFileSync(results, `${JSON.stringify(figure, null, 2)}\n`);
 }

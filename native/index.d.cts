@@ -377,6 +377,17 @@ export declare class Prompts {
   next(episodes: Episodes): Ragged
 }
 
+/** A solution that other threads can take while this object is there. */
+export declare class SharedSolution {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** The word for `takeSolution`, on whichever thread of this process. It is of no use once this object is disposed of or collected. */
+  get handle(): string
+}
+
 /** A solved model: bounds, and a policy with a bound on the regret of every action it names. */
 export declare class Solution {
   /**
@@ -398,6 +409,11 @@ export declare class Solution {
   decideBatchSync(stages: Uint32Array, beliefs: Float64Array, lookahead?: boolean | undefined | null, threadLimit?: number | undefined | null): DecidedBatch
   /** As `decideBatchSync`, on threads of the library's own. The arrays are copied before the call returns. */
   decideBatch(stages: Uint32Array, beliefs: Float64Array, lookahead?: boolean | undefined | null, threadLimit?: number | undefined | null, cancel?: CancelToken | undefined | null): Promise<DecidedBatch>
+  /**
+   * Lets other threads of this process take the solution, without a copy: they are sent the handle of what this returns. Keep that until
+   * they have it, and dispose of it then; the memory is freed when it, this solution and all that were taken are gone.
+   */
+  share(): SharedSolution
   /**
    * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
    * again does nothing.
@@ -1475,6 +1491,12 @@ export interface Support {
   /** What it earned, undiscounted. */
   rewards: Float64Array
 }
+
+/**
+ * The solution that another thread of this process shares under a handle, in the same memory. `STALE_HANDLE` where nothing is shared under
+ * it (any more).
+ */
+export declare function takeSolution(handle: string): Solution
 
 /**
  * Tells the collector of this thread's environment from now on what native objects hold: called as the addon is loaded. Returns the

@@ -50,6 +50,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   TOO_LARGE: EXIT.usage,
   UNSUPPORTED_MEDIA_TYPE: EXIT.usage,
   DISPOSED: EXIT.usage,
+  STALE_HANDLE: EXIT.usage,
   BASE_MODEL_MISSING: EXIT.model,
   BASE_MODEL_CORRUPT: EXIT.model,
   BASE_MODEL_UNAVAILABLE: EXIT.model,

@@ -8,7 +8,7 @@
  * `onProgress` callback and leaves the event loop free. Whatever fails throws a {@link TiresiasError} with a stable `code`.
  */
 export * from './library.js';
-export { loadPolicy, type DecideManyOptions, type DecideManyCallOptions, type LoadedPolicy, type Reloaded, type SessionStart } from './serve/policy.js';
+export { loadPolicy, policyFromHandle, type DecideManyOptions, type DecideManyCallOptions, type LoadedPolicy, type PolicyHandle, type Reloaded, type SessionStart, type SharedPolicy } from './serve/policy.js';
 export type { Step } from './serve/replay.js';
 export type { LanguageModelOptions, LanguageModelPolicy, LanguageModelStart, SupportStepNamed } from './serve/language-model/policy.js';
 export type { LanguageModelDecision, LanguageModelSession } from './serve/language-model/session.js';

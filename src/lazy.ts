@@ -29,6 +29,8 @@ export const seedrandom: () => typeof import('seedrandom') = lazy(() => require(
 export const betterSqlite3: () => typeof import('better-sqlite3') = lazy(() => optional('better-sqlite3', '12', 'sessions in a SQLite file'));
 /** Redis' client, for sessions that machines share; a package that may be missing. */
 export const ioredis: () => typeof import('ioredis') = lazy(() => optional('ioredis', '6', 'sessions in Redis'));
+/** The client of object stores, for datasets that lie in one; a package that may be missing. */
+export const awsS3: () => typeof import('@aws-sdk/client-s3') = lazy(() => optional('@aws-sdk/client-s3', '3', 'datasets in an object store'));
 /** Draws SVG. */
 export const resvg: () => typeof import('@resvg/resvg-js') = lazy(() => require('@resvg/resvg-js'));
 /** The font of drawings, Inter (SIL Open Font License), in a weight such as `400Regular`. */

@@ -53,14 +53,20 @@ const cutSchema = lazy(() => {
 });
 
 const PARTS = 'parts';
-const cutPath = (folder: string): string => join(folder, PARTS, 'parts.json');
+/** Where a folder says what is made in parts in it. */
+export const cutPath = (folder: string): string => join(folder, PARTS, 'parts.json');
 
 /** Where a part keeps what it says of its units. */
 export const partFolder = (folder: string, { index }: Pick<Part, 'index'>): string => join(folder, PARTS, String(index).padStart(5, '0'));
 
 /** What is made in parts in a folder; undefined where nothing is, or where what says it is damaged. */
 export async function cutOf(folder: string): Promise<Cut | undefined> {
-  const parsed = cutSchema().safeParse(await readSealedIfWhole(cutPath(folder)));
+  return cutIn(await readSealedIfWhole(cutPath(folder)));
+}
+
+/** What a document says is made in parts; undefined where it says nothing of the kind. */
+export function cutIn(document: unknown): Cut | undefined {
+  const parsed = cutSchema().safeParse(document);
   return parsed.success ? parsed.data : undefined;
 }
 

@@ -58,6 +58,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   solveStatic: [["model", "Model"], ["options", "SolveOptions | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: SolveProgress) => void | undefined"]],
   solveSync: [["model", "Model"], ["options", "SolveOptions | undefined | null"]],
   specSchema: [],
+  takeSolution: [["handle", "string"]],
   tellCollector: [],
   theoryCell: [["options", "TheoryOptions"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   version: [],
@@ -213,6 +214,13 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       next: [["episodes", "Episodes"]],
     },
   },
+  SharedSolution: {
+    statics: {
+    },
+    methods: {
+      dispose: [],
+    },
+  },
   Solution: {
     statics: {
     },
@@ -221,6 +229,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       decideInto: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"], ["out", "Float64Array"], ["lookahead", "boolean | undefined | null"]],
       decideBatchSync: [["stages", "Uint32Array"], ["beliefs", "Float64Array"], ["lookahead", "boolean | undefined | null"], ["threadLimit", "number | undefined | null"]],
       decideBatch: [["stages", "Uint32Array"], ["beliefs", "Float64Array"], ["lookahead", "boolean | undefined | null"], ["threadLimit", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"]],
+      share: [],
       dispose: [],
       model: [],
       action: [["stage", "number"], ["belief", "Float64Array | Float32Array | readonly number[]"]],

@@ -33,6 +33,7 @@ const make: Record<string, () => object | Promise<object>> = {
   Model: () => Model.fromJson(model.toJson()),
   Prompts: async () => new Prompts(await createEpisodes(spec as unknown as EpisodesSpec), tokenizer()),
   Solution: () => loadPolicy(solution.savePolicy(), model),
+  SharedSolution: () => solution.share(),
   SolvedBatch: () => native.solveBatch([model]),
   Tokenizer: () => tokenizer(),
 };

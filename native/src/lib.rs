@@ -30,6 +30,7 @@ mod policy_files;
 mod policy_graph;
 mod pools;
 mod rollout;
+mod sharing;
 mod simulate;
 mod solve;
 mod solve_batch;

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { availableParallelism } from 'node:os';
 import { TiresiasError, exitCodeOf, interrupted, messageOf } from '../errors.js';
+import { isStored } from '../object-store.js';
 import { progressFor, silentProgress, type ProgressView } from '../progress.js';
 import { suggested } from '../suggest.js';
 import type { How } from '../stages/stage.js';
@@ -153,4 +154,9 @@ export function digits(bound: number): string {
 export function columns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`).join('\n');
+}
+
+/** The folder of a dataset, downloaded where it lies in an object store. */
+export async function local(place: string, signal?: AbortSignal): Promise<string> {
+  return isStored(place) ? (await import('../dataset/stored.js')).datasetFolder(place, signal) : place;
 }

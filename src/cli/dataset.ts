@@ -1,9 +1,12 @@
 import { Command } from 'commander';
-import { join, resolve } from 'node:path';
-import { columns, digits, integer, invoke, newCommand, threadsOf, type CommonOptions } from './common.js';
+import { resolve } from 'node:path';
+import { columns, digits, integer, invoke, local, newCommand, threadsOf, type CommonOptions } from './common.js';
+import type { DetailedProgress } from '../base/index.js';
 import type { Tokenizer } from '../library.js';
 import type { Summary } from '../dataset/manifest.js';
 import type { Experiment } from '../experiment.js';
+import { TiresiasError } from '../errors.js';
+import { below, isStored } from '../object-store.js';
 import { partName } from '../parts.js';
 import type { How } from '../stages/stage.js';
 import { chosenPart, withPart, type PartOptions } from './part.js';
@@ -62,9 +65,10 @@ function makeCommand(): Command {
       'tiresias dataset make --regime mdp --examples 1000000 --support 5 --horizon 10 --out data',
       'tiresias dataset make --family clinical --regime apomdp --examples 1000 --out clinical',
       'tiresias dataset make --regime mdp --examples 1000000 --out data --shard 0 --of 3',
+      'tiresias dataset make --regime mdp --examples 1000000 --out s3://bucket/data --shard 0 --of 3',
     ]),
   ))
-    .requiredOption('-o, --out <folder>', 'where the datasets go')
+    .requiredOption('-o, --out <folder>', 'where the datasets go: a folder, or s3://BUCKET/PREFIX, to be assembled')
     .option('--family <name>', 'draw from this family, or from a folder of model files, with its usual horizon')
     .option('--regime <name...>', 'only these regimes')
     .option('--examples <n>', 'examples in each regime', integer(1))
@@ -79,17 +83,19 @@ function makeCommand(): Command {
       invoke(options, async ({ progress, how, print }) => {
         const { parseExperiment } = await import('../experiment.js');
         const { datasetConfig, datasetStage } = await import('../stages/dataset.js');
-        const part = chosenPart(options);
+        const stored = isStored(options.out);
+        // A store has no locks and no journal: the whole is one part there.
+        const part = chosenPart(options) ?? (stored ? { index: 0, of: 1 } : undefined);
         const chosen = await ofFamily(await chosenExperiment(options), options.family);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
         const tokenizer = await chosenTokenizer(options.tokenizer, experiment, how('base-model'));
         const regimes = chosenRegimes(experiment, options.regime);
         if (part) {
-          const { makeDatasetPart } = await import('../dataset/part.js');
+          const makePart = stored ? (await import('../dataset/stored.js')).makeStoredPart : (await import('../dataset/part.js')).makeDatasetPart;
           const parts = [];
           for (const regime of regimes) {
-            const folder = join(options.out, regime);
-            const { shards, shardsInAll } = await makeDatasetPart(datasetConfig(experiment, regime), folder, part, { ...how(`dataset ${regime}`), tokenizer });
+            const folder = below(options.out, regime);
+            const { shards, shardsInAll } = await makePart(datasetConfig(experiment, regime), folder, part, { ...how(`dataset ${regime}`), tokenizer });
             parts.push({ regime, folder, ...part, shards: shards.length, shardsInAll, examples: shards.reduce((sum, shard) => sum + shard.examples, 0) });
           }
           progress.close();
@@ -98,7 +104,7 @@ function makeCommand(): Command {
         }
         const made = [];
         for (const regime of regimes) {
-          const folder = join(options.out, regime);
+          const folder = below(options.out, regime);
           const { totals } = await datasetStage(datasetConfig(experiment, regime), tokenizer, how(`dataset ${regime}`)).work(folder);
           made.push({ regime, folder, ...totals });
         }
@@ -112,15 +118,19 @@ function assembleCommand(): Command {
   return newCommand('assemble', 'make a dataset of the parts that `dataset make --shard` left', [
     'tiresias dataset assemble data/mdp --out data/mdp',
     'tiresias dataset assemble part-0/mdp part-1/mdp part-2/mdp --out data/mdp',
+    'tiresias dataset assemble s3://bucket/data/mdp',
   ], [])
-    .argument('<folder...>', 'where the parts are, of one dataset')
-    .requiredOption('-o, --out <folder>', 'where the dataset goes; it may be one of the folders')
-    .action((folders: string[], options: CommonOptions & { out: string }) =>
+    .argument('<folder...>', 'where the parts are, of one dataset: folders, or one place in an object store')
+    .option('-o, --out <folder>', 'where the dataset goes; it may be one of the folders, and in an object store is where the parts are')
+    .action((folders: string[], options: CommonOptions & { out?: string }) =>
       invoke(options, async ({ signal, progress, print }) => {
-        const { assembleDataset } = await import('../dataset/assemble.js');
-        const { totals, shards } = await assembleDataset(folders, options.out, { signal, onProgress: (event) => progress.show({ stage: 'assemble', ...event }) });
+        const { out = folders.length === 1 && isStored(folders[0]!) ? folders[0]! : undefined } = options;
+        if (out === undefined) throw new TiresiasError('USAGE', 'say where the dataset goes: --out FOLDER');
+        if ([...folders, out].some(isStored) && !(folders.length === 1 && folders[0] === out)) throw new TiresiasError('USAGE', 'in an object store a dataset is assembled where its parts are: name that one place, and no other --out');
+        const how = { signal, onProgress: (event: DetailedProgress) => progress.show({ stage: 'assemble', ...event }) };
+        const { totals, shards } = isStored(out) ? await (await import('../dataset/stored.js')).assembleStored(out, how) : await (await import('../dataset/assemble.js')).assembleDataset(folders, out, how);
         progress.close();
-        print({ folder: options.out, shards: shards.length, ...totals }, `${options.out}: ${totals.examples} examples in ${shards.length} shards, every one as its part made it`);
+        print({ folder: out, shards: shards.length, ...totals }, `${out}: ${totals.examples} examples in ${shards.length} shards, every one as its part made it`);
       }),
     );
 }
@@ -131,7 +141,7 @@ function verifyCommand(): Command {
     .action((folder: string, options: CommonOptions) =>
       invoke(options, async ({ print }) => {
         const { verifyDataset } = await import('../dataset/inspect.js');
-        const { shards, totals } = await verifyDataset(folder);
+        const { shards, totals } = await verifyDataset(await local(folder));
         print({ whole: true, shards: shards.length, ...totals }, `${folder} is whole: ${shards.length} shards, ${totals.examples} examples`);
       }),
     );
@@ -143,7 +153,7 @@ function statsCommand(): Command {
     .action((folder: string, options: CommonOptions) =>
       invoke(options, async ({ signal, progress, print }) => {
         const { datasetStats } = await import('../dataset/inspect.js');
-        const stats = await datasetStats(folder, {
+        const stats = await datasetStats(await local(folder, signal), {
           signal,
           threads: threadsOf(options),
           onProgress: ({ done, total }) => progress.show({ stage: 'stats', done, total, detail: 'shards read' }),
@@ -182,7 +192,7 @@ function showCommand(): Command {
         const { exampleOf } = await import('../dataset/inspect.js');
         const { Dataset } = await import('../dataset/open.js');
         const { exampleInWords } = await import('../dataset/words.js');
-        const dataset = await Dataset.open(folder);
+        const dataset = await Dataset.open(await local(folder));
         const example = await exampleOf(dataset, options.row);
         const { family, split, index, seed, regime, horizon, behaviour, prompt, completion, oracleActions, regretBounds } = example;
         const text = () =>

@@ -4,7 +4,7 @@ import type { BackendName, ChosenArithmetic, Launch, Launcher } from '../backend
 import { TiresiasError } from '../errors.js';
 import type { Experiment } from '../experiment.js';
 import type { DataFile, DoneEvent, EstimateEvent } from '../train/contract.js';
-import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
+import { columns, integer, invoke, local, newCommand, number, threadsOf } from './common.js';
 import { chosenExperiment, withConfig, type ExperimentOptions } from './experiment.js';
 
 interface TrainCommandOptions extends ExperimentOptions {
@@ -28,7 +28,7 @@ export function trainCommand(): Command {
       'tiresias train --backend peft --model meta-llama/Llama-2-7b-hf --data data/mdp --out adapter --dry-run --card-tflops 312',
     ]),
   )
-    .requiredOption('--data <folder...>', 'dataset folders, as `tiresias dataset make` leaves them')
+    .requiredOption('--data <folder...>', 'datasets, as `tiresias dataset make` leaves them: folders, or s3://BUCKET/PREFIX, which are downloaded to the cache')
     .requiredOption('-o, --out <folder>', 'where adapter, checkpoints and metrics go')
     .option('--steps <n>', 'optimiser steps', integer(1))
     .option('--backend <name>', "the program that trains, candle or peft, instead of the experiment's")
@@ -52,7 +52,10 @@ export function trainCommand(): Command {
         const experiment = await asked(options);
         checkAble({ ...able(experiment.training, 'train'), base: described(experiment.base) }, { launch, estimate: options.dryRun });
         const shards: DataFile[] = [];
-        for (const folder of options.data) shards.push(...shardsOf(folder, (await Dataset.open(folder)).manifest));
+        for (const place of options.data) {
+          const folder = await local(place, signal);
+          shards.push(...shardsOf(folder, (await Dataset.open(folder)).manifest));
+        }
         const output = resolve(options.out);
         const { base: spec } = experiment;
         // What lies on this machine the trainer checks as well; an estimate needs no more of a folder than its config.json.

@@ -49,7 +49,7 @@ export async function assembleDataset(folders: readonly string[], out: string, {
       report(unit + 1, `${path} checked`);
     }
     if (problems.length > 0) {
-      throw new TiresiasError('PARTS_MISSING', `${problems.length} of ${planned.length} shards are missing or damaged:\n${problems.map((problem) => `  ${problem}`).join('\n')}\nrun these parts again: each makes only what is not whole`, { details: { problems } });
+      throw partsMissing(problems, planned.length);
     }
     await removeHalfCopied(join(out, 'data'));
     for (const [i, { folder, shard }] of found.entries()) {
@@ -76,10 +76,19 @@ async function oneCut(folders: readonly string[]): Promise<{ identity: Identity;
     first ??= cut;
   }
   if (!first) throw new TiresiasError('INVALID_ARGUMENT', 'no folder to assemble a dataset from');
-  const identity = identitySchema().safeParse(first.whole);
-  if (!identity.success || configHash(identity.data) !== first.key) throw new TiresiasError('PARTS_DIFFER', `${folders[0]} holds parts of something else than a dataset`, { details: { folder: folders[0] } });
-  return { identity: identity.data, key: first.key, of: first.of };
+  return { identity: identityIn(first, folders[0]!), key: first.key, of: first.of };
 }
+
+/** The dataset whose parts are in a folder. Throws PARTS_DIFFER where they are of something else. */
+export function identityIn({ key, whole }: Cut, folder: string): Identity {
+  const identity = identitySchema().safeParse(whole);
+  if (!identity.success || configHash(identity.data) !== key) throw new TiresiasError('PARTS_DIFFER', `${folder} holds parts of something else than a dataset`, { details: { folder } });
+  return identity.data;
+}
+
+/** What it means that some of so many shards are not whole. */
+export const partsMissing = (problems: readonly string[], shards: number): TiresiasError =>
+  new TiresiasError('PARTS_MISSING', `${problems.length} of ${shards} shards are missing or damaged:\n${problems.map((problem) => `  ${problem}`).join('\n')}\nrun these parts again: each makes only what is not whole`, { details: { problems } });
 
 /** A shard as some folder has it whole, or what is wrong with it. */
 async function findShard(folders: readonly string[], { unit, path, key, of }: { unit: number; path: string; key: string; of: number }, signal: AbortSignal | undefined): Promise<Found | string> {

@@ -83,15 +83,19 @@ export async function finishedManifest(folder: string, hash: string): Promise<Ma
   return finished;
 }
 
+/** What makes a dataset of shards. */
+export const manifestOf = (identity: Identity, templateSha: string, shards: Shard[]): Manifest => ({ schema: 'tiresias.dataset/2', ...identity, templateSha, totals: totals(shards), shards });
+
 /** Writes what makes a dataset of shards: the card, then the manifest. */
 export async function writeManifest(folder: string, identity: Identity, templateSha: string, shards: Shard[]): Promise<Manifest> {
-  const manifest: Manifest = { schema: 'tiresias.dataset/2', ...identity, templateSha, totals: totals(shards), shards };
+  const manifest = manifestOf(identity, templateSha, shards);
   await writeCard(folder, manifest);
   await writeSealed(join(folder, MANIFEST), manifest);
   return manifest;
 }
 
-function requireSame(folder: string, wanted: string, found: string): void {
+/** Refuses a dataset of another hash. */
+export function requireSame(folder: string, wanted: string, found: string): void {
   if (wanted !== found) throw new TiresiasError('DATASET_DIFFERS', `${folder} holds a dataset of another configuration or version; name another folder, or delete that one`, { details: { folder, wanted, found } });
 }
 

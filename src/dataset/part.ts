@@ -43,7 +43,12 @@ export const markerPath = (folder: string, part: Part, path: string): string => 
 /** A shard's marker; undefined where it is missing or damaged. Throws PARTS_DIFFER for one of another dataset or number of parts. */
 export async function markerOf(folder: string, part: Part, path: string, key: string): Promise<Marker | undefined> {
   const place = markerPath(folder, part, path);
-  const parsed = markerSchema().safeParse(await readSealedIfWhole(place));
+  return markerIn(await readSealedIfWhole(place), place, part, path, key);
+}
+
+/** The marker of a shard in a document that lies at `place`, under the same conditions. */
+export function markerIn(document: unknown, place: string, part: Part, path: string, key: string): Marker | undefined {
+  const parsed = markerSchema().safeParse(document);
   if (!parsed.success || parsed.data.shard.path !== path) return undefined;
   requireCut(place, { key, of: part.of }, parsed.data);
   return parsed.data;

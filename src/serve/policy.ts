@@ -5,10 +5,10 @@ import { shown } from '../arguments.js';
 import { lazy } from '../lazy.js';
 import { cancellable, native } from '../native.js';
 import { loadLanguageModel, type LanguageModelOptions, type LanguageModelPolicy } from './language-model/policy.js';
-import { Names, Spaces, type Name } from './names.js';
+import { Spaces, type Name } from './names.js';
 import { policyPart, readPolicyFile, type PolicyFile } from './policy-file.js';
 import { replayed, type Step } from './replay.js';
-import { ON_IMPOSSIBLE, checkState, distribution, parsedState, type OnImpossible, type SessionState } from './session-state.js';
+import { ON_IMPOSSIBLE, checkState, distribution, parsedState, pointMass, type OnImpossible, type SessionState } from './session-state.js';
 import { Session, at, decisionAt, makeSession, type DecideOptions, type Decision } from './session.js';
 import type { Model, Solution } from '../../native/index.cjs';
 
@@ -38,6 +38,28 @@ export interface DecideManyCallOptions extends DecideManyOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What `postMessage` carries of a policy: a word for what lies in this process's memory, of use to no other. */
+export interface PolicyHandle {
+  /** The shared solution's word. */
+  solution: string;
+  /** Where the policy is read again. */
+  file: string;
+  /** SHA-256 of the model's canonical JSON. */
+  modelHash: string;
+  /** SHA-256 of the policy. */
+  policyHash: string;
+}
+
+const HANDLE = ['solution', 'file', 'modelHash', 'policyHash'] as const satisfies readonly (keyof PolicyHandle)[];
+
+/** A policy that other threads can take. Whoever took it has it, whatever becomes of this. */
+export interface SharedPolicy {
+  /** To be posted; of use until this is disposed of or collected. */
+  handle: PolicyHandle;
+  /** Ends it; again is nothing. */
+  dispose(): void;
+}
+
 /** What a reload found. */
 export interface Reloaded {
   /** Whether the file holds another policy than before. */
@@ -50,25 +72,35 @@ export interface Reloaded {
   policyHash: string;
 }
 
+/** Places for beliefs that one call of native code reads and writes: kept, since making and freeing them costs more than many a call. */
+export interface Places {
+  /** What is read. */
+  before: Float64Array;
+  /** What is written. */
+  after: Float64Array;
+}
+
 /** A policy and its model in native memory, once for all who use the same file. */
 export class Solved {
   /** SHA-256 of the model's canonical JSON. */
   readonly modelHash: string;
   /** SHA-256 of the policy. */
   readonly policyHash: string;
-  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; horizon: number | null };
+  readonly #both: () => { solution: Solution; model: Model; spaces: Spaces; states: number; models: number; horizon: number | null; places: Places };
 
-  constructor(file: PolicyFile) {
-    this.modelHash = file.modelHash;
-    this.policyHash = file.policyHash;
-    let parts: PolicyFile | undefined = file;
+  /** `make` makes the solution, when it is first needed. */
+  constructor({ modelHash, policyHash }: Pick<PolicyFile, 'modelHash' | 'policyHash'>, make: () => Solution) {
+    this.modelHash = modelHash;
+    this.policyHash = policyHash;
+    let once: (() => Solution) | undefined = make;
     this.#both = lazy(() => {
-      const model = native.Model.fromJson(parts!.modelText);
-      const solution = native.loadPolicy(parts!.policy, model);
-      // The bytes are not needed again.
-      parts = undefined;
+      const solution = once!();
+      const model = solution.model();
+      // What it was made of is not needed again.
+      once = undefined;
       // Numbers are kept beside it: each question to native code costs a microsecond, and every request has several.
-      return { solution, model, spaces: new Spaces(model), states: model.states, horizon: model.horizon };
+      const { states, models, horizon } = model;
+      return { solution, model, spaces: new Spaces(model), states, models, horizon, places: { before: new Float64Array(states), after: new Float64Array(states) } };
     });
   }
 
@@ -87,6 +119,18 @@ export class Solved {
     return this.#both().states;
   }
 
+  /** Number of models of its cloud. */
+  get models(): number {
+    return this.#both().models;
+  }
+
+  /** A belief where native code reads it, and a place for the one after it; good until the next call. */
+  places(belief: readonly number[]): Places {
+    const { places } = this.#both();
+    places.before.set(belief);
+    return places;
+  }
+
   /** Number of decisions; null for no end. */
   get horizon(): number | null {
     return this.#both().horizon;
@@ -101,15 +145,20 @@ export class Solved {
 /** What is in memory, by hash: a file that is loaded twice takes the memory of one. */
 const inMemory = new Map<string, WeakRef<Solved>>();
 
-async function solvedIn(file: string): Promise<Solved> {
-  const read = await readPolicyFile(file);
+/** What is in memory of these hashes, or else is made. */
+function solvedOf(hashes: Pick<PolicyFile, 'modelHash' | 'policyHash'>, make: () => Solution): Solved {
   for (const [key, reference] of inMemory) if (reference.deref() === undefined) inMemory.delete(key);
-  const key = `${read.modelHash}/${read.policyHash}`;
+  const key = `${hashes.modelHash}/${hashes.policyHash}`;
   const known = inMemory.get(key)?.deref();
   if (known) return known;
-  const solved = new Solved(read);
+  const solved = new Solved(hashes, make);
   inMemory.set(key, new WeakRef(solved));
   return solved;
+}
+
+async function solvedIn(file: string): Promise<Solved> {
+  const read = await readPolicyFile(file);
+  return solvedOf(read, () => native.loadPolicy(read.policy, native.Model.fromJson(read.modelText)));
 }
 
 /** Makes policies: nobody else does. */
@@ -182,8 +231,8 @@ export class LoadedPolicy {
     const given = typeof from === 'string' ? parsedState(from) : from instanceof Session ? from.toJSON() : from;
     if (typeof from !== 'string' && (typeof given !== 'object' || given === null || Array.isArray(given))) invalid(`policy.session: takes a saved session or how one starts, not ${shown(given)}`);
     if (typeof from === 'string' || 'schema' in (given as object)) {
-      const { modelHash, states, horizon, spaces, model } = solved;
-      const { state, belief } = checkState(given, { modelHash, states, horizon, actions: spaces.actions.size, symbols: spaces.observations.size, models: model.models });
+      const { modelHash, states, horizon, spaces, models } = solved;
+      const { state, belief } = checkState(given, { modelHash, states, horizon, actions: spaces.actions.size, symbols: spaces.observations.size, models });
       const { stage, updatedBy, impossible, onImpossible, history } = state;
       return makeSession(() => this.#solved, solved, { belief, stage, updatedBy, impossible, onImpossible, history: history?.map(([a, o]) => [a, o]) });
     }
@@ -191,7 +240,7 @@ export class LoadedPolicy {
     const { state, belief, onImpossible = 'most-likely', history } = given as SessionStart;
     if (belief !== undefined && state !== undefined) invalid('policy.session: a belief or a state, not both');
     return makeSession(() => this.#solved, solved, {
-      belief: state !== undefined ? pointMass(solved.spaces.states, state) : belief !== undefined ? distribution(belief, solved.states) : solved.model.start(),
+      belief: state !== undefined ? pointMass(solved.states, solved.spaces.states.number(state)) : belief !== undefined ? distribution(belief, solved.states) : Array.from(solved.model.start()),
       stage: 0, updatedBy: 0, impossible: 0, onImpossible, history: history === true ? [] : undefined,
     });
   }
@@ -231,6 +280,16 @@ export class LoadedPolicy {
   }
 
   /**
+   * Lets other threads of this process have the policy without reading or copying it: post them the `handle` of what this returns, for {@link policyFromHandle}.
+   * Keep that until all have taken theirs, then `dispose()` of it. The memory is freed when it, this policy and all that were taken are gone.
+   */
+  share(): SharedPolicy {
+    checkNoMore('policy.share', arguments, 0, 'no argument');
+    const shared = this.solution.share();
+    return { handle: { solution: shared.handle, file: this.file, modelHash: this.modelHash, policyHash: this.policyHash }, dispose: () => shared.dispose() };
+  }
+
+  /**
    * Reads the file again. Sessions go on with the new policy from their next call; those whose model it is not throw MODEL_CHANGED until they
    * are restarted or the old file is back. When the file cannot be read or is damaged this throws, and the old policy stays.
    */
@@ -251,10 +310,17 @@ function named({ spaces }: Solved, stages: Uint32Array, batch: Parameters<typeof
   return Array.from(stages, (stage, i) => decisionAt(batch, i, stage, spaces.actions.nameOf));
 }
 
-function pointMass(states: Names, state: Name): Float64Array {
-  const belief = new Float64Array(states.size);
-  belief[states.number(state)] = 1;
-  return belief;
+/**
+ * The policy that another thread of this process shares, in the same memory (see `policy.share`). Throws STALE_HANDLE where it no longer does, or another process did, and
+ * INVALID_ARGUMENT for what is no handle.
+ */
+export function policyFromHandle(handle: PolicyHandle): LoadedPolicy {
+  checkNoMore('policyFromHandle', arguments, 1, 'a handle');
+  if (typeof handle !== 'object' || handle === null || HANDLE.some((member) => typeof handle[member] !== 'string')) invalid(`policyFromHandle: takes the handle of what policy.share() gives, not ${shown(handle)}`);
+  const { solution, file, modelHash, policyHash } = handle;
+  // Taken even where the same is in this thread's memory already: a stale handle is one whatever else there is.
+  const taken = native.takeSolution(solution);
+  return loaded(file, solvedOf({ modelHash, policyHash }, () => taken));
 }
 
 async function loadedFrom(file: string, args: ArrayLike<unknown>): Promise<LoadedPolicy | LanguageModelPolicy> {

@@ -166,7 +166,7 @@ export class DecisionService {
     if (start.id !== undefined && !ID.test(start.id)) throw new TiresiasError('INVALID_ARGUMENT', `a session's id is 1 to 128 letters, digits or . _ ~ - (and neither . nor ..), not ${JSON.stringify(start.id.slice(0, 140))}`);
     // A key is as good as an id: whoever repeats the request finds the session that the first one made.
     const id = start.id ?? (key === undefined ? randomUUID() : sha256(`${policyName}/${key}`).slice(0, 32));
-    const request = fingerprint('create', { policyName, ...start });
+    const request = fingerprint(key, 'create', { policyName, ...start });
     const before = await this.#store.read(id);
     if (before) return { made: false, answer: repeated(id, before, key, request) };
     await this.#room();
@@ -195,7 +195,7 @@ export class DecisionService {
 
   /** Tells a session what was done, what was seen after it and, for policies that go by it, what was earned. */
   async observe(id: string, { action, observation, reward }: { action: Name; observation: Name; reward?: number | undefined }, decide: boolean, options: ChangeOptions = {}): Promise<ObservedChange> {
-    return this.#change(id, fingerprint('observe', { action, observation, decide, ...(reward !== undefined && { reward }) }), decide, options, (session, { place }) => {
+    return this.#change(id, fingerprint(options.key, 'observe', { action, observation, decide, ...(reward !== undefined && { reward }) }), decide, options, (session, { place }) => {
       try {
         const observed = session.observe(action, observation, reward);
         if (observed?.reset) this.#watcher.impossible(place, 'reset');
@@ -210,7 +210,7 @@ export class DecisionService {
 
   /** Replaces a session's belief. */
   async believe(id: string, belief: number[] | SparseBelief, decide: boolean, options: ChangeOptions = {}): Promise<Changed> {
-    return this.#change(id, fingerprint('believe', { belief, decide }), decide, options, (session, { policy }) => {
+    return this.#change(id, fingerprint(options.key, 'believe', { belief, decide }), decide, options, (session, { policy }) => {
       policy.believe(session, belief);
       return {};
     });
@@ -218,7 +218,7 @@ export class DecisionService {
 
   /** Takes a session back to its start, over the model that its policy has now. */
   async restart(id: string, decide: boolean, options: ChangeOptions = {}): Promise<Changed> {
-    return this.#change(id, fingerprint('restart', { decide }), decide, options, (session) => {
+    return this.#change(id, fingerprint(options.key, 'restart', { decide }), decide, options, (session) => {
       session.restart();
       return {};
     }, true);
@@ -226,7 +226,7 @@ export class DecisionService {
 
   /** What to do now in a session. Changes nothing. */
   async decision(id: string): Promise<Changed> {
-    const stored = await this.#read(id);
+    const stored = found(id, await this.#store.read(id));
     const variant = this.policy(stored.policy).of(id, stored);
     return this.#answer(id, stored.policy, variant, stored.version, variant.policy.restored(stored.state), true);
   }
@@ -241,7 +241,7 @@ export class DecisionService {
     const sessions: { id: string; version: number; variant: ServedVariant; session: AnySession }[] = [];
     while (sessions.length < ids.length) {
       const slice = ids.slice(sessions.length, sessions.length + SLICE);
-      const stored = await Promise.all(slice.map((id) => this.#read(id)));
+      const stored = await Promise.all(slice.map(async (id) => found(id, await this.#store.read(id))));
       for (const [i, one] of stored.entries()) {
         const id = slice[i]!;
         if (one.policy !== served.name) throw new TiresiasError('INVALID_ARGUMENT', `session ${id} is of policy ${one.policy}, not of ${served.name}`);
@@ -270,7 +270,7 @@ export class DecisionService {
 
   /** A session as it is. */
   async show(id: string): Promise<ShownSession> {
-    const stored = await this.#read(id);
+    const stored = found(id, await this.#store.read(id));
     const { policy, version, changed, state } = stored;
     // A store may hold sessions of policies that this server does not have.
     const variant = this.#policies.get(policy)?.of(id, stored).name ?? stored.variant ?? policy;
@@ -281,7 +281,7 @@ export class DecisionService {
   async remove(id: string, { expected }: Pick<ChangeOptions, 'expected'> = {}): Promise<void> {
     await this.#inTurn(id, async () => {
       if (expected !== undefined) {
-        const { version } = await this.#read(id);
+        const { version } = found(id, await this.#store.read(id));
         if (version !== expected) throw stale(id, expected, version);
       }
       if (!(await this.#store.remove(id))) throw unknown(id);
@@ -317,12 +317,6 @@ export class DecisionService {
     return this.policy(name).reload();
   }
 
-  async #read(id: string): Promise<StoredSession> {
-    const stored = await this.#store.read(id);
-    if (!stored) throw unknown(id);
-    return stored;
-  }
-
   /** Changes a session and writes it. */
   #change<T extends object>(id: string, request: string, decide: boolean, options: ChangeOptions, change: (session: AnySession, where: { place: Place; policy: Servable }) => T, afresh = false): Promise<Changed & T> {
     return this.#inTurn(id, () => this.#write(id, request, decide, options, change, afresh));
@@ -334,7 +328,7 @@ export class DecisionService {
   ): Promise<Changed & T> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(2 ** attempt, MOST_PAUSE_MS)));
-      const stored = await this.#read(id);
+      const stored = found(id, await this.#store.read(id));
       const kept = key === undefined ? undefined : stored.answers.find((answer) => answer.key === key);
       if (kept) {
         if (kept.request !== request) throw reused(key!);
@@ -346,27 +340,38 @@ export class DecisionService {
       const session = afresh ? policy.afresh(stored.state) : policy.restored(stored.state);
       const more = change(session, { place: { policy: stored.policy, variant: variant.name }, policy });
       const version = stored.version + 1;
-      const answer = { ...(await this.#answer(id, stored.policy, variant, version, session, decide)), ...more };
+      const answer = Object.assign(await this.#answer(id, stored.policy, variant, version, session, decide), more);
       const answers = key === undefined ? stored.answers : [...stored.answers, { key, request, answer }].slice(-KEPT_ANSWERS);
       if (await this.#store.write(id, { policy: stored.policy, variant: variant.name, version, changed: Date.now(), state: session.toJSON(), answers }, stored.version)) return answer;
     }
     throw conflict(id);
   }
 
-  async #answer(id: string, policy: string, { name, policy: servable }: ServedVariant, version: number, session: AnySession, decide: boolean): Promise<Changed> {
+  /** An answer, which is a promise only where the decision is: each costs a turn of the microtasks. */
+  #answer(id: string, policy: string, { name, policy: servable }: ServedVariant, version: number, session: AnySession, decide: boolean): Changed | Promise<Changed> {
     const answer: Changed = { id, policy, variant: name, version, stage: session.stage };
     if (!decide) return answer;
     const place = { policy, variant: name };
     if (session.over) return { ...answer, decision: null };
     const begin = performance.now();
-    const decision = this.#inSpan(place, 1, () => servable.decide(session));
-    answer.decision = decision instanceof Promise ? await decision : decision;
-    this.#watcher.decided(place, 1, (performance.now() - begin) / 1000);
-    return answer;
+    const decided = (made: AnyDecision): Changed => {
+      this.#watcher.decided(place, 1, (performance.now() - begin) / 1000);
+      answer.decision = made;
+      return answer;
+    };
+    const decision = this.#tracing ? this.#inSpan(place, 1, () => servable.decide(session)) : servable.decide(session);
+    return decision instanceof Promise ? decision.then(decided) : decided(decision);
   }
 }
 
-const fingerprint = (what: string, body: unknown): string => sha256(`${what} ${canonicalJson(body)}`).slice(0, 32);
+/** What tells a request that has a key from another with the same. Without a key nobody asks, and a hash takes as long as a decision. */
+const fingerprint = (key: string | undefined, what: string, body: unknown): string => (key === undefined ? '' : sha256(`${what} ${canonicalJson(body)}`).slice(0, 32));
+
+/** What a store has of an id. Throws UNKNOWN_SESSION where that is nothing. */
+function found(id: string, stored: StoredSession | undefined): StoredSession {
+  if (!stored) throw unknown(id);
+  return stored;
+}
 
 const unknown = (id: string): TiresiasError => new TiresiasError('UNKNOWN_SESSION', `there is no session ${JSON.stringify(id.slice(0, 140))}; start one (POST /policies/NAME/sessions)`, { details: { session: id.slice(0, 140) } });
 

@@ -52,10 +52,10 @@ function broken(what: string): never {
 const whole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** A belief as it is written: without the impossible states where that is shorter. */
-export function packed(belief: Float64Array): number[] | SparseBelief {
+export function packed(belief: readonly number[]): number[] | SparseBelief {
   let possible = 0;
   for (const p of belief) if (p !== 0) possible++;
-  if (3 * possible > belief.length) return Array.from(belief);
+  if (3 * possible > belief.length) return belief.slice();
   const sparse: SparseBelief = { states: [], probabilities: [] };
   for (let s = 0; s < belief.length; s++) {
     if (belief[s] === 0) continue;
@@ -66,7 +66,7 @@ export function packed(belief: Float64Array): number[] | SparseBelief {
 }
 
 /** The belief of a state, over as many states as the model has. Its numbers are checked by {@link distribution}. */
-function unpacked(belief: unknown, states: number): Float64Array {
+function unpacked(belief: unknown, states: number): number[] {
   if (Array.isArray(belief)) return distribution(belief as number[], states);
   const sparse = (belief ?? {}) as SparseBelief;
   const fault = faultOfSparse(sparse, states);
@@ -74,12 +74,22 @@ function unpacked(belief: unknown, states: number): Float64Array {
   return distribution(spread(sparse, states), states);
 }
 
+/** A list of zeros. */
+function zeros(length: number): number[] {
+  const list: number[] = [];
+  for (let i = 0; i < length; i++) list.push(0);
+  return list;
+}
+
 /** A belief with the states that it left out. */
-export function spread({ states: some, probabilities }: SparseBelief, states: number): Float64Array {
-  const belief = new Float64Array(states);
+export function spread({ states: some, probabilities }: SparseBelief, states: number): number[] {
+  const belief = zeros(states);
   some.forEach((s, i) => (belief[s] = probabilities[i]!));
   return belief;
 }
+
+/** The belief that it is this state. */
+export const pointMass = (states: number, state: number): number[] => zeros(states).fill(1, state, state + 1);
 
 /** What is wrong with a belief that leaves states out, but for its sum. */
 export function faultOfSparse({ states: some, probabilities }: Partial<SparseBelief>, states: number): string | undefined {
@@ -92,15 +102,15 @@ export function faultOfSparse({ states: some, probabilities }: Partial<SparseBel
 /** How far a belief from outside may be from summing to 1; the core divides it by its sum. */
 const SUM_TOLERANCE = 1e-6;
 
-/** Numbers as a belief over `states` states. Throws INVALID_ARGUMENT. */
-export function distribution(numbers: ArrayLike<number>, states: number): Float64Array {
+/** A copy of numbers as a belief over `states` states. Throws INVALID_ARGUMENT. */
+export function distribution(numbers: ArrayLike<number>, states: number): number[] {
   if (typeof numbers !== 'object' || numbers === null || numbers.length !== states) invalid(`a belief has one probability a state, ${states} of them, not ${shown(numbers)}${numbers?.length === undefined ? '' : ` of ${numbers.length}`}`);
-  const belief = new Float64Array(states);
+  const belief = Array.from(numbers);
   let sum = 0;
   for (let s = 0; s < states; s++) {
-    const p = numbers[s];
+    const p = belief[s];
     if (typeof p !== 'number' || !(p >= 0 && p <= 1 + SUM_TOLERANCE)) invalid(`the belief's probability of state ${s} is ${shown(p)}, not a number from 0 to 1`);
-    sum += belief[s] = p;
+    sum += p;
   }
   if (!(Math.abs(sum - 1) <= SUM_TOLERANCE)) invalid(`the belief sums to ${sum}, not to 1`);
   return belief;
@@ -125,7 +135,7 @@ const MEMBERS = Object.keys({ schema: true, model: true, stage: true, belief: tr
 const STAGES = 2 ** 31;
 
 /** Checks a state that comes from outside. Throws INVALID_SESSION, and MODEL_CHANGED where it is of another model. */
-export function checkState(given: unknown, { modelHash, states, actions, symbols, models, horizon }: SessionModel): { state: SessionState; belief: Float64Array } {
+export function checkState(given: unknown, { modelHash, states, actions, symbols, models, horizon }: SessionModel): { state: SessionState; belief: number[] } {
   if (typeof given !== 'object' || given === null) broken(`is ${shown(given)}`);
   const state = given as SessionState;
   if (state.schema !== SESSION_SCHEMA) broken(`is of schema ${shown(state.schema)}, and this version reads ${SESSION_SCHEMA}`);

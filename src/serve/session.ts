@@ -3,7 +3,7 @@ import { invalid, shown } from '../arguments.js';
 import { checkNoMore, checkOptions, type Kind } from '../check.js';
 import { TiresiasError } from '../errors.js';
 import type { Name } from './names.js';
-import { SESSION_SCHEMA, checkReward, distribution, horizonOver, otherModel, packed, type OnImpossible, type SessionState } from './session-state.js';
+import { SESSION_SCHEMA, checkReward, distribution, horizonOver, otherModel, packed, pointMass, type OnImpossible, type SessionState } from './session-state.js';
 import type { Solved } from './policy.js';
 
 /** A decision, and how sure it is. */
@@ -45,8 +45,11 @@ const DECIDE = { lookahead: 'boolean' } as const satisfies Record<keyof DecideOp
 
 /** What a session is made of; see `LoadedPolicy.session`. */
 export interface SessionParts {
-  /** One probability a state. */
-  belief: Float64Array;
+  /**
+   * One probability a state; replaced, never changed. A list, since a native array costs more to be made, shown to native code and freed than a decision of a
+   * small policy takes: what native code reads is written to places that the policy has for it.
+   */
+  belief: readonly number[];
   /** Decisions made so far. */
   stage: number;
   /** The model of the cloud that made the last update. */
@@ -65,7 +68,7 @@ const DECIDED = new Float64Array(4);
 /** Makes a session of a policy, which may get another solution while the session lives. */
 export let makeSession: (policy: () => Solved, solved: Solved, parts: SessionParts) => Session;
 /** The stage and the belief of a session of the policy `solved`, for batches. */
-export let at: (session: Session, solved: Solved) => { stage: number; belief: Float64Array };
+export let at: (session: Session, solved: Solved) => { stage: number; belief: readonly number[] };
 
 /** One decision-maker's belief under a policy. Made by `policy.session`. `JSON.stringify` saves it. */
 export class Session {
@@ -121,7 +124,7 @@ export class Session {
 
   /** A copy of the belief, one probability a state. */
   belief(): Float64Array {
-    return this.#parts.belief.slice();
+    return Float64Array.from(this.#parts.belief);
   }
 
   /**
@@ -139,18 +142,20 @@ export class Session {
     const [a, o] = [spaces.actions.number(action), spaces.observations.number(observation)];
     const { belief, stage, onImpossible, history } = this.#parts;
     let seen: Observed;
-    let next: Float64Array = new Float64Array(belief.length);
+    let next: number[];
     try {
-      const updated = solution.update(stage, belief, a, o, next);
+      const { before, after } = solved.places(belief);
+      const updated = solution.update(stage, before, a, o, after);
       if (onImpossible === 'error' && updated.model !== updated.selected) {
         throw impossible(`the model that the policy reckons with (${updated.selected}) rules it out, though model ${updated.model} of the cloud does not`);
       }
       seen = { likelihood: updated.likelihood, model: updated.model, reset: false };
+      next = Array.from(after);
     } catch (error) {
       if (!(error instanceof TiresiasError) || error.code !== 'IMPOSSIBLE_OBSERVATION') throw error;
       if (onImpossible !== 'reset') throw named(error, spaces.actions.nameOf(a), spaces.observations.nameOf(o), stage);
       // A state that is seen is known, whatever led there.
-      next = solved.model.observations === 0 ? next.fill(0).fill(1, o, o + 1) : solved.model.start();
+      next = solved.model.observations === 0 ? pointMass(solved.states, o) : Array.from(solved.model.start());
       seen = { likelihood: 0, model: 0, reset: true };
       this.#parts.impossible += 1;
     }
@@ -164,10 +169,11 @@ export class Session {
   /** What to do now, and how sure that is. Throws HORIZON_OVER and MODEL_CHANGED. */
   decide(options: DecideOptions = {}): Decision {
     checkOptions('session.decide', options, DECIDE);
-    const { solution, spaces, horizon } = this.#current();
+    const solved = this.#current();
+    const { solution, spaces, horizon } = solved;
     this.#checkGoesOn(horizon);
     const { stage, belief } = this.#parts;
-    solution.decideInto(stage, belief, DECIDED, options.lookahead);
+    solution.decideInto(stage, solved.places(belief).before, DECIDED, options.lookahead);
     const [action, lower, upper, regretBound] = DECIDED as unknown as [number, number, number, number];
     return { action, name: spaces.actions.nameOf(action), lower, upper, regretBound, stage };
   }
@@ -184,7 +190,7 @@ export class Session {
   restart(): void {
     checkNoMore('session.restart', arguments, 0, 'no argument');
     this.#solved = this.#policy();
-    this.#parts = { ...this.#parts, belief: this.#solved.model.start(), stage: 0, updatedBy: 0, impossible: 0, history: this.#parts.history && [] };
+    this.#parts = { ...this.#parts, belief: Array.from(this.#solved.model.start()), stage: 0, updatedBy: 0, impossible: 0, history: this.#parts.history && [] };
   }
 
   /** The session as data, for JSON.stringify; `policy.session` takes it back. */

@@ -92,7 +92,7 @@ export class ServedSolution implements Servable {
 }
 
 /** A sparse belief from outside, whole. Throws INVALID_ARGUMENT. */
-function dense(belief: SparseBelief, states: number): Float64Array {
+function dense(belief: SparseBelief, states: number): number[] {
   const fault = faultOfSparse(belief, states);
   if (fault !== undefined) throw new TiresiasError('INVALID_ARGUMENT', `the belief ${fault}`);
   return spread(belief, states);

@@ -187,12 +187,22 @@ export interface EvaluationSettings {
   resamples: number;
 }
 
+/** What a family that was fitted to logs was made from; written by `loadExperiment`. */
+export interface LogsOrigin {
+  /** Hash of logs, schema and settings. */
+  key: string;
+  /** Where its models and the kept episodes lie. */
+  folder: string;
+  /** SHA-256 of the logs. */
+  sha256: string;
+}
+
 /** An experiment with every default filled in. */
 export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver'> {
   /** Where the models of a family named `models:…` lie. */
   familyFolder?: string | undefined;
   /** Of a family that was fitted to logs: the hash of what it was made from, where it lies, and the hash of the logs. */
-  logs?: { key: string; folder: string; sha256: string } | undefined;
+  logs?: LogsOrigin | undefined;
   /** For editors: where the JSON Schema is. */
   $schema?: string | undefined;
   /** Format and version of the file. */

@@ -25,13 +25,13 @@ export {
   loadRobust, playRobust, solveRobust, type DrawnNode, type RobustOptions, type RobustPlayer, type RobustSolution, type RobustStats, type StochasticController,
 } from './robust-pomdp.js';
 export {
-  Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type LogsColumns, type LogsSource,
+  Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type InferOptions, type LogsColumns, type LogsSource,
 } from './logs/import.js';
 export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
 export type { LogsFormat, LogsSchema, ObservationColumn } from './logs/schema.js';
 export { fitLogs, type FitAmbiguity, type FitOptions, type FitSettings, type FittedLogs, type MdpFitReport, type PomdpFitReport } from './logs/fit.js';
 export {
-  followPolicy, offPolicy, type EstimatorName, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyResult, type OffPolicyTarget,
+  followPolicy, offPolicy, type EstimatorName, type FollowOptions, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyNumber, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyRefused, type OffPolicyResult, type OffPolicyTarget,
   type OverlapGap,
 } from './logs/off-policy.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';
@@ -43,7 +43,7 @@ export { resolveBaseModel, type BaseFormat, type BaseModel, type DetailedProgres
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
   type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
-  type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings,
+  type LogsOrigin, type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings,
   type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {

@@ -37,9 +37,35 @@ export interface OffPolicyRefusal {
 }
 
 /** One estimate, or why there is none. */
-export type OffPolicyEstimate =
-  | { estimator: EstimatorName; value: number; interval: [low: number, high: number]; effective: number; assumes: OffPolicyAssumption[]; refused?: undefined }
-  | { estimator: EstimatorName; refused: OffPolicyRefusal; value?: undefined; interval?: undefined };
+export type OffPolicyEstimate = OffPolicyNumber | OffPolicyRefused;
+
+/** A number, and how far it can be believed. */
+export interface OffPolicyNumber {
+  /** Who made it. */
+  estimator: EstimatorName;
+  /** In reward units. */
+  value: number;
+  /** Bootstrap interval over episodes. */
+  interval: [low: number, high: number];
+  /** How many episodes it rests on. */
+  effective: number;
+  /** What it takes for granted. */
+  assumes: OffPolicyAssumption[];
+  /** There is no refusal. */
+  refused?: undefined;
+}
+
+/** A number that the records do not support. */
+export interface OffPolicyRefused {
+  /** Who refuses. */
+  estimator: EstimatorName;
+  /** Why. */
+  refused: OffPolicyRefusal;
+  /** There is no number. */
+  value?: undefined;
+  /** There is no interval. */
+  interval?: undefined;
+}
 
 /** All estimates of a policy's value, and how far the records carry them. */
 export interface OffPolicyResult {
@@ -106,11 +132,17 @@ export interface OffPolicyOptions extends CallOptions<Addon.OffPolicyProgress> {
 /** A policy, by its probabilities of every action at every logged step (steps × actions), or solved for a model that was fitted to such logs. */
 export type OffPolicyTarget = Float32Array | Float64Array | Solution;
 
+/** Settings of {@link followPolicy}. */
+export interface FollowOptions {
+  /** Beliefs after a first symbol, symbols × states: a fit's `firstSymbols`. */
+  first?: Float64Array;
+}
+
 /**
  * Probabilities of every action at every logged step under a solved policy, steps × actions. `first` are beliefs after a first symbol, symbols ×
  * states (a fit's `firstSymbols`). Throws `INVALID_ARGUMENT` where the policy's model does not fit the logs.
  */
-export function followPolicy(trajectories: Trajectories, solution: Solution, options: { first?: Float64Array } = {}): Float32Array {
+export function followPolicy(trajectories: Trajectories, solution: Solution, options: FollowOptions = {}): Float32Array {
   checkTrajectories('followPolicy', trajectories);
   if (!(solution instanceof native.Solution)) throw invalid(`followPolicy: the solution is a Solution (solve, loadPolicy), not ${shown(solution)}`);
   checkOptions('followPolicy', options, { first: 'object' });

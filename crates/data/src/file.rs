@@ -23,7 +23,7 @@ use crate::parquet_file::{guarded, open};
 use crate::{Columns, DataError, NOTHING, Trajectories};
 
 /// The format's name and version.
-const VERSION: &str = "tiresias.trajectories/1";
+const SCHEMA: &str = "tiresias.trajectories/1";
 const KEY: &str = "tiresias.trajectories";
 
 const MESSAGE: &str = "message trajectories {
@@ -62,7 +62,7 @@ pub fn save(all: &Trajectories, source: serde_json::Value, path: &Path) -> std::
 
 fn write(all: &Trajectories, source: serde_json::Value, path: &Path) -> Result<()> {
     let names = Names {
-        version: VERSION.into(),
+        version: SCHEMA.into(),
         observations: (0..all.observation_space().len()).map(|i| all.observation_space().name(i)).collect(),
         actions: (0..all.action_space().len()).map(|i| all.action_space().name(i)).collect(),
         source,
@@ -205,8 +205,8 @@ pub fn load(path: &Path) -> std::result::Result<(Trajectories, serde_json::Value
         return Err(wrong(path, "is a Parquet file, but not one of trajectories; make one with `tiresias import`"));
     };
     let names: Names = serde_json::from_str(json).map_err(|error| wrong(path, error))?;
-    if names.version != VERSION {
-        return Err(wrong(path, format!("version {:?} is not known; this release reads {VERSION:?}", names.version)));
+    if names.version != SCHEMA {
+        return Err(wrong(path, format!("version {:?} is not known; this release reads {SCHEMA:?}", names.version)));
     }
     let expected = parse_message_type(MESSAGE).map_err(|error| wrong(path, error))?;
     if metadata.schema_descr().root_schema().get_fields() != expected.get_fields() {

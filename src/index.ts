@@ -27,6 +27,8 @@ export {
 export {
   Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type LogsColumns, type LogsSource,
 } from './logs/import.js';
+export { splitLogs, type SplitLogs, type SplitOptions } from './logs/split.js';
+export { firstBeliefs } from './logs/first.js';
 export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
 export type { LogsFormat, LogsSchema, ObservationColumn } from './logs/schema.js';
 export { fitLogs, type FitAmbiguity, type FitOptions, type FitSettings, type FittedLogs, type MdpFitReport, type PomdpFitReport } from './logs/fit.js';

@@ -1,5 +1,8 @@
 // What the columns of a file of records mean (docs/your-own-data.md). The core checks it; these are its types.
 
+/** Fields that stand for "missing" unless a schema says otherwise. */
+const MISSING = ['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', 'None'];
+
 /** How a file of records is written. */
 export type LogsFormat = 'csv' | 'tsv' | 'jsonl' | 'parquet';
 
@@ -49,4 +52,21 @@ export interface LogsSchema {
   terminated?: string;
   /** Fields that stand for "missing"; default the empty field, NA, N/A, NaN, nan, null, NULL and None. */
   missing?: readonly string[];
+}
+
+/** A schema as a person would write it: what the core says in full is left out where it goes without saying. */
+export function shortSchema(schema: LogsSchema): LogsSchema {
+  const { observations, action, reward, missing, ...rest } = schema;
+  return {
+    ...rest,
+    observations: observations.map((one) => (typeof one === 'string' ? one : shortColumn(one))),
+    action: typeof action === 'object' && Object.keys(action).length === 1 ? action.column : action,
+    reward: typeof reward === 'object' && Object.keys(reward).length === 1 ? reward.column : reward,
+    ...(missing !== undefined && missing.join() !== MISSING.join() && { missing }),
+  };
+}
+
+function shortColumn({ columns = [], ...rest }: ObservationColumn): string | ObservationColumn {
+  if (columns.length !== 1) return { columns, ...rest };
+  return Object.keys(rest).length === 0 ? columns[0]! : { column: columns[0]!, ...rest };
 }

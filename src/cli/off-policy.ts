@@ -43,7 +43,7 @@ export function offPolicyCommand(): Command {
     .option('--smoothing <x>', 'added to every count of an estimated behaviour; 0 when absent', number(0))
     .option('--stages <n>', 'count an estimated behaviour apart for every so many stages', integer(1))
     .option('--max-weight <x>', 'cut larger ratios: less variance, and a bias', number(Number.MIN_VALUE))
-    .addOption(new Option('--fit <kind>', 'what fitted Q evaluation is fitted to').choices(['pooled', 'staged', 'stationary']))
+    .addOption(new Option('--fit <kind>', 'what fitted Q evaluation is fitted to; staged, each stage its own, for a policy with a horizon, which may do something else at every stage').choices(['pooled', 'staged', 'stationary']))
     .option('--folds <n>', 'folds of the doubly robust estimates; 5 when absent', integer(2))
     .option('--least-effective <x>', 'refuse an estimate with a smaller effective number of episodes; 10, or a hundredth of all', number(0))
     .option('--largest-share <x>', 'refuse an estimate in which one episode has a larger share of all weight; 0.5 when absent', number(0, 1))
@@ -63,7 +63,8 @@ export function offPolicyCommand(): Command {
         const settings = Object.fromEntries(SETTINGS.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))) as OffPolicyOptions;
         const discount = options.discount ?? model.discount;
         const result = await offPolicy(trajectories, target, {
-          ...settings, discount, threads: threadsOf(options), signal,
+          // A policy with a horizon may do something else at every stage.
+          ...(model.horizon !== null && { fit: 'staged' as const }), ...settings, discount, threads: threadsOf(options), signal,
           onProgress: ({ phase, done, total }) => progress.show({ stage: 'off-policy', done, total, detail: phase }),
         });
         progress.close();

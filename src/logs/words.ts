@@ -6,9 +6,9 @@ import type { InferredLogs, LogsReport, ObservationSymbols } from './report.js';
 const MOST = 8;
 
 /** The first of them, and how many more there are. */
-function some(all: readonly string[], total = all.length): string {
+function some(all: readonly string[], total = all.length, between = '; '): string {
   // Names may hold commas: those of several columns together do.
-  const told = all.slice(0, MOST).join('; ');
+  const told = all.slice(0, MOST).join(between);
   return total > MOST ? `${told} … and ${count(total - MOST)} more` : told;
 }
 
@@ -17,7 +17,7 @@ const range = ([least, mean, most]: readonly [number, number, number]): string =
 /** What an observation column became; nothing where its values are symbols as they are and none is missing. */
 export function becameInWords({ edges, centres, missing }: ObservationSymbols): string | undefined {
   const parts = [
-    ...(edges ? [`${edges.length + 1} intervals, divided at ${some(edges.map(String))}`] : []),
+    ...(edges ? [`${edges.length + 1} intervals, divided at ${some(edges.map(String), edges.length, ', ')}`] : []),
     ...(centres ? [`${centres.length} clusters around ${some(centres.map((centre) => `(${centre.map(decimal).join(', ')})`))}`] : []),
     ...(missing > 0 ? [`missing in ${count(missing)} ${missing === 1 ? 'row' : 'rows'}`] : []),
   ];
@@ -38,8 +38,8 @@ export function reportRows(report: LogsReport): (readonly [string, string])[] {
     ['propensities', propensities ? 'recorded' : 'not recorded: estimates of other policies will count them'],
     ['rewards', range(rewards)],
     ['returns', `${range(returns)} an episode`],
-    ['observations', `${count(observationCount)}: ${some(observations.map(({ name, count: times }) => `${clean(name)} ${count(times)}`), observationCount)}`],
-    ['actions', `${count(actions.length)}: ${some(actions.map(({ name, share }) => `${clean(name)} ${percent(share)}`))}`],
+    ['observations', `${count(observationCount)}: ${some(observations.map(({ name, count: times }) => `${clean(name)} (${count(times)})`), observationCount)}`],
+    ['actions', `${count(actions.length)}: ${some(actions.map(({ name, share }) => `${clean(name)} (${percent(share)})`))}`],
     ['least used', some(least.map(({ name, count: times }) => `${clean(name)} ${times === 1 ? 'once' : `${count(times)} times`}`))],
     ['coverage', `${count(coverage.seen)} of ${count(coverage.possible)} pairs of observation and action occur`],
     ...(never > 0 ? [['never taken', some(coverage.absent.map(([observation, action]) => `${clean(action)} after ${clean(observation)}`), never)] as const] : []),

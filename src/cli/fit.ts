@@ -11,6 +11,7 @@ interface FitCommandOptions extends LogsOptions {
   name?: string;
   states?: [number, number];
   weight?: number;
+  unseenReward?: 'mean' | 'least';
   starts?: number;
   discount?: number;
   horizon?: number;
@@ -23,7 +24,7 @@ interface FitCommandOptions extends LogsOptions {
 }
 
 /** What goes into the fit, in the order of its document. */
-const SETTINGS = ['kind', 'name', 'states', 'weight', 'starts', 'discount', 'horizon', 'heldOut', 'folds', 'seed', 'ambiguity', 'models', 'alpha', 'coverage'] as const satisfies (keyof FitSettings)[];
+const SETTINGS = ['kind', 'name', 'states', 'weight', 'unseenReward', 'starts', 'discount', 'horizon', 'heldOut', 'folds', 'seed', 'ambiguity', 'models', 'alpha', 'coverage'] as const satisfies (keyof FitSettings)[];
 
 export function fitCommand(): Command {
   return withLogs(newCommand('fit', 'fit a model to recorded decisions, and what the records leave possible around it', [
@@ -36,6 +37,7 @@ export function fitCommand(): Command {
     .option('--name <name>', "the model's name; fitted when absent")
     .option('--states <n>', 'hidden states of a POMDP, or a range such as 2..6, of which episodes left out choose; 2 when absent', states)
     .option('--weight <x>', 'weight of the prior of every distribution, in transitions; 1 when absent', number(0))
+    .addOption(new Option('--unseen-reward <which>', 'what an MDP earns for an action that nobody took in a state: the mean of all rewards (when absent) or the least').choices(['mean', 'least']))
     .option('--starts <n>', 'places that the search for a POMDP begins at; 8 when absent', integer(1))
     .option('--discount <x>', 'discount factor; 0.95 when absent, and 1 with --horizon', number(0, 1))
     .option('--horizon <n>', 'number of decisions', integer(1))
@@ -71,10 +73,11 @@ function states(text: string): [number, number] {
 }
 
 /** Refuses options that would be ignored. */
-function checkTogether({ kind, states: hidden, starts, heldOut, folds, ambiguity, models, alpha, coverage }: FitCommandOptions): void {
+function checkTogether({ kind, states: hidden, starts, unseenReward, heldOut, folds, ambiguity, models, alpha, coverage }: FitCommandOptions): void {
   const usage = (message: string) => new TiresiasError('USAGE', message);
   const cloud = ambiguity === 'posterior' || ambiguity === 'bootstrap';
   if (kind === 'mdp' && (hidden !== undefined || starts !== undefined)) throw usage('--states and --starts go with --kind pomdp: the states of an MDP are what is seen');
+  if (kind === 'pomdp' && unseenReward !== undefined) throw usage('--unseen-reward goes with --kind mdp: where states are hidden, nobody knows which pairs were not seen');
   if (kind === 'pomdp' && ambiguity !== undefined && !cloud) throw usage(`--ambiguity ${ambiguity} goes with --kind mdp: around a POMDP there is posterior or bootstrap`);
   if (heldOut !== undefined && folds !== undefined) throw usage('--held-out or --folds, not both');
   if (models !== undefined && !cloud) throw usage('--models goes with --ambiguity posterior or bootstrap');
@@ -109,7 +112,7 @@ function mdpRows(report: MdpFitReport): (readonly [string, string])[] {
   const pairs = uncoveredPairs.slice(0, 8).map(({ state, action }) => `${action} in ${state}`).join(', ');
   return [
     ['transitions', `${transitions} counted${unseen > 0 ? `; ${unseen} decisions whose state was not seen count for nothing` : ''}`],
-    ['without data', uncovered === 0 ? 'no pair of state and action' : `${uncovered} pairs of state and action, for which the prior stands: ${pairs}${uncovered > 8 ? ', …' : ''}`],
+    ['without data', uncovered === 0 ? 'no pair of state and action' : `${uncovered} ${uncovered === 1 ? 'pair' : 'pairs'} of state and action, for which the prior stands: ${pairs}${uncovered > 8 ? ', …' : ''}`],
     ...likelihoodRows(report, 'transition'),
   ];
 }

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { TiresiasError } from '../errors.js';
 import type { Solution } from '../library.js';
-import type { OffPolicyAssumption, OffPolicyEstimate, OffPolicyOptions, OffPolicyResult } from '../logs/off-policy.js';
+import type { OffPolicyAssumption, OffPolicyEstimate, OffPolicyOptions, OffPolicyResult, OverlapGap } from '../logs/off-policy.js';
 import { columns, integer, invoke, newCommand, number, threadsOf } from './common.js';
 import { readLogs, withLogs, type LogsOptions } from './logs.js';
 import { policyOf } from './policy-and-model.js';
@@ -138,12 +138,25 @@ function refusals(estimates: readonly OffPolicyEstimate[]): string[] {
   for (const { estimator, refused } of estimates) {
     if (refused === undefined) continue;
     const { kind, message, gaps } = refused;
-    const places = gaps.map(({ observation, action, steps, probability, first }) =>
+    const places = merged(gaps).map(({ observation, action, steps, probability, first }) =>
       `  ${action} after ${observation ?? 'nothing seen'}: ${steps} decisions, probability ${probability.toFixed(3)}; first in the episodes at ${first.join(', ')}`);
     // The message of the core lists the places by number; here they have names.
-    const said = kind === 'support' ? message.replace(/:.*$/s, '') : message;
+    const said = kind === 'support' ? 'the policy does what the records do not show:' : message;
     const key = [said, ...places].join('\n');
     reasons.set(key, { names: [...(reasons.get(key)?.names ?? []), estimator], places });
   }
   return [...reasons].map(([said, { names }]) => `refused: ${names.join(', ')}\n  ${said.replaceAll('\n', '\n  ')}`);
+}
+
+/** Places that differ in their stage alone, together. */
+function merged(gaps: readonly OverlapGap[]): OverlapGap[] {
+  const places = new Map<string, OverlapGap>();
+  for (const gap of gaps) {
+    const key = JSON.stringify([gap.observation, gap.action]);
+    const known = places.get(key) ?? { ...gap, steps: 0, probability: 0, first: [] };
+    const steps = known.steps + gap.steps;
+    const probability = (known.steps * known.probability + gap.steps * gap.probability) / steps;
+    places.set(key, { ...gap, steps, probability, first: [...new Set([...known.first, ...gap.first])].toSorted((a, b) => a - b).slice(0, 5) });
+  }
+  return [...places.values()];
 }

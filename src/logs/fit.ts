@@ -4,6 +4,7 @@ import { Model } from '../library.js';
 import { cancellable, native, type CallOptions } from '../native.js';
 import type * as Addon from '../../native/index.cjs';
 import { checkTrajectories, type Trajectories } from './import.js';
+import { leastWhereUnseen } from './unseen.js';
 
 /** What can be put around a fitted model: models that the records leave possible, or sets around its rows. */
 export type FitAmbiguity = 'posterior' | 'bootstrap' | 'l1' | 'interval';
@@ -20,6 +21,8 @@ export interface FitSettings {
   weight?: number;
   /** Weight of the mean of all rewards in the mean of one state and action, in rewards. Default 1. */
   rewardWeight?: number;
+  /** What an MDP earns where no step is of a state and action: the mean of all rewards, or the least one, which keeps policies from what nobody tried. Default `mean`. */
+  unseenReward?: 'mean' | 'least';
   /** Whether rewards tell of the hidden state while it is estimated. Default false, as beliefs do not see rewards either. */
   rewardsSeen?: boolean;
   /** Random places that expectation–maximisation begins at. Default 8. */
@@ -119,7 +122,7 @@ export interface FittedLogs {
 }
 
 const SETTINGS = {
-  kind: ['mdp', 'pomdp'], name: 'string', states: 'object', weight: 'number', rewardWeight: 'number', rewardsSeen: 'boolean', starts: 'number', iterations: 'number', tolerance: 'number',
+  kind: ['mdp', 'pomdp'], name: 'string', states: 'object', weight: 'number', rewardWeight: 'number', unseenReward: ['mean', 'least'], rewardsSeen: 'boolean', starts: 'number', iterations: 'number', tolerance: 'number',
   discount: 'number', horizon: 'number', heldOut: 'number', folds: 'number', seed: 'number', ambiguity: ['posterior', 'bootstrap', 'l1', 'interval'], models: 'number', alpha: 'number', coverage: 'number',
 } as const;
 
@@ -147,9 +150,12 @@ export async function fitLogs(trajectories: Trajectories, options: FitOptions): 
   const { states: _, ...known } = SETTINGS;
   checkOptions('fitLogs', others, { ...known, ...CALL_OPTIONS, threads: 'number' });
   if (states !== undefined && typeof states !== 'number' && !(Array.isArray(states) && states.length === 2)) throw invalid('fitLogs: option states is a number or a pair [least, most]');
-  const { signal, onProgress, threads, ...settings } = options;
+  const { signal, onProgress, threads, unseenReward = 'mean', ...settings } = options;
+  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, nobody knows which pairs were not seen');
   const text = settingsText('fitLogs', settings);
   const found = await cancellable({ signal, onProgress }, (token, report) => native.fitLogs(trajectories, text, threads, token, report));
   const report = JSON.parse(found.report) as FittedLogs['report'];
-  return { model: Model.fromJson(found.model), ...(found.ambiguous !== undefined && { ambiguous: Model.fromJson(found.ambiguous) }), members: found.members.map((json) => Model.fromJson(json)), report };
+  const rewarded = unseenReward === 'least' ? leastWhereUnseen(trajectories) : (json: string) => json;
+  const model = (json: string) => Model.fromJson(rewarded(json));
+  return { model: model(found.model), ...(found.ambiguous !== undefined && { ambiguous: model(found.ambiguous) }), members: found.members.map(model), report };
 }

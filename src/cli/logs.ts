@@ -36,9 +36,12 @@ export async function readLogs(file: string, options: LogsOptions, invocation: I
   return { trajectories, file: basename(file), sha256: await sha256File(file, invocation.signal), source: logsSource(trajectories) };
 }
 
-/** A schema from its file; the core says what is wrong with it. */
+/** A schema from its file; the core says what is wrong with it. What an editor goes by is no part of it. */
 export async function readSchema(file: string): Promise<LogsSchema> {
-  return (await readJson(file)) as LogsSchema;
+  const value = await readJson(file);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TiresiasError('INVALID_ARGUMENT', `${file}: a schema is a JSON object`, { details: { file } });
+  const { $schema: _, ...schema } = value as LogsSchema & { $schema?: string };
+  return schema;
 }
 
 /** Reads records under a bar. */

@@ -72,7 +72,12 @@ export interface MdpFitReport {
   /** Pairs of state and action that no step is of. */
   uncovered: number;
   /** The first of them. */
-  uncoveredPairs: { state: string; action: string }[];
+  uncoveredPairs: {
+    /** The state. */
+    state: string;
+    /** What nobody did in it. */
+    action: string;
+  }[];
   /** Mean logarithm of the probability of a transition, in nats. */
   logLikelihood: number;
   /** The same of episodes left out; `null` where none were. */
@@ -98,7 +103,14 @@ export interface PomdpFitReport {
   /** The same of episodes left out; `null` where none were. */
   heldOut: number | null;
   /** Numbers of states that were held against each other. */
-  candidates: { states: number; heldOut: number; error: number }[];
+  candidates: {
+    /** Hidden states. */
+    states: number;
+    /** Log-likelihood of episodes left out, for each decision. */
+    heldOut: number;
+    /** Standard error of its difference to the best. */
+    error: number;
+  }[];
   /** The log-posterior that each start reached. */
   starts: number[];
   /** Iterations of the best start. */
@@ -106,7 +118,14 @@ export interface PomdpFitReport {
   /** Whether it ended because nothing improved. */
   converged: boolean;
   /** What is believed before the first action by the symbol seen then. */
-  firstSymbols: { symbol: string; episodes: number; belief: number[] }[];
+  firstSymbols: {
+    /** The symbol. */
+    symbol: string;
+    /** Episodes that begin with it. */
+    episodes: number;
+    /** Probability of each state of the model. */
+    belief: number[];
+  }[];
 }
 
 /** A fitted model and what is around it. */

@@ -59,8 +59,14 @@ function column(name: string, values: LogsColumns[string]): Addon.LogsColumn {
   return { name, words: given.map(String), gaps };
 }
 
+/** Settings of {@link inferLogs}. */
+export interface InferOptions {
+  /** How the file is written; left out, what its name ends with. */
+  format?: LogsFormat;
+}
+
 /** Proposes a schema from the first 10,000 rows of a file; look at it before you use it. Throws `IO` and `INVALID_LOGS`. */
-export function inferLogs(path: string, options: { format?: LogsFormat } = {}): InferredLogs {
+export function inferLogs(path: string, options: InferOptions = {}): InferredLogs {
   checkOptions('inferLogs', options, { format: ['csv', 'tsv', 'jsonl', 'parquet'] });
   const inferred = JSON.parse(native.inferLogs(path, options.format)) as InferredLogs;
   return { ...inferred, schema: inferred.schema && shortSchema(inferred.schema) };

@@ -36,10 +36,38 @@ export interface OffPolicyRefusal {
   gaps: OverlapGap[];
 }
 
+/** A number that the records support. */
+export interface GivenEstimate {
+  /** Its name. */
+  estimator: EstimatorName;
+  /** Mean discounted return of an episode. */
+  value: number;
+  /** Its interval. */
+  interval: [low: number, high: number];
+  /** Effective number of episodes. */
+  effective: number;
+  /** What it takes for granted. */
+  assumes: OffPolicyAssumption[];
+  /** Never there. */
+  refused?: undefined;
+}
+
+/** A number that the records do not support. */
+export interface RefusedEstimate {
+  /** Its name. */
+  estimator: EstimatorName;
+  /** Why. */
+  refused: OffPolicyRefusal;
+  /** Never there. */
+  value?: undefined;
+  /** Never there. */
+  interval?: undefined;
+  /** Never there. */
+  effective?: undefined;
+}
+
 /** One estimate, or why there is none. */
-export type OffPolicyEstimate =
-  | { estimator: EstimatorName; value: number; interval: [low: number, high: number]; effective: number; assumes: OffPolicyAssumption[]; refused?: undefined }
-  | { estimator: EstimatorName; refused: OffPolicyRefusal; value?: undefined; interval?: undefined };
+export type OffPolicyEstimate = GivenEstimate | RefusedEstimate;
 
 /** All estimates of a policy's value, and how far the records carry them. */
 export interface OffPolicyResult {
@@ -106,11 +134,16 @@ export interface OffPolicyOptions extends CallOptions<Addon.OffPolicyProgress> {
 /** A policy, by its probabilities of every action at every logged step (steps × actions), or solved for a model that was fitted to such logs. */
 export type OffPolicyTarget = Float32Array | Float64Array | Solution;
 
+/** Settings of {@link followPolicy}. */
+export interface FollowOptions {
+  /** Beliefs after a first symbol, symbols × states, as {@link firstBeliefs} gives them; left out, episodes begin with the model's start. */
+  first?: Float64Array;
+}
+
 /**
- * Probabilities of every action at every logged step under a solved policy, steps × actions. `first` are beliefs after a first symbol, symbols ×
- * states (a fit's `firstSymbols`). Throws `INVALID_ARGUMENT` where the policy's model does not fit the logs.
+ * Probabilities of every action at every logged step under a solved policy, steps × actions. Throws `INVALID_ARGUMENT` where the policy's model does not fit the logs.
  */
-export function followPolicy(trajectories: Trajectories, solution: Solution, options: { first?: Float64Array } = {}): Float32Array {
+export function followPolicy(trajectories: Trajectories, solution: Solution, options: FollowOptions = {}): Float32Array {
   checkTrajectories('followPolicy', trajectories);
   if (!(solution instanceof native.Solution)) throw invalid(`followPolicy: the solution is a Solution (solve, loadPolicy), not ${shown(solution)}`);
   checkOptions('followPolicy', options, { first: 'object' });

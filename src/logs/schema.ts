@@ -24,6 +24,22 @@ export interface ObservationColumn {
   whenMissing?: 'error' | 'symbol' | 'previous' | 'nothing';
 }
 
+/** The column of what was done. */
+export interface ActionColumn {
+  /** The column. */
+  column: string;
+  /** All actions there are, in their order, whether taken or not; left out, those of the file, in order. */
+  names?: readonly string[];
+}
+
+/** The column of what was earned. */
+export interface RewardColumn {
+  /** The column. */
+  column: string;
+  /** The reward of a row where the field is missing; left out, such a row is a fault. */
+  whenMissing?: number;
+}
+
 /** What the columns of a file mean: a row is one decision. A last row of an episode without an action holds what was seen after the last. */
 export interface LogsSchema {
   /** The schema's version. */
@@ -43,9 +59,9 @@ export interface LogsSchema {
   /** What was seen before each action; several columns are one observation together. */
   observations: readonly (string | ObservationColumn)[];
   /** What was done: the column, and all actions there are where some may never have been taken. */
-  action: string | { column: string; names?: readonly string[] };
+  action: string | ActionColumn;
   /** What that earned: the column, and what a missing field means where that is a number. */
-  reward: string | { column: string; whenMissing?: number };
+  reward: string | RewardColumn;
   /** The column that says how likely whoever acted was to do that, in (0, 1]. */
   propensity?: string;
   /** The column that says, in an episode's last row, whether it ended by itself. */

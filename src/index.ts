@@ -27,11 +27,13 @@ export {
 export {
   Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type InferOptions, type LogsColumns, type LogsSource,
 } from './logs/import.js';
+export { splitLogs, type SplitLogs, type SplitOptions } from './logs/split.js';
+export { firstBeliefs } from './logs/first.js';
 export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
-export type { LogsFormat, LogsSchema, ObservationColumn } from './logs/schema.js';
+export type { ActionColumn, LogsFormat, LogsSchema, ObservationColumn, RewardColumn } from './logs/schema.js';
 export { fitLogs, type FitAmbiguity, type FitOptions, type FitSettings, type FittedLogs, type MdpFitReport, type PomdpFitReport } from './logs/fit.js';
 export {
-  followPolicy, offPolicy, type EstimatorName, type FollowOptions, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyNumber, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyRefused, type OffPolicyResult, type OffPolicyTarget,
+  followPolicy, offPolicy, type EstimatorName, type FollowOptions, type GivenEstimate, type RefusedEstimate, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyResult, type OffPolicyTarget,
   type OverlapGap,
 } from './logs/off-policy.js';
 export { solveBatch, solveEach, type AtOnceOption, type BatchOptions, type Solved, type SolvedModel, type UnsolvedModel } from './solve-batch.js';

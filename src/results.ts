@@ -359,7 +359,7 @@ const schemaOf = lazy(() => {
     }),
     z.object({
       estimator, refused: z.object({ kind: z.enum(['support', 'no-weight', 'effective', 'one-weight', 'overflow', 'undefined']), message: z.string(), gaps: z.array(gap) }),
-      value: z.undefined().optional(), interval: z.undefined().optional(),
+      value: z.undefined().optional(), interval: z.undefined().optional(), effective: z.undefined().optional(),
     }),
   ]);
   const offPolicy = z.object({

@@ -8,6 +8,7 @@ import {
   TiresiasError, type Experiment, type Regime,
 } from '../src/index.js';
 import { datasetConfig } from '../src/stages/dataset.js';
+import { patients } from './records.js';
 import { scratch, tiresias } from './support.js';
 
 /** Paths of the keys within `value` that are not in camelCase; lists count once. */
@@ -55,6 +56,7 @@ describe('--json', () => {
     const folder = scratch();
     mkdirSync(join(folder, 'data'));
     writeFileSync(join(folder, 'e.json'), JSON.stringify({ schema: 'tiresias.experiment/1', name: 'small', horizon: 3, solver: { gap: 0.3 }, dataset: { examples: 4 } }));
+    writeFileSync(join(folder, 'patients.csv'), patients({ episodes: 60 }));
     const policy = join(folder, 'p.alpha');
     for (const args of [
       ['solve', 'tiger', '--gap', '1', '--policy-out', policy, '--bounds-plot', join(folder, 'b.svg')],
@@ -66,6 +68,11 @@ describe('--json', () => {
       ['dataset', 'verify', join(folder, 'data', 'mdp')],
       ['dataset', 'stats', join(folder, 'data', 'mdp')],
       ['dataset', 'show', join(folder, 'data', 'mdp')],
+      ['import', join(folder, 'patients.csv'), '--infer', '--schema-out', join(folder, 'schema.json')],
+      ['import', join(folder, 'patients.csv'), '--schema', join(folder, 'schema.json'), '--out', join(folder, 'a.parquet'), '--test', join(folder, 'b.parquet')],
+      ['fit', join(folder, 'a.parquet'), '--kind', 'pomdp', '--starts', '1', '--horizon', '5', '--ambiguity', 'posterior', '--models', '2', '--out', join(folder, 'fitted')],
+      ['solve', join(folder, 'fitted', 'model.json'), '--gap', '1', '--policy-out', join(folder, 'fitted.policy'), '--carry-model'],
+      ['off-policy', join(folder, 'b.parquet'), '--policy', join(folder, 'fitted.policy'), '--fitted', join(folder, 'fitted')],
     ]) {
       const said = await say(...args);
       expect(said, args.join(' ')).not.toHaveProperty('error');

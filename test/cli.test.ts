@@ -6,7 +6,7 @@ import { Model, classicModel, drawTask, loadPolicy, solveSync } from '../src/ind
 import { digits } from '../src/cli/common.js';
 import { baseModel, root, scratch, tiresias } from './support.js';
 
-const COMMANDS = ['families', 'check', 'convert', 'solve', 'simulate', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor', 'setup peft'];
+const COMMANDS = ['families', 'check', 'convert', 'solve', 'simulate', 'import', 'fit', 'off-policy', 'rollout', 'dataset make', 'dataset verify', 'dataset stats', 'dataset show', 'train', 'evaluate', 'report', 'run', 'doctor', 'setup peft'];
 
 describe('help', () => {
   it.each(COMMANDS)('of %s shows an example, and the common options that mean something to it', async (command) => {

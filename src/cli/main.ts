@@ -12,6 +12,9 @@ import { datasetCommand } from './dataset.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { familiesCommand } from './families.js';
+import { fitCommand } from './fit.js';
+import { importCommand } from './import.js';
+import { offPolicyCommand } from './off-policy.js';
 import { policyCommand } from './read.js';
 import { reportCommand } from './report.js';
 import { reproduceCommand } from './reproduce.js';
@@ -34,7 +37,7 @@ const program = new Command('tiresias')
   .addHelpText('after', '\nExample:\n  $ tiresias run --config experiments/quickstart.json\n\nExit codes are listed in docs/exit-codes.md.');
 
 for (const command of [
-  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), policyCommand(), simulateCommand(), serveCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), benchCommand(), storeCommand(), doctorCommand(), setupCommand(), completion(),
+  familiesCommand(), checkCommand(), convertCommand(), solveCommand(), policyCommand(), simulateCommand(), serveCommand(), importCommand(), fitCommand(), offPolicyCommand(), rolloutCommand(), datasetCommand(), trainCommand(), evaluateCommand(), reportCommand(), runCommand(), reproduceCommand(), benchCommand(), storeCommand(), doctorCommand(), setupCommand(), completion(),
 ]) {
   program.addCommand(command);
 }

@@ -1,19 +1,11 @@
 import { Option, type Command } from 'commander';
-import { TiresiasError } from '../errors.js';
-import { checkReadable } from '../files.js';
-import type { AlphaPolicy, Model, Solution } from '../library.js';
 import { columns, digits, integer, invoke, newCommand, number, type CommonOptions } from './common.js';
-import { POLICY_FORMATS, policyFormat, readGraph, readPolicy, type PolicyFormat } from './policy.js';
+import { POLICY_FORMATS, readGraph } from './policy.js';
+import { policyOf, type PolicyModelOptions } from './policy-and-model.js';
 import { checkReading, showPolicy, walkOf, walkThrough, withReadingOptions, type ReadingOptions } from './reading.js';
-import { describeModel, formatOption, readCloud, type ModelFormat } from './task.js';
+import { describeModel, formatOption } from './task.js';
 
-interface PolicyCommandOptions extends CommonOptions, ReadingOptions {
-  model?: string;
-  format?: ModelFormat;
-  policyFormat?: PolicyFormat;
-  horizon?: number;
-  alpha?: number;
-}
+interface PolicyCommandOptions extends CommonOptions, ReadingOptions, PolicyModelOptions {}
 
 export function policyCommand(): Command {
   return withReadingOptions(
@@ -62,22 +54,4 @@ export function policyCommand(): Command {
         if (options.walk) await walkThrough(await walkOf(reader, options), options.json === true, signal);
       }),
     );
-}
-
-/** The policy and its model: the one that it carries, or the one that is named. */
-async function policyOf(file: string, { model: named, horizon, alpha, format, policyFormat: given }: PolicyCommandOptions): Promise<{ policy: Solution | AlphaPolicy; model: Model; name: string }> {
-  if (named !== undefined) {
-    const { model } = await readCloud([named], horizon, alpha, format);
-    return { policy: await readPolicy(file, model, given), model, name: named };
-  }
-  const needless = Object.entries({ horizon, alpha, format }).filter(([, value]) => value !== undefined).map(([name]) => `--${name}`);
-  if (needless.length > 0) throw new TiresiasError('USAGE', `${needless.join(', ')}: only with --model; a policy that carries its model is of that one`);
-  await checkReadable(file);
-  if ((given ?? policyFormat(file)) !== 'tiresias') {
-    const { carriesModelFile } = await import('./policy.js');
-    if (!(await carriesModelFile(file))) throw new TiresiasError('USAGE', `${file} does not say its model: name it with --model`);
-  }
-  const { loadPolicy } = await import('../serve/policy.js');
-  const loaded = await loadPolicy(file);
-  return { policy: loaded.solution, model: loaded.model, name: loaded.model.name };
 }

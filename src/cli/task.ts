@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { TiresiasError } from '../errors.js';
 import { checkReadable } from '../files.js';
 import type { FamilyInfo, Model, ModelWarning } from '../library.js';
+import { refuseRecords } from '../logs/records.js';
 import type { FamilyName, Regime, SplitName } from '../spec.js';
 import { integer, number, type CommonOptions } from './common.js';
 
@@ -126,6 +127,7 @@ async function readFileOrClassic(name: string, horizon?: number, format?: ModelF
 async function readAnyModel(file: string, horizon?: number, given?: ModelFormat): Promise<{ model: Model; format: string; warnings: ModelWarning[] }> {
   const { Model } = await import('../library.js');
   await checkReadable(file);
+  if (given === undefined) refuseRecords(file, 'a model file');
   const { model, format, warnings } = Model.fromFile(file, { ...(horizon !== undefined && { horizon }), ...(given !== undefined && { format: given }) });
   return { model, format, warnings };
 }

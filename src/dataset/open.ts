@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { ioError, sha256File, sha256FileSync } from '../files.js';
 import { canonicalJson } from '../json.js';
+import { refuseRecords } from '../logs/records.js';
 import { MANIFEST, parseManifest, readManifest, totals, type Manifest, type Shard } from './manifest.js';
 
 const MEND = 'run `tiresias dataset make` with the same configuration to mend it';
@@ -13,8 +14,9 @@ const MEND = 'run `tiresias dataset make` with the same configuration to mend it
 export class Dataset {
   private constructor(readonly folder: string, readonly manifest: Manifest) {}
 
-  /** Reads the manifest and checks its sums; shards are checked when they are asked for. Throws FILE_NOT_FOUND or DATASET_CORRUPT. */
+  /** Reads the manifest and checks its sums; shards are checked when they are asked for. Throws FILE_NOT_FOUND or DATASET_CORRUPT, and USAGE for a file of records. */
   static async open(folder: string): Promise<Dataset> {
+    refuseRecords(folder, 'the folder of a dataset');
     return Dataset.from(folder, await readManifest(folder));
   }
 

@@ -12,8 +12,9 @@ import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import { logsFamilySchema, type LogsFamily } from './family-schema.js';
 import { fitLogs, type FittedLogs } from './fit.js';
-import { importLogs, logsReport, type Trajectories } from './import.js';
+import { importLogs, logsReport } from './import.js';
 import type { LogsSchema } from './schema.js';
+import { splitLogs } from './split.js';
 
 /** What is known of a family from logs once it is made. */
 export interface MadeLogsFamily {
@@ -69,7 +70,8 @@ export async function makeLogsFamily(written: unknown, file: string, beside: str
 async function fill(folder: string, path: string, schema: LogsSchema, family: LogsFamily): Promise<Omit<MadeLogsFamily, 'key' | 'folder' | 'sha256'>> {
   const { fit, tasks, cloud, heldOut } = family;
   const all = await importLogs(path, schema);
-  const [fitted, kept] = split(all, heldOut);
+  const { train: fitted, test: kept } = splitLogs(all, { share: heldOut, seed: fit.seed ?? 0 });
+  if (Math.min(fitted.episodes, kept.episodes) < 2) throw invalid(`logs of ${all.episodes} episodes: ${kept.episodes} would be kept for estimates, and at least two must be kept and two fitted to; change heldOut`);
   const ambiguity = fit.ambiguity ?? 'posterior';
   const found = await fitLogs(fitted, { ...fit, ambiguity, models: tasks.train + tasks.test + cloud, alpha: 1 });
   const { rewards } = logsReport(all);
@@ -92,15 +94,6 @@ async function fill(folder: string, path: string, schema: LogsSchema, family: Lo
   // What cannot be a family is said now, and not when a run has begun.
   loadFamily(join(folder, 'tasks'));
   return { episodes: { fitted: fitted.episodes, heldOut: kept.episodes }, rewardGrid, template: printing(rewards, rewardGrid), regime: fit.kind, report: found.report };
-}
-
-/** Every so many-th episode is kept: whoever recorded them did so in an order that must not decide which. */
-function split(all: Trajectories, share: number): [fitted: Trajectories, kept: Trajectories] {
-  const numbers = Array.from({ length: all.episodes }, (_, episode) => episode);
-  const isKept = (episode: number): boolean => Math.floor((episode + 1) * share) > Math.floor(episode * share);
-  const kept = numbers.filter(isKept);
-  if (kept.length < 2 || kept.length > all.episodes - 2) throw invalid(`logs of ${all.episodes} episodes: ${kept.length} would be kept for estimates, and at least two must be kept and two fitted to; change heldOut`);
-  return [all.select(Uint32Array.from(numbers.filter((episode) => !isKept(episode)))), all.select(Uint32Array.from(kept))];
 }
 
 /** The power of ten whose thousand multiples cover the rewards: what rounding changes lies below a thousandth of their range. */

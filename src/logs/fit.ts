@@ -4,6 +4,7 @@ import { Model } from '../library.js';
 import { cancellable, native, type CallOptions } from '../native.js';
 import type * as Addon from '../../native/index.cjs';
 import { checkTrajectories, type Trajectories } from './import.js';
+import { leastWhereUnseen } from './unseen.js';
 
 /** What can be put around a fitted model: models that the records leave possible, or sets around its rows. */
 export type FitAmbiguity = 'posterior' | 'bootstrap' | 'l1' | 'interval';
@@ -20,6 +21,8 @@ export interface FitSettings {
   weight?: number;
   /** Weight of the mean of all rewards in the mean of one state and action, in rewards. Default 1. */
   rewardWeight?: number;
+  /** What an MDP earns where no step is of a state and action: the mean of all rewards, or the least one, which keeps policies from what nobody tried. Default `mean`. */
+  unseenReward?: 'mean' | 'least';
   /** Whether rewards tell of the hidden state while it is estimated. Default false, as beliefs do not see rewards either. */
   rewardsSeen?: boolean;
   /** Random places that expectation–maximisation begins at. Default 8. */
@@ -69,7 +72,12 @@ export interface MdpFitReport {
   /** Pairs of state and action that no step is of. */
   uncovered: number;
   /** The first of them. */
-  uncoveredPairs: { state: string; action: string }[];
+  uncoveredPairs: {
+    /** The state. */
+    state: string;
+    /** What nobody did in it. */
+    action: string;
+  }[];
   /** Mean logarithm of the probability of a transition, in nats. */
   logLikelihood: number;
   /** The same of episodes left out; `null` where none were. */
@@ -95,7 +103,14 @@ export interface PomdpFitReport {
   /** The same of episodes left out; `null` where none were. */
   heldOut: number | null;
   /** Numbers of states that were held against each other. */
-  candidates: { states: number; heldOut: number; error: number }[];
+  candidates: {
+    /** Hidden states. */
+    states: number;
+    /** Log-likelihood of episodes left out, for each decision. */
+    heldOut: number;
+    /** Standard error of its difference to the best. */
+    error: number;
+  }[];
   /** The log-posterior that each start reached. */
   starts: number[];
   /** Iterations of the best start. */
@@ -103,7 +118,14 @@ export interface PomdpFitReport {
   /** Whether it ended because nothing improved. */
   converged: boolean;
   /** What is believed before the first action by the symbol seen then. */
-  firstSymbols: { symbol: string; episodes: number; belief: number[] }[];
+  firstSymbols: {
+    /** The symbol. */
+    symbol: string;
+    /** Episodes that begin with it. */
+    episodes: number;
+    /** Probability of each state of the model. */
+    belief: number[];
+  }[];
 }
 
 /** A fitted model and what is around it. */
@@ -119,7 +141,7 @@ export interface FittedLogs {
 }
 
 const SETTINGS = {
-  kind: ['mdp', 'pomdp'], name: 'string', states: 'object', weight: 'number', rewardWeight: 'number', rewardsSeen: 'boolean', starts: 'number', iterations: 'number', tolerance: 'number',
+  kind: ['mdp', 'pomdp'], name: 'string', states: 'object', weight: 'number', rewardWeight: 'number', unseenReward: ['mean', 'least'], rewardsSeen: 'boolean', starts: 'number', iterations: 'number', tolerance: 'number',
   discount: 'number', horizon: 'number', heldOut: 'number', folds: 'number', seed: 'number', ambiguity: ['posterior', 'bootstrap', 'l1', 'interval'], models: 'number', alpha: 'number', coverage: 'number',
 } as const;
 
@@ -147,9 +169,12 @@ export async function fitLogs(trajectories: Trajectories, options: FitOptions): 
   const { states: _, ...known } = SETTINGS;
   checkOptions('fitLogs', others, { ...known, ...CALL_OPTIONS, threads: 'number' });
   if (states !== undefined && typeof states !== 'number' && !(Array.isArray(states) && states.length === 2)) throw invalid('fitLogs: option states is a number or a pair [least, most]');
-  const { signal, onProgress, threads, ...settings } = options;
+  const { signal, onProgress, threads, unseenReward = 'mean', ...settings } = options;
+  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, nobody knows which pairs were not seen');
   const text = settingsText('fitLogs', settings);
   const found = await cancellable({ signal, onProgress }, (token, report) => native.fitLogs(trajectories, text, threads, token, report));
   const report = JSON.parse(found.report) as FittedLogs['report'];
-  return { model: Model.fromJson(found.model), ...(found.ambiguous !== undefined && { ambiguous: Model.fromJson(found.ambiguous) }), members: found.members.map((json) => Model.fromJson(json)), report };
+  const rewarded = unseenReward === 'least' ? leastWhereUnseen(trajectories) : (json: string) => json;
+  const model = (json: string) => Model.fromJson(rewarded(json));
+  return { model: model(found.model), ...(found.ambiguous !== undefined && { ambiguous: model(found.ambiguous) }), members: found.members.map(model), report };
 }

@@ -5,7 +5,7 @@ import { doubles, shown } from '../arguments.js';
 import { cancellable, native, type CallOptions } from '../native.js';
 import type * as Addon from '../../native/index.cjs';
 import type { InferredLogs, LogsReport } from './report.js';
-import type { LogsFormat, LogsSchema } from './schema.js';
+import { shortSchema, type LogsFormat, type LogsSchema } from './schema.js';
 
 /** Recorded decisions in columns: episodes of what was seen, done and earned. Immutable; see {@link importLogs}. */
 export const Trajectories = native.Trajectories;
@@ -68,7 +68,8 @@ export interface InferOptions {
 /** Proposes a schema from the first 10,000 rows of a file; look at it before you use it. Throws `IO` and `INVALID_LOGS`. */
 export function inferLogs(path: string, options: InferOptions = {}): InferredLogs {
   checkOptions('inferLogs', options, { format: ['csv', 'tsv', 'jsonl', 'parquet'] });
-  return JSON.parse(native.inferLogs(path, options.format)) as InferredLogs;
+  const inferred = JSON.parse(native.inferLogs(path, options.format)) as InferredLogs;
+  return { ...inferred, schema: inferred.schema && shortSchema(inferred.schema) };
 }
 
 /** What trajectories are like. O(steps). */

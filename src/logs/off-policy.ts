@@ -36,36 +36,38 @@ export interface OffPolicyRefusal {
   gaps: OverlapGap[];
 }
 
-/** One estimate, or why there is none. */
-export type OffPolicyEstimate = OffPolicyNumber | OffPolicyRefused;
-
-/** A number, and how far it can be believed. */
-export interface OffPolicyNumber {
-  /** Who made it. */
+/** A number that the records support. */
+export interface GivenEstimate {
+  /** Its name. */
   estimator: EstimatorName;
-  /** In reward units. */
+  /** Mean discounted return of an episode. */
   value: number;
-  /** Bootstrap interval over episodes. */
+  /** Its interval. */
   interval: [low: number, high: number];
-  /** How many episodes it rests on. */
+  /** Effective number of episodes. */
   effective: number;
   /** What it takes for granted. */
   assumes: OffPolicyAssumption[];
-  /** There is no refusal. */
+  /** Never there. */
   refused?: undefined;
 }
 
 /** A number that the records do not support. */
-export interface OffPolicyRefused {
-  /** Who refuses. */
+export interface RefusedEstimate {
+  /** Its name. */
   estimator: EstimatorName;
   /** Why. */
   refused: OffPolicyRefusal;
-  /** There is no number. */
+  /** Never there. */
   value?: undefined;
-  /** There is no interval. */
+  /** Never there. */
   interval?: undefined;
+  /** Never there. */
+  effective?: undefined;
 }
+
+/** One estimate, or why there is none. */
+export type OffPolicyEstimate = GivenEstimate | RefusedEstimate;
 
 /** All estimates of a policy's value, and how far the records carry them. */
 export interface OffPolicyResult {
@@ -134,13 +136,12 @@ export type OffPolicyTarget = Float32Array | Float64Array | Solution;
 
 /** Settings of {@link followPolicy}. */
 export interface FollowOptions {
-  /** Beliefs after a first symbol, symbols × states: a fit's `firstSymbols`. */
+  /** Beliefs after a first symbol, symbols × states, as {@link firstBeliefs} gives them; left out, episodes begin with the model's start. */
   first?: Float64Array;
 }
 
 /**
- * Probabilities of every action at every logged step under a solved policy, steps × actions. `first` are beliefs after a first symbol, symbols ×
- * states (a fit's `firstSymbols`). Throws `INVALID_ARGUMENT` where the policy's model does not fit the logs.
+ * Probabilities of every action at every logged step under a solved policy, steps × actions. Throws `INVALID_ARGUMENT` where the policy's model does not fit the logs.
  */
 export function followPolicy(trajectories: Trajectories, solution: Solution, options: FollowOptions = {}): Float32Array {
   checkTrajectories('followPolicy', trajectories);

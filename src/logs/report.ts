@@ -22,7 +22,16 @@ export interface LogsReport {
   /** Number of tasks; 1 where no column names them. */
   tasks: number;
   /** Decisions an episode. */
-  lengths: { least: number; median: number; mean: number; most: number };
+  lengths: {
+    /** The shortest. */
+    least: number;
+    /** The middle one. */
+    median: number;
+    /** Their mean. */
+    mean: number;
+    /** The longest. */
+    most: number;
+  };
   /** Share of episodes that ended by themselves. */
   terminated: number;
   /** Share of steps before which nothing was seen. */
@@ -36,13 +45,32 @@ export interface LogsReport {
   /** What the observation columns became. */
   columns: ObservationSymbols[];
   /** Symbols by how often they were seen before a decision; the 200 most frequent. */
-  observations: { name: string; count: number }[];
+  observations: {
+    /** Its name. */
+    name: string;
+    /** How often it was seen. */
+    count: number;
+  }[];
   /** How many symbols there are. */
   observationCount: number;
   /** The actions, in their order. */
-  actions: { name: string; count: number; share: number }[];
-  /** Pairs of symbol and action: those that occur, those of symbols that occur with any action, and the first ones that do not occur. */
-  coverage: { seen: number; possible: number; absent: [observation: string, action: string][] };
+  actions: {
+    /** Its name. */
+    name: string;
+    /** How often it was taken. */
+    count: number;
+    /** Its share of all decisions. */
+    share: number;
+  }[];
+  /** Pairs of symbol and action. */
+  coverage: {
+    /** Those that occur. */
+    seen: number;
+    /** Those of symbols that occur, with any action. */
+    possible: number;
+    /** The first ones that do not occur, by how often their symbol does. */
+    absent: [observation: string, action: string][];
+  };
 }
 
 /** What a column of a file was taken for. */

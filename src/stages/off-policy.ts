@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Experiment, Regime } from '../experiment.js';
 import { folderHash, readJson, writeJson } from '../files.js';
 import { Model, solve } from '../library.js';
+import { firstBeliefs } from '../logs/first.js';
 import { followLanguageModel } from '../logs/follow.js';
 import type { MadeLogsFamily } from '../logs/family.js';
 import { Trajectories, logsSource } from '../logs/import.js';
@@ -36,7 +37,6 @@ export function offPolicyStage(experiment: Experiment, regime: Regime, { trained
       const family = (await readJson(join(folder, 'family.json'))) as MadeLogsFamily;
       const kept = Trajectories.load(join(folder, 'held-out.parquet'));
       const fitted = Trajectories.load(join(folder, 'fitted.parquet'));
-      const first = firstBeliefs(kept, family);
       const policies: OffPolicyPolicy[] = [];
       let done = 0;
       const told = (detail: string) => onProgress?.({ done: done++, total: 2 + adapters.length, detail });
@@ -49,8 +49,9 @@ export function offPolicyStage(experiment: Experiment, regime: Regime, { trained
         told(`solve ${file}`);
         const model = Model.fromFile(join(folder, file)).model;
         discount = model.discount;
+        const first = family.report.kind === 'pomdp' ? firstBeliefs(family.report, kept, model) : undefined;
         const solution = await solve(model, { gap, threads, signal });
-        await about(name, label, kept, followPolicy(kept, solution, first && { first }), discount, [solution.lower, solution.upper]);
+        await about(name, label, kept, followPolicy(kept, solution, first ? { first } : {}), discount, [solution.lower, solution.upper]);
       }
       const some = kept.episodes > ASKED ? kept.select(Uint32Array.from({ length: ASKED }, (_, i) => i)) : kept;
       // A prompt has no line for a decision after which nothing was seen while the episode went on.
@@ -72,14 +73,4 @@ function hasHoles(trajectories: Trajectories): boolean {
   const { offsets, observations } = trajectories.columns();
   const first = new Set(offsets);
   return observations.some((seen, step) => seen === -1 && !first.has(step));
-}
-
-/** What a POMDP's fit believes after each first symbol, symbols × states; undefined where nothing is seen before the first action. */
-function firstBeliefs(kept: Trajectories, { report }: MadeLogsFamily): Float64Array | undefined {
-  if (report.kind !== 'pomdp' || report.firstSymbols.length === 0) return undefined;
-  const states = report.firstSymbols[0]!.belief.length;
-  const names = kept.observations;
-  const first = new Float64Array(names.length * states).fill(1 / states);
-  for (const { symbol, belief } of report.firstSymbols) first.set(belief, names.indexOf(symbol) * states);
-  return first;
 }

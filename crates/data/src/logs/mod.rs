@@ -101,7 +101,7 @@ pub fn import_arrays(arrays: &Arrays, schema: &Schema) -> Result<Import, LogsErr
     finish(arrays::table(arrays, &schema.wanted()?, &schema.missing)?, schema)
 }
 
-fn finish(table: Table, schema: &Schema) -> Result<Import, LogsError> {
+fn finish(mut table: Table, schema: &Schema) -> Result<Import, LogsError> {
     if table.rows == 0 && table.faults.is_empty() {
         return Err(LogsError::Schema("the file has no row".into()));
     }
@@ -116,6 +116,9 @@ fn finish(table: Table, schema: &Schema) -> Result<Import, LogsError> {
     }
     let mut faults = Faults::default();
     let symbols = symbols::all(&table, schema, &mut faults)?;
+    for (name, kind) in schema.observed_only() {
+        table.free(name, kind);
+    }
     let trajectories = assemble::episodes(table, &symbols, schema, &mut faults)?;
     if !faults.is_empty() {
         return Err(LogsError::Faults(faults));

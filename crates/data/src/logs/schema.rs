@@ -322,6 +322,23 @@ impl Schema {
         Ok(wanted)
     }
 
+    /// Columns that are read for what was seen, and for nothing else.
+    pub(super) fn observed_only(&self) -> Vec<(&str, Kind)> {
+        let others = [
+            (self.step.as_deref(), Kind::Number),
+            (self.task.as_deref(), Kind::Word),
+            (Some(self.action.column.as_str()), Kind::Word),
+            (Some(self.reward.column.as_str()), Kind::Number),
+            (self.propensity.as_deref(), Kind::Number),
+            (self.terminated.as_deref(), Kind::Word),
+        ];
+        let observed = self
+            .observations
+            .iter()
+            .flat_map(|column| column.columns.iter().map(|name| (name.as_str(), column.kind())));
+        observed.filter(|&(name, kind)| !others.contains(&(Some(name), kind))).collect()
+    }
+
     pub(super) fn format_of(&self, path: &Path) -> Result<Format, LogsError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
         self.format.map_or_else(

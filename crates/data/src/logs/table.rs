@@ -227,6 +227,29 @@ impl Table {
         self.faults.append(later.faults, lines);
     }
 
+    /// Makes room for so many rows in all, so that growing does not double what is there.
+    pub fn reserve(&mut self, rows: usize) {
+        let more = rows.saturating_sub(self.rows);
+        for column in &mut self.columns {
+            match column {
+                Column::Numbers(numbers) => numbers.reserve_exact(more),
+                Column::Words(words) => words.codes.reserve_exact(more),
+                Column::Runs(_) => {}
+            }
+        }
+    }
+
+    /// Frees a column that nobody will read again.
+    pub fn free(&mut self, name: &str, kind: Kind) {
+        if let Some(at) = self.wanted.iter().position(|wanted| wanted.kind == kind && wanted.name == name) {
+            match &mut self.columns[at] {
+                Column::Numbers(numbers) => *numbers = Vec::new(),
+                Column::Words(words) => *words = Words::default(),
+                Column::Runs(runs) => *runs = Runs::default(),
+            }
+        }
+    }
+
     fn find(&self, name: &str, kind: Kind) -> &Column {
         let at = self.wanted.iter().position(|wanted| wanted.kind == kind && wanted.name == name);
         &self.columns[at.expect("the schema named it")]

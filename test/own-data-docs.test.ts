@@ -26,7 +26,7 @@ it('the commands of docs/your-own-data.md print what the page shows', { timeout:
     if (language === 'json') writeFileSync(join(folder, 'schema.json'), text);
     if (language === 'sh') said = (await run('bash', ['-ec', shell(text)], { cwd: folder })).stdout;
     if (language === 'js') {
-      writeFileSync(join(folder, 'own.mjs'), text.replace("from 'tiresias'", `from ${JSON.stringify(join(root, 'dist', 'index.js'))}`));
+      writeFileSync(join(folder, 'own.mjs'), text.replace("from '@tiresias-rl/tiresias'", `from ${JSON.stringify(join(root, 'dist', 'index.js'))}`));
       said = (await run(process.execPath, ['own.mjs'], { cwd: folder })).stdout;
     }
     if (language === 'text') {

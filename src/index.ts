@@ -28,6 +28,7 @@ export {
   Trajectories, importArrays, importLogs, inferLogs, logsReport, logsSource, type ImportOptions, type InferOptions, type LogsColumns, type LogsSource,
 } from './logs/import.js';
 export { splitLogs, type SplitLogs, type SplitOptions } from './logs/split.js';
+export { importMinari, type MinariProgress } from './logs/minari.js';
 export { firstBeliefs } from './logs/first.js';
 export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
 export type { ActionColumn, LogsFormat, LogsSchema, ObservationColumn, RewardColumn } from './logs/schema.js';

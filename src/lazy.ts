@@ -9,8 +9,12 @@ function optional<T>(name: string, version: string, what: string): T {
   try {
     return require(name) as T;
   } catch (cause) {
-    throw new TiresiasError('SOMETHING_MISSING', `${what} need the package ${name}, which is missing or was not built: npm install ${name}@${version}, and where npm does not run install scripts: npm rebuild ${name}`, { cause, details: { package: name } });
+    throw missing(name, `${what} need the package ${name}, which is missing or was not built: npm install ${name}@${version}, and where npm does not run install scripts: npm rebuild ${name}`, cause);
   }
+}
+
+function missing(name: string, message: string, cause: unknown): TiresiasError {
+  return new TiresiasError('SOMETHING_MISSING', message, { cause, details: { package: name } });
 }
 
 /** A value that is made when it is first asked for, and kept. */
@@ -31,6 +35,27 @@ export const betterSqlite3: () => typeof import('better-sqlite3') = lazy(() => o
 export const ioredis: () => typeof import('ioredis') = lazy(() => optional('ioredis', '6', 'sessions in Redis'));
 /** The client of object stores, for datasets that lie in one; a package that may be missing. */
 export const awsS3: () => typeof import('@aws-sdk/client-s3') = lazy(() => optional('@aws-sdk/client-s3', '3', 'datasets in an object store'));
+/** What is used of an HDF5 file: its own types are not needed where the package is missing. */
+export interface H5File {
+  keys(): string[];
+  get(path: string): H5Dataset | null;
+  close(): unknown;
+}
+/** A dataset, or a group, which has neither shape nor value. */
+export interface H5Dataset {
+  readonly shape?: number[] | null;
+  readonly value?: unknown;
+}
+/** HDF5, for datasets of Minari; a package that may be missing, and that can only be imported. */
+export async function h5wasm(): Promise<{ File: new (path: string, mode: 'r') => H5File }> {
+  const name = 'h5wasm/node';
+  const module = await import(name).catch((cause: unknown) => {
+    throw missing('h5wasm', 'datasets of Minari need the package h5wasm, which is missing: npm install h5wasm@0.10', cause);
+  }) as { ready: Promise<{ activate_throwing_error_handler(): void }>; File: new (path: string, mode: 'r') => H5File };
+  // Else it prints what is wrong, and goes on.
+  (await module.ready).activate_throwing_error_handler();
+  return module;
+}
 /** Draws SVG. */
 export const resvg: () => typeof import('@resvg/resvg-js') = lazy(() => require('@resvg/resvg-js'));
 /** The font of drawings, Inter (SIL Open Font License), in a weight such as `400Regular`. */

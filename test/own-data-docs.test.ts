@@ -17,7 +17,7 @@ const timeless = (text: string) => text.replace(/\d+\.\d{3} s and/g, '0.000 s an
 it('the commands of docs/your-own-data.md print what the page shows', { timeout: 180_000 }, async () => {
   const folder = scratch();
   const node = `'${process.execPath}'`;
-  const shell = (text: string) => text.replaceAll('npx tiresias', `${node} '${cli}'`).replace(/node node_modules\/tiresias\/(\S+)/, (_, file: string) => `${node} '${join(root, file)}'`);
+  const shell = (text: string) => text.replaceAll('npx tiresias', `${node} '${cli}'`).replace(/node node_modules\/@tiresias-rl\/tiresias\/(\S+)/, (_, file: string) => `${node} '${join(root, file)}'`);
   const answers: string[] = [];
   const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language: language!, text: text! }));
   let said = '';

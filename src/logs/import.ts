@@ -46,7 +46,16 @@ export type LogsColumns = Readonly<Record<string, Float64Array | Float32Array | 
 export function importArrays(columns: LogsColumns, schema: LogsSchema): Trajectories {
   if (typeof columns !== 'object' || columns === null) throw invalid(`importArrays: the columns are an object of arrays, not ${shown(columns)}`);
   const text = schemaText('importArrays', schema);
-  return native.importArrays(Object.entries(columns).map(([name, values]) => column(name, values)), text, undefined);
+  return arrays(columns, text);
+}
+
+/** The same of columns that came from a file of another kind. */
+export function columnsWithSource(columns: LogsColumns, schema: LogsSchema, source: LogsSource): Trajectories {
+  return arrays(columns, schemaText('importArrays', schema), JSON.stringify(source));
+}
+
+function arrays(columns: LogsColumns, schema: string, note?: string): Trajectories {
+  return native.importArrays(Object.entries(columns).map(([name, values]) => column(name, values)), schema, note);
 }
 
 function column(name: string, values: LogsColumns[string]): Addon.LogsColumn {

@@ -72,6 +72,8 @@ describe('tiresias import', () => {
     [['patients.csv', '--schema', 'schema.json', '--schema-out', 'x'], /go with --infer/],
     [['patients.csv', '--schema', 'schema.json', '--test', 'x'], /--test goes with --out/],
     [['patients.csv', '--schema', 'schema.json', '--test-share', '0.2'], /--test-share goes with --test/],
+    [['patients.csv', '--schema', 'schema.json', '--out', './patients.csv'], /two of the files are the same/],
+    [['patients.csv', '--schema', 'schema.json', '--out', 'x', '--test', 'x'], /two of the files are the same/],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await within(withRecords())('import', ...args);
     expect(code).toBe(2);
@@ -117,6 +119,7 @@ describe('tiresias fit', () => {
   it.each([
     [['--kind', 'mdp', '--states', '3'], /--states and --starts go with --kind pomdp/],
     [['--kind', 'pomdp', '--ambiguity', 'l1'], /goes with --kind mdp/],
+    [['--kind', 'pomdp', '--unseen-reward', 'least'], /--unseen-reward goes with --kind mdp/],
     [['--kind', 'mdp', '--coverage', '0.9'], /--coverage goes with/],
     [['--kind', 'mdp', '--models', '3'], /--models goes with/],
     [['--kind', 'mdp', '--alpha', '1'], /--alpha goes with/],

@@ -194,6 +194,22 @@ describe('fitLogs', () => {
     }
   });
 
+  it('keeps policies from what nobody tried, where asked', async () => {
+    const trajectories = await read({ episodes: 200, gap: true });
+    const rewards = async (unseenReward?: 'mean' | 'least') => {
+      const { model, members } = await fitLogs(trajectories, { kind: 'mdp', horizon: 5, ambiguity: 'posterior', models: 2, ...(unseenReward && { unseenReward }) });
+      return [model, ...members].map((one) => (JSON.parse(one.toJson()) as { reward: { state_action: number[][] } }).reward.state_action);
+    };
+    // By action and state: treat and wait, ill and well.
+    const [mean, least] = [await rewards(), await rewards('least')];
+    expect(await rewards('mean')).toEqual(mean);
+    expect(mean[0]![1]![0]).toBeGreaterThan(-1.25);
+    for (const [i, one] of least.entries()) {
+      expect(one[1]![0]).toBe(-1.25);
+      expect([one[0], one[1]![1]]).toEqual([mean[i]![0], mean[i]![1]![1]]);
+    }
+  });
+
   it('finds hidden states, and the same ones for the same seed', { timeout: 60_000 }, async () => {
     const trajectories = await read({ episodes: 100 });
     const fit = () => fitLogs(trajectories, { kind: 'pomdp', states: 2, horizon: 5, starts: 2, seed: 3 });
@@ -280,6 +296,7 @@ describe('what makes no sense', () => {
     ['no trajectories for a fit', () => fitLogs(no, { kind: 'mdp' }), /Trajectories/],
     ['states that are no range', (trajectories) => fitLogs(trajectories, { kind: 'pomdp', states: [1, 2, 3] as never }), /states is a number or a pair/],
     ['sets around a POMDP', (trajectories) => fitLogs(trajectories, { kind: 'pomdp', ambiguity: 'l1' }), /states are hidden/],
+    ['unseen pairs of hidden states', (trajectories) => fitLogs(trajectories, { kind: 'pomdp', unseenReward: 'least' }), /unseenReward is for an MDP/],
     ['a discount of 1 without an end', (trajectories) => fitLogs(trajectories, { kind: 'mdp', discount: 1 }), /discount/],
     ['no solution to follow', (trajectories) => followPolicy(trajectories, no), /Solution/],
     ['a policy of another model', (trajectories) => followPolicy(trajectories, solveSync(Model.fromFile('examples/tiger.json').model, { gap: 10 })), /does not fit the log/],

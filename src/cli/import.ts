@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { resolve } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { checkReadable, checkWritable, writeAtomic, writeJson } from '../files.js';
 import type { Trajectories } from '../logs/import.js';
@@ -49,6 +50,8 @@ function checkTogether(file: string, { infer, schema, schemaOut, format, out, te
   if (infer && minariName(file) !== undefined) throw usage(`${file}: a dataset of Minari needs no schema; import it without --infer`);
   if (!infer && schema === undefined && minariName(file) === undefined) throw usage('name the --schema, which says what the columns mean, or let --infer propose one');
   if (testShare !== undefined && test === undefined) throw usage('--test-share goes with --test FILE');
+  const written = [file, out, test, report, schemaOut].flatMap((path) => (path === undefined ? [] : [resolve(path)]));
+  if (new Set(written).size < written.length) throw usage('two of the files are the same one: give each a name of its own');
   if (test !== undefined && out === undefined) throw usage('--test goes with --out FILE, which gets the other episodes');
 }
 

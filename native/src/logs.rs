@@ -139,20 +139,17 @@ pub struct LogsColumn {
 pub fn import_arrays(columns: Vec<LogsColumn>, schema: String, note: Option<String>) -> Result<Trajectories> {
     guarded(|| {
         let schema = Schema::from_json(&schema).map_err(from_logs)?;
-        let array = |LogsColumn { name, numbers, words, gaps }: LogsColumn| {
-            let array = match numbers {
-                Some(numbers) => Array::Numbers(numbers.to_vec()),
-                None => {
-                    let mut words: Vec<Option<String>> = words.unwrap_or_default().into_iter().map(Some).collect();
-                    for &row in gaps.iter().flat_map(|gaps| gaps.iter()) {
-                        if let Some(word) = words.get_mut(row as usize) {
-                            *word = None;
-                        }
-                    }
-                    Array::Words(words)
+        let array = |LogsColumn { name, numbers, words, gaps }: LogsColumn| -> (String, Array) {
+            if let Some(numbers) = numbers {
+                return (name, Array::Numbers(numbers.to_vec()));
+            }
+            let mut words: Vec<Option<String>> = words.unwrap_or_default().into_iter().map(Some).collect();
+            for &row in gaps.iter().flat_map(|gaps| gaps.iter()) {
+                if let Some(word) = words.get_mut(row as usize) {
+                    *word = None;
                 }
-            };
-            (name, array)
+            }
+            (name, Array::Words(words))
         };
         let arrays = Arrays { columns: columns.into_iter().map(array).collect() };
         let import = logs::import_arrays(&arrays, &schema).map_err(from_logs)?;

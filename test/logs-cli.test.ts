@@ -220,6 +220,6 @@ describe('records where something else is wanted', () => {
     ['dataset stats', ['dataset', 'stats', 'patients.csv'], 'the folder of a dataset'],
   ])('%s says where they go', async (_, args, wanted) => {
     const { code, stderr } = await within(withRecords({ episodes: 4 }))(...args);
-    expect([code, stderr.trim()]).toEqual([2, `tiresias: patients.csv looks like records of decisions, and ${wanted} is wanted here: start with \`tiresias import patients.csv --infer\` (docs/your-own-data.md)`]);
+    expect([code, stderr.trim()]).toEqual([2, `error: patients.csv looks like records of decisions, and ${wanted} is wanted here: start with \`tiresias import patients.csv --infer\` (docs/your-own-data.md)`]);
   });
 });

@@ -28,7 +28,7 @@ const TEXTS: [string, string[]][] = [
   ['help', ['--help']],
   ['help of a command', ['rollout', '--help']],
   ['a table', ['families']],
-  ['a solution and what it does', ['solve', join(root, 'examples', 'ambiguous-tiger.json'), '--explain', '--horizon', '3']],
+  ['a solution and what it does', ['solve', join('examples', 'ambiguous-tiger.json'), '--explain', '--horizon', '3']],
   ['an unknown option', ['solve', '--horizn', '3']],
   ['a misspelt value', ['solve', '--family', 'enregy']],
 ];

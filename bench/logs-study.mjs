@@ -3,7 +3,8 @@
 // The clinical family plays the hospital. In each repetition a clinician, who does what the task's oracle would but with probability epsilon draws an
 // action at random, treats N patients; their records become a CSV file, and the model is put away. From the file alone: models of half of the patients, nominal
 // and robust policies of these, and off-policy estimates of each policy from the other half. Only then is the model taken out again, to find what
-// each policy earns in truth. Repetition r is task r of the split. Every repetition is a line of the file of rows, so a run that was stopped goes on.
+// each policy earns in truth. Repetition r is task r of the split. Every repetition is a line of the file of rows, so a run that was stopped goes on, and
+// several processes may share one (`--first N` begins at a later repetition).
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,6 +16,7 @@ const { values: options } = parseArgs({
   options: {
     patients: { type: 'string', default: '200,2000,20000' },
     repetitions: { type: 'string', default: '20' },
+    first: { type: 'string', default: '0' },
     regimes: { type: 'string', default: 'pomdp,mdp' },
     epsilons: { type: 'string', default: '0.3,1' },
     split: { type: 'string', default: 'test' },
@@ -47,10 +49,11 @@ async function bySymbol(model, nothing) {
 async function plan(model) {
   const { pure } = await solveStatic(model, { gap: 0.01, timeSeconds: 1 });
   const { stages } = pure.plan.controllers[0].controller;
+  const graph = (stage) => (stages.length === 1 ? stages[0] : stages[stage]);
   return {
-    promises: pure.lower, first: () => 0, action: (stage, node) => stages[stage][node].action,
+    promises: pure.lower, first: () => 0, action: (stage, node) => graph(stage)[node].action,
     // What the plan does not expect leads to a stage's first node.
-    next: (stage, node, symbol) => stages[stage][node].next[symbol] ?? 0,
+    next: (stage, node, symbol) => graph(stage)[node].next[symbol] ?? 0,
   };
 }
 
@@ -215,7 +218,7 @@ const rows = known.filter((row) => JSON.stringify(row.settings) === settings);
 const folder = mkdtempSync(join(tmpdir(), 'logs-study-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.on(signal, () => process.exit(code));
-const asked = Array.from({ length: repetitions }, (_, index) => regimes.flatMap((regime) => epsilons.flatMap((epsilon) => sizes.map((patients) => ({ regime, epsilon, patients, index }))))).flat();
+const asked = Array.from({ length: repetitions }, (_, index) => index).slice(Number(options.first)).map((index) => regimes.flatMap((regime) => epsilons.flatMap((epsilon) => sizes.map((patients) => ({ regime, epsilon, patients, index }))))).flat();
 const isOf = (row, { regime, epsilon, patients }) => row.regime === regime && row.epsilon === epsilon && row.patients === patients && row.repetition < repetitions;
 for (const cell of asked) {
   if (rows.some((row) => isOf(row, cell) && row.repetition === cell.index)) continue;
@@ -227,11 +230,7 @@ for (const cell of asked) {
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 /** A mean over repetitions and its 95 % interval. */
-const summed = (values) => [mean(values), ...(values.length > 1 ? interval(values) : [])].map(rounded);
-function interval(values) {
-  const { low, high } = bcaInterval(values, mean, { resamples: 10_000, level: 0.95, seed: 0 });
-  return [low, high];
-}
+const summed = (values) => [mean(values), ...bcaInterval(values, mean, { seed: 0 })].map(rounded);
 /** What a robust policy is held against: the policy of the likeliest model of the same kind. */
 const NOMINAL = (name) => (name.startsWith('robust') ? name.replace(/^robust-(\w+)-.*/, 'nominal-$1') : undefined);
 
@@ -280,7 +279,7 @@ const result = {
 };
 if (options.json) {
   const lines = rows.filter((row) => cells.some((cell) => isOf(row, cell)))
-    .toSorted((a, b) => b.regime.localeCompare(a.regime) || a.epsilon - b.epsilon || a.patients - b.patients || a.repetition - b.repetition).map(({ settings: _, ...row }) => `    ${JSON.stringify(row)}`);
+    .toSorted((a, b) => b.regime.localeCompare(a.regime) || a.epsilon - b.epsilon || a.patients - b.patients || a.repetition - b.repetition).map((row) => `    ${JSON.stringify({ ...row, settings: undefined })}`);
   writeFileSync(options.json, `${JSON.stringify(result, null, 2).slice(0, -2)},\n  "rows": [\n${lines.join(',\n')}\n  ]\n}\n`);
 }
 for (const { regime, epsilon, patients, policies: named } of result.results) {

@@ -129,8 +129,8 @@ ${estimatorTable(group)}`).join('\n\n')}
 ## What it does not show
 
 - One family, whose clinician is the oracle or a die. A clinician who is wrong in a system was not played; who is robust would follow that, too.
-- `fqe` was left at its default, one fit for all stages, and policies of a finite horizon change with the stage: its coverage falls with more patients even for the oracle's policy where states are seen, so that this is a bias and not chance. That `staged` would mend it was not tried.
-- Weighted per-decision estimates (`wpdis`) of learned policies are given and too narrow: a hundredth of the patients as effective number lets through what should be read with care.
+- \`fqe\` was left at its default, one fit for all stages, and policies of a finite horizon change with the stage: its coverage falls with more patients even for the oracle's policy where states are seen, so that this is a bias and not chance. That \`staged\` would mend it was not tried.
+- Weighted per-decision estimates (\`wpdis\`) of learned policies are given and too narrow: a hundredth of the patients as effective number lets through what should be read with care.
 - Ratios are of twelve decisions, also those after an event, when nothing is decided any more.
 - A plan off its own path (a treatment that it would not have given) is followed by what was seen alone. That concerns \`fqe\` and the fitted part of \`dr\` and \`wdr\`, not the weights.
 - Twenty tasks: coverages of the oracle's policy have a standard error of about 5 %. Policies learned from the same records are not independent.

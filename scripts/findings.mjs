@@ -7,7 +7,9 @@ import { findingsPages } from '../dist/study/findings.js';
 const folder = fileURLToPath(new URL('../docs/findings/', import.meta.url));
 const pages = await findingsPages();
 mkdirSync(folder, { recursive: true });
-for (const path of readdirSync(folder, { recursive: true })) if (/\.(?:md|svg)$/.test(path) && !pages.has(path)) rmSync(join(folder, path));
+// Pages that come from benches, not from studies.
+const others = new Set(['logs.md', join('figures', 'logs-regret.svg')]);
+for (const path of readdirSync(folder, { recursive: true })) if (/\.(?:md|svg)$/.test(path) && !pages.has(path) && !others.has(path)) rmSync(join(folder, path));
 for (const [path, text] of pages) {
   mkdirSync(dirname(join(folder, path)), { recursive: true });
   writeFileSync(join(folder, path), text);

@@ -13,7 +13,7 @@ describe('help', () => {
     const { code, stdout } = await tiresias([...command.split(' '), '--help']);
     expect(code).toBe(0);
     for (const part of ['Example', `$ tiresias ${command}`, '--json']) expect(stdout).toContain(part);
-    const draws = ['solve', 'simulate', 'rollout', 'dataset make', 'train', 'evaluate', 'run'].includes(command);
+    const draws = ['solve', 'simulate', 'import', 'fit', 'off-policy', 'rollout', 'dataset make', 'train', 'evaluate', 'run'].includes(command);
     expect([stdout.includes('--seed'), stdout.includes('--threads')]).toEqual([draws, draws || command === 'dataset stats']);
   });
 

@@ -168,7 +168,8 @@ function listOf(kinds: readonly Kind[]): Kind {
   const element = kinds.map(({ name }) => name).join(' or ');
   return {
     name: `a list, each ${element}`,
-    accept: (value, call) => (Array.isArray(value) ? { value: value.map((item, i) => accepted(call, `element ${i}`, kinds, item)) } : undefined),
+    // A hole is an element, too.
+    accept: (value, call) => (Array.isArray(value) ? { value: Array.from(value as unknown[], (item, i) => accepted(call, `element ${i}`, kinds, item)) } : undefined),
   };
 }
 

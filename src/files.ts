@@ -69,7 +69,7 @@ export async function sweep(path: string): Promise<void> {
   const prefix = `.${basename(path)}.`;
   for (const name of await readdir(folder).catch(() => [])) {
     const owner = name.startsWith(prefix) && /^(\d+)(?:-([0-9a-f]+))?\.[a-z0-9]*\.tmp$/.exec(name.slice(prefix.length));
-    if (owner && (owner[2] ?? HOST) === HOST && !isAlive(Number(owner[1]))) await rm(join(folder, name), { force: true });
+    if (owner && (owner[2] ?? HOST) === HOST && !isAlive(Number(owner[1]))) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -27,11 +27,11 @@ async function compiled(): Promise<string> {
 }
 
 describe('examples', () => {
-  it('are ten programs, each in the list', () => {
+  it('are ten programs or more, each in the list', () => {
     const programs = readdirSync(examples).filter((name) => /\.(mjs|ts|py|rs)$/.test(name));
     const listed = [...readFileSync(join(examples, 'README.md'), 'utf8').matchAll(/^\| \[(\S+)\]\(\1\)/gm)].map((match) => match[1]);
     expect(listed.toSorted()).toEqual(programs.toSorted());
-    expect(programs).toHaveLength(10);
+    expect(programs.length).toBeGreaterThanOrEqual(10);
   });
 
   it('solve.mjs listens first, and opening a door costs at least what a tiger costs', async () => {

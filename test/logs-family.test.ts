@@ -1,6 +1,6 @@
 // From a file of records to policies and what they would have earned: an experiment whose family is fitted to logs, over a stand-in for the trainer.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Trajectories, loadExperiment, offPolicy, parseExperiment, runExperiment, type ExperimentInput } from '../src/index.js';
 import { baseModel, fakeBackend, scratch, setEnv } from './support.js';
@@ -117,6 +117,18 @@ describe('an experiment from logs', () => {
     expect([changed.logs!.key === one.logs!.key, changed.family === one.family]).toEqual([false, false]);
   });
 
+  it('is made by several at once, and again where part of it is gone', async () => {
+    const file = experiment(folder);
+    const all = await Promise.all([1, 2, 3].map(() => loadExperiment(file)));
+    expect(new Set(all.map(({ family }) => family)).size).toBe(1);
+    const place = all[0]!.logs!.folder;
+    expect(readdirSync(dirname(place))).toEqual([basename(place)]);
+    const model = readFileSync(join(place, 'model.json'), 'utf8');
+    rmSync(join(place, 'model.json'));
+    await loadExperiment(file);
+    expect(readFileSync(join(place, 'model.json'), 'utf8')).toBe(model);
+  });
+
   it('prints every reward of the logs, not only the models\' means', async () => {
     const { templates } = await loadExperiment(experiment(folder));
     const { rewardScale, rewardOffset, rewardWidth } = templates!.pomdp as { rewardScale: number; rewardOffset: number; rewardWidth: number };
@@ -131,6 +143,8 @@ describe('an experiment from logs', () => {
     [{ schema: 'none.json' }, /none\.json/],
     [{ logs: 'none.csv' }, /none\.csv/],
     [{ fit: { kind: 'hmm' } }, /\$\.family\.fit\.kind/],
+    [{ fit: { kind: 'pomdp', horizon: 2 } }, /horizon is 2 decisions, and an episode of the logs has 3/],
+    [{ fit: { kind: 'mdp', horizon: 3 } }, /cannot be an MDP's/],
     [{ heldOut: 0.001 }, /leaves one part empty/],
     [{ schema: { ...SCHEMA, action: 'pill' } }, /no column "pill"/],
   ])('says what is wrong with %j', async (change, message) => {

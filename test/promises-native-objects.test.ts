@@ -1,7 +1,7 @@
 // Native memory: the collector hears of all of it, and dispose() gives it back; nothing of it is used after that.
 import { describe, expect, it } from 'vitest';
 import {
-  AlphaPolicy, BeliefBatch, BeliefTracker, Environments, Model, Prompts, classicModel, compactTokenizer, compileEncoder, createAgents, createEpisodes, drawTask, loadPolicy, solveSync,
+  AlphaPolicy, BeliefBatch, BeliefTracker, Environments, Model, Prompts, Trajectories, classicModel, compactTokenizer, compileEncoder, createAgents, createEpisodes, drawTask, loadPolicy, solveSync,
   type EpisodesSpec, type ShardSpec,
 } from '../src/index.js';
 import { native } from '../src/native.js';
@@ -36,6 +36,7 @@ const make: Record<string, () => object | Promise<object>> = {
   SharedSolution: () => solution.share(),
   SolvedBatch: () => native.solveBatch([model]),
   Tokenizer: () => tokenizer(),
+  Trajectories: () => Trajectories.fromColumns(['seen'], ['done'], { offsets: Uint32Array.of(0, 1), observations: Int32Array.of(0), actions: Uint8Array.of(0), rewards: Float64Array.of(1) }),
 };
 
 interface Disposable {

@@ -42,6 +42,7 @@ const CALLS: Record<string, [said: RegExp, call: () => unknown][]> = {
     [/^policy.decideSync: unknown option "signal"/, () => policy.decideSync([], { signal: AbortSignal.timeout(1) } as object)],
   ],
   'LoadedPolicy.reload': [[/^policy.reload: takes no argument and no option "lokahead"$/, () => (policy.reload as (...args: unknown[]) => unknown).call(policy, wrong)]],
+  'LoadedPolicy.share': [[/^policy.share: takes no argument and no option "lokahead"$/, () => (policy.share as (...args: unknown[]) => unknown).call(policy, wrong)]],
   'Session.decide': [
     [/^session.decide: unknown option "lokahead"; did you mean lookahead\?$/, () => policy.session().decide(wrong)],
     [/^session.decide: option lookahead is true or false, not 0$/, () => policy.session().decide({ lookahead: 0 as never })],

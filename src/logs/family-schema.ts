@@ -28,7 +28,7 @@ export const logsFamilySchema = lazy(() => {
     schema: z.union([z.string().min(1), z.record(z.string(), z.unknown())]),
     fit: z.strictObject({
       kind: z.enum(['mdp', 'pomdp']), name: z.string().optional(), states: z.union([positive, z.tuple([positive, positive])]).optional(), weight: z.number().nonnegative().optional(),
-      rewardWeight: z.number().nonnegative().optional(), rewardsSeen: z.boolean().optional(), starts: positive.optional(), iterations: positive.optional(), tolerance: z.number().nonnegative().optional(),
+      rewardWeight: z.number().nonnegative().optional(), unseenReward: z.enum(['mean', 'least']).optional(), rewardsSeen: z.boolean().optional(), starts: positive.optional(), iterations: positive.optional(), tolerance: z.number().nonnegative().optional(),
       discount: z.number().positive().max(1).optional(), horizon: positive.optional(), heldOut: z.number().positive().lt(1).optional(), folds: positive.optional(), seed: z.number().int().nonnegative().optional(),
       ambiguity: z.enum(['posterior', 'bootstrap']).optional(),
     }),

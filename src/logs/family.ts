@@ -1,11 +1,12 @@
 // A family of tasks from logs: models that the logs leave possible, fitted to a part of the episodes; the rest is kept for off-policy estimates.
 // It is a function of the file, the schema and the settings, and lies in the cache under their hash, so that a run finds it again.
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cacheFolder } from '../cache.js';
 import { invalid } from '../check.js';
 import { TiresiasError } from '../errors.js';
-import { io, makeFolder, readJson, sha256, sha256File, writeAtomic } from '../files.js';
+import { io, makeFolder, readJson, sha256, sha256File, sweep, temporaryName, writeAtomic } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { Model, loadFamily } from '../library.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
@@ -50,14 +51,23 @@ export async function makeLogsFamily(written: unknown, file: string, beside: str
   const made = { file: hash, schema, fit: family.fit, tasks: family.tasks, cloud: family.cloud, heldOut: family.heldOut, version };
   const key = sha256(canonicalJson(made)).slice(0, 32);
   const folder = join(cacheFolder(), 'logs', key);
-  const found = (await readSealedIfWhole(join(folder, 'family.json'))) as MadeLogsFamily | undefined;
-  if (found?.key === key) return { ...found, folder };
-  await io(`make ${dirname(folder)}`, () => makeFolder(dirname(folder)));
-  const scratch = `${folder}.${process.pid}.tmp`;
+  const found = await wholeFamily(folder, key, family);
+  if (found) return { ...found, folder };
+  await io(`make ${dirname(folder)}`, async () => {
+    await makeFolder(dirname(folder));
+    await sweep(folder);
+  });
+  const scratch = temporaryName(folder);
   try {
     const document = { ...(await fill(scratch, path, schema, family)), key, sha256: hash };
     await writeSealed(join(scratch, 'family.json'), document);
     await io(`make ${folder}`, async () => {
+      const taken = await rename(scratch, folder).then(() => false, (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+        return true;
+      });
+      // Another process came to the same meanwhile, and uses it; or something is left there that is not whole.
+      if (!taken || (await wholeFamily(folder, key, family))) return;
       await rm(folder, { recursive: true, force: true });
       await rename(scratch, folder);
     });
@@ -67,14 +77,26 @@ export async function makeLogsFamily(written: unknown, file: string, beside: str
   }
 }
 
+/** What lies in the cache, if all of it does. */
+async function wholeFamily(folder: string, key: string, { tasks }: LogsFamily): Promise<MadeLogsFamily | undefined> {
+  const found = (await readSealedIfWhole(join(folder, 'family.json'))) as MadeLogsFamily | undefined;
+  if (found?.key !== key) return undefined;
+  const files = ['model.json', 'robust.json', 'fitted.parquet', 'held-out.parquet'].map((name) => join(folder, name));
+  const counts = await Promise.all((['train', 'test'] as const).map(async (split) => (await readdir(join(folder, 'tasks', split)).catch(() => [])).length === tasks[split]));
+  return files.every((file) => existsSync(file)) && counts.every(Boolean) ? found : undefined;
+}
+
 async function fill(folder: string, path: string, schema: LogsSchema, family: LogsFamily): Promise<Omit<MadeLogsFamily, 'key' | 'folder' | 'sha256'>> {
   const { fit, tasks, cloud, heldOut } = family;
   const all = await importLogs(path, schema);
   const { train: fitted, test: kept } = splitLogs(all, { share: heldOut, seed: fit.seed ?? 0 });
   if (Math.min(fitted.episodes, kept.episodes) < 2) throw invalid(`logs of ${all.episodes} episodes: ${kept.episodes} would be kept for estimates, and at least two must be kept and two fitted to; change heldOut`);
+  // What would be refused after training is refused now.
+  if (fit.horizon !== undefined && fit.horizon < all.longest) throw invalid(`the fit's horizon is ${fit.horizon} decisions, and an episode of the logs has ${all.longest}; make it as long, or leave it out`);
+  const { rewards, nothingSeen } = logsReport(all);
+  if (fit.kind === 'mdp' && nothingSeen > 0) throw invalid('logs in which nothing was seen at some steps cannot be an MDP\'s, whose policies go by the state: fit a POMDP, or give `whenMissing` another meaning');
   const ambiguity = fit.ambiguity ?? 'posterior';
   const found = await fitLogs(fitted, { ...fit, ambiguity, models: tasks.train + tasks.test + cloud, alpha: 1 });
-  const { rewards } = logsReport(all);
   const rewardGrid = gridOf(rewards);
   const rounded = (model: Model): string => onGrid(model, rewardGrid);
   const members = found.members.map(rounded);
@@ -99,6 +121,8 @@ async function fill(folder: string, path: string, schema: LogsSchema, family: Lo
 /** The power of ten whose thousand multiples cover the rewards: what rounding changes lies below a thousandth of their range. */
 function gridOf([least, , most]: readonly [number, number, number]): number {
   const range = Math.max(most - least, 1e-3);
+  // Multiples of a thousandth at least are what prompts print.
+  if (most > least && most - least < 0.05) throw invalid(`rewards of the logs lie between ${least} and ${most}; prompts print thousandths, so that these would be nearly all the same: scale them`);
   return Math.min(1, Math.max(1e-3, Number((10 ** Math.ceil(Math.log10(range / 1000))).toPrecision(1))));
 }
 

@@ -149,6 +149,12 @@ const SETTINGS = {
 function settingsText(call: string, settings: FitSettings): string {
   const { states, ...rest } = settings;
   if (rest.kind === undefined) throw invalid(`${call}: option kind is mdp or pomdp, and there is no default`);
+  // In JSON a number that is none would become a default.
+  const odd = Object.entries(rest).find(([, value]) => typeof value === 'number' && !Number.isFinite(value));
+  if (odd !== undefined) throw invalid(`${call}: option ${odd[0]} is ${odd[1]}, which is no finite number`);
+  if (rest.heldOut !== undefined && rest.folds !== undefined) throw invalid(`${call}: give one of the options heldOut and folds`);
+  const sets = rest.ambiguity === 'l1' || rest.ambiguity === 'interval';
+  if (sets && rest.alpha !== undefined && rest.alpha !== 1) throw invalid(`${call}: option alpha is for clouds (posterior, bootstrap); within sets nature does its worst`);
   const range = typeof states === 'number' ? [states, states] : states;
   return JSON.stringify({
     ...rest, name: rest.name ?? 'fitted', discount: rest.discount ?? (rest.horizon === undefined ? 0.95 : 1), seed: rest.seed ?? 0,

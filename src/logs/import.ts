@@ -99,5 +99,6 @@ export function checkTrajectories(call: string, trajectories: unknown): Trajecto
 
 function schemaText(call: string, schema: unknown): string {
   if (typeof schema !== 'object' || schema === null) throw invalid(`${call}: the schema is an object, not ${shown(schema)}`);
-  return JSON.stringify(schema);
+  // For editors, as in every document of ours.
+  return JSON.stringify({ ...schema, $schema: undefined });
 }

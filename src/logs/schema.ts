@@ -42,6 +42,8 @@ export interface RewardColumn {
 
 /** What the columns of a file mean: a row is one decision. A last row of an episode without an action holds what was seen after the last. */
 export interface LogsSchema {
+  /** For editors: where the JSON Schema is. */
+  $schema?: string;
   /** The schema's version. */
   schema?: 'tiresias.logs/1';
   /** How the file is written; left out, what its name ends with. */

@@ -132,7 +132,7 @@ fn every_fault_is_told_with_its_line() {
     ] {
         let message = with(line, text);
         assert!(message.contains(told), "{text}: {message}");
-        assert!(message.contains("so nothing was"), "{message}");
+        assert!(message.contains("so nothing was taken"), "{message}");
     }
     let two = with(3, "a,1,high,drug B,much,7,,y");
     assert!(two.contains("holds \"much\"") && two.contains("propensity is 7"), "all faults are told together: {two}");
@@ -148,6 +148,77 @@ fn every_fault_is_told_with_its_line() {
         PLAIN,
     );
     assert!(list.contains("line 1:") && list.contains("a list stands where one value is needed"), "{list}");
+}
+
+#[test]
+fn lines_are_counted_alike_whatever_ends_them_and_for_any_number_of_threads() {
+    let rows = |end: &str| {
+        (0..200).fold(format!("patient,visit,severity,drug,gain,p,died{end}"), |mut text, i| {
+            let gain = if i % 37 == 36 { "bad".into() } else { i.to_string() };
+            let _ = write!(text, "{},{},low,none,{gain},1,{end}{}", i / 5, i % 5, if i == 50 { end } else { "" });
+            text
+        })
+    };
+    // The header is line 1, and one line is blank.
+    let expected: Vec<usize> = (0..200).filter(|i| i % 37 == 36).map(|i| i + 2 + usize::from(i > 50)).collect();
+    for end in ["\n", "\r\n"] {
+        for (text, threads) in
+            [(rows(end), 1), (rows(end), 2), (rows(end), 5), (rows(end).replace("low", "\"low\""), 2)]
+        {
+            let Err(LogsError::Faults(faults)) = read("x.csv", text, PLAIN, threads) else { panic!("they are wrong") };
+            let mut lines: Vec<usize> = faults.told.iter().map(|fault| fault.line as usize).collect();
+            lines.dedup();
+            assert_eq!(lines, expected, "{end:?} {threads}");
+        }
+    }
+    let origins = |end: &str, threads| {
+        let text = rows(end).replace("bad", "1");
+        read("x.csv", text, PLAIN, threads).unwrap().trajectories.columns().origins.clone()
+    };
+    assert_eq!(origins("\n", 1), origins("\r\n", 3));
+}
+
+#[test]
+fn nothing_is_lost_without_a_word() {
+    let open = refused(
+        "x.csv",
+        "e,o,a,r,note\n1,x,l,1,\"hello\n1,x,r,2,ok\n2,y,r,4,ok\n",
+        r#"{"episode":"e","observations":["o"],"action":"a","reward":"r"}"#,
+    );
+    assert!(open.contains("line 2: has a quote that is never closed"), "{open}");
+    let reward = refused("x.csv", CSV.replace("a,2,low,,,,yes,z", "a,2,low,,100,,yes,z"), PLAIN);
+    assert!(reward.contains("line 4: has the reward 100 but no action"), "{reward}");
+    let step = refused("x.csv", CSV.replace("a,2,low,,,,yes,z", "a,1,low,,,,yes,z"), PLAIN);
+    assert!(step.contains("line 4: repeats step 1"), "{step}");
+    let many =
+        (0..60).map(|i| format!("{i},0,low,none,1,7,")).chain((60..120).map(|i| format!("{i},0,low,none,bad,1,")));
+    let text = format!("patient,visit,severity,drug,gain,p,died\n{}", many.collect::<Vec<_>>().join("\n"));
+    let told = refused("x.csv", text, PLAIN);
+    assert!(
+        told.contains("line 2: propensity is 7") && told.contains("line 51:") && !told.contains("line 62:"),
+        "the first are told: {told}"
+    );
+}
+
+#[test]
+fn numbers_may_stand_for_missing() {
+    let schema = r#"{"episode":"e","observations":[{"column":"o","whenMissing":"nothing"}],"action":"a","reward":{"column":"r","whenMissing":0},"missing":["-999","."]}"#;
+    for (name, text) in [
+        ("x.csv", "e,o,a,r\n1,-999,l,-999\n1,x,l,1\n2,.,l,.\n"),
+        (
+            "x.jsonl",
+            "{\"e\":1,\"o\":-999,\"a\":\"l\",\"r\":-999}\n{\"e\":1,\"o\":\"x\",\"a\":\"l\",\"r\":1}\n{\"e\":2,\"o\":\".\",\"a\":\"l\",\"r\":-999.0}\n",
+        ),
+    ] {
+        let all = taken(name, text, schema);
+        assert_eq!(
+            (all.columns().observations.clone(), all.columns().rewards.clone()),
+            (vec![NOTHING, 0, NOTHING], vec![0.0, 1.0, 0.0])
+        );
+    }
+    let large =
+        "{\"e\":9223372036854775809,\"o\":1,\"a\":1,\"r\":1}\n{\"e\":9223372036854775810,\"o\":1,\"a\":1,\"r\":1}\n";
+    assert_eq!(taken("x.jsonl", large, schema).len(), 2);
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn impossible(episode: usize, step: usize, what: &str) -> Error {
 /// The log's names are the model's, which may have `more` behind them.
 fn same(what: &str, logged: &Space, model: &Space, more: usize) -> Result<(), Error> {
     let differs = |i: usize| (i < model.len()).then(|| model.name(i)) != Some(logged.name(i));
-    if logged.len() + more != model.len() || (0..logged.len()).any(differs) {
+    let ends = (logged.len()..model.len()).all(|i| model.name(i).starts_with("ended"));
+    if logged.len() + more != model.len() || !ends || (0..logged.len()).any(differs) {
         let found: Vec<String> = (0..model.len().min(10)).map(|i| model.name(i)).collect();
         let expected: Vec<String> = (0..logged.len().min(10)).map(|i| logged.name(i)).collect();
         return Err(Error::OtherModel(format!(

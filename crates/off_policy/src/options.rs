@@ -111,7 +111,7 @@ impl Options {
             inside("discount", gamma, gamma < 1.0, "below 1 for a stationary fit")?;
         }
         if let Behaviour::Estimated { smoothing, stages } = self.behaviour {
-            inside("smoothing", smoothing, smoothing >= 0.0 && smoothing.is_finite(), "at least 0 and finite")?;
+            inside("smoothing", smoothing, (0.0..=1e100).contains(&smoothing), "at least 0 and at most 1e100")?;
             let stages = stages.unwrap_or(1);
             inside("stages", stages as f64, stages > 0, "at least 1")?;
         }

@@ -26,8 +26,10 @@ impl Ratio {
                 mantissa: f64::from_bits((bits & ((1 << 52) - 1)) | (1023 << 52)),
                 exponent: (bits >> 52) as i32 - 1023,
             }
-        } else if x == 0.0 {
+        } else if x == 0.0 || x.is_nan() {
             Self::NONE
+        } else if x == f64::INFINITY {
+            Self { mantissa: 1.0, exponent: 1024 }
         } else {
             let lifted = Self::of(x * LIFT);
             Self { exponent: lifted.exponent - 54, ..lifted }

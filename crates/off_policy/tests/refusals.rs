@@ -217,6 +217,7 @@ fn options_have_ranges() {
         ("discount", Options { discount: f64::NAN, ..plain() }),
         ("discount", Options { fit: Fit::Stationary, ..plain() }),
         ("smoothing", Options { behaviour: estimated(-1.0, None), ..plain() }),
+        ("smoothing", Options { behaviour: estimated(1e308, None), ..plain() }),
         ("stages", Options { behaviour: estimated(0.0, Some(0)), ..plain() }),
         ("max_weight", Options { max_weight: Some(0.0), ..plain() }),
         ("negligible", Options { negligible: 1.0, ..plain() }),

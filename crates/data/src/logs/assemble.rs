@@ -158,6 +158,9 @@ pub(super) fn episodes(
                 faults.add(line(), || "says that the episode ended here, but more rows follow".into());
             }
         }
+        if closing {
+            close(&table, schema, last, (pair[1] - pair[0] > 1).then(|| order.row(pair[1] - 2)), faults);
+        }
         columns.offsets.push(columns.actions.len());
         columns.last.push(if closing { symbols.rows[last] } else { NOTHING });
         let before = if closing && pair[1] - pair[0] > 1 { order.row(pair[1] - 2) } else { last };
@@ -183,6 +186,18 @@ pub(super) fn episodes(
         return Err(LogsError::Faults(std::mem::take(faults)));
     }
     Ok(Trajectories::new(symbols.space.clone(), action_space, columns)?)
+}
+
+/// A last row without an action: what it says beside what was seen would be lost.
+fn close(table: &Table, schema: &Schema, row: usize, before: Option<usize>, faults: &mut Faults) {
+    let reward = table.numbers(&schema.reward.column)[row];
+    if reward != 0.0 && !reward.is_nan() {
+        let what = || format!("has the reward {reward} but no action that earned it; add it to the row before");
+        faults.add(table.line(row), what);
+    }
+    if let Some(steps) = schema.step.as_deref().map(|name| table.numbers(name)) {
+        check_step(steps, row, before, table, schema, faults);
+    }
 }
 
 fn check_step(steps: &[f64], row: usize, before: Option<usize>, table: &Table, schema: &Schema, faults: &mut Faults) {

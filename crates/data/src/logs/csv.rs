@@ -3,6 +3,7 @@
 //! A line end within quotes ends no row, so that blocks may be cut at line ends only as long as no quote has been met; from the first quote
 //! on one reader goes through the rest of the file.
 
+use std::cell::Cell as Counter;
 use std::fs::File;
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -42,7 +43,13 @@ pub(super) fn header(path: &Path, delimiter: u8) -> Result<Vec<String>, LogsErro
 }
 
 fn reader<R: Read>(from: R, delimiter: u8) -> Reader<R> {
-    ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(from)
+    // A line ends with its line feed, which is counted with it; a carriage return before that is white space, which fields lose.
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(from)
 }
 
 /// All rows, the header too, one after the other.
@@ -196,13 +203,15 @@ fn quoted(
     mut reading: Reading,
 ) -> Result<Table, LogsError> {
     let mut table = Table::new(wanted);
-    let mut reader = reader(from, delimiter);
+    let quotes = Counter::new(0);
+    let mut reader = reader(Quotes { from, seen: &quotes }, delimiter);
     let mut record = ByteRecord::new();
-    let (mut skip, start) = (header, reading.done);
+    let (mut skip, start, mut last) = (header, reading.done, (0, false));
     while reader.read_byte_record(&mut record).map_err(|error| format_error(path, &error))? {
         if std::mem::take(&mut skip) {
             continue;
         }
+        last = (record.position().map_or(0, csv::Position::line), record.as_slice().contains(&b'\n'));
         row(&mut table, &record, places, missing);
         if table.rows.is_multiple_of(65_536) {
             reading.done = reader.position().byte().max(start).min(reading.total);
@@ -211,11 +220,34 @@ fn quoted(
             }
         }
     }
+    if let (line, true) = last
+        && quotes.get() % 2 == 1
+    {
+        table.faults.add(line, || "has a quote that is never closed: all that follows would be one field".into());
+    }
     Ok(table)
+}
+
+/// Counts the quotes that are read: of fields that are closed there are two each.
+struct Quotes<'a, R> {
+    from: R,
+    seen: &'a Counter<usize>,
+}
+
+impl<R: Read> Read for Quotes<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.seen.set(self.seen.get() + memchr::memchr_iter(b'"', &buffer[..read]).count());
+        Ok(read)
+    }
 }
 
 fn row(table: &mut Table, record: &ByteRecord, places: &Places, missing: &[String]) {
     let line = record.position().map_or(0, csv::Position::line);
+    if record.len() == 1 && record[0].trim_ascii().is_empty() && places.fields > 1 {
+        // A blank line.
+        return;
+    }
     if record.len() != places.fields {
         let (found, expected) = (record.len(), places.fields);
         table.faults.add(line, || format!("has {found} fields where the header has {expected}"));

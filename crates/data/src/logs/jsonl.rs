@@ -169,7 +169,8 @@ impl<'de> Visitor<'de> for Field {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Scalar::Number(value as f64), Scalar::Integer))
+        // Beyond what an integer holds it is a name, which a double would confuse with others.
+        Ok(i64::try_from(value).map_or_else(|_| Scalar::Text(Cow::Owned(value.to_string())), Scalar::Integer))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {

@@ -112,6 +112,7 @@ fn finish(mut table: Table, schema: &Schema) -> Result<Import, LogsError> {
         )));
     }
     if table.rows == 0 {
+        table.faults.sort();
         return Err(LogsError::Faults(table.faults));
     }
     let mut faults = Faults::default();

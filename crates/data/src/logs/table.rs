@@ -161,14 +161,12 @@ impl Table {
         let cell = match cell {
             Cell::Text(word) => {
                 let word = word.trim_ascii();
-                // Most fields are numbers, and no number is looked for among the words for "missing".
-                let plain = matches!(word.first(), Some(b'0'..=b'9' | b'-' | b'+' | b'.'));
-                if !plain && missing.iter().any(|gap| gap.as_bytes() == word) {
-                    Cell::Missing
-                } else {
-                    Cell::Text(word)
-                }
+                // Most words are none of these by their first letter.
+                let gap = |gap: &String| gap.as_bytes().first() == word.first() && gap.as_bytes() == word;
+                if missing.iter().any(gap) { Cell::Missing } else { Cell::Text(word) }
             }
+            Cell::Number(number) if is_gap(number, missing) => Cell::Missing,
+            Cell::Integer(number) if is_gap(number as f64, missing) => Cell::Missing,
             other => other,
         };
         match &mut self.columns[column] {
@@ -184,7 +182,6 @@ impl Table {
                     Cell::Integer(number) => number as f64,
                     Cell::Text(word) => match fast_float2::parse::<f64, _>(word) {
                         Ok(number) if number.is_finite() => number,
-                        _ if missing.iter().any(|gap| gap.as_bytes() == word) => f64::NAN,
                         _ => {
                             let name = &self.wanted[column].name;
                             self.faults.add(line, || {
@@ -275,6 +272,12 @@ impl Table {
             _ => unreachable!("found by its kind"),
         }
     }
+}
+
+/// Whether a number stands for "missing", as -999 may.
+fn is_gap(number: f64, missing: &[String]) -> bool {
+    let numeric = |gap: &&String| gap.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    missing.iter().filter(numeric).any(|gap| gap.parse() == Ok(number))
 }
 
 /// A field as a message shows it.

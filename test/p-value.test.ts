@@ -40,6 +40,14 @@ describe('a p-value', () => {
     expect(p).toBeLessThan(0.1);
   });
 
+  it('is a number where units are of any size', () => {
+    const size = fc.integer({ min: -323, max: 0 }).map((exponent) => 10 ** exponent);
+    const number = fc.tuple(fc.constantFrom(-5, -1, 1, 2), size).map(([sign, unit]) => sign * unit);
+    fc.assert(fc.property(fc.array(number, { minLength: 2, maxLength: 6 }), fc.integer(), (values, seed) => {
+      expect(bcaTest(values.map((x) => [x]), mean(), { seed, resamples: 400 }).p).toSatisfy((p: number) => p >= 1 / 400 && p <= 1);
+    }), { numRuns: 300 });
+  });
+
   it('is below 0.05 in one of twenty worlds without a difference', () => {
     const random = seedrandom('null');
     const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

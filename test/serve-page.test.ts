@@ -42,15 +42,15 @@ describe.skipIf(program === undefined)('the page in a browser', { timeout: 120_0
   it('shows policies, sessions as they come, and a belief that changes after an observation', async () => {
     const { page, post, text } = await opened();
     await expect.poll(() => text('#policies'), SOON).toMatch(/^tiger tiger 100\.0 % pomdp, 2 states, 3 actions 1\d\.\d+ [12]\d\.\d+ adapter adapter 100\.0 % language model over bytes\.gguf: energy pomdp$/);
-    expect(await text('#which')).toBe('No session.');
+    await expect.poll(() => text('#which'), SOON).toBe('No session.');
     await post('/policies/tiger/sessions', { id: 'door-7' });
     await expect.poll(() => text('#sessions'), SOON).toMatch(/^door-7 tiger 1 /);
     await page.evaluate(`document.querySelector('#sessions button').click()`);
     await expect.poll(() => text('#say'), SOON).toMatch(/^Variant tiger\. Stage 0, version 1\. Next: listen, worth between 1\d\.\d+ and [12]\d\.\d+; loses at most /);
-    expect(await text('#belief')).toBe('tiger-left 0.5000 tiger-right 0.5000');
+    await expect.poll(() => text('#belief'), SOON).toBe('tiger-left 0.5000 tiger-right 0.5000');
     await post('/sessions/door-7/observe', { action: 'listen', observation: 'hear-left' });
     await expect.poll(() => text('#belief'), SOON).toBe('tiger-left 0.8500 tiger-right 0.1500');
-    expect(await text('#say')).toMatch(/Stage 1, version 2/);
+    await expect.poll(() => text('#say'), SOON).toMatch(/Stage 1, version 2/);
     expect(await page.evaluate(`[...document.querySelectorAll('meter')].map((bar) => bar.value)`)).toEqual([expect.closeTo(0.85, 9), expect.closeTo(0.15, 9)]);
     // Nothing of it has an id twice, by which a script would find the wrong one.
     expect(await page.evaluate(`[...document.querySelectorAll('[id]')].map(({ id }) => id).filter((id, i, all) => all.indexOf(id) < i)`)).toEqual([]);
@@ -62,14 +62,14 @@ describe.skipIf(program === undefined)('the page in a browser', { timeout: 120_0
     await expect.poll(() => text('#sessions'), SOON).toMatch(/^lm adapter 1 /);
     await page.evaluate(`document.querySelector('#sessions button').click()`);
     await expect.poll(() => text('#say'), SOON).toMatch(/Next: (harvest|conserve|perform), the likeliest action of a language model; nothing is proven about it\./);
-    expect(await text('#what')).toBe('Action');
-    expect(await text('#belief')).toMatch(/^harvest 0\.\d{4} conserve 0\.\d{4} perform 0\.\d{4}$/);
+    await expect.poll(() => text('#what'), SOON).toBe('Action');
+    await expect.poll(() => text('#belief'), SOON).toMatch(/^harvest 0\.\d{4} conserve 0\.\d{4} perform 0\.\d{4}$/);
   });
 
   it('asks for the token where there is one', async () => {
     const { page, text } = await opened({}, 'secret');
     await expect.poll(() => page.evaluate(`document.querySelector('#entry').hidden`), SOON).toBe(false);
-    expect(await text('#policies')).toBe('');
+    await expect.poll(() => text('#policies'), SOON).toBe('');
     await page.evaluate(`document.querySelector('#token').value = 'secret'; document.querySelector('#entry button').click()`);
     await expect.poll(() => text('#policies'), SOON).toMatch(/^tiger/);
   });

@@ -113,9 +113,6 @@ export function pairedDifference(first: UnitsByTask, second: UnitsByTask, statis
   return { difference: found.estimate, interval: found.interval(options.level), p: found.pValue(), tasks: common.length };
 }
 
-/** Below it a share of the draws is none. */
-const LEAST_SHARE = 1e-300;
-
 /** The bootstrap distribution of a statistic with BCa's two corrections, from which intervals of any coverage and p-values are read. */
 class Bootstrap {
   constructor(
@@ -168,9 +165,10 @@ class Bootstrap {
   /** The inverse of {@link Bootstrap.#share}: the tail whose end has that share of the draws below it. */
   #tail(share: number): number {
     const { cumulativeNormal, quantileNormal } = vegaStatistics();
-    // Shares so small have no normal quantile that a number can hold.
-    if (share <= LEAST_SHARE || share >= 1) return share < 1 ? 0 : 1;
-    const moved = quantileNormal(share) - this.bias;
+    const place = quantileNormal(share);
+    // A share that is all but 0 or 1 has its quantile at infinity, and so has the tail.
+    if (!Number.isFinite(place)) return place > 0 ? 1 : 0;
+    const moved = place - this.bias;
     const stretch = 1 + this.acceleration * moved;
     // No tail, however small or large, has an end so far out.
     if (stretch <= 0) return moved > 0 ? 1 : 0;

@@ -56,7 +56,7 @@ export interface RobustSolution {
 export type RobustOptions = StaticOptions;
 
 /**
- * Solves a robust POMDP (kind `robust-pomdp`: hidden states, and `ambiguity` around the transition rows) for alpha 1. Aborting `stop`
+ * Solves a robust POMDP (kind `robust-pomdp`: hidden states, and sets around the rows of transitions, observations or both) for alpha 1. Aborting `stop`
  * resolves with the best bounds so far, aborting `signal` rejects. Throws `INVALID_ARGUMENT` for another kind of model.
  */
 export async function solveRobust(model: Model, options: RobustOptions = {}): Promise<RobustSolution> {

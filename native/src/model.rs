@@ -166,6 +166,12 @@ impl Model {
         self.0.ambiguity().map(|sets| sets.name().into())
     }
 
+    /// What nature may choose in place of each observation row: `l1` or `interval`; `null` for nothing.
+    #[napi(getter, ts_return_type = "'l1' | 'interval' | null")]
+    pub fn observation_ambiguity(&self) -> Option<String> {
+        self.0.observation_ambiguity().map(|sets| sets.name().into())
+    }
+
     /// Name (or number) of state `i`.
     #[napi]
     pub fn state_name(&self, i: f64) -> Result<String> {

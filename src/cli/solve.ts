@@ -135,7 +135,7 @@ export function solveCommand(): Command {
         const init = history[0] === undefined ? seconds : Math.min(history[0].seconds, seconds);
         print(
           () => ({
-            model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }) },
+            model: { name, sha256: model.sha256(), kind: model.kind, states: model.states, actions: model.actions, observations: model.observations, models: model.models, ...(model.ambiguity !== null && { ambiguity: model.ambiguity }), ...(model.observationAmbiguity !== null && { observationAmbiguity: model.observationAmbiguity }) },
             lower, upper, value, gap: upper - lower,
             ...(drawn
               ? { action: null, qValues: null, byState: drawn }

@@ -136,6 +136,7 @@ async function readAnyModel(file: string, horizon?: number, given?: ModelFormat)
 export function describeModel(model: Model): string {
   const seen = model.observations === 0 ? 'states seen' : `${model.observations} observations`;
   const cloud = model.models > 1 ? `, ${model.models} models, alpha ${model.alpha}` : '';
-  const sets = model.ambiguity === null ? '' : `, ${model.ambiguity} ambiguity, alpha ${model.alpha}`;
+  const around = model.observationAmbiguity === null ? '' : ` (of observations ${model.observationAmbiguity})`;
+  const sets = model.ambiguity === null ? '' : `, ${model.ambiguity} ambiguity${around}, alpha ${model.alpha}`;
   return `${model.kind}: ${model.states} states, ${model.actions} actions, ${seen}${cloud}${sets}, ${model.horizon === null ? '' : `horizon ${model.horizon}, `}discount ${model.discount}`;
 }

@@ -290,6 +290,7 @@ impl Hmm {
             dynamics: vec![dynamics],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         };
         Ok(model.build()?)
     }

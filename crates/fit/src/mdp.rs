@@ -141,6 +141,7 @@ pub fn fit_mdp(data: &Trajectories, options: &MdpOptions) -> Result<MdpFit, FitE
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     };
     Ok(MdpFit { model: model.build()?, report, counts, options: options.clone(), support })
 }

@@ -37,6 +37,7 @@ pub(crate) fn model(
         dynamics: vec![dynamics(chances)],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     };
     Ok(model.build()?)
 }

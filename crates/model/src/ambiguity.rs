@@ -1,22 +1,24 @@
-//! Ambiguity about every row of the transition kernel: what nature may choose in its place, (s, a)-rectangular.
+//! Ambiguity about every row of a kernel: what nature may choose in its place. Rows of transitions are (s, a)-rectangular, rows of
+//! observations (a, s').
 
 use crate::distribution::{self, Sum};
-use crate::{Kernel, ModelBuilder, ModelError};
+use crate::{Kernel, ModelBuilder, ModelError, Reward, Space};
 
 /// Faulty rows named in one error.
 const MOST_NAMED: usize = 8;
 
-/// A set of distributions over next states for each row `a * S + s`, from which nature chooses anew at every step, for every
-/// state and action apart (Iyengar, "Robust dynamic programming", 2005; Nilim & El Ghaoui, 2005).
+/// A set of distributions for each row `a * S + s` of a kernel, from which nature chooses anew at every step, for every state and
+/// action apart (Iyengar, "Robust dynamic programming", 2005; Nilim & El Ghaoui, 2005). Columns are next states, or, around rows of
+/// observations, what is seen.
 ///
-/// The model's only transition kernel is the nominal one: what rollouts draw from, and the centre of balls.
+/// The model's only kernel is the nominal one: what rollouts draw from, and the centre of balls.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ambiguity {
-    /// `{p : Σ_s' |p(s') - P(s'|s,a)| ≤ radius[a * S + s]}`. A radius of 2 or more lets nature choose freely.
+    /// `{p : Σ |p - P(·|s,a)| ≤ radius[a * S + s]}`. A radius of 2 or more lets nature choose freely.
     L1 {
         /// Length A·S, not negative.
         radius: Vec<f64>,
-        /// Which states may get probability that the nominal row does not give them.
+        /// Which columns may get probability that the nominal row does not give them.
         support: Support,
     },
     /// `{p : lower ≤ p ≤ upper}`, entry by entry: a bounded-parameter MDP (Givan, Leach, Dean 2000). Entries that are not stored are 0.
@@ -31,20 +33,25 @@ pub enum Ambiguity {
 /// Where the distributions of an L1 ball may put probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Support {
-    /// On the states that the nominal row holds possible.
+    /// On the columns that the nominal row holds possible.
     #[default]
     Nominal,
-    /// On any state.
+    /// On any column.
     All,
 }
 
 impl Ambiguity {
-    /// Whether some distribution of the set of row `a * S + s` gives a state probability that the nominal one need not give it.
-    pub fn allows(&self, row: usize, next: usize) -> bool {
+    /// Whether some distribution of the set of row `a * S + s` gives a column probability that the nominal one need not give it.
+    pub fn allows(&self, row: usize, column: usize) -> bool {
         match self {
             Self::L1 { radius, support } => *support == Support::All && radius[row] > 0.0,
-            Self::Interval { upper, .. } => upper.get(row, next) > 0.0,
+            Self::Interval { upper, .. } => upper.get(row, column) > 0.0,
         }
+    }
+
+    /// Sets that leave the nominal rows alone.
+    pub(crate) fn none(rows: usize) -> Self {
+        Self::L1 { radius: vec![0.0; rows], support: Support::Nominal }
     }
 
     /// Bytes that the sets take.
@@ -64,17 +71,29 @@ impl Ambiguity {
     }
 
     /// Checks that no set is empty and that the nominal row lies in each, for parts that are otherwise valid.
-    pub(crate) fn check(&self, parts: &ModelBuilder) -> Result<(), ModelError> {
+    pub(crate) fn check(&self, parts: &ModelBuilder, around: Around) -> Result<(), ModelError> {
         if parts.dynamics.len() > 1 {
             let several = parts.dynamics.len();
+            let model = around.kernel();
             return Err(problem(&format!(
-                "goes with one transition model, and there are {several}; leave out all but one"
+                "goes with one {model} model, and there are {several}; leave out all but one"
             )));
         }
+        let Some((nominal, columns)) = around.nominal(parts) else {
+            return Err(problem("around observations goes with observations, and there are none"));
+        };
+        if around == Around::Observations && matches!(parts.reward, Reward::Full(_)) {
+            return Err(problem(
+                "around observations does not go with rewards that depend on what is seen, where nature's best choice is no convex problem; \
+                 make them rewards of state, action and next state",
+            ));
+        }
         let (s, a) = (parts.states.len(), parts.actions.len());
-        let name = |row: usize| format!("action {}, state {}", parts.actions.name(row / s), parts.states.name(row % s));
+        let (field, state) = (around.field(), around.state());
+        let name =
+            |row: usize| format!("action {}, {state} {}", parts.actions.name(row / s), parts.states.name(row % s));
         let shape = |what: &str, expected: usize, found: usize| {
-            let what = format!("ambiguity, {what}");
+            let what = format!("{field}, {what}");
             if expected == found { Ok(()) } else { Err(ModelError::Shape { what, expected, found }) }
         };
         match self {
@@ -83,7 +102,7 @@ impl Ambiguity {
                 match (0..a * s).find(|&row| !(radius[row].is_finite() && radius[row] >= 0.0)) {
                     None => Ok(()),
                     Some(row) => Err(ModelError::Number {
-                        what: format!("ambiguity, radius, {}", name(row)),
+                        what: format!("{field}, radius, {}", name(row)),
                         value: radius[row],
                         expected: "a finite number that is not negative",
                     }),
@@ -92,12 +111,13 @@ impl Ambiguity {
             Self::Interval { lower, upper } => {
                 for (what, bounds) in [("lower", lower), ("upper", upper)] {
                     shape(&format!("{what} rows (A·S)"), a * s, bounds.rows())?;
-                    shape(&format!("{what} columns (S)"), s, bounds.columns())?;
+                    shape(&format!("{what} columns ({})", around.letter()), columns.len(), bounds.columns())?;
                 }
-                let nominal = &parts.dynamics[0].transition;
-                let at = |column: usize| format!("next state {}", parts.states.name(column));
-                let faulty = (0..a * s).filter(|row| !parts.terminal.contains(&(row % s)));
-                let faulty: Vec<String> = faulty
+                let at = |column: usize| format!("{} {}", around.column(), columns.name(column));
+                // Whatever a terminal state's transitions say, it stays; what is seen there is seen.
+                let certain = |row: usize| around == Around::Transitions && parts.terminal.contains(&(row % s));
+                let faulty: Vec<String> = (0..a * s)
+                    .filter(|&row| !certain(row))
                     .filter_map(|row| {
                         let fault = interval_fault(lower, upper, nominal, row, &at)?;
                         Some(format!("{}: {fault}", name(row)))
@@ -108,22 +128,80 @@ impl Ambiguity {
         }
     }
 
-    /// The same sets in the form that solvers rely on: none at terminal states, and sums of bounds that enclose 1 exactly.
-    pub(crate) fn settle(self, states: usize, terminal: &[bool]) -> Self {
+    /// The same sets in the form that solvers rely on: none around transitions of terminal states, and sums of bounds that enclose 1
+    /// exactly.
+    pub(crate) fn settle(self, around: Around, terminal: &[bool]) -> Self {
+        let states = terminal.len();
+        let stays = |row: usize| around == Around::Transitions && terminal[row % states];
         match self {
             Self::L1 { mut radius, support } => {
-                (0..radius.len()).filter(|row| terminal[row % states]).for_each(|row| radius[row] = 0.0);
+                (0..radius.len()).filter(|&row| stays(row)).for_each(|row| radius[row] = 0.0);
                 Self::L1 { radius, support }
             }
-            Self::Interval { lower, upper } => {
-                let certain = |row: usize| terminal[row % states].then_some(row % states);
-                let [mut lower, mut upper] = [lower, upper].map(|bounds| bounds.with_certain_rows(certain));
+            Self::Interval { mut lower, mut upper } => {
+                if around == Around::Transitions {
+                    let certain = |row: usize| stays(row).then_some(row % states);
+                    [lower, upper] = [lower, upper].map(|bounds| bounds.with_certain_rows(certain));
+                }
                 for row in 0..lower.rows() {
                     scale(lower.row_mut(row), |sum| sum > 1.0);
                     scale(upper.row_mut(row), |sum| sum < 1.0);
                 }
                 Self::Interval { lower, upper }
             }
+        }
+    }
+}
+
+/// Whose rows sets are around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    Transitions,
+    Observations,
+}
+
+impl Around {
+    /// The field of a builder and of a model file.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Transitions => "ambiguity",
+            Self::Observations => "observation_ambiguity",
+        }
+    }
+
+    fn kernel(self) -> &'static str {
+        match self {
+            Self::Transitions => "transition",
+            Self::Observations => "observation",
+        }
+    }
+
+    fn state(self) -> &'static str {
+        match self {
+            Self::Transitions => "state",
+            Self::Observations => "next state",
+        }
+    }
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Transitions => "next state",
+            Self::Observations => "observation",
+        }
+    }
+
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Transitions => "S",
+            Self::Observations => "O",
+        }
+    }
+
+    /// The rows in whose place nature chooses, and what their columns are.
+    fn nominal(self, parts: &ModelBuilder) -> Option<(&Kernel, &Space)> {
+        match self {
+            Self::Transitions => Some((&parts.dynamics[0].transition, &parts.states)),
+            Self::Observations => Some((parts.dynamics[0].observation.as_ref()?, parts.observations.as_ref()?)),
         }
     }
 }

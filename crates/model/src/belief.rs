@@ -174,7 +174,8 @@ pub fn update_under_ambiguity(
         let states = model.states().len();
         let allows =
             |sets: &Ambiguity, state: usize| belief[state] > 0.0 && sets.allows(action * states + state, observation);
-        if model.ambiguity().is_some_and(|sets| (0..states).any(|state| allows(sets, state))) {
+        let seen = model.observations().is_none();
+        if seen && model.ambiguity().is_some_and(|sets| (0..states).any(|state| allows(sets, state))) {
             out[observation] = 1.0;
             return Ok(Explained { model: 0, sum: 1.0, likelihood: 0.0 });
         }

@@ -65,6 +65,7 @@ impl Model {
             dynamics: vec![Dynamics { transition, observation: Some(observation) }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
     }

@@ -186,6 +186,9 @@ pub(crate) struct ModelFile {
     /// What nature may choose in place of each transition row; left out for none.
     #[serde(default)]
     ambiguity: Option<AmbiguityFile>,
+    /// What nature may choose in place of each observation row; left out for none.
+    #[serde(default)]
+    observation_ambiguity: Option<AmbiguityFile>,
 }
 
 fn one() -> f64 {
@@ -247,7 +250,17 @@ impl ModelBuilder {
             }
         };
         let reward = reward(file.reward, shape, by_observation.as_ref()).map_err(within("reward"))?;
-        let ambiguity = file.ambiguity.map(|sets| sets.read(shape)).transpose().map_err(within("ambiguity"))?;
+        let sets = |sets: Option<AmbiguityFile>, field: &'static str, columns: &Columns| {
+            sets.map(|sets| sets.read(field, shape, columns)).transpose().map_err(within(field))
+        };
+        let ambiguity = sets(file.ambiguity, "ambiguity", &by_state)?;
+        let observation_ambiguity = match (file.observation_ambiguity, &by_observation) {
+            (Some(_), None) => {
+                let why = "sets around observations without a list of observations";
+                return Err(Misplaced::from(ModelError::Json(why.into())).within("observation_ambiguity"));
+            }
+            (file, columns) => sets(file, "observation_ambiguity", columns.as_ref().unwrap_or(&by_state))?,
+        };
         Ok(Self {
             name: file.name,
             reward,
@@ -259,6 +272,7 @@ impl ModelBuilder {
             dynamics,
             alpha: file.alpha,
             ambiguity,
+            observation_ambiguity,
             states,
             actions,
             observations,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ambiguity::Around;
 use crate::distribution::{self, renormalise};
 use crate::{Ambiguity, Kernel, ModelError, Reward, Space};
 
@@ -43,7 +44,7 @@ pub enum Kind {
     Pomdp,
     /// Several dynamics with observations.
     Apomdp,
-    /// One dynamics with observations, and an ambiguity set around each of its transition rows.
+    /// One dynamics with observations, and an ambiguity set around each of its rows, of transitions, observations or both.
     RobustPomdp,
 }
 
@@ -89,6 +90,9 @@ pub struct ModelBuilder {
     pub alpha: f64,
     /// What nature may choose in place of each transition row; `None` for nothing else. Only for one dynamics.
     pub ambiguity: Option<Ambiguity>,
+    /// What nature may choose in place of each observation row; `None` for nothing else. Only for one dynamics with observations, and
+    /// rewards that do not depend on what is seen.
+    pub observation_ambiguity: Option<Ambiguity>,
 }
 
 /// A validated decision model. Distributions sum to 1, numbers are finite, shapes agree; immutable from here on. Clones share their
@@ -110,7 +114,9 @@ pub struct Model {
     /// Shared, because every policy holds its model and the kernels are most of what a large one weighs.
     dynamics: Arc<[Dynamics]>,
     alpha: f64,
+    /// There wherever nature has sets to choose from, if only around observations.
     ambiguity: Option<Arc<Ambiguity>>,
+    observation_ambiguity: Option<Arc<Ambiguity>>,
     sizes: Sizes,
 }
 
@@ -172,8 +178,12 @@ impl ModelBuilder {
         }
         self.check_reward()?;
         self.check_rows()?;
-        if let Some(ambiguity) = &self.ambiguity {
-            ambiguity.check(&self)?;
+        for (sets, around) in
+            [(&self.ambiguity, Around::Transitions), (&self.observation_ambiguity, Around::Observations)]
+        {
+            if let Some(sets) = sets {
+                sets.check(&self, around)?;
+            }
         }
         self.finish()
     }
@@ -271,7 +281,12 @@ impl ModelBuilder {
                 dynamics.transition = dynamics.transition.with_certain_rows(|row| terminal[row % s].then_some(row % s));
             }
         }
-        let ambiguity = self.ambiguity.map(|sets| Arc::new(sets.settle(s, &terminal)));
+        if self.observation_ambiguity.is_some() && self.ambiguity.is_none() {
+            self.ambiguity = Some(Ambiguity::none(s * self.actions.len()));
+        }
+        let settled = |sets: Option<Ambiguity>, around| sets.map(|sets| Arc::new(sets.settle(around, &terminal)));
+        let ambiguity = settled(self.ambiguity, Around::Transitions);
+        let observation_ambiguity = settled(self.observation_ambiguity, Around::Observations);
         let mut model = Model {
             name: self.name,
             states: self.states,
@@ -287,6 +302,7 @@ impl ModelBuilder {
             dynamics: self.dynamics.into(),
             alpha: self.alpha,
             ambiguity,
+            observation_ambiguity,
             sizes: Sizes::default(),
         };
         model.expected = (0..model.dynamics.len()).map(|m| model.compute_expected_reward(m).into()).collect();
@@ -358,6 +374,7 @@ impl Model {
             dynamics,
             alpha: _,
             ambiguity,
+            observation_ambiguity,
             sizes: _,
         } = self;
         let spaces = states.bytes() + actions.bytes() + observations.as_ref().map_or(0, Space::bytes);
@@ -367,7 +384,7 @@ impl Model {
         };
         let dynamics: usize = dynamics.iter().map(kernels).sum();
         let vectors = size_of_val(&start[..]) + terminal.len() + size_of_val(&final_reward[..]);
-        let ambiguity = ambiguity.as_ref().map_or(0, |sets| sets.bytes());
+        let ambiguity: usize = [ambiguity, observation_ambiguity].into_iter().flatten().map(|sets| sets.bytes()).sum();
         name.capacity() + spaces + reward.bytes() + expected + vectors + dynamics + ambiguity
     }
 
@@ -434,6 +451,12 @@ impl Model {
         self.ambiguity.as_deref()
     }
 
+    /// What nature may choose in place of each observation row. Where there is something, there are sets around transitions too, of
+    /// radius 0 if none were given.
+    pub fn observation_ambiguity(&self) -> Option<&Ambiguity> {
+        self.observation_ambiguity.as_deref()
+    }
+
     /// Back to parts, to change some and build again.
     pub fn to_builder(&self) -> ModelBuilder {
         ModelBuilder {
@@ -450,6 +473,7 @@ impl Model {
             dynamics: self.dynamics.to_vec(),
             alpha: self.alpha,
             ambiguity: self.ambiguity.as_deref().cloned(),
+            observation_ambiguity: self.observation_ambiguity.as_deref().cloned(),
         }
     }
 
@@ -464,7 +488,7 @@ impl Model {
     #[must_use]
     pub fn single(&self, m: usize) -> Model {
         let (dynamics, expected) = ([self.dynamics[m].clone()].into(), vec![self.expected[m].clone()]);
-        Model { dynamics, expected, ambiguity: None, ..self.clone() }
+        Model { dynamics, expected, ambiguity: None, observation_ambiguity: None, ..self.clone() }
     }
 
     /// The lowest and the highest expected reward of any step, whatever nature chooses.

@@ -147,3 +147,60 @@ fn shapes_and_places_are_checked() {
     parts.ambiguity = Some(Ambiguity::L1 { radius: vec![0.1; 6], support: Support::Nominal });
     assert_eq!(parts.build().unwrap().kind(), Kind::RobustPomdp);
 }
+
+/// The tiger with sets around what is heard.
+fn heard(sets: &str) -> String {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/unsure-tiger.json")).unwrap();
+    let (before, _) = text.split_once("\"observation_ambiguity\"").unwrap();
+    format!("{before}\"observation_ambiguity\": {sets}}}")
+}
+
+#[test]
+fn sets_around_observations_are_read_and_written() {
+    let bounds = |lower: &str, upper: &str| {
+        let even = "[[0.5, 0.5], [0.5, 0.5]]";
+        format!(r#"{{"kind": "interval", "lower": [{lower}, {even}, {even}], "upper": [{upper}, {even}, {even}]}}"#)
+    };
+    let mut hashes = std::collections::BTreeSet::new();
+    let sets = [
+        r#"{"kind": "l1", "radius": 0.2}"#.to_string(),
+        r#"{"kind": "l1", "radius": [[0.2, 0.3], [0, 0], [0, 0]], "support": "all"}"#.into(),
+        bounds("[[0.75, 0.1], [0.1, 0.75]]", "[[0.9, 0.25], [0.25, 0.9]]"),
+        bounds(r#"[{"hear-left": 0.75}, [0.1, 0.75]]"#, "[[0.9, 0.25], [0.25, 0.9]]"),
+    ];
+    for sets in &sets {
+        let model = Model::from_json(&heard(sets)).unwrap();
+        assert_eq!(model.kind(), Kind::RobustPomdp);
+        assert_eq!(Model::from_json(&model.to_json()).unwrap(), model);
+        assert_eq!(model.to_builder().build().unwrap(), model);
+        assert_eq!(model.single(0).kind(), Kind::Pomdp);
+        hashes.insert(model.sha256());
+    }
+    assert_eq!(hashes.len(), sets.len());
+    let found = Model::from_json(&heard(&bounds("[[0.9, 0.1], [0.1, 0.75]]", "[[0.9, 0.25], [0.25, 0.9]]")));
+    let found = found.unwrap_err().to_string();
+    assert!(
+        found.contains("action listen, next state tiger-left: the nominal probability 0.85 of observation hear-left"),
+        "{found}"
+    );
+    let found = Model::from_json(&heard(r#"{"kind": "l1", "radius": [[0.2], [0, 0], [0, 0]]}"#)).unwrap_err();
+    assert_eq!(
+        found.to_string(),
+        "observation_ambiguity, radius, action listen: rows by state: expected 2 entries, found 1"
+    );
+}
+
+#[test]
+fn sets_around_observations_want_observations_and_rewards_that_leave_them_out() {
+    let text =
+        text("null", "").replace("\"ambiguity\": null", r#""observation_ambiguity": {"kind": "l1", "radius": 1}"#);
+    assert!(Model::from_json(&text).unwrap_err().to_string().contains("without a list of observations"));
+    let mut parts = Model::from_json(&heard(r#"{"kind": "l1", "radius": 0.2}"#)).unwrap().to_builder();
+    parts.reward = tiresias_model::Reward::Full(tiresias_model::Kernel::from_dense(4, &[1.0; 24]));
+    let error = parts.clone().build().unwrap_err().to_string();
+    assert!(error.contains("rewards that depend on what is seen"), "{error}");
+    parts.reward = tiresias_model::Reward::Action(vec![0.0; 3]);
+    parts.dynamics.push(parts.dynamics[0].clone());
+    assert!(parts.build().unwrap_err().to_string().contains("there are 2"));
+}

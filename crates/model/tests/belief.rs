@@ -55,6 +55,7 @@ fn signs(likelihoods: &[[f64; 2]], alpha: f64) -> Model {
         dynamics: dynamics.collect(),
         alpha,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -90,6 +90,7 @@ prop_compose! {
             dynamics: vec![Dynamics { transition: draw.kernel(a * s, s), observation }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .expect("a valid model")

@@ -29,6 +29,7 @@ fn model(s: usize, a: usize, o: usize, start: Vec<f64>, dynamics: Vec<(Vec<f64>,
             .collect(),
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -25,6 +25,7 @@ fn tiger() -> ModelBuilder {
         }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
 }
 
@@ -217,6 +218,7 @@ prop_compose! {
                 .map(|(transition, q)| Dynamics { transition, observation: (!seen).then_some(q) }).collect(),
             alpha: 0.7,
             ambiguity: None,
+            observation_ambiguity: None,
         }.build().unwrap()
     }
 }

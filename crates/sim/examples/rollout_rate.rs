@@ -358,6 +358,7 @@ fn walk(states: usize) -> Model {
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .expect("a valid model")

@@ -211,6 +211,7 @@ mod tests {
             dynamics,
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap()

@@ -337,6 +337,7 @@ fn liar(alpha: f64) -> Model {
         dynamics: dynamics.to_vec(),
         alpha,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -234,6 +234,7 @@ fn built(name: &str, states: usize, models: usize, horizon: usize, alpha: f64, i
         dynamics: cloud,
         alpha,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .expect("it is a model")

@@ -162,6 +162,7 @@ fn model(states: usize, local: bool, discount: f64) -> Model {
         dynamics: vec![Dynamics { transition: kernel, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .expect("rows sum to 1")

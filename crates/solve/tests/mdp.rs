@@ -164,6 +164,7 @@ fn model(states: usize, actions: usize, rows: Kernel, reward: Vec<f64>, discount
         dynamics: vec![Dynamics { transition: rows, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -73,6 +73,7 @@ fn model(draw: &mut Sequence, horizon: Option<usize>) -> Model {
         dynamics,
         alpha: [1.0, 1.0, 0.7, 0.3, 0.0][draw.integer(0, 4) as usize],
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()
@@ -291,6 +292,7 @@ fn what_is_small_is_no_tie() {
             dynamics: vec![Dynamics { transition: kernel(2), observation: Some(kernel(1)) }; 2],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap();

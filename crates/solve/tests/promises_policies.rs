@@ -124,6 +124,7 @@ fn random_model(seed: u64, horizon: Option<usize>) -> Model {
         dynamics: vec![dynamics],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()
@@ -398,6 +399,7 @@ fn vectors_that_others_go_on_with_are_not_dropped() {
             dynamics: vec![dynamics],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap();

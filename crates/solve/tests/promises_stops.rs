@@ -130,6 +130,7 @@ fn odd(number: u64, odd: &Odd) -> Model {
         dynamics,
         alpha: pick(draw, &[1.0, 1.0, 0.0, 0.3, 0.72]),
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

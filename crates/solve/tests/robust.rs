@@ -419,6 +419,7 @@ fn large(interval: bool, horizon: Option<usize>) -> Model {
         dynamics: vec![Dynamics { transition: kernel, observation: None }],
         alpha: 0.7,
         ambiguity: Some(ambiguity),
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

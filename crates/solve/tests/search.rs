@@ -123,6 +123,7 @@ fn moves(states: usize, actions: usize) -> impl Strategy<Value = Model> {
             dynamics: vec![Dynamics { transition, observation: Some(observation) }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap()

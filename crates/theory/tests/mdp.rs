@@ -107,6 +107,7 @@ proptest! {
             dynamics: vec![Dynamics { transition, observation: None }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap();

@@ -66,6 +66,7 @@ pub fn random_hidden(seed: u64, size: Size, zeros: bool, alpha: f64) -> Model {
         dynamics,
         alpha,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -97,6 +97,7 @@ pub fn mdp(s: usize, a: usize, horizon: usize, discount: f64, kernel: Kernel, re
         dynamics: vec![Dynamics { transition: kernel, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

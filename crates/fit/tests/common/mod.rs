@@ -125,6 +125,7 @@ pub fn random_mdp(states: usize, actions: usize, ends: bool, seed: u64) -> Model
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()
@@ -181,6 +182,7 @@ pub fn clear_pomdp(ends: bool) -> Model {
         dynamics: vec![Dynamics { transition, observation: Some(observation) }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

@@ -49,6 +49,7 @@ where
             dynamics: vec![Dynamics { transition, observation: Some(observation) }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
     }

@@ -74,6 +74,7 @@ fn model(request: &TaskRequest, means: Vec<f64>) -> Result<Model, ModelError> {
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
 }

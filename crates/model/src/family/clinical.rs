@@ -146,6 +146,7 @@ fn build(request: &TaskRequest, horizon: usize, nominal: &Patient, cloud: &[Pati
             .collect(),
         alpha: if request.regime == Regime::Apomdp { request.alpha } else { 1.0 },
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
 }

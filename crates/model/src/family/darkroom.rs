@@ -85,6 +85,7 @@ fn model(request: &TaskRequest, goal: usize) -> Result<Model, ModelError> {
         dynamics: vec![Dynamics { transition, observation: None }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
 }

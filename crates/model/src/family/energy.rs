@@ -213,6 +213,7 @@ fn build(
             .collect(),
         alpha: if request.regime == Regime::Apomdp { request.alpha } else { 1.0 },
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
 }

@@ -118,6 +118,7 @@ impl Family for Linear {
             dynamics: vec![Dynamics { transition, observation: None }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()?;
         Ok(Task { model, true_model: 0, parameters, reward_noise: 0.0 })

@@ -1,12 +1,12 @@
-//! The `ambiguity` field of a model file.
+//! The fields `ambiguity` and `observation_ambiguity` of a model file.
 
 use serde::Deserialize;
 
 use super::place::{Misplaced, within};
-use super::{RowsFile, Shape, kernel, numbers};
+use super::{Columns, RowsFile, Shape, kernel, numbers};
 use crate::{Ambiguity, Support};
 
-/// The transition distributions that nature may choose in place of each nominal row. Only for observed states and one dynamics.
+/// The distributions that nature may choose in place of each nominal row. Only for one dynamics.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -15,15 +15,15 @@ pub(super) enum AmbiguityFile {
     L1 {
         /// One number for all rows, or `[action][state]`; not negative.
         radius: RadiusFile,
-        /// `nominal` (default): only states that the nominal row holds possible. `all`: any state.
+        /// `nominal` (default): only columns that the nominal row holds possible. `all`: any.
         #[serde(default)]
         support: SupportFile,
     },
     /// All distributions between two bounds on every probability.
     Interval {
-        /// `[action][state]` rows of lower bounds over the next state.
+        /// `[action][state]` rows of lower bounds over the next state, or `[action][next state]` rows over observations.
         lower: RowsFile,
-        /// `[action][state]` rows of upper bounds over the next state.
+        /// `[action][state]` rows of upper bounds over the next state, or `[action][next state]` rows over observations.
         upper: RowsFile,
     },
 }
@@ -46,9 +46,10 @@ pub(super) enum SupportFile {
 }
 
 impl AmbiguityFile {
-    pub fn read(self, shape: Shape) -> Result<Ambiguity, Misplaced> {
+    /// The sets of the field `what`, around rows over `columns`.
+    pub fn read(self, what: &str, shape: Shape, columns: &Columns) -> Result<Ambiguity, Misplaced> {
         let bounds = |field: &str, rows: RowsFile| {
-            kernel(&format!("ambiguity, {field}"), rows, shape, shape.states).map_err(within(field))
+            kernel(&format!("{what}, {field}"), rows, shape, columns).map_err(within(field))
         };
         Ok(match self {
             Self::L1 { radius, support } => {
@@ -58,7 +59,9 @@ impl AmbiguityFile {
                 };
                 let radius = match radius {
                     RadiusFile::Same(radius) => vec![radius; shape.actions.len() * shape.states.len()],
-                    RadiusFile::Rows(rows) => numbers("ambiguity, radius", rows, shape).map_err(within("radius"))?,
+                    RadiusFile::Rows(rows) => {
+                        numbers(&format!("{what}, radius"), rows, shape).map_err(within("radius"))?
+                    }
                 };
                 Ambiguity::L1 { radius, support }
             }

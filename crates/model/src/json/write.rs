@@ -27,6 +27,8 @@ pub(super) struct Document<'m> {
     dynamics: Vec<Moves<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ambiguity: Option<Sets<'m>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observation_ambiguity: Option<Sets<'m>>,
 }
 
 #[derive(Serialize)]
@@ -102,20 +104,28 @@ impl<'m> Document<'m> {
                 .iter()
                 .map(|d| Moves { transition: rows(&d.transition), observation: d.observation.as_ref().map(observed) })
                 .collect(),
-            ambiguity: model.ambiguity().map(|sets| match sets {
-                Ambiguity::L1 { radius, support } => Sets::L1 {
-                    radius: if radius.iter().all(|r| *r == radius[0]) {
-                        Radius::Same(radius[0])
-                    } else {
-                        Radius::Rows(radius.chunks(states).collect())
-                    },
-                    support: match support {
-                        Support::Nominal => "nominal",
-                        Support::All => "all",
-                    },
+            ambiguity: model.ambiguity().map(|sets| Sets::of(sets, states, &rows)),
+            observation_ambiguity: model.observation_ambiguity().map(|sets| Sets::of(sets, states, &observed)),
+        }
+    }
+}
+
+impl<'m> Sets<'m> {
+    /// `rows` writes a kernel over the columns that these sets are over.
+    fn of(sets: &'m Ambiguity, states: usize, rows: &impl Fn(&'m Kernel) -> Rows<'m>) -> Self {
+        match sets {
+            Ambiguity::L1 { radius, support } => Self::L1 {
+                radius: if radius.iter().all(|r| *r == radius[0]) {
+                    Radius::Same(radius[0])
+                } else {
+                    Radius::Rows(radius.chunks(states).collect())
                 },
-                Ambiguity::Interval { lower, upper } => Sets::Interval { lower: rows(lower), upper: rows(upper) },
-            }),
+                support: match support {
+                    Support::Nominal => "nominal",
+                    Support::All => "all",
+                },
+            },
+            Ambiguity::Interval { lower, upper } => Self::Interval { lower: rows(lower), upper: rows(upper) },
         }
     }
 }

@@ -53,6 +53,7 @@ pub fn model(shape: Shape, seed: u64) -> Model {
         dynamics,
         alpha: 0.75,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

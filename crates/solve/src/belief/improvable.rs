@@ -41,6 +41,7 @@ fn random_model(draw: &mut Sequence, states: usize, horizon: Option<usize>, mode
         final_reward: Vec::new(),
         alpha: [1.0, 0.6, 0.0][draw.integer(0, 2) as usize],
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

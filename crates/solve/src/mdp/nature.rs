@@ -1,4 +1,5 @@
-//! Nature's answer to an action: the distribution of an ambiguity set under which the next values are worth least, or most.
+//! Nature's answer to an action: the distribution of an ambiguity set under which the next values, or whatever its columns cost, are
+//! worth least, or most.
 //!
 //! Both kinds of set are boxes that the simplex cuts: every probability has a ceiling and a floor. Least mean: start at the ceilings,
 //! which sum to more than 1, and take the excess away where the next state is worth most (Givan, Leach, Dean 2000, for intervals;
@@ -135,47 +136,13 @@ impl<'a> Nature<'a> {
     pub fn answer(&self, row: usize, end: End, room: &mut Room) {
         let pays = self.pays(row);
         let cost = |s: usize| end.sign() * self.worth(pays, row, s);
-        let (columns, p) = self.ceilings().row(row);
-        columns.clone_into(&mut room.columns);
-        p.clone_into(&mut room.p);
-        room.cost.clear();
-        room.cost.extend(columns.iter().map(|&s| cost(s as usize)));
-        room.floor.clear();
-        match self.ambiguity {
-            Ambiguity::L1 { radius, .. } if radius[row] == 0.0 => {}
-            Ambiguity::L1 { radius, support } => {
-                let likelier = match support {
-                    Support::Nominal => {
-                        (1..columns.len()).fold(0, |best, j| if room.cost[j] < room.cost[best] { j } else { best })
-                    }
-                    Support::All => {
-                        let state = self.cheapest(pays, row, end);
-                        columns.binary_search(&(state as u32)).unwrap_or_else(|_| {
-                            room.columns.push(state as u32);
-                            room.p.push(0.0);
-                            room.cost.push(cost(state));
-                            room.p.len() - 1
-                        })
-                    }
-                };
-                let moved = (radius[row] / 2.0).min(1.0 - room.p[likelier]);
-                room.p[likelier] += moved;
-                room.floor.resize(room.p.len(), 0.0);
-                room.drain(moved);
-            }
-            Ambiguity::Interval { lower, .. } => {
-                room.floor.extend(floors(lower, row, columns));
-                room.drain(p.iter().sum::<f64>() - 1.0);
-            }
-        }
+        let nominal = &self.model.dynamics()[0].transition;
+        room.answer((self.ambiguity, nominal), row, cost, || self.cheapest(pays, row, end));
     }
 
     /// The rows that draining starts from.
     fn ceilings(&self) -> &'a Kernel {
-        match self.ambiguity {
-            Ambiguity::L1 { .. } => &self.model.dynamics()[0].transition,
-            Ambiguity::Interval { upper, .. } => upper,
-        }
+        ceilings(self.ambiguity, &self.model.dynamics()[0].transition)
     }
 
     /// The state that nature would most like to lead to. O(S) where transitions pay.
@@ -251,7 +218,59 @@ fn floors(lower: &Kernel, row: usize, columns: &[u32]) -> impl Iterator<Item = f
     columns.iter().map(move |&s| bounds.next_if(|&(column, _)| column == s as usize).map_or(0.0, |(_, p)| p))
 }
 
+/// The rows that draining starts from.
+fn ceilings<'a>(sets: &'a Ambiguity, nominal: &'a Kernel) -> &'a Kernel {
+    match sets {
+        Ambiguity::L1 { .. } => nominal,
+        Ambiguity::Interval { upper, .. } => upper,
+    }
+}
+
 impl Room {
+    /// The distribution of the set around a row of `nominal` whose mean cost is least, into `columns` and `p`. `cheapest` is the column
+    /// of all that costs least; it is asked for only where any may be made likelier.
+    pub fn answer(
+        &mut self,
+        (sets, nominal): (&Ambiguity, &Kernel),
+        row: usize,
+        cost: impl Fn(usize) -> f64,
+        cheapest: impl FnOnce() -> usize,
+    ) {
+        let (columns, p) = ceilings(sets, nominal).row(row);
+        columns.clone_into(&mut self.columns);
+        p.clone_into(&mut self.p);
+        self.cost.clear();
+        self.cost.extend(columns.iter().map(|&column| cost(column as usize)));
+        self.floor.clear();
+        match sets {
+            Ambiguity::L1 { radius, .. } if radius[row] == 0.0 => {}
+            Ambiguity::L1 { radius, support } => {
+                let likelier = match support {
+                    Support::Nominal => {
+                        (1..columns.len()).fold(0, |best, j| if self.cost[j] < self.cost[best] { j } else { best })
+                    }
+                    Support::All => {
+                        let column = cheapest();
+                        columns.binary_search(&(column as u32)).unwrap_or_else(|_| {
+                            self.columns.push(column as u32);
+                            self.p.push(0.0);
+                            self.cost.push(cost(column));
+                            self.p.len() - 1
+                        })
+                    }
+                };
+                let moved = (radius[row] / 2.0).min(1.0 - self.p[likelier]);
+                self.p[likelier] += moved;
+                self.floor.resize(self.p.len(), 0.0);
+                self.drain(moved);
+            }
+            Ambiguity::Interval { lower, .. } => {
+                self.floor.extend(floors(lower, row, columns));
+                self.drain(p.iter().sum::<f64>() - 1.0);
+            }
+        }
+    }
+
     /// Takes `excess` of probability away, from the dearest columns first and from none more than to its floor.
     fn drain(&mut self, excess: f64) {
         self.order.clear();

@@ -62,7 +62,7 @@ impl StochasticController {
                 let (choice, ahead) = if ends { (&even, None) } else { (&node.next, Some(&self.stages[after])) };
                 let vector = |k: u32| ahead.map_or(last, |nodes| &nodes[k as usize].worth);
                 let ahead = side.ahead(node.action as usize, choice, vector);
-                let earned = side.backed_up(node.action as usize, &ahead);
+                let earned = side.backed_up(node.action as usize, &ahead.worth);
                 let room = |v: f64| 1e-9 * (model.reward_spread() + v.abs());
                 if let Some(state) = (0..states).find(|&s| node.worth[s] > earned[s] + room(earned[s])) {
                     return Some(format!(

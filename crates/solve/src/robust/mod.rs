@@ -2,7 +2,8 @@
 //!
 //! `V(b) = max_a min over p_s in U(s,a) of Σ_s b(s) Σ_s' p_s(s') (r(s,a,s') + γ …)`: robust POMDPs (Osogami, "Robust partially observable
 //! Markov decision process", ICML 2015; Krale, 2026, solves them by heuristic search). As the sets are convex and rectangular, `V` is
-//! convex in the belief, which clouds' is not; `docs/ambiguity.md` has the theory and what the other kinds mean.
+//! convex in the belief, which clouds' is not; so are sets around rows of observations, Q(a,s'), whose choice is made with the next
+//! state. `docs/ambiguity.md` has the theory and what the other kinds mean.
 //!
 //! | file | |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! Nature at one belief: a distribution from every row's set.
+//! Nature at one belief: a distribution from the set around every row, of transitions and of observations.
 
 use tiresias_model::{Dynamics, Kernel, Model, Reward, Space};
 
@@ -27,6 +27,7 @@ pub(super) fn seen(model: &Model) -> Model {
         parts.reward = Reward::Transition(means);
     }
     parts.observations = None;
+    parts.observation_ambiguity = None;
     parts.dynamics = vec![Dynamics { transition: model.dynamics()[0].transition.clone(), observation: None }];
     parts.build().expect("a part of a valid model")
 }
@@ -37,6 +38,14 @@ pub(super) struct Outcome {
     pub reward: f64,
     /// By observation, unnormalised.
     pub after: Vec<Sparse>,
+}
+
+/// What follows a decision, when observations go on with given mixtures of vectors.
+pub(super) struct Ahead {
+    /// By next state: what it is worth when nature picks the worst row of observations there.
+    pub worth: Vec<f64>,
+    /// By next state: that row. Empty where nature has no choice.
+    sight: Vec<Vec<(u32, f64)>>,
 }
 
 /// Nature's side of a model.
@@ -58,9 +67,9 @@ impl<'a> Side<'a> {
         (0..states).map(|state| nature.values(&[action * states + state], End::Least, &mut self.room)[0]).collect()
     }
 
-    /// Nature's worst answer to `ahead` at a belief.
-    pub fn answer(&mut self, belief: &[(u32, f64)], action: usize, ahead: &[f64]) -> Outcome {
-        let nature = Nature::new(self.seen, ahead).expect("checked: a model with sets");
+    /// Nature's worst answer at a belief to what is ahead.
+    pub fn answer(&mut self, belief: &[(u32, f64)], action: usize, ahead: &Ahead) -> Outcome {
+        let nature = Nature::new(self.seen, &ahead.worth).expect("checked: a model with sets");
         let states = self.seen.states().len();
         let mut next = vec![0.0; states];
         let mut reward = 0.0;
@@ -77,23 +86,46 @@ impl<'a> Side<'a> {
             reward += mass * own;
             moves.for_each(|(&to, p)| next[to as usize] += mass * p);
         }
-        let kernel = self.model.dynamics()[0].observation.as_ref().expect("checked: hidden states");
+        let kernel = self.kernel();
         let mut after: Vec<Sparse> = vec![Vec::new(); kernel.columns()];
         for (to, &mass) in next.iter().enumerate().filter(|(_, mass)| **mass > 0.0) {
-            kernel.pairs(action * states + to).for_each(|(o, q)| after[o].push((to as u32, mass * q)));
+            let mut see = |o: usize, q: f64| after[o].push((to as u32, mass * q));
+            match ahead.sight.get(to) {
+                Some(row) => row.iter().for_each(|&(o, q)| see(o as usize, q)),
+                None => kernel.pairs(action * states + to).for_each(|(o, q)| see(o, q)),
+            }
         }
         Outcome { reward, after }
     }
 
-    /// The worth of next states after `action` when each observation goes on with a mixture of vectors.
-    pub fn ahead<'v>(&self, action: usize, choice: &[Vec<(u32, f64)>], vector: impl Fn(u32) -> &'v [f64]) -> Vec<f64> {
-        let states = self.model.states().len();
-        let kernel = self.model.dynamics()[0].observation.as_ref().expect("checked: hidden states");
-        let worth = |to: usize| -> f64 {
-            let of =
-                |(o, q): (usize, f64)| -> f64 { q * choice[o].iter().map(|&(k, p)| p * vector(k)[to]).sum::<f64>() };
-            kernel.pairs(action * states + to).map(of).sum()
+    /// What is ahead of `action` when each observation goes on with a mixture of vectors.
+    pub fn ahead<'v>(&mut self, action: usize, choice: &[Vec<(u32, f64)>], vector: impl Fn(u32) -> &'v [f64]) -> Ahead {
+        let (states, kernel) = (self.model.states().len(), self.kernel());
+        let worth = |to: usize, o: usize| -> f64 { choice[o].iter().map(|&(k, p)| p * vector(k)[to]).sum() };
+        let Some(sets) = self.model.observation_ambiguity() else {
+            let mean = |to: usize| kernel.pairs(action * states + to).map(|(o, q)| q * worth(to, o)).sum();
+            return Ahead { worth: (0..states).map(mean).collect(), sight: Vec::new() };
         };
-        (0..states).map(worth).collect()
+        let (mut least, mut sight) = (Vec::with_capacity(states), Vec::with_capacity(states));
+        for to in 0..states {
+            let cost = |o: usize| worth(to, o);
+            let cheapest = || (1..kernel.columns()).fold(0, |best, o| if cost(o) < cost(best) { o } else { best });
+            self.room.answer((sets, kernel), action * states + to, cost, cheapest);
+            let row = self.room.columns.iter().zip(&self.room.p).filter(|(_, q)| **q > 0.0);
+            let row: Vec<(u32, f64)> = row.map(|(&o, &q)| (o, q)).collect();
+            least.push(row.iter().map(|&(o, q)| q * cost(o as usize)).sum());
+            sight.push(row);
+        }
+        Ahead { worth: least, sight }
+    }
+
+    /// How many observations there are.
+    pub fn observations(&self) -> usize {
+        self.kernel().columns()
+    }
+
+    /// The nominal rows of observations.
+    fn kernel(&self) -> &'a Kernel {
+        self.model.dynamics()[0].observation.as_ref().expect("checked: hidden states")
     }
 }

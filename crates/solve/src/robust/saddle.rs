@@ -39,7 +39,8 @@ pub(super) fn saddle(
     let states = next.vectors[0].worth.len();
     let even: Vec<(u32, f64)> = (0..states as u32).map(|s| (s, 1.0)).collect();
     let first = next.best(&even).0;
-    let mut outcomes = vec![side.answer(belief, action, vector(first))];
+    let ahead = side.ahead(action, &vec![vec![(first, 1.0)]; side.observations()], vector);
+    let mut outcomes = vec![side.answer(belief, action, &ahead)];
     let observations = outcomes[0].after.len();
     let mut active: Vec<Vec<u32>> = vec![Vec::new(); observations];
     let mut weights = vec![1.0];
@@ -66,11 +67,17 @@ pub(super) fn saddle(
         let answer = side.answer(belief, action, &ahead);
         let lower = value(&answer, &choice, &vector, discount);
         if sure.as_ref().is_none_or(|sure| lower > sure.lower) {
-            sure = Some(Saddle { lower, choice, ahead, outcome: Outcome::default() });
+            sure = Some(Saddle { lower, choice, ahead: ahead.worth, outcome: Outcome::default() });
         }
         let lower = sure.as_ref().map_or(lower, |sure| sure.lower);
         if least.0 - lower <= tolerance {
             break;
+        }
+        // What only this answer lets be seen needs a vector, too, or its worth would count for nothing.
+        for (active, after) in active.iter_mut().zip(&answer.after) {
+            if active.is_empty() && !after.is_empty() {
+                active.push(next.best(after).0);
+            }
         }
         outcomes.push(answer);
         weights = worst_mixture(&outcomes, &active, &vector, discount);

@@ -69,6 +69,7 @@ pub fn hidden(size: Size) -> impl Strategy<Value = Model> {
                 dynamics,
                 alpha,
                 ambiguity: None,
+                observation_ambiguity: None,
             }
             .build()
             .unwrap()
@@ -174,6 +175,7 @@ pub fn tiger(horizon: Option<usize>) -> Model {
         }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

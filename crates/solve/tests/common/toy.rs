@@ -55,5 +55,6 @@ pub fn parts(likely: &[f64]) -> ModelBuilder {
         dynamics: likely.iter().map(one).collect(),
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     }
 }

@@ -80,6 +80,7 @@ pub(super) fn read(source: &Source, options: &ReadOptions) -> Result<(ModelBuild
         dynamics: vec![Dynamics { transition: transition.kernel, observation: observation.map(|rows| rows.kernel) }],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     };
     Ok((builder, warnings))
 }

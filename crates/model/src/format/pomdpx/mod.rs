@@ -96,6 +96,7 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<(ModelBuilder, V
         dynamics: vec![dynamics],
         alpha: 1.0,
         ambiguity: None,
+        observation_ambiguity: None,
     };
     Ok((builder, warnings))
 }

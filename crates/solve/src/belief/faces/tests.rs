@@ -49,6 +49,7 @@ fn random_model(seed: u64, alpha: f64, actions: usize) -> Model {
         dynamics,
         alpha,
         ambiguity: None,
+        observation_ambiguity: None,
     }
     .build()
     .unwrap()

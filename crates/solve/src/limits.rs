@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tiresias_model::memory::{self, product};
 use tiresias_model::{Kind, Model};
 
-use crate::{SolveError, Stopped};
+use crate::SolveError;
 
 /// The largest size of a total reward that is solved for: far beyond it, sums and products of values are no numbers any more.
 const MOST_REWARD: f64 = 1e150;
@@ -79,6 +80,35 @@ impl Limits {
             return Err(SolveError::Horizon { horizon, bytes, allowed });
         }
         Ok(())
+    }
+}
+
+/// Why a solver stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stopped {
+    /// The gap asked for is reached (or the answer is exact).
+    Converged,
+    /// The time is up.
+    Time,
+    /// More memory would be needed than [`Limits::memory`](crate::Limits::memory) allows.
+    Memory,
+    /// The method has nothing finer left to try: more time or memory would change nothing.
+    Exhausted,
+    /// The hook said so.
+    Cancelled,
+}
+
+impl Stopped {
+    /// Lower-case name: `converged`, `time`, `memory`, `exhausted`, `cancelled`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Exhausted => "exhausted",
+            Self::Cancelled => "cancelled",
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Kernel, Model, Nature, Policy, Tabular};
 
+use crate::Assessment;
 use crate::assessment::first_best;
 use crate::belief::backup::{Scratch, sparse};
-use crate::belief::bounds::{BeliefBounds, PlanSet};
+use crate::belief::bounds::BeliefBounds;
+use crate::belief::value_function::PlanSet;
 use crate::mdp::table::Table;
-use crate::{Assessment, Hook, Limits, SolveError};
 
 /// A policy with proven bounds at every stage and belief: a staged table where the state is observed, bounds on the value as a
 /// function of the belief (per stage) where it is not. It holds its model, and saves and loads.
@@ -42,6 +43,14 @@ impl Body {
             Self::Belief(bounds) => bounds.shape_problem(model),
         }
     }
+
+    /// Carriers of lower and of upper bounds, over all stages.
+    pub fn sizes(&self) -> (usize, usize) {
+        match self {
+            Self::Table(table) => (table.values.len(), table.values.len()),
+            Self::Belief(bounds) => bounds.sizes(),
+        }
+    }
 }
 
 impl SolvedPolicy {
@@ -52,6 +61,14 @@ impl SolvedPolicy {
     /// What it is made of.
     pub(crate) fn body(&self) -> &Body {
         &self.body
+    }
+
+    /// The bounds over beliefs that it is made of, to be tightened, and its model.
+    pub(crate) fn bounds_mut(&mut self) -> Option<(&Model, &mut BeliefBounds)> {
+        match &mut self.body {
+            Body::Belief(bounds) => Some((&self.model, bounds)),
+            Body::Table(_) => None,
+        }
     }
 
     /// The model it was solved for.
@@ -182,36 +199,6 @@ impl SolvedPolicy {
     pub fn start_value(&self) -> f64 {
         let start = self.model.start();
         self.informed_value(0, start).unwrap_or_else(|| self.value(0, start))
-    }
-
-    /// Tightens the bounds at (stage, belief) by search from there until they are `limits.gap` apart, the limits or the hook stop
-    /// it, or nothing changes; returns the bounds reached. Only policies found by [`Search`](crate::Search) can be refined: a
-    /// triangulation is as fine everywhere, and a table is as exact as it gets, so theirs are returned as they are.
-    pub fn refine(
-        &mut self,
-        stage: usize,
-        belief: &[f64],
-        limits: &Limits,
-        hook: &Hook,
-    ) -> Result<(f64, f64), SolveError> {
-        limits.check()?;
-        self.refine_for(stage, belief, u64::MAX, limits, hook);
-        Ok(self.bounds(stage, belief))
-    }
-
-    /// [`refine`](Self::refine) for so many trials at most; whether there were so many.
-    pub(crate) fn refine_for(
-        &mut self,
-        stage: usize,
-        belief: &[f64],
-        most_trials: u64,
-        limits: &Limits,
-        hook: &Hook,
-    ) -> bool {
-        match &mut self.body {
-            Body::Belief(bounds) => bounds.refine(&self.model, (stage, belief), most_trials, limits, hook),
-            Body::Table(_) => false,
-        }
     }
 }
 

@@ -1,39 +1,14 @@
 //! The seam between models and whatever solves them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use crate::belief::backup::ordered;
-use crate::{Hook, Limits, SolveError, SolvedPolicy};
-
-/// Why a solver stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stopped {
-    /// The gap asked for is reached (or the answer is exact).
-    Converged,
-    /// The time is up.
-    Time,
-    /// More memory would be needed than [`Limits::memory`](crate::Limits::memory) allows.
-    Memory,
-    /// The method has nothing finer left to try: more time or memory would change nothing.
-    Exhausted,
-    /// The hook said so.
-    Cancelled,
-}
-
-impl Stopped {
-    /// Lower-case name: `converged`, `time`, `memory`, `exhausted`, `cancelled`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Converged => "converged",
-            Self::Time => "time",
-            Self::Memory => "memory",
-            Self::Exhausted => "exhausted",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
+use crate::limits::Watch;
+use crate::policy::Body;
+use crate::{Hook, Limits, SolveError, SolvedPolicy, Stopped};
 
 /// What a solve cost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -61,6 +36,18 @@ pub struct Stats {
 /// An alias, as serde would take a reference for a borrow from the file.
 type Name = &'static str;
 
+/// How a solve ended: what is not seen of the policy that it found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// Lower and upper, at the start distribution.
+    pub bounds: (f64, f64),
+    pub stopped: Stopped,
+    pub start_up: f64,
+    pub iterations: u64,
+    pub backups: u64,
+    pub threads: usize,
+}
+
 /// What a solver returns. `lower <= V(b0) <= upper` is proven up to rounding, whatever the reason for stopping.
 #[derive(Debug, Clone)]
 pub struct Solution {
@@ -82,6 +69,15 @@ impl Solution {
     pub(crate) fn new(bounds: (f64, f64), policy: SolvedPolicy, stats: Stats, stopped: Stopped) -> Self {
         let (lower, upper) = ordered(bounds.0, bounds.1);
         Self { lower, upper, policy, stats, stopped }
+    }
+
+    /// What `solver` came to, whose policy is made of `body`.
+    pub(crate) fn found(solver: &'static str, model: &Model, body: Body, ended: Ended, watch: &Watch) -> Self {
+        let Ended { bounds, stopped, start_up, iterations, backups, threads } = ended;
+        let (vectors, points) = body.sizes();
+        let seconds = watch.seconds();
+        let stats = Stats { seconds, start_up, iterations, backups, vectors, points, threads, solver };
+        Self::new(bounds, SolvedPolicy::new(Arc::new(model.clone()), body), stats, stopped)
     }
 
     /// `upper - lower`.

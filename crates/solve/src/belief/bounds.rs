@@ -3,32 +3,23 @@
 use serde::{Deserialize, Serialize};
 use tiresias_model::{Model, Nature};
 
-use super::backup::{Bracket, Ends, Scratch, ValueBounds, backup, expected_reward, model_values, ordered, sparse};
+use super::backup::{Bracket, Ends, Scratch, ValueBounds, backup, expected_reward, model_values, sparse};
 use super::corners::Corners;
 use super::decide::{Estimates, decide};
 use super::faces::bounds::FaceBounds;
-use super::faces::estimate::FaceEstimates;
+use super::faces::estimates::FaceEstimates;
 use super::plans::bounds::PlanBounds;
 use super::search::vectors::VectorBounds;
+use super::value_function::{Guard, PlanSet, Unrefined, ValueFunction};
+use crate::Assessment;
 use crate::exact::bounds::ExactBounds;
-use crate::limits::Watch;
 use crate::mdp::backup::blend;
-use crate::{Assessment, Hook, Limits, Plans, Search};
 
 /// Linear bounds everywhere, and what a solver refined them with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BeliefBounds {
     pub corners: Corners,
     pub refined: Refined,
-}
-
-/// α-vectors over some states, each the value of a plan from each of them.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PlanSet {
-    /// Ascending.
-    pub states: Vec<u32>,
-    /// The action that a plan begins with, and its vector.
-    pub plans: Vec<(u32, Vec<f64>)>,
 }
 
 /// The refinement over the corners.
@@ -42,15 +33,17 @@ pub(crate) enum Refined {
     Exact(ExactBounds),
 }
 
-/// How acting by estimates that are no lower bounds is kept to what is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// The estimates are the lower bounds.
-    None,
-    /// By the linear lower bounds.
-    Linear,
-    /// By these bounds' own.
-    Own,
+impl Refined {
+    pub fn value(&self) -> &dyn ValueFunction {
+        match self {
+            Self::None => &Unrefined,
+            Self::Faces(faces) => faces,
+            Self::Estimates(estimates) => estimates,
+            Self::Vectors(vectors) => vectors,
+            Self::Plans(plans) => plans,
+            Self::Exact(exact) => exact,
+        }
+    }
 }
 
 impl BeliefBounds {
@@ -59,79 +52,27 @@ impl BeliefBounds {
         if model.observations().is_none() {
             return Some("bounds over beliefs do not fit a model whose state is seen".into());
         }
-        self.corners.shape_problem(model).or_else(|| match &self.refined {
-            Refined::None => None,
-            Refined::Faces(faces) => faces.shape_problem(model),
-            Refined::Estimates(estimates) => estimates.shape_problem(model),
-            Refined::Vectors(vectors) => vectors.shape_problem(model),
-            Refined::Plans(plans) => plans.shape_problem(model),
-            Refined::Exact(exact) => exact.shape_problem(model),
-        })
+        self.corners.shape_problem(model).or_else(|| self.value().shape_problem(model))
+    }
+
+    pub fn value(&self) -> &dyn ValueFunction {
+        self.refined.value()
     }
 
     pub fn form(&self) -> &'static str {
-        match &self.refined {
-            Refined::None => "corners",
-            Refined::Faces(_) => "faces",
-            Refined::Estimates(_) => "estimates",
-            Refined::Vectors(_) => "vectors",
-            Refined::Plans(_) => "plans",
-            Refined::Exact(_) => "exact",
-        }
-    }
-
-    /// Trials from (stage, belief), where the refinement is one that trials improve; whether as many were made as are allowed.
-    pub fn refine(
-        &mut self,
-        model: &Model,
-        (stage, belief): (usize, &[f64]),
-        most_trials: u64,
-        limits: &Limits,
-        hook: &Hook,
-    ) -> bool {
-        let watch = Watch::new(limits, hook);
-        let from = (stage, sparse(belief));
-        let beside = (&watch, self.corners.bytes());
-        match &mut self.refined {
-            Refined::None | Refined::Faces(_) | Refined::Estimates(_) | Refined::Exact(_) => false,
-            Refined::Vectors(bounds) => {
-                let usual = Search::default();
-                let search = Search { most_trials: most_trials.min(usual.most_trials), ..usual };
-                search.run_vectors(model, bounds, &from, limits, beside).trials >= most_trials
-            }
-            Refined::Plans(bounds) => {
-                let _ = Plans::default().run(model, bounds, &from, limits, &watch);
-                false
-            }
-        }
+        self.value().form()
     }
 
     /// The α-vectors behind the lower bound of `stage`; `None` where it is not made of such.
     pub fn plans(&self, stage: usize) -> Option<Vec<PlanSet>> {
-        match &self.refined {
-            Refined::None => Some(vec![self.corners.plans(stage)]),
-            Refined::Vectors(vectors) => Some(vectors.sets(stage)),
-            // The linear bounds serve the beliefs and stages that exact vectors do not.
-            Refined::Exact(exact) => {
-                let mut sets = exact.sets(stage);
-                if sets.iter().all(|set| set.states.len() < self.corners.states) {
-                    sets.push(self.corners.plans(stage));
-                }
-                Some(sets)
-            }
-            Refined::Faces(_) | Refined::Estimates(_) | Refined::Plans(_) => None,
-        }
+        self.value().plans(&self.corners, stage)
     }
 
-    /// Carriers of lower and of upper bounds.
+    /// Carriers of lower and of upper bounds; without a refinement the corners' numbers.
     pub fn sizes(&self) -> (usize, usize) {
         match &self.refined {
             Refined::None => (self.corners.len(), self.corners.len()),
-            Refined::Faces(faces) => faces.sizes(),
-            Refined::Estimates(estimates) => (estimates.len(), estimates.len()),
-            Refined::Vectors(vectors) => (vectors.vectors(), vectors.points()),
-            Refined::Plans(plans) => plans.sizes(),
-            Refined::Exact(exact) => (exact.vectors(), exact.vectors()),
+            refined => refined.value().sizes(),
         }
     }
 
@@ -143,7 +84,7 @@ impl BeliefBounds {
     fn assess_on(&self, model: &Model, stage: usize, belief: &[(u32, f64)], scratch: &mut Scratch) -> Assessment {
         let mut assessment = backup(model, belief, stage + 1, self, scratch);
         // Estimates prove nothing, but they may choose among the actions that keep what the lower bounds prove.
-        match self.guard() {
+        match self.value().guard() {
             Guard::None => {}
             Guard::Linear => assessment.keep(model, self.corners.lower(stage, belief)),
             // At the start, and for ever, what is proven is the best of the backups.
@@ -153,21 +94,9 @@ impl BeliefBounds {
         assessment
     }
 
-    /// Below what an action's lower bound must not fall for the policy to take it.
-    fn guard(&self) -> Guard {
-        match &self.refined {
-            Refined::Estimates(_) => Guard::Linear,
-            Refined::Faces(faces) if faces.has_estimates() => Guard::Own,
-            _ => Guard::None,
-        }
-    }
-
     /// The lower bound alone.
     fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
-        match &self.refined {
-            Refined::Faces(faces) => faces.lower(stage, belief).max(self.corners.lower(stage, belief)),
-            _ => self.bracket(stage, belief).lower,
-        }
+        self.value().lower(&self.corners, stage, belief)
     }
 
     /// The lower bound on the value of one action.
@@ -198,7 +127,7 @@ impl BeliefBounds {
         estimates: &impl Estimates,
         scratch: &mut Scratch,
     ) -> (usize, Nature) {
-        let (guard, own) = (self.guard(), stage > 0 && model.horizon().is_some());
+        let (guard, own) = (self.value().guard(), stage > 0 && model.horizon().is_some());
         if guard == Guard::None || (guard == Guard::Own && own) {
             let (action, nature) = decide(model, belief, stage + 1, estimates, scratch);
             // Mostly what is best by the estimates keeps what is proven, and then the other actions' lower bounds matter to none.
@@ -220,45 +149,16 @@ impl BeliefBounds {
 
 impl Estimates for BeliefBounds {
     fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
-        match &self.refined {
-            Refined::Vectors(vectors) => vectors.lower(stage, belief),
-            Refined::Plans(plans) => plans.lower(stage, belief),
-            Refined::None => self.corners.lower(stage, belief),
-            Refined::Faces(faces) if faces.has_estimates() => {
-                faces.estimate(stage, belief).unwrap_or_else(|| self.corners.lower(stage, belief))
-            }
-            Refined::Faces(_) => self.lower(stage, belief),
-            Refined::Estimates(_) | Refined::Exact(_) => self.bracket(stage, belief).estimate,
-        }
+        self.value().estimate(&self.corners, stage, belief)
     }
 
     fn at_most(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
-        match &self.refined {
-            Refined::Vectors(vectors) => vectors.informed(stage, belief),
-            _ => f64::INFINITY,
-        }
+        self.value().at_most(stage, belief)
     }
 }
 
 impl ValueBounds for BeliefBounds {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
-        match &self.refined {
-            Refined::None => self.corners.bracket(stage, belief),
-            // The better of two bounds is one, and improvable where both are.
-            Refined::Faces(faces) => {
-                let Some(on_faces) = faces.bracket(stage, belief) else { return self.corners.bracket(stage, belief) };
-                let low = on_faces.lower.max(self.corners.lower(stage, belief));
-                let (lower, upper) = ordered(low, on_faces.upper);
-                let estimate = if faces.has_estimates() { on_faces.estimate } else { low };
-                Bracket { lower, estimate, upper }
-            }
-            Refined::Estimates(estimates) => estimates.bracket(stage, belief, self.corners.bracket(stage, belief)),
-            Refined::Vectors(vectors) => vectors.bracket(stage, belief),
-            Refined::Plans(plans) => plans.bracket(stage, belief),
-            // Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
-            Refined::Exact(exact) => {
-                exact.bracket(stage, belief).unwrap_or_else(|| self.corners.bracket(stage, belief))
-            }
-        }
+        self.value().bracket(&self.corners, stage, belief)
     }
 }

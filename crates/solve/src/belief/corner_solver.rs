@@ -1,15 +1,13 @@
 //! The bounds that need no search.
 
-use std::sync::Arc;
-
 use tiresias_model::{Kind, Model};
 
-use super::backup::sparse;
 use super::bounds::{BeliefBounds, Refined};
 use super::corners::Corners;
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// Linear bounds for any POMDP or APOMDP: cheap, sound and loose. What the other solvers start from, and stop with at once when
 /// they are given no time.
@@ -26,37 +24,27 @@ impl Solver for CornerBounds {
         require_observations(self.name(), model)?;
         let watch = Watch::new(limits, hook);
         let bounds = BeliefBounds { corners: Corners::new(model, &watch), refined: Refined::None };
-        let numbers = bounds.corners.len();
         let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
-        let reason = watch.check(lower, upper, 1, 8 * numbers);
+        let reason = watch.check(lower, upper, 1, bounds.corners.bytes());
         let stopped =
             if upper - lower <= limits.gap { Stopped::Converged } else { reason.unwrap_or(Stopped::Exhausted) };
-        debug_assert!(!sparse(model.start()).is_empty());
-        let stats = Stats {
-            seconds: watch.seconds(),
-            start_up: 0.0,
-            iterations: 1,
-            backups: 0,
-            vectors: numbers,
-            points: numbers,
-            threads: 1,
-            solver: self.name(),
-        };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((lower, upper), policy, stats, stopped))
+        let ended = Ended { bounds: (lower, upper), stopped, start_up: 0.0, iterations: 1, backups: 0, threads: 1 };
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 
 /// What a solver returns that had no time for more than the linear bounds.
 pub(crate) fn unrefined(model: &Model, corners: Corners, watch: &Watch, solver: &'static str) -> Solution {
-    let vectors = corners.len();
     let bounds = BeliefBounds { corners, refined: Refined::None };
-    let (lower, upper) = bounds.assess(model, 0, model.start()).bounds();
-    let seconds = watch.seconds();
-    let stats =
-        Stats { seconds, start_up: seconds, iterations: 0, backups: 0, vectors, points: vectors, threads: 1, solver };
-    let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-    Solution::new((lower, upper), policy, stats, watch.stopped().unwrap_or(Stopped::Time))
+    let ended = Ended {
+        bounds: bounds.assess(model, 0, model.start()).bounds(),
+        stopped: watch.stopped().unwrap_or(Stopped::Time),
+        start_up: watch.seconds(),
+        iterations: 0,
+        backups: 0,
+        threads: 1,
+    };
+    Solution::found(solver, model, Body::Belief(bounds), ended, watch)
 }
 
 /// Belief solvers treat models with observations; the others have tables.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
 use super::backup::{Bracket, ValueBounds};
-use super::bounds::PlanSet;
+use super::value_function::PlanSet;
 use crate::limits::Watch;
 use crate::mdp::backup::{backed_up, blend};
 

@@ -11,3 +11,4 @@ mod improvable;
 pub(crate) mod plans;
 pub(crate) mod screen;
 pub(crate) mod search;
+pub(crate) mod value_function;

@@ -5,8 +5,9 @@ use tiresias_model::Model;
 
 use super::supports::{Supports, holds};
 use super::vectors::{Vectors, dot};
-use crate::belief::backup::Bracket;
-use crate::belief::bounds::PlanSet;
+use crate::belief::backup::{Bracket, ValueBounds};
+use crate::belief::corners::Corners;
+use crate::belief::value_function::{PlanSet, ValueFunction};
 
 /// Vectors of the stages that were reached, counted from the end: `stages[k]` has `k` decisions to go. Without a horizon there is
 /// one, and it serves all.
@@ -48,7 +49,7 @@ impl ExactBounds {
     }
 
     /// α-vectors held.
-    pub fn vectors(&self) -> usize {
+    fn vectors(&self) -> usize {
         self.stages.iter().flat_map(|stage| &stage.sets).map(|set| set.actions.len()).sum()
     }
 
@@ -58,7 +59,7 @@ impl ExactBounds {
     }
 
     /// The vectors of `stage`, one set a support; none where the stage was not reached.
-    pub fn sets(&self, stage: usize) -> Vec<PlanSet> {
+    fn sets(&self, stage: usize) -> Vec<PlanSet> {
         let Some(kept) = self.stages.get(self.to_go(stage)) else { return Vec::new() };
         let set = |(set, states): (&Set, &Vec<u32>)| {
             // Lower bounds: what pruning may have left out is taken off.
@@ -72,26 +73,8 @@ impl ExactBounds {
         self.horizon.map_or(0, |h| h.saturating_sub(stage))
     }
 
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
-        let (s, a) = (model.states().len() as u32, model.actions().len() as u32);
-        let ascends = |states: &Vec<u32>| states.is_sorted_by(|a, b| a < b) && states.last().is_some_and(|&l| l < s);
-        let fits = self.horizon == model.horizon()
-            && self.stages.len() <= self.horizon.map_or(1, |h| h + 1)
-            && self.supports.iter().all(ascends)
-            && self.stages.iter().all(|stage| {
-                stage.sets.len() == self.supports.len()
-                    && stage.sets.iter().zip(&self.supports).all(|(set, states)| {
-                        !set.actions.is_empty()
-                            && set.vectors.len() == set.actions.len() * states.len()
-                            && set.actions.iter().all(|&action| action < a)
-                    })
-            });
-        (!fits).then(|| "the exact vectors do not fit the model's stages, states and actions".into())
-    }
-
     /// The value of `stage` at an unnormalised belief; `None` where the stage was not reached or no support holds the belief.
-    pub fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
+    fn known(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
         let kept = self.stages.get(self.to_go(stage))?;
         let states: Vec<u32> = belief.iter().map(|b| b.0).collect();
         let support = self.supports.iter().position(|support| holds(support, &states))?;
@@ -108,5 +91,45 @@ impl ExactBounds {
         // say, as they still rise.
         let lower = best - mass * kept.below;
         Some(Bracket { lower, estimate: lower, upper: best + mass * kept.above })
+    }
+}
+
+impl ValueFunction for ExactBounds {
+    fn form(&self) -> &'static str {
+        "exact"
+    }
+
+    fn shape_problem(&self, model: &Model) -> Option<String> {
+        let (s, a) = (model.states().len() as u32, model.actions().len() as u32);
+        let ascends = |states: &Vec<u32>| states.is_sorted_by(|a, b| a < b) && states.last().is_some_and(|&l| l < s);
+        let fits = self.horizon == model.horizon()
+            && self.stages.len() <= self.horizon.map_or(1, |h| h + 1)
+            && self.supports.iter().all(ascends)
+            && self.stages.iter().all(|stage| {
+                stage.sets.len() == self.supports.len()
+                    && stage.sets.iter().zip(&self.supports).all(|(set, states)| {
+                        !set.actions.is_empty()
+                            && set.vectors.len() == set.actions.len() * states.len()
+                            && set.actions.iter().all(|&action| action < a)
+                    })
+            });
+        (!fits).then(|| "the exact vectors do not fit the model's stages, states and actions".into())
+    }
+
+    fn sizes(&self) -> (usize, usize) {
+        (self.vectors(), self.vectors())
+    }
+
+    /// Stages that were not reached, and beliefs that cannot come about, have the linear bounds.
+    fn bracket(&self, corners: &Corners, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        self.known(stage, belief).unwrap_or_else(|| corners.bracket(stage, belief))
+    }
+
+    fn plans(&self, corners: &Corners, stage: usize) -> Option<Vec<PlanSet>> {
+        let mut sets = self.sets(stage);
+        if sets.iter().all(|set| set.states.len() < corners.states) {
+            sets.push(corners.plans(stage));
+        }
+        Some(sets)
     }
 }

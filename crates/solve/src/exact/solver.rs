@@ -1,6 +1,5 @@
 //! The solver: stages of dynamic programming from the horizon back, or until they change no more.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,8 @@ use crate::belief::corners::Corners;
 use crate::belief::search::vectors::branches;
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// States that an observation may leave possible, at most: a linear program holds the square of it, on every thread.
 const MOST_STATES: usize = 4096;
@@ -86,19 +86,9 @@ impl Solver for Exact {
             _ if upper - lower <= limits.gap || outcome.complete => Stopped::Converged,
             reason => reason.unwrap_or(Stopped::Exhausted),
         };
-        let (vectors, points) = bounds.sizes();
-        let stats = Stats {
-            seconds: watch.seconds(),
-            start_up: 0.0,
-            iterations: outcome.stages,
-            backups: 0,
-            vectors,
-            points,
-            threads: limits.threads,
-            solver: self.name(),
-        };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((lower, upper), policy, stats, stopped))
+        let (iterations, threads) = (outcome.stages, limits.threads);
+        let ended = Ended { bounds: (lower, upper), stopped, start_up: 0.0, iterations, backups: 0, threads };
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 

@@ -9,7 +9,7 @@ use tiresias_model::format::xml::{Document, Node};
 use tiresias_model::{Model, observed_component};
 
 use super::{AlphaPolicy, MOST_TEXT, PolicyFileError, Source};
-use crate::belief::bounds::PlanSet;
+use crate::belief::value_function::PlanSet;
 
 pub(super) fn write(policy: &AlphaPolicy, model: &Model) -> Result<String, PolicyFileError> {
     if policy.horizon().is_some() {

@@ -1,7 +1,7 @@
 //! α-vectors over some of the states.
 
-use crate::belief::bounds::PlanSet;
 use crate::belief::screen::{FEW, Screen};
+use crate::belief::value_function::PlanSet;
 
 /// α-vectors, each with an action, over the same states.
 #[derive(Debug, Clone)]

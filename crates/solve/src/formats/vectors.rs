@@ -7,7 +7,7 @@ use super::set::VectorSet;
 use super::{Controller, PolicyFileError, PolicyFormat, Source, alpha, sarsop};
 use crate::SolvedPolicy;
 use crate::belief::backup::{Sparse, sparse};
-use crate::belief::bounds::PlanSet;
+use crate::belief::value_function::PlanSet;
 
 /// A policy of a POMDP as α-vectors, each with an action: at belief b it takes the action of the vector whose product with b is
 /// the largest, the first such vector on ties. Without a horizon one collection of vectors serves all decisions; with one, each

@@ -1,7 +1,5 @@
 //! Backward induction for finite horizons (Bellman 1957; robust form: Iyengar, "Robust dynamic programming", 2005).
 
-use std::sync::Arc;
-
 use tiresias_model::{Kind, Model};
 
 use super::bracket::Bracket;
@@ -9,7 +7,8 @@ use super::sweep::{Change, Sweeps};
 use super::table::{Stage, Table, start_mean};
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// Exact backward induction for an MDP or robust MDP with a horizon: the lower bound equals the upper.
 ///
@@ -78,23 +77,19 @@ impl Solver for BackwardInduction {
                 Table { stationary: false, values, stages: (0..horizon).map(stage).collect() }
             }
         };
-        let stats = Stats {
-            seconds: watch.seconds(),
-            start_up: 0.0,
-            iterations: last.map_or(0, |(level, _)| level as u64),
-            backups: sweeps.backups,
-            vectors: table.values.len(),
-            points: table.values.len(),
-            threads: sweeps.threads(),
-            solver: self.name(),
-        };
         if stopped == Stopped::Converged {
             let value = table.expected_value(model, 0, model.start());
             bracket = Bracket { lower: value, upper: value };
         }
-        let (lower, upper) = (bracket.lower, bracket.upper);
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
-        Ok(Solution::new((lower, upper), policy, stats, stopped))
+        let ended = Ended {
+            bounds: (bracket.lower, bracket.upper),
+            stopped,
+            start_up: 0.0,
+            iterations: last.map_or(0, |(level, _)| level as u64),
+            backups: sweeps.backups,
+            threads: sweeps.threads(),
+        };
+        Ok(Solution::found(self.name(), model, Body::Table(table), ended, &watch))
     }
 }
 

@@ -7,8 +7,6 @@
 //! V is kept relative to its entry in state 0, which the operator's shift by constants allows: at a discount close to 1 the values
 //! themselves are some 1/(1-γ) times larger than their differences, and would lose as many digits.
 
-use std::sync::Arc;
-
 use tiresias_model::{Kind, Model};
 
 use super::backup::Backups;
@@ -19,7 +17,8 @@ use super::sweep::Sweeps;
 use super::table::{Stage, Table, start_mean};
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Stopped};
 
 /// How the policy of an improvement is evaluated before the next.
 pub(crate) enum Evaluation {
@@ -147,18 +146,9 @@ pub(crate) fn iterate(
     values.extend(value);
     values.resize(2 * s, 0.0);
     let table = Table { stationary: true, values, stages: vec![stage] };
-    let stats = Stats {
-        seconds: watch.seconds(),
-        start_up: 0.0,
-        iterations,
-        backups,
-        vectors: 2 * s,
-        points: 2 * s,
-        threads,
-        solver,
-    };
-    let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Table(table));
-    Solution::new((bracket.lower, bracket.upper), policy, stats, stopped)
+    let bounds = (bracket.lower, bracket.upper);
+    let ended = Ended { bounds, stopped, start_up: 0.0, iterations, backups, threads };
+    Solution::found(solver, model, Body::Table(table), ended, &watch)
 }
 
 /// The largest value of `actions` in state 0: what values are kept relative to.

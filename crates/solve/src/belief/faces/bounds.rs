@@ -6,7 +6,9 @@ use tiresias_model::Model;
 use super::convex::Envelope;
 use super::geometry::{Face, bases, by_state, find, place};
 use super::sweep::{Lanes, interpolate};
-use crate::belief::backup::Bracket;
+use crate::belief::backup::{Bracket, ValueBounds, ordered};
+use crate::belief::corners::Corners;
+use crate::belief::value_function::{Guard, ValueFunction};
 
 /// Bounds on the faces, for stages 1 to H (stage t at index t-1), or one stationary stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ impl FaceBounds {
     /// It must be the best of all of them: a cell's proof goes by the face that a map leads to, which a belief on its side need not
     /// be found on first.
     #[inline]
-    pub fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
+    pub fn on_faces(&self, stage: usize, belief: &[(u32, f64)]) -> Option<Bracket> {
         let stage = self.index(stage);
         let on_face = |(f, y): (usize, [f64; 3])| {
             let place = place(&self.faces[f], self.divisions, self.base[f], y);
@@ -68,7 +70,7 @@ impl FaceBounds {
 
     /// The lower bound alone, -∞ where no face holds the belief.
     #[inline]
-    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+    fn lower_on_faces(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
         let stage = self.index(stage);
         let on_face = |(f, y): (usize, [f64; 3])| match &self.stages {
             Stages::Ambiguous(stages) => {
@@ -81,7 +83,7 @@ impl FaceBounds {
 
     /// The estimate of the first face that holds the belief.
     #[inline]
-    pub fn estimate(&self, stage: usize, belief: &[(u32, f64)]) -> Option<f64> {
+    fn estimate_on_faces(&self, stage: usize, belief: &[(u32, f64)]) -> Option<f64> {
         let stage = self.index(stage);
         find(&self.faces, &self.by_state, belief).next().map(|(f, y)| match &self.stages {
             Stages::Ambiguous(stages) => {
@@ -92,16 +94,45 @@ impl FaceBounds {
     }
 
     /// Whether the estimates are other numbers than the lower bounds.
-    pub fn has_estimates(&self) -> bool {
+    fn has_estimates(&self) -> bool {
         matches!(self.stages, Stages::Ambiguous(_))
     }
 
     fn index(&self, stage: usize) -> usize {
         if self.stationary { 0 } else { stage - 1 }
     }
+}
 
-    /// Carriers of lower and of upper bounds, over all stages.
-    pub fn sizes(&self) -> (usize, usize) {
+impl ValueFunction for FaceBounds {
+    fn form(&self) -> &'static str {
+        "faces"
+    }
+
+    /// The better of two bounds is one, and improvable where both are.
+    fn bracket(&self, corners: &Corners, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        let Some(on_faces) = self.on_faces(stage, belief) else { return corners.bracket(stage, belief) };
+        let low = on_faces.lower.max(corners.lower(stage, belief));
+        let (lower, upper) = ordered(low, on_faces.upper);
+        let estimate = if self.has_estimates() { on_faces.estimate } else { low };
+        Bracket { lower, estimate, upper }
+    }
+
+    fn lower(&self, corners: &Corners, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.lower_on_faces(stage, belief).max(corners.lower(stage, belief))
+    }
+
+    fn estimate(&self, corners: &Corners, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        if !self.has_estimates() {
+            return self.lower(corners, stage, belief);
+        }
+        self.estimate_on_faces(stage, belief).unwrap_or_else(|| corners.lower(stage, belief))
+    }
+
+    fn guard(&self) -> Guard {
+        if self.has_estimates() { Guard::Own } else { Guard::None }
+    }
+
+    fn sizes(&self) -> (usize, usize) {
         match &self.stages {
             Stages::Ambiguous(stages) => {
                 let vertices = stages.iter().map(Vec::len).sum();
@@ -114,8 +145,7 @@ impl FaceBounds {
         }
     }
 
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+    fn shape_problem(&self, model: &Model) -> Option<String> {
         let s = model.states().len();
         let sound_faces = self.divisions > 0
             && self.faces.iter().all(|f| {

@@ -1,22 +1,21 @@
 //! Values without a certificate: two lattices, and what their difference says of the error (Richardson's extrapolation).
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 use tiresias_model::Model;
 
-use super::geometry::{Face, Geometry, bases, by_state, face_maps, find, place, scaled_faces};
+use super::estimates::{FaceEstimates, Values};
+use super::geometry::{Face, Geometry, by_state, face_maps, scaled_faces};
 use super::lattice::three;
 use super::solver::{ends, require_faces, stationary_sweeps};
 use super::sweep::Criterion;
-use crate::belief::backup::{Bracket, sparse};
+use crate::belief::backup::sparse;
 use crate::belief::bounds::{BeliefBounds, Refined};
 use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
 use crate::limits::{Late, Watch};
 use crate::mdp::backup::blend;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// Point estimates from triangulated faces, for the same models as [`Faces`](crate::Faces) and several times as fast: the values at the
 /// vertices are swept without a proof. The bounds that come with them are the linear ones: sound, and far apart. The policy takes
@@ -36,25 +35,6 @@ impl Default for Estimate {
     }
 }
 
-/// Estimates on the faces, for stages 1 to H (stage t at index t-1), or one stationary stage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FaceEstimates {
-    stationary: bool,
-    faces: Vec<Face>,
-    by_state: Vec<Vec<u32>>,
-    coarse: Values,
-    fine: Values,
-}
-
-/// The numbers at one lattice's vertices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Values {
-    divisions: usize,
-    base: Vec<u32>,
-    /// `[stage][vertex]`.
-    stages: Vec<Vec<f64>>,
-}
-
 impl Solver for Estimate {
     fn name(&self) -> &'static str {
         "estimate"
@@ -71,8 +51,8 @@ impl Solver for Estimate {
         let corners = Corners::new(model, &watch);
         let estimates = supports.and_then(|supports| {
             let faces = scaled_faces(model, &supports, &watch)?;
-            let coarse = Values::new(model, &faces, self.divisions, &corners, limits, &watch)?;
-            let fine = Values::new(model, &faces, 2 * self.divisions, &corners, limits, &watch)?;
+            let coarse = values(model, &faces, self.divisions, &corners, limits, &watch)?;
+            let fine = values(model, &faces, 2 * self.divisions, &corners, limits, &watch)?;
             let by_state = by_state(model, &faces);
             Ok(FaceEstimates { stationary: model.horizon().is_none(), faces, by_state, coarse, fine })
         });
@@ -85,86 +65,34 @@ impl Solver for Estimate {
         if let Ok(estimates) = estimates {
             bounds.refined = Refined::Estimates(estimates);
         }
-        let (vectors, points) = bounds.sizes();
-        let stats = Stats {
-            seconds: watch.seconds(),
-            start_up: 0.0,
-            iterations: 1,
-            backups: 0,
-            vectors,
-            points,
-            threads: 1,
-            solver: self.name(),
-        };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((lower, upper), policy, stats, stopped))
+        let ended = Ended { bounds: (lower, upper), stopped, start_up: 0.0, iterations: 1, backups: 0, threads: 1 };
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 
-impl FaceEstimates {
-    /// The estimate at an unnormalised belief between the bounds of `wide`; `wide` where the belief's support lies on no face.
-    pub fn bracket(&self, stage: usize, belief: &[(u32, f64)], wide: Bracket) -> Bracket {
-        let Some((f, y)) = find(&self.faces, &self.by_state, belief).next() else { return wide };
-        let stage = if self.stationary { 0 } else { stage - 1 };
-        let at = |values: &Values| {
-            let place = place(&self.faces[f], values.divisions, values.base[f], y);
-            (0..3).map(|i| place.weight[i] * values.stages[stage][place.vertex[i] as usize]).sum::<f64>()
-        };
-        let fine = at(&self.fine);
-        let estimate = fine + (fine - at(&self.coarse)) / 3.0;
-        Bracket { estimate: estimate.max(wide.lower).min(wide.upper), ..wide }
-    }
-
-    /// Numbers held.
-    pub fn len(&self) -> usize {
-        [&self.coarse, &self.fine].iter().flat_map(|v| &v.stages).map(Vec::len).sum()
-    }
-
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
-        let s = model.states().len();
-        let sound = |face: &Face| (1..=3).contains(&face.states.len()) && face.states.iter().all(|&t| (t as usize) < s);
-        let fits = self.stationary == model.horizon().is_none()
-            && self.faces.iter().all(sound)
-            && self.by_state == by_state(model, &self.faces)
-            && [&self.coarse, &self.fine].iter().all(|v| v.fit(&self.faces, model.horizon().unwrap_or(1)));
-        (!fits).then(|| "the estimates do not fit the model".into())
-    }
-}
-
-impl Values {
-    fn fit(&self, faces: &[Face], stages: usize) -> bool {
-        let expected = self.base.last().copied().unwrap_or(0) as usize;
-        self.divisions > 0
-            && self.base == bases(faces, self.divisions)
-            && self.stages.len() == stages
-            && self.stages.iter().all(|s| s.len() == expected)
-    }
-
-    /// All stages.
-    fn new(
-        model: &Model,
-        faces: &[Face],
-        divisions: usize,
-        corners: &Corners,
-        limits: &Limits,
-        watch: &Watch,
-    ) -> Result<Self, Late> {
-        let geometry = Geometry::new(faces, face_maps(model, faces, watch)?, divisions, watch)?;
-        let criterion = Criterion::of(model);
-        let mut stages: Vec<Vec<f64>> =
-            vec![ends(model, faces, divisions, corners).iter().map(super::solver::End::middle).collect()];
-        let sweeps = model.horizon().map_or_else(|| stationary_sweeps(model, corners, limits), |h| h - 1);
-        for _ in 0..sweeps {
-            let before = before(&geometry, criterion, &stages[stages.len() - 1], watch)?;
-            if model.horizon().is_none() {
-                stages.clear();
-            }
-            stages.push(before);
+/// All stages.
+fn values(
+    model: &Model,
+    faces: &[Face],
+    divisions: usize,
+    corners: &Corners,
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<Values, Late> {
+    let geometry = Geometry::new(faces, face_maps(model, faces, watch)?, divisions, watch)?;
+    let criterion = Criterion::of(model);
+    let mut stages: Vec<Vec<f64>> =
+        vec![ends(model, faces, divisions, corners).iter().map(super::solver::End::middle).collect()];
+    let sweeps = model.horizon().map_or_else(|| stationary_sweeps(model, corners, limits), |h| h - 1);
+    for _ in 0..sweeps {
+        let before = before(&geometry, criterion, &stages[stages.len() - 1], watch)?;
+        if model.horizon().is_none() {
+            stages.clear();
         }
-        stages.reverse();
-        Ok(Self { divisions, base: geometry.base, stages })
+        stages.push(before);
     }
+    stages.reverse();
+    Ok(Values { divisions, base: geometry.base, stages })
 }
 
 /// The Bellman operator at all vertices.

@@ -8,6 +8,7 @@
 pub(crate) mod bounds;
 mod convex;
 pub(crate) mod estimate;
+pub(crate) mod estimates;
 mod geometry;
 mod lattice;
 mod overlay;

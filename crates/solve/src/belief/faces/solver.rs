@@ -1,7 +1,5 @@
 //! The solver: triangulations of growing fineness until the gap is closed.
 
-use std::sync::Arc;
-
 use tiresias_model::Model;
 
 use super::bounds::{FaceBounds, Stages};
@@ -17,7 +15,8 @@ use crate::belief::corner_solver::require_observations;
 use crate::belief::corners::Corners;
 use crate::limits::{Late, Watch};
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// Masses looked at before [`Faces::faces`] gives up: some ten milliseconds.
 const MOST_LOOKED_AT: usize = 1 << 20;
@@ -131,19 +130,8 @@ impl Solver for Faces {
             let next = if linear { 2 * divisions } else { next_divisions(divisions, upper - lower, limits.gap) };
             divisions = next.min(most);
         };
-        let (vectors, points) = bounds.sizes();
-        let stats = Stats {
-            seconds: watch.seconds(),
-            start_up: 0.0,
-            iterations,
-            backups: 0,
-            vectors,
-            points,
-            threads: 1,
-            solver: self.name(),
-        };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((lower, upper), policy, stats, stopped))
+        let ended = Ended { bounds: (lower, upper), stopped, start_up: 0.0, iterations, backups: 0, threads: 1 };
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 

@@ -67,7 +67,7 @@ struct Alone<'a>(&'a FaceBounds, &'a Corners);
 
 impl ValueBounds for Alone<'_> {
     fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
-        self.0.bracket(stage, belief).unwrap_or_else(|| self.1.bracket(stage, belief))
+        self.0.on_faces(stage, belief).unwrap_or_else(|| self.1.bracket(stage, belief))
     }
 }
 
@@ -79,7 +79,7 @@ fn check(model: &Model, bounds: &BeliefBounds, points: usize, draw: &mut Sequenc
             for _ in 0..points {
                 let mut belief: Vec<(u32, f64)> = face.states.iter().map(|&s| (s, draw.uniform().powi(3))).collect();
                 belief.retain(|p| p.1 > 0.0);
-                let here = faces.bracket(stage, &belief).unwrap();
+                let here = faces.on_faces(stage, &belief).unwrap();
                 let alone = Alone(faces, &bounds.corners);
                 let (lower, upper) = backup(model, &belief, stage + 1, &alone, &mut Scratch::new(model)).bounds();
                 let tiny = 1e-11 * (1.0 + lower.abs() + upper.abs());

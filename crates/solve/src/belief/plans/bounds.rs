@@ -12,6 +12,7 @@ use super::hull::{Hull, Look};
 use crate::belief::backup::{Bracket, Scratch, ValueBounds, ordered};
 use crate::belief::corners::Corners;
 use crate::belief::search::vectors::MANY_STAGES;
+use crate::belief::value_function::ValueFunction;
 use crate::limits::{Late, Watch};
 
 /// How many sweeps the first plans of an infinite horizon get at most, and which share of the largest value moves too little to go on.
@@ -197,19 +198,40 @@ impl PlanBounds {
         self.at(stage + 1)
     }
 
-    /// Plans and points.
-    pub fn sizes(&self) -> (usize, usize) {
-        let plans = || self.stages.iter().flat_map(|s| s.ours.iter().chain(&s.natures));
-        (plans().count(), plans().map(|p| p.hull.points()).sum())
-    }
-
     pub fn bytes(&self) -> usize {
         let plans = self.stages.iter().flat_map(|s| s.ours.iter().chain(&s.natures));
         plans.map(|p| 96 + p.hull.bytes() + 4 * p.moves.len() + 8 * p.next.len()).sum()
     }
+}
 
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
+impl PlanBounds {
+    /// The lower bound at an unnormalised belief.
+    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        let stage = self.at(stage);
+        look(&mut vec![0.0; stage.ours[0].hull.states()], belief, |x| -least(&stage.ours, x).0)
+    }
+}
+
+impl ValueBounds for PlanBounds {
+    fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        let states = belief.iter().map(|b| b.0 as usize + 1).max().unwrap_or(0);
+        let stage = self.at(stage);
+        let size = stage.natures[0].hull.states();
+        debug_assert!(states <= size);
+        look(&mut vec![0.0; size], belief, |x| {
+            let estimate = -least(&stage.ours, x).0;
+            let (lower, upper) = ordered(estimate, least(&stage.natures, x).0);
+            Bracket { lower, estimate, upper }
+        })
+    }
+}
+
+impl ValueFunction for PlanBounds {
+    fn form(&self) -> &'static str {
+        "plans"
+    }
+
+    fn shape_problem(&self, model: &Model) -> Option<String> {
         let (s, slots, actions) = (model.states().len(), Slots::of(model), model.actions().len());
         let number = |k: u32, of: usize| (k as usize) < of;
         let fits = |(k, bound): Named, plans: &[Plan]| plans.get(k as usize).is_some_and(|plan| plan.hull.holds(bound));
@@ -235,26 +257,18 @@ impl PlanBounds {
             && (0..self.stages.len()).all(sound);
         (!fits).then(|| "the plans do not fit the model's stages and states".into())
     }
-}
 
-impl PlanBounds {
-    /// The lower bound at an unnormalised belief.
-    pub fn lower(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
-        let stage = self.at(stage);
-        look(&mut vec![0.0; stage.ours[0].hull.states()], belief, |x| -least(&stage.ours, x).0)
+    /// Plans and points.
+    fn sizes(&self) -> (usize, usize) {
+        let plans = || self.stages.iter().flat_map(|s| s.ours.iter().chain(&s.natures));
+        (plans().count(), plans().map(|p| p.hull.points()).sum())
     }
-}
 
-impl ValueBounds for PlanBounds {
-    fn bracket(&self, stage: usize, belief: &[(u32, f64)]) -> Bracket {
-        let states = belief.iter().map(|b| b.0 as usize + 1).max().unwrap_or(0);
-        let stage = self.at(stage);
-        let size = stage.natures[0].hull.states();
-        debug_assert!(states <= size);
-        look(&mut vec![0.0; size], belief, |x| {
-            let estimate = -least(&stage.ours, x).0;
-            let (lower, upper) = ordered(estimate, least(&stage.natures, x).0);
-            Bracket { lower, estimate, upper }
-        })
+    fn bracket(&self, _: &Corners, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        ValueBounds::bracket(self, stage, belief)
+    }
+
+    fn lower(&self, _: &Corners, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.lower(stage, belief)
     }
 }

@@ -1,7 +1,5 @@
 //! The solver: trials that add plans and points where the best play goes.
 
-use std::sync::Arc;
-
 use tiresias_model::Model;
 
 use super::answers::{Value, cost, hull, worth};
@@ -14,7 +12,8 @@ use crate::belief::corners::Corners;
 use crate::belief::search::solver::forced;
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Solution, SolveError, Solver, Stopped};
 
 /// Trials without a horizon stop at this depth whatever the discount.
 const DEEPEST: usize = 2_000;
@@ -60,20 +59,16 @@ impl Solver for Plans {
         let start_up = watch.seconds();
         let Ok(mut bounds) = bounds else { return Ok(unrefined(model, corners, &watch, self.name())) };
         let run = self.run(model, &mut bounds, &(0, sparse(model.start())), limits, &watch);
-        let (vectors, points) = bounds.sizes();
         let bounds = BeliefBounds { corners, refined: Refined::Plans(bounds) };
-        let stats = Stats {
-            seconds: watch.seconds(),
+        let ended = Ended {
+            bounds: (run.lower, run.upper),
+            stopped: run.stopped,
             start_up,
             iterations: run.trials,
             backups: run.backups,
-            vectors,
-            points,
             threads: 1,
-            solver: self.name(),
         };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((run.lower, run.upper), policy, stats, run.stopped))
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 

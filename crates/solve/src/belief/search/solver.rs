@@ -1,7 +1,5 @@
 //! The solver: trials until the gap at the start is closed.
 
-use std::sync::Arc;
-
 use tiresias_model::Model;
 
 use super::descent::{Trial, descend};
@@ -14,7 +12,8 @@ use crate::belief::corner_solver::{require_observations, unrefined};
 use crate::belief::corners::Corners;
 use crate::limits::Watch;
 use crate::policy::Body;
-use crate::{Hook, Limits, Plans, Solution, SolveError, SolvedPolicy, Solver, Stats, Stopped};
+use crate::solver::Ended;
+use crate::{Hook, Limits, Plans, Solution, SolveError, Solver, Stopped};
 
 /// Trials in a row that change nothing at the start before the search gives up: rounding is all that is left.
 const MOST_IDLE: u64 = 200;
@@ -60,14 +59,10 @@ impl Solver for Search {
         let start_up = watch.seconds();
         let Ok(mut vectors) = vectors else { return Ok(unrefined(model, corners, &watch, self.name())) };
         let run = self.run_vectors(model, &mut vectors, &start, limits, (&watch, corners.bytes()));
-        let refined = Refined::Vectors(vectors);
-        let bounds = BeliefBounds { corners, refined };
-        let (vectors, points) = bounds.sizes();
-        let Run { trials: iterations, backups, threads, .. } = run;
-        let (seconds, solver) = (watch.seconds(), self.name());
-        let stats = Stats { seconds, start_up, iterations, backups, vectors, points, threads, solver };
-        let policy = SolvedPolicy::new(Arc::new(model.clone()), Body::Belief(bounds));
-        Ok(Solution::new((run.lower, run.upper), policy, stats, run.stopped))
+        let bounds = BeliefBounds { corners, refined: Refined::Vectors(vectors) };
+        let Run { lower, upper, trials: iterations, backups, threads, stopped } = run;
+        let ended = Ended { bounds: (lower, upper), stopped, start_up, iterations, backups, threads };
+        Ok(Solution::found(self.name(), model, Body::Belief(bounds), ended, &watch))
     }
 }
 

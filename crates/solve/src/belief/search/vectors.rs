@@ -11,8 +11,8 @@ use super::fib;
 use super::plans;
 use super::sawtooth::Sawtooth;
 use crate::belief::backup::{Bracket, ValueBounds};
-use crate::belief::bounds::PlanSet;
 use crate::belief::corners::{Corners, dot};
+use crate::belief::value_function::{PlanSet, ValueFunction};
 use crate::limits::{Late, Watch};
 
 /// Vectors whose inner products are summed up at a time: in registers, as the widest machines have them.
@@ -197,25 +197,6 @@ impl VectorBounds {
         let stage = |s: &Stage| 8 * (s.top.len() + s.branch_top.len()) + s.parts.iter().map(Part::bytes).sum::<usize>();
         self.stages.iter().map(stage).sum()
     }
-
-    /// What keeps the arrays from fitting `model`, in words.
-    pub fn shape_problem(&self, model: &Model) -> Option<String> {
-        let s = model.states().len();
-        let fits = self.stationary == model.horizon().is_none()
-            && self.stages.len() == model.horizon().map_or(1, |h| h + 1)
-            && self.cells == Cells::new(model)
-            && self.stages.iter().all(|stage| {
-                stage.top.len() == s
-                    && stage.branch_top.len() == s * branches(model).len()
-                    && stage.parts.len() == self.cells.members.len()
-                    && stage
-                        .parts
-                        .iter()
-                        .zip(&self.cells.members)
-                        .all(|(part, members)| part.fits(members.len(), model))
-            });
-        (!fits).then(|| "the α-vectors do not fit the model's stages and states".into())
-    }
 }
 
 impl Stage {
@@ -334,5 +315,49 @@ impl ValueBounds for VectorBounds {
         }
         let lower = self.lower(number, belief);
         Bracket { lower, estimate: lower, upper }
+    }
+}
+
+impl ValueFunction for VectorBounds {
+    fn form(&self) -> &'static str {
+        "vectors"
+    }
+
+    fn shape_problem(&self, model: &Model) -> Option<String> {
+        let s = model.states().len();
+        let fits = self.stationary == model.horizon().is_none()
+            && self.stages.len() == model.horizon().map_or(1, |h| h + 1)
+            && self.cells == Cells::new(model)
+            && self.stages.iter().all(|stage| {
+                stage.top.len() == s
+                    && stage.branch_top.len() == s * branches(model).len()
+                    && stage.parts.len() == self.cells.members.len()
+                    && stage
+                        .parts
+                        .iter()
+                        .zip(&self.cells.members)
+                        .all(|(part, members)| part.fits(members.len(), model))
+            });
+        (!fits).then(|| "the α-vectors do not fit the model's stages and states".into())
+    }
+
+    fn sizes(&self) -> (usize, usize) {
+        (self.vectors(), self.points())
+    }
+
+    fn bracket(&self, _: &Corners, stage: usize, belief: &[(u32, f64)]) -> Bracket {
+        ValueBounds::bracket(self, stage, belief)
+    }
+
+    fn lower(&self, _: &Corners, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.lower(stage, belief)
+    }
+
+    fn at_most(&self, stage: usize, belief: &[(u32, f64)]) -> f64 {
+        self.informed(stage, belief)
+    }
+
+    fn plans(&self, _: &Corners, stage: usize) -> Option<Vec<PlanSet>> {
+        Some(self.sets(stage))
     }
 }

@@ -282,6 +282,24 @@ proptest! {
         prop_assert!(if most { lower <= seen } else { seen <= upper }, "{seen} of {solution:?}");
     }
 
+    /// Broken off at any call of the hook, bounds hold and the policy earns its own.
+    #[test]
+    fn stopped_at_any_moment_bounds_hold(n in 4_usize..8, most in any::<bool>(), moment in 0_u32..12, draws in prop::collection::vec(any::<u8>(), 60)) {
+        let model = random(n, false, false, &draws);
+        let objective = if most { r#"Pmax=? [F "goal"]"# } else { r#"Pmin=? [F "goal"]"# };
+        let calls = std::cell::Cell::new(0);
+        let stop = |_: &_| {
+            calls.set(calls.get() + 1);
+            if calls.get() > moment { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let solution = solve_goal(&model, &objective.parse().unwrap(), &Limits::with_gap(0.0), &stop).unwrap();
+        let exact = by_trying(&model, &BTreeMap::from([(0, 1.0)]), n, most);
+        prop_assert!(solution.lower <= exact + 1e-9 && exact <= solution.upper + 1e-9, "{exact} not in {solution:?}");
+        let earned = earned(&model, objective, &solution);
+        prop_assert!(if most { solution.lower <= earned + 1e-9 } else { earned <= solution.upper + 1e-9 }, "{earned} of {solution:?}");
+        prop_assert!(solution.stopped != Stopped::Cancelled || calls.get() > moment);
+    }
+
     /// Observations that tell the state make an MDP of a POMDP.
     #[test]
     fn seen_states_are_those_of_an_mdp(n in 4_usize..9, most in any::<bool>(), draws in prop::collection::vec(any::<u8>(), 60)) {

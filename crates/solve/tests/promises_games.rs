@@ -10,7 +10,7 @@ use common::{Size, hidden, runner};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use tiresias_fuzz::{Answer, Subject, Until, fuzz, refused};
-use tiresias_model::{Ambiguity, Model, Support};
+use tiresias_model::{Ambiguity, Model, Reward, Support};
 use tiresias_solve::{Limits, Progress, RobustSolution, StaticSolution, Stopped, solve_robust, solve_static};
 
 fn endless(model: &Model, discount: f64) -> Model {
@@ -23,7 +23,12 @@ fn with_balls(model: &Model, radius: f64) -> Model {
     let mut parts = model.to_builder();
     let rows = model.states().len() * model.actions().len();
     parts.alpha = 1.0;
-    parts.ambiguity = Some(Ambiguity::L1 { radius: vec![radius; rows], support: Support::Nominal });
+    let balls = Some(Ambiguity::L1 { radius: vec![radius; rows], support: Support::Nominal });
+    parts.ambiguity.clone_from(&balls);
+    // Where rewards depend on what is seen, that is certain.
+    if !matches!(parts.reward, Reward::Full(_)) {
+        parts.observation_ambiguity = balls;
+    }
     parts.build().unwrap()
 }
 

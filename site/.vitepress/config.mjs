@@ -1,0 +1,39 @@
+// How VitePress makes the site of the pages that site/build.mjs has gathered.
+import Slugger from 'github-slugger';
+import { defineConfig } from 'vitepress';
+import { BASE, links, SOURCE } from '../links.mjs';
+import { sidebar } from '../sidebar.mjs';
+
+export default defineConfig({
+  title: 'Tiresias',
+  description: 'Decisions under uncertainty and ambiguity, for Node, with a Rust core',
+  lang: 'en',
+  base: BASE,
+  srcDir: 'staged',
+  outDir: 'dist',
+  cacheDir: 'staged/.cache',
+  cleanUrls: true,
+  // The index of the search is one file, fetched when the search is opened.
+  vite: { build: { chunkSizeWarningLimit: 4096 } },
+  markdown: {
+    config: (md) => md.use(links),
+    // Braces are braces: the documents are GitHub's Markdown, which knows no attributes.
+    attrs: { disable: true },
+    // The anchors that GitHub gives to headings.
+    anchor: { slugify: (text) => new Slugger().slug(text) },
+  },
+  themeConfig: {
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Tutorials and guides', link: '/README', activeMatch: '^/(?:README|docs/)' },
+      { text: 'Findings', link: '/docs/findings/' },
+      { text: 'Benchmarks', link: '/docs/benchmarks' },
+      { text: 'Gallery', link: '/gallery/' },
+      { text: 'Reference', link: '/reference/' },
+    ],
+    sidebar: sidebar(),
+    outline: [2, 3],
+    socialLinks: [{ icon: 'github', link: SOURCE }],
+    footer: { message: 'Apache-2.0 or MIT' },
+  },
+});

@@ -1,0 +1,35 @@
+// Builds the site of the documents into site/dist: `npm run site`, after `npm run build`. With `-- --dev` it is served while the documents are written,
+// with `-- --preview` as it was built. `--no-api` leaves out the reference of TypeScript, and `--rust` adds that of Rust, which takes minutes.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, createServer, serve } from 'vitepress';
+import { gather, gatherAll, root, sources } from './pages.mjs';
+import { reference } from './reference.mjs';
+
+const { values } = parseArgs({ options: { dev: { type: 'boolean' }, preview: { type: 'boolean' }, api: { type: 'boolean', default: true }, rust: { type: 'boolean', default: false } }, allowNegative: true });
+const folder = join(root, 'site');
+
+async function makePages() {
+  gatherAll();
+  await reference(values);
+}
+
+if (values.preview) {
+  await serve({ root: folder });
+} else if (values.dev) {
+  await makePages();
+  const known = new Set(sources());
+  watch(root, { recursive: true }, (_, path) => path !== null && known.has(path) && existsSync(join(root, path)) && gather(path));
+  const server = await createServer(folder);
+  await server.listen();
+  server.printUrls();
+} else {
+  await makePages();
+  await build(folder);
+  if (values.rust) {
+    execFileSync('cargo', ['doc', '--workspace', '--no-deps', '--locked'], { cwd: root, stdio: 'inherit' });
+    cpSync(join(root, 'target', 'doc'), join(folder, 'dist', 'rust'), { recursive: true });
+  }
+}

@@ -1,18 +1,25 @@
 // Builds the site of the documents into site/dist: `npm run site`, after `npm run build`. With `-- --dev` it is served while the documents are written,
-// with `-- --preview` as it was built. `--no-api` leaves out the reference of TypeScript, and `--rust` adds that of Rust, which takes minutes.
+// with `-- --preview` as it was built. `--no-api` leaves out the reference of TypeScript, `--rust` adds that of Rust, which takes minutes, and `--out FOLDER`
+// builds into another folder.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, createServer, serve } from 'vitepress';
+import { gallery } from './gallery.mjs';
+import { methodPages } from './methods.mjs';
 import { gather, gatherAll, root, sources } from './pages.mjs';
 import { reference } from './reference.mjs';
+import { solverPages } from './solvers.mjs';
 
-const { values } = parseArgs({ options: { dev: { type: 'boolean' }, preview: { type: 'boolean' }, api: { type: 'boolean', default: true }, rust: { type: 'boolean', default: false } }, allowNegative: true });
+const { values } = parseArgs({ options: { dev: { type: 'boolean' }, preview: { type: 'boolean' }, api: { type: 'boolean', default: true }, rust: { type: 'boolean', default: false }, out: { type: 'string', default: join(root, 'site', 'dist') } }, allowNegative: true });
 const folder = join(root, 'site');
 
 async function makePages() {
   gatherAll();
+  methodPages();
+  await solverPages();
+  await gallery();
   await reference(values);
 }
 
@@ -27,9 +34,9 @@ if (values.preview) {
   server.printUrls();
 } else {
   await makePages();
-  await build(folder);
+  await build(folder, { outDir: resolve(values.out) });
   if (values.rust) {
     execFileSync('cargo', ['doc', '--workspace', '--no-deps', '--locked'], { cwd: root, stdio: 'inherit' });
-    cpSync(join(root, 'target', 'doc'), join(folder, 'dist', 'rust'), { recursive: true });
+    cpSync(join(root, 'target', 'doc'), join(values.out, 'rust'), { recursive: true });
   }
 }

@@ -16,7 +16,7 @@ const GROUPS = [
   ['Methods', ['docs/methods.md', 'docs/methods/*']],
   ['Reference', ['docs/experiment.md', 'docs/exit-codes.md', 'reference/index.md']],
   ['Formats and contracts', ['docs/model-format.md', 'docs/model-files.md', 'docs/contracts.md', 'docs/versions.md']],
-  ['What came of it', ['docs/findings/index.md', 'docs/findings/*', 'docs/benchmarks.md', 'bench/index.md', 'gallery/index.md']],
+  ['What came of it', ['docs/findings/index.md', 'docs/findings/*', 'docs/benchmarks/index.md', 'docs/benchmarks/*', 'bench/index.md', 'gallery/index.md']],
   ['The project', ['CHANGELOG.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md', 'crates/*', 'python/*']],
 ];
 
@@ -24,7 +24,7 @@ const GROUPS = [
 const OPEN = new Set(['Start', 'Tutorials']);
 
 /** Titles that are too long, or say too little, beside a page. */
-const SHORT = { 'README.md': 'What it is', 'docs/index.md': 'All documents', 'docs/findings/index.md': 'Findings', 'examples/index.md': 'Examples', 'bench/index.md': 'How it is measured', 'reference/index.md': 'TypeScript and Rust' };
+const SHORT = { 'README.md': 'What it is', 'docs/index.md': 'All documents', 'docs/findings/index.md': 'Findings', 'docs/benchmarks/index.md': 'Benchmarks', 'examples/index.md': 'Examples', 'bench/index.md': 'How it is measured', 'reference/index.md': 'TypeScript and Rust' };
 
 /** The sidebar of the pages that are there; the members of the TypeScript library are listed on a page, and found by the search. */
 export function sidebar() {

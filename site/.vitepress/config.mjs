@@ -4,11 +4,15 @@ import { defineConfig } from 'vitepress';
 import { BASE, links, SOURCE } from '../links.mjs';
 import { sidebar } from '../sidebar.mjs';
 
+/** Two beliefs, one of them likelier. */
+const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2a5db0"/><path d="M9 25V7M23 25V18" stroke="#fff" stroke-width="6"/></svg>';
+
 export default defineConfig({
   title: 'Tiresias',
   description: 'Decisions under uncertainty and ambiguity, for Node, with a Rust core',
   lang: 'en',
   base: BASE,
+  head: [['link', { rel: 'icon', href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   srcDir: 'staged',
   outDir: 'dist',
   cacheDir: 'staged/.cache',
@@ -27,7 +31,7 @@ export default defineConfig({
     nav: [
       { text: 'Tutorials and guides', link: '/README', activeMatch: '^/(?:README|docs/)' },
       { text: 'Findings', link: '/docs/findings/' },
-      { text: 'Benchmarks', link: '/docs/benchmarks' },
+      { text: 'Benchmarks', link: '/docs/benchmarks/' },
       { text: 'Gallery', link: '/gallery/' },
       { text: 'Reference', link: '/reference/' },
     ],

@@ -235,7 +235,7 @@ writeFileSync(join(out, 'README.md'), `${[
   'What was measured, with the command, the machine and the date. Made by scripts/benchmarks-page.mjs from [bench/results](../../bench/results): do not edit. How the programs measure, and how to run them: [bench/README.md](../../bench/README.md).',
   'Load is the number of processes that wanted a core while it was measured; above the number of cores the clock counts other work too, and processor time is the fairer number.',
   ...sections,
-  '## Measured before results were kept as files', 'Notes with their dates, as they were written. The next run of the same command may say something else.',
+  '## Notes', 'Measurements whose output was not kept as a file, and notes on those above, as they were written on their dates. The next run of the same command may say something else.',
   notes.map((file) => `- [${/^# (.*)$/m.exec(readFileSync(join(out, file), 'utf8'))[1]}](${file})`).join('\n'),
   '## Studies', 'What the studies came to is in the [findings](../findings/README.md).',
 ].join('\n\n')}\n`);

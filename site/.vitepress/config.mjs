@@ -29,7 +29,7 @@ export default defineConfig({
   themeConfig: {
     search: { provider: 'local' },
     nav: [
-      { text: 'Tutorials and guides', link: '/README', activeMatch: '^/(?:README|docs/)' },
+      { text: 'Tutorials and guides', link: '/README', activeMatch: '^/(?:README|docs/(?!findings|benchmarks))' },
       { text: 'Findings', link: '/docs/findings/' },
       { text: 'Benchmarks', link: '/docs/benchmarks/' },
       { text: 'Gallery', link: '/gallery/' },

@@ -36,7 +36,7 @@ if (values.preview) {
   await makePages();
   await build(folder, { outDir: resolve(values.out) });
   if (values.rust) {
-    execFileSync('cargo', ['doc', '--workspace', '--no-deps', '--locked'], { cwd: root, stdio: 'inherit' });
+    execFileSync('cargo', ['doc', '--workspace', '--exclude', 'tiresias-fuzz', '--exclude', 'tiresias-native', '--exclude', 'tiresias-guard', '--no-deps', '--locked'], { cwd: root, stdio: 'inherit' });
     cpSync(join(root, 'target', 'doc'), join(values.out, 'rust'), { recursive: true });
   }
 }

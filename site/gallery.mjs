@@ -1,5 +1,5 @@
 // The gallery: small reports, made when the site is built by the commands that stand above them.
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tiresias } from './command.mjs';
@@ -43,13 +43,13 @@ const REPORTS = [
 async function entry({ name, title, says, shown, commands, page, pictures, after }, folder) {
   let last = '';
   for (const command of commands) last = await tiresias(command.split(' '), folder);
-  const public_ = join(staged, 'public', 'gallery');
-  mkdirSync(public_, { recursive: true });
-  if (page) copyFileSync(join(folder, page), join(public_, `${name}.html`));
+  const pages = join(staged, 'public', 'gallery');
+  mkdirSync(pages, { recursive: true });
+  if (page) copyFileSync(join(folder, page), join(pages, `${name}.html`));
   const shownPictures = pictures.map(([path, text]) => {
     const own = `${name}-${path.split('/').at(-1)}`;
-    write(`gallery/${own}`, readFileSync(join(folder, path)));
-    return `![${text}](./${own})`;
+    copyFileSync(join(folder, path), join(pages, own));
+    return `![${text}](/gallery/${own})`;
   });
   return [
     `## ${title}`, says, ...(shown ? [shown] : []),

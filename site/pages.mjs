@@ -50,5 +50,6 @@ export function gather(path) {
 export function gatherAll() {
   rmSync(staged, { recursive: true, force: true });
   for (const path of [...sources(), ...files('png', 'svg', 'webp').filter((file) => file.startsWith('docs/'))]) gather(path);
-  write('index.md', readFileSync(join(root, 'site', 'index.md'), 'utf8'));
+  // Of "one page or another" the first that is there.
+  write('index.md', readFileSync(join(root, 'site', 'index.md'), 'utf8').replace(/(\S+) or (\/\S+)/g, (_, wanted, other) => (existsSync(join(staged, `${wanted}.md`)) ? wanted : other)));
 }

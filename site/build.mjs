@@ -37,6 +37,6 @@ if (values.preview) {
   await build(folder, { outDir: resolve(values.out) });
   if (values.rust) {
     execFileSync('cargo', ['doc', '--workspace', '--exclude', 'tiresias-fuzz', '--exclude', 'tiresias-native', '--exclude', 'tiresias-guard', '--no-deps', '--locked'], { cwd: root, stdio: 'inherit' });
-    cpSync(join(root, 'target', 'doc'), join(values.out, 'rust'), { recursive: true });
+    cpSync(join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'doc'), join(values.out, 'rust'), { recursive: true });
   }
 }

@@ -1,8 +1,7 @@
 // Every link of every Markdown file leads somewhere: a relative one to a file, one with an anchor to a heading as GitHub names it.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { posix } from 'node:path';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import Slugger from 'github-slugger';
 import MarkdownIt from 'markdown-it';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +17,7 @@ function read(text: string): { links: string[]; anchors: Set<string> } {
   const slugger = new Slugger();
   const words = (heading: Token) => (heading.children ?? []).filter(({ type }) => type === 'text' || type === 'code_inline').map(({ content }) => content).join('');
   return {
-    links: inline.flatMap((token) => token.attrGet('href') ?? token.attrGet('src') ?? []),
+    links: inline.flatMap((token) => token.attrGet('href') ?? token.attrGet('src') ?? []).map(String),
     anchors: new Set(tokens.flatMap(({ type }, i) => (type === 'heading_open' ? [slugger.slug(words(tokens[i + 1]!))] : []))),
   };
 }

@@ -3,7 +3,7 @@
 // builds into another folder.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, watch } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, createServer, serve } from 'vitepress';
 import { gallery } from './gallery.mjs';
@@ -27,8 +27,9 @@ if (values.preview) {
   await serve({ root: folder });
 } else if (values.dev) {
   await makePages();
+  // Folder by folder: to watch all of the checkout is to watch what is installed and built, too.
   const known = new Set(sources());
-  watch(root, { recursive: true }, (_, path) => path !== null && known.has(path) && existsSync(join(root, path)) && gather(path));
+  for (const place of new Set([...known].map((path) => dirname(path)))) watch(join(root, place), (_, name) => known.has(join(place, name ?? '')) && existsSync(join(root, place, name)) && gather(join(place, name)));
   const server = await createServer(folder);
   await server.listen();
   server.printUrls();

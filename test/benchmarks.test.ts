@@ -10,6 +10,13 @@ const page = readFileSync(join(root, 'docs', 'benchmarks', 'README.md'), 'utf8')
 const results = readdirSync(join(root, 'bench', 'results')).filter((name) => name.endsWith('.json'));
 const read = (file: string) => JSON.parse(readFileSync(join(root, 'bench', 'results', file), 'utf8')) as Record<string, any>;
 
+describe('other documents', () => {
+  it.each(readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')))('%s holds no dated measurement', (name) => {
+    const prose = readFileSync(join(root, 'docs', name), 'utf8').replace(/^```[^]*?^```$/gm, '');
+    expect(prose.match(/\b20\d\d-\d\d-\d\d\b/g) ?? []).toEqual([]);
+  });
+});
+
 describe('the page of benchmarks', () => {
   it.each(results)('shows %s with its command and its date', (file) => {
     const data = read(file);

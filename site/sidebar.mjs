@@ -30,7 +30,7 @@ const SHORT = { 'README.md': 'What it is', 'docs/index.md': 'All documents', 'do
 export function sidebar() {
   const pages = readdirSync(staged, { recursive: true }).map((path) => path.replaceAll('\\', '/')).filter((path) => path.endsWith('.md')).sort();
   const left = new Set(pages.filter((page) => page !== 'index.md' && !page.startsWith('reference/api/')));
-  const entry = (page) => ({ text: SHORT[page] ?? title(readFileSync(join(staged, page), 'utf8')), link: `/${page.replace(/\.md$/, '').replace(/(?<=^|\/)index$/, '')}` });
+  const entry = (page) => ({ text: SHORT[page] ?? /^docs\/solvers\/(.*)\.md$/.exec(page)?.[1] ?? title(readFileSync(join(staged, page), 'utf8')), link: `/${page.replace(/\.md$/, '').replace(/(?<=^|\/)index$/, '')}` });
   const group = (text, wanted) => {
     const own = wanted.flatMap((name) => [...left].filter((page) => page === name || (name.endsWith('*') && page.startsWith(name.slice(0, -1)))).filter((page) => left.delete(page)));
     return { text, collapsed: !OPEN.has(text), items: own.map(entry) };

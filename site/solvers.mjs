@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { tiresias } from './command.mjs';
-import { root, write } from './pages.mjs';
+import { root, title, write } from './pages.mjs';
 
 const { solvers } = createRequire(import.meta.url)('../native/index.cjs');
 
@@ -43,7 +43,7 @@ export async function solverPages() {
       `# The solver \`${name}\``,
       `${summary[0].toUpperCase()}${summary.slice(1)}.`,
       `Treats ${treats}.${aliases.length > 0 ? ` Also called ${aliases.map((alias) => `\`${alias}\``).join(', ')}.` : ''} Source: ${source}.`,
-      ...(guide ? [`How it works, and what is proven: [${guide.replace('.md', '')}](../${guide}).`] : []),
+      ...(guide ? [`How it works, and what is proven: [${title(readFileSync(join(root, 'docs', guide), 'utf8'))}](../${guide}).`] : []),
       ...(model ? ['## An example', `\`\`\`sh\nnpx tiresias ${command}\n\`\`\``, `\`\`\`text\n${await tiresias(command.split(' '))}\`\`\``] : []),
       '## Code',
       `[${file}](../../${file})`,

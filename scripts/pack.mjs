@@ -70,7 +70,7 @@ function packMain(platforms) {
   for (const { path } of npmPack(root, '--dry-run').files) if (!native(path)) copy(join(root, path), join(folder, path));
   for (const file of LEGAL) copy(join(root, file), join(folder, file));
   // What needs a checkout is left out: an installed package runs no script.
-  const { scripts: _, devDependencies: __, overrides: ___, ...published } = manifest;
+  const { scripts: _, devDependencies: __, overrides: ___, workspaces: ____, ...published } = manifest;
   const own = Object.fromEntries(platforms.map((name) => [`${manifest.name}-${name}`, manifest.version]));
   writeJson(join(folder, 'package.json'), {
     ...published, files: [...manifest.files.filter((pattern) => !native(pattern) && pattern !== 'native/bin'), ...LEGAL.filter((file) => !manifest.files.includes(file))],

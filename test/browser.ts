@@ -27,12 +27,22 @@ export interface Page {
   evaluate<T>(expression: string): Promise<T>;
   /** A PNG of what is seen, or of a whole page `tall`. */
   picture(tall?: number): Promise<Buffer>;
+  /** What the page has said went wrong: errors on its console, exceptions that nothing caught, files that did not come. */
+  errors(): readonly string[];
 }
 
 /** A browser. */
 export interface Browser {
   open(url: string, look?: Look): Promise<Page>;
   end(): Promise<void>;
+}
+
+/** What went wrong by an event of the browser's, or nothing. */
+function wrongs(method: string, params: any): string | undefined {
+  if (method === 'Runtime.exceptionThrown') return params.exceptionDetails.exception?.description ?? params.exceptionDetails.text;
+  if (method === 'Runtime.consoleAPICalled' && params.type === 'error') return params.args.map(({ value, description }: { value?: unknown; description?: string }) => String(value ?? description)).join(' ');
+  if (method === 'Log.entryAdded' && params.entry.level === 'error') return `${params.entry.text} ${params.entry.url ?? ''}`.trim();
+  return undefined;
 }
 
 /** Starts a browser with a profile of its own. */
@@ -43,13 +53,17 @@ export async function startBrowser(program: string): Promise<Browser> {
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const [to, from] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
   const waiting = new Map<number, { resolve(result: any): void; reject(error: Error): void }>();
+  /** What each page has said went wrong, by its session. */
+  const said = new Map<string, string[]>();
   let next = 1;
   let read = '';
   from.setEncoding('utf8').on('data', (text: string) => {
     const messages = (read + text).split('\0');
     read = messages.pop()!;
     for (const message of messages) {
-      const { id, result, error } = JSON.parse(message) as { id?: number; result?: unknown; error?: { message: string } };
+      const { id, result, error, ...event } = JSON.parse(message) as { id?: number; result?: unknown; error?: { message: string }; method?: string; sessionId?: string; params?: any };
+      const wrong = event.sessionId === undefined ? undefined : wrongs(event.method!, event.params);
+      if (wrong !== undefined) said.get(event.sessionId!)?.push(wrong);
       const asked = id === undefined ? undefined : waiting.get(id);
       if (asked) waiting.delete(id!);
       if (error) asked?.reject(new Error(error.message));
@@ -67,6 +81,9 @@ export async function startBrowser(program: string): Promise<Browser> {
     async open(url, { width = 1000, height = 800, scheme = 'light' } = {}) {
       const { targetId } = await send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
       const { sessionId } = await send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
+      const errors: string[] = [];
+      said.set(sessionId, errors);
+      await Promise.all(['Runtime.enable', 'Log.enable'].map((method) => send(method, {}, sessionId)));
       const look = (tall: number) => send('Emulation.setDeviceMetricsOverride', { width, height: tall, deviceScaleFactor: 1, mobile: width < 600 }, sessionId);
       await look(height);
       await send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] }, sessionId);
@@ -78,6 +95,7 @@ export async function startBrowser(program: string): Promise<Browser> {
       };
       return {
         evaluate,
+        errors: () => errors,
         async picture(tall) {
           if (tall !== undefined) await look(tall);
           return Buffer.from((await send('Page.captureScreenshot', { format: 'png' }, sessionId))['data'], 'base64');

@@ -32,7 +32,7 @@ const node = (...args: string[]) => run(process.execPath, args, { cwd: folder, e
 describe('the tarball', () => {
   it('holds the licences, and all that README and docs link to', () => {
     expect(readdirSync(installed)).toEqual(expect.arrayContaining(['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'docs', 'examples', 'experiments']));
-    const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...readdirSync(join(installed, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+    const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...(readdirSync(join(installed, 'docs'), { recursive: true }) as string[]).filter((name) => name.endsWith('.md')).map((name) => `docs/${name.replaceAll('\\', '/')}`)];
     const links = pages.flatMap((page) => [...readFileSync(join(installed, page), 'utf8').matchAll(/\]\((?!\w+:|#)([^)#\s]+)[^)]*\)/g)].map((match) => [page, match[1]!] as const));
     expect(links.length).toBeGreaterThan(20);
     expect(links.filter(([page, link]) => !existsSync(resolve(installed, dirname(page), link)))).toEqual([]);

@@ -40,12 +40,14 @@ describe('the main package', () => {
   it('has no native code, and asks for that of every platform in its own version', () => {
     const files = readdirSync(join(modules, NAME), { recursive: true }) as string[];
     expect(files.filter((file) => file.endsWith('.node') || file.includes('tiresias-train'))).toEqual([]);
+    expect(files.filter((file) => /^site\b|[\\/]\.vitepress\b/.test(file))).toEqual([]);
     const { optionalDependencies, version } = readManifest(join(modules, NAME));
     expect(Object.entries(optionalDependencies!).filter(([name]) => name.startsWith(NAME)).toSorted()).toEqual(PLATFORMS.map((one) => [`${NAME}-${one}`, version]).toSorted());
   });
 
   it('starts no build where it is installed', () => {
     expect(readManifest(join(modules, NAME))).not.toHaveProperty('scripts');
+    expect(readManifest(join(modules, NAME))).not.toHaveProperty('workspaces');
   });
 });
 

@@ -33,6 +33,7 @@ export function describedSchema(schema: Zod.ZodType, file: keyof typeof DESCRIPT
 }
 
 /** A field's description stands at the field, not at each of its forms again. */
-function undescribed({ description: _, ...node }: JsonSchema): JsonSchema {
-  return node;
+function undescribed(node: JsonSchema): JsonSchema {
+  const { description, ...rest } = node;
+  return description === undefined ? node : rest;
 }

@@ -80,7 +80,7 @@ const GROUPS = ['seconds', 'lower', 'upper', 'gap', 'note'];
 
 const schemaOf = lazy(() => {
   const z = zod();
-  const regular = z.string().refine((text) => isRegular(text), { error: 'is no regular expression' });
+  const regular = z.string().refine((text) => isRegular(text), { error: 'is not a regular expression' });
   const word = z.string().superRefine((text, context) => {
     const wrong = [...text.matchAll(/\{(\w+)\}/g)].find(([, place]) => !(PLACES as readonly string[]).includes(place!));
     if (wrong) context.addIssue({ code: 'custom', message: `${wrong[0]} is none of ${PLACES.map((place) => `{${place}}`).join(', ')}` });

@@ -176,7 +176,7 @@ export async function fitLogs(trajectories: Trajectories, options: FitOptions): 
   checkOptions('fitLogs', others, { ...known, ...CALL_OPTIONS, threads: 'number' });
   if (states !== undefined && typeof states !== 'number' && !(Array.isArray(states) && states.length === 2)) throw invalid('fitLogs: option states is a number or a pair [least, most]');
   const { signal, onProgress, threads, unseenReward = 'mean', ...settings } = options;
-  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, nobody knows which pairs were not seen');
+  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, it is unknown which pairs were not seen');
   const text = settingsText('fitLogs', settings);
   const found = await cancellable({ signal, onProgress }, (token, report) => native.fitLogs(trajectories, text, threads, token, report));
   const report = JSON.parse(found.report) as FittedLogs['report'];

@@ -99,7 +99,7 @@ const schemaOf = lazy(() => {
   const placeName = /^[A-Za-z0-9._:+-]+$/;
   /** Says where one of some names stands twice. */
   const once = (names: readonly string[], add: (index: number, message: string) => void) => names.forEach((one, i) => {
-    if (names.indexOf(one) < i) add(i, `${JSON.stringify(one)} stands here twice`);
+    if (names.indexOf(one) < i) add(i, `${JSON.stringify(one)} appears twice`);
   });
   const axis = z
     .strictObject({

@@ -115,13 +115,13 @@ type RowsFile = Vec<Vec<RowFile>>;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum RewardFile {
-    /// `[a]`
+    /// R(a): a list `[a]` of numbers.
     Action(Vec<f64>),
-    /// `[a][s]`
+    /// R(s, a): lists `[a][s]` of numbers.
     StateAction(Vec<Vec<f64>>),
-    /// `[a][s]` rows over s'
+    /// R(s, a, s'): `[a][s]` rows over s'.
     Transition(RowsFile),
-    /// `[a][s]` lists over s', or objects from s', of rows over o
+    /// R(s, a, s', o): `[a][s]` lists over s', or objects from s', of rows over o.
     Full(Vec<Vec<Row<RowFile>>>),
 }
 
@@ -445,7 +445,7 @@ fn numbers(what: &str, by_action: Vec<Vec<f64>>, shape: Shape) -> Result<Vec<f64
 #[cfg(test)]
 mod tests {
     use schemars::Schema;
-    use schemars::transform::{Transform, transform_subschemas};
+    use schemars::transform::transform_subschemas;
 
     /// A form of an enumeration is described as a whole; its tag is the field that an editor points at, and gets the same words.
     fn describe_tags(schema: &mut Schema) {

@@ -4,14 +4,15 @@ import type { z as Zod } from 'zod';
 import { BACKEND_NAMES, CHOSEN_ARITHMETICS, type BackendName, type ChosenArithmetic } from './backends/index.js';
 import { SOURCES } from './base/index.js';
 import type { ModelName } from './base/wheel.js';
+import { describedSchema, type JsonSchema } from './described.js';
 import { TiresiasError } from './errors.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
 import { lazy, zod } from './lazy.js';
-import { logsFamilySchema } from './logs/family-schema.js';
+import { logsFamilySchema, type LogsFamily } from './logs/family-schema.js';
 import { native } from './native.js';
 import type { Spec } from './spec-types.js';
-import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
+import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, SupportNature, Template } from './spec.js';
 import { meant } from './suggest.js';
 
 export type { Regime } from './spec.js';
@@ -21,44 +22,44 @@ export type BaseSpec = NamedBase | FileBase | HubBase;
 
 /** A model that Tiresias knows by name. */
 export interface NamedBase {
-  /** Its name. */
+  /** The name of a model that Tiresias can fetch itself, without the hub. */
   name: ModelName;
 }
 
 /** A model of one's own: a GGUF file, or a folder of safetensors with its `config.json` and `tokenizer.json`. */
 export interface FileBase {
-  /** The file or folder; in an experiment file relative to that. */
+  /** The path of a GGUF file, or of a folder of safetensors. A relative path starts at the folder of the experiment file. */
   path: string;
-  /** SHA-256 that the file must have, or the folder's as docs/contracts.md defines it. */
+  /** The SHA-256 that the file must have. For a folder it is the hash of all its files (docs/contracts.md says how). The run stops when it differs. */
   sha256?: string | undefined;
 }
 
 /** A model on the Hugging Face hub. */
 export interface HubBase {
-  /** `organisation/name`. */
+  /** A model of the Hugging Face hub, as `organisation/name`. */
   hub: string;
-  /** Name of a `.gguf` file; without it the repository's safetensors are meant, with configuration and tokenizer. */
+  /** The name of a `.gguf` file in the repository. Without it, the safetensors of the repository are used. */
   file?: string | undefined;
-  /** Branch, tag or commit. */
+  /** A branch, a tag or a commit. Default: `main`. */
   revision: string;
-  /** SHA-256 that the file must have, or the folder's as docs/contracts.md defines it. */
+  /** The SHA-256 that the file must have. For a folder it is the hash of all its files (docs/contracts.md says how). The run stops when it differs. */
   sha256?: string | undefined;
 }
 
 /** A weight matrix of a transformer's layer that LoRA adapts. */
 export type LoraTarget = 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj';
 
-/** Someone who acts in an evaluation. */
+/** A method in an evaluation. */
 export interface MethodSetting {
-  /** A method by its name (see docs/methods.md), or a JavaScript module of one's own, in an experiment file relative to that. */
+  /** The name of a method (docs/methods.md), or the path of a JavaScript module of your own (docs/own-method.md). */
   method: string;
-  /** What results call it: the method's own name when left out. Files of rows are named by it. */
+  /** The name of the method in the results, and in the names of files. Default: the method's own name. Needed when a method stands twice in the list. */
   name: string;
-  /** The method's own options; what is left out keeps its default. */
+  /** The options of the method (docs/methods.md). An option that is left out keeps its default. */
   options: Record<string, unknown>;
-  /** The regimes that it acts in; all of the experiment's when left out. */
+  /** The regimes in which the method acts. Default: all regimes of the experiment. */
   regimes?: Regime[] | undefined;
-  /** Where something is trained for it: how many times, with a seed each; as often as `training.seeds` says when left out. */
+  /** How many times the method is trained, each time with another seed. Only for methods that are trained. Default: `training.seeds`. */
   seeds?: number | undefined;
 }
 
@@ -75,158 +76,193 @@ export type LearningSchedule = 'constant' | 'linear' | 'cosine';
 
 /** LoRA's settings. */
 export interface LoraSettings {
-  /** Rank of the update. */
+  /** The rank of the update. A larger rank trains more parameters. */
   r: number;
-  /** The update is scaled by `alpha / r`. */
+  /** The update is multiplied by `alpha / r`. */
   alpha: number;
-  /** The matrices that are adapted. */
+  /** The weight matrices of each layer that get an adapter. */
   targets: LoraTarget[];
 }
 
 /** AdamW's settings. */
 export interface OptimizerSettings {
-  /** Largest learning rate. */
+  /** The largest learning rate. */
   lr: number;
-  /** How it goes after the warm-up. */
+  /** How the learning rate changes after the warm-up: it stays, or it falls to 0 along a line or a cosine. */
   schedule: LearningSchedule;
-  /** Steps over which the rate rises to `lr`. */
+  /** The number of steps over which the learning rate rises from 0 to `lr`. */
   warmupSteps: number;
-  /** Decay of the mean of the gradients. */
+  /** The decay of the mean of the gradients (β₁ of Adam). */
   beta1: number;
-  /** Decay of the mean of their squares. */
+  /** The decay of the mean of the squared gradients (β₂ of Adam). */
   beta2: number;
-  /** What is added to the denominator. */
+  /** A small number that is added to the denominator (ε of Adam). */
   eps: number;
-  /** Decoupled weight decay. */
+  /** The weight decay of AdamW. */
   weightDecay: number;
-  /** Gradients are cut to this norm. */
+  /** Gradients with a larger norm are scaled down to this norm. */
   maxGradNorm: number;
+}
+
+/** The support of an example: trajectories of the same task that come before the query. */
+export interface SupportSettings {
+  /** The number of support trajectories (K). */
+  trajectories: number;
+  /** Who acts in the support: `oracle`, `random`, `epsilon:0.2` (the oracle, but a random action with probability 0.2), or a mixture, `mixture:oracle=0.5,random=0.5`. */
+  behaviour: Behaviour;
+}
+
+/** The query of an example: the trajectory whose actions are learned. */
+export interface QuerySettings {
+  /** Who acts in the query: `oracle`, or `epsilon:0.2` (the oracle, but a random action with probability 0.2). The labels are the oracle's actions in both cases. */
+  behaviour: QueryBehaviour;
+}
+
+/** When the oracle may stop solving a task. */
+export interface OracleSettings {
+  /** The oracle stops when its upper bound is at most this much above its lower bound, in units of reward. */
+  gap: number;
+  /** The oracle stops after so many seconds; `null` is no limit. With a limit, labels depend on the speed of the machine. */
+  timeSeconds: number | null;
 }
 
 /** Changes to the family's own few-shot template, by regime. */
 export interface TemplateSettings {
-  /** Where the state is seen. */
+  /** Changes to the template of MDPs. */
   mdp?: Template | undefined;
-  /** Where it is hidden. */
+  /** Changes to the template of POMDPs. */
   pomdp?: Template | undefined;
-  /** Where it is hidden and there is a cloud. */
+  /** Changes to the template of APOMDPs. */
   apomdp?: Template | undefined;
 }
 
-/** What is drawn for training. */
+/** The training data. */
 export interface DatasetSettings {
-  /** Split of the family. */
+  /** The split of the family that the tasks are drawn from (`tiresias families` lists them). */
   split: SplitName;
-  /** Examples in each regime. */
+  /** The number of examples in each regime. A multiple of `examplesPerTask`. */
   examples: number;
-  /** Examples that share a task and its oracle. */
+  /** The number of examples that share a task. More examples per task mean fewer tasks to solve. */
   examplesPerTask: number;
-  /** Examples in a file. */
+  /** The number of examples in each file (shard). A multiple of `examplesPerTask`. */
   shardExamples: number;
-  /** What the files are written as. */
+  /** The format of the files. */
   format: ShardFormat;
 }
 
 /** How the adapter is trained. */
 export interface TrainingSettings {
-  /** The program that trains and decides; what it cannot do, such as to train whole networks, another does. */
+  /** The program that trains the adapter and lets it act. What it cannot do, such as training a whole network, the other backend does. */
   backend: BackendName;
-  /** What it computes in: its reference when left out, whatever is fastest on the machine with `auto`. */
+  /** The arithmetic of the backend (docs/training.md). `auto` takes the fastest that the machine has. Default: the reference arithmetic of the backend. */
   arithmetic?: ChosenArithmetic | undefined;
-  /** One adapter for all regimes, or one each. */
+  /** `joint`: one adapter for all regimes. `per-regime`: an adapter for each regime. */
   adapter: 'joint' | 'per-regime';
-  /** LoRA's settings. */
+  /** The settings of LoRA. */
   lora: LoraSettings;
-  /** AdamW's settings. */
+  /** The settings of the optimiser, AdamW. */
   optimizer: OptimizerSettings;
-  /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
+  /** How many times each method that is trained is trained: with the seed of the experiment, the next seed, and so on. Results show the spread. */
   seeds: number;
-  /** Shards on disk, seen again and again; or a stream of examples that are made as training goes on, each seen once. */
+  /** `dataset`: the examples are written to files, and training reads them again and again. `stream`: examples are made while training goes on, and each is seen once. */
   data: 'dataset' | 'stream';
-  /** Optimiser steps. */
+  /** The number of optimiser steps. */
   steps: number;
-  /** Examples a step. */
+  /** The number of examples in each step. */
   batchSize: number;
-  /** Steps between checkpoints. Changes nothing in the adapter. */
+  /** The number of steps between two checkpoints. It does not change the adapter. */
   checkpointEvery: number;
-  /** Whether activations are computed again in the backward pass, which takes less memory and more time. */
+  /** Whether the backward pass computes activations again instead of keeping them. This takes less memory and more time. */
   gradientCheckpointing: boolean;
-  /** An example longer than this many tokens stops the run before training starts. */
+  /** The largest length of an example, in tokens. The run stops before training when an example is longer. */
   maxTokens: number;
 }
 
 /** A method left alone in a task, with what it has seen there itself. */
 export interface Deployment {
-  /** Episodes one after another, the first without support. */
+  /** The number of episodes, one after another. The first has no support. */
   episodes: number;
-  /** How many of its last episodes the support then shows; all when left out. */
+  /** How many of its last episodes the support shows. Default: all. */
   remember?: number | undefined;
 }
 
 /** How the methods are compared. */
 export interface EvaluationSettings {
-  /** Split of the family. */
+  /** The split of the family that the test tasks are drawn from. */
   split: SplitName;
-  /** Tasks in each regime. */
+  /** The number of test tasks in each regime. */
   tasks: number;
-  /** Episodes on each task; with a deployment, how many deployments. */
+  /** The number of episodes on each task. With `deployment`, the number of deployments on each task. */
   episodes: number;
-  /** Episodes one after another instead of single ones: what a method played before is all that its support shows it. */
+  /** Instead of single episodes: several episodes one after another, where the support shows only what the method itself played before. */
   deployment?: Deployment | undefined;
-  /** An action within this of the best counts as agreeing with the oracle. */
+  /** An action agrees with the oracle when its value is at most this much below the best, in units of reward. */
   epsilon: number;
-  /** Who acts; `random` always, because gaps are normalised by its own. */
+  /** The methods that are compared (docs/methods.md). `random` must be among them, because normalised gaps are measured against it. */
   methods: MethodSetting[];
-  /** Name of the method that all others are compared with; when left out the first fine-tuned language model, else the first that is neither oracle nor chance. */
+  /** The name of the method that all others are compared with. Default: the first fine-tuned language model, or else the first method that is not `oracle` or `random`. */
   reference?: string | undefined;
-  /** How a model's action is taken from its log-probabilities: the likeliest, or drawn. */
+  /** How a model's action is chosen from its probabilities. `greedy`: the most likely action. `sample`: a random draw. */
   decision: 'greedy' | 'sample';
-  /** Where it is drawn: from probabilities raised to the power of its inverse. */
+  /** With `"decision": "sample"`: the temperature of the draw. Below 1, likely actions become more likely. */
   temperature: number;
-  /** Bootstrap resamples of the tasks. */
+  /** The number of bootstrap samples of the tasks, from which the 95 % intervals come. */
   resamples: number;
 }
 
 /** What a family that was fitted to logs was made from; written by `loadExperiment`. */
 export interface LogsOrigin {
-  /** Hash of logs, schema and settings. */
+  /** The hash of the records, their schema and the settings. */
   key: string;
-  /** Where its models and the kept episodes lie. */
+  /** The folder of the fitted models and of the episodes that were kept. */
   folder: string;
-  /** SHA-256 of the logs. */
+  /** The SHA-256 of the file of records. */
   sha256: string;
 }
 
 /** An experiment with every default filled in. */
-export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | 'models' | 'alpha' | 'nature' | 'support' | 'solver'> {
-  /** Where the models of a family named `models:…` lie. */
-  familyFolder?: string | undefined;
-  /** Of a family that was fitted to logs: the hash of what it was made from, where it lies, and the hash of the logs. */
-  logs?: LogsOrigin | undefined;
-  /** For editors: where the JSON Schema is. */
+export interface Experiment {
+  /** Where the JSON Schema of this file is, for editors. Tiresias does not read it. */
   $schema?: string | undefined;
-  /** Format and version of the file. */
+  /** The format and version of the file. */
   schema: 'tiresias.experiment/1';
-  /** Also the name of the run's folder. */
+  /** The name of the experiment, and of the folder of its run. */
   name: string;
-  /** The regimes to study, each at most once. */
+  /** The seed of everything that is drawn at random. The same seed gives the same results. */
+  seed: number;
+  /** The name of the task family. */
+  family: FamilyName;
+  /** Written by Tiresias, not by hand: the folder of the models, for a family named `models:…`. */
+  familyFolder?: string | undefined;
+  /** Written by Tiresias, not by hand: what a family that was fitted to records was made from. */
+  logs?: LogsOrigin | undefined;
+  /** The regimes to study, each at most once. `mdp`: the state is seen. `pomdp`: the state is hidden. `apomdp`: the state is hidden, and there is a cloud of models. */
   regimes: Regime[];
-  /** The query of an example. */
-  query: Spec['query'] & {
-    /** The oracle, or one with random actions; labels are the oracle's in any case. */
-    behaviour: QueryBehaviour;
-  };
-  /** Changes to the family's own few-shot template, by regime. */
+  /** The number of decisions in an episode. The split `ood-horizon` doubles it. */
+  horizon: number;
+  /** The number of models in the cloud of an APOMDP. */
+  models: number;
+  /** The ambiguity attitude of an APOMDP: 1 is max-min (the worst model counts), 0 is max-max (the best model counts). */
+  alpha: number;
+  /** Who chooses the model of an APOMDP while trajectories are drawn. `fixed`: the task has one true model, which is hidden. `resampled`: a random model at each step. `adversarial`: the answer of the oracle's nature. */
+  nature: SupportNature;
+  /** The support of each example: trajectories of the same task, before the query. */
+  support: SupportSettings;
+  /** The query of each example: the trajectory whose actions are learned. */
+  query: QuerySettings;
+  /** When the oracle may stop solving a task. */
+  solver: OracleSettings;
+  /** Changes to the family's own few-shot template, which says how trajectories become text. */
   templates: TemplateSettings;
-  /** What is drawn for training. */
+  /** The training data. */
   dataset: DatasetSettings;
-  /** The pretrained model. */
+  /** The pretrained language model (docs/bases.md). */
   base: BaseSpec;
   /** How the adapter is trained. */
   training: TrainingSettings;
   /** How the methods are compared. */
   evaluation: EvaluationSettings;
-  /** Worker threads; all cores when absent. Changes no result of solving, drawing or encoding. */
+  /** The number of worker threads. Default: all cores. It does not change any result of solving, drawing or encoding. */
   threads?: number | undefined;
 }
 
@@ -235,15 +271,23 @@ type Defaulted<T> = T extends readonly unknown[] ? T : T extends object ? { [K i
 /** Where the pretrained model comes from, as written by hand: of the hub, the branch `main` without another. */
 type WrittenBase = NamedBase | FileBase | (Omit<HubBase, 'revision'> & Partial<Pick<HubBase, 'revision'>>);
 
+/** A family of one's own: a folder of model files, a file a task; its subfolders are the splits. */
+export interface FamilyFolder {
+  /** The folder of the model files. A relative path starts at the folder of the experiment file. */
+  models: string;
+}
+
 /** An experiment as written by hand: all but `schema` and `name` may be left out. */
 export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
-  Defaulted<Omit<Experiment, 'schema' | 'name' | 'base' | 'evaluation'>> & {
+  Defaulted<Omit<Experiment, 'schema' | 'name' | 'base' | 'evaluation' | 'family'>> & {
+    /** Where the tasks come from: the name of a family (docs/families.md), a folder of model files of your own (docs/your-own-family.md), or records that models are fitted to (docs/your-own-data.md). Default: `energy`. */
+    family?: FamilyName | FamilyFolder | (Pick<LogsFamily, 'logs' | 'schema' | 'fit'> & Defaulted<Pick<LogsFamily, 'tasks' | 'cloud' | 'heldOut'>>) | undefined;
     /** How the methods are compared. */
     evaluation?: (Defaulted<Omit<EvaluationSettings, 'methods'>> & {
-      /** Who acts: names, modules, or either with a name of its own and options. */
+      /** The methods that are compared (docs/methods.md): names or modules, or objects with options. `random` must be among them, because normalised gaps are measured against it. */
       methods?: (string | WrittenMethod)[] | undefined;
     }) | undefined;
-    /** The pretrained model. */
+    /** The pretrained language model (docs/bases.md). */
     base?: WrittenBase | undefined;
   };
 
@@ -251,7 +295,7 @@ export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
 export const isModule = (method: string): boolean => /^(?:\.{0,2}\/|[A-Za-z]:\\)/.test(method);
 
 /** A method's setting as written by hand. */
-type WrittenMethod = Pick<MethodSetting, 'method'> & { [K in Exclude<keyof MethodSetting, 'method'>]?: MethodSetting[K] | undefined };
+type WrittenMethod = Pick<MethodSetting, 'method'> & { [K in keyof Omit<MethodSetting, 'method'>]?: MethodSetting[K] | undefined };
 
 /** A method's setting with what was left out: its name is the method's, or its module's without folder and ending. */
 function namedMethod(written: string | WrittenMethod): MethodSetting {
@@ -273,6 +317,7 @@ function wordsOf<K extends 'regime' | 'nature' | 'format'>(field: K): readonly S
 
 const LORA_TARGETS: readonly LoraTarget[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
 
+// What each field means say the comments of the types above: docs/experiment.schema.json and docs/experiment.md have them from there.
 const schemaOf = lazy(() => {
   const z = zod();
   const probability = '(?:0(?:\\.\\d+)?|1(?:\\.0+)?|\\.\\d+)';
@@ -333,14 +378,10 @@ const schemaOf = lazy(() => {
     .strictObject({
       $schema: z.string().optional(),
       schema: z.literal('tiresias.experiment/1'),
-      /** Also the name of the run's folder. */
       name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" and "-" only'),
       seed: number(spec.seed).default(0),
-      /** The name of a family, or a folder of model files (a file a task, its subfolders the splits), or logs that models are fitted to. */
       family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) }), logsFamilySchema()]).transform((family) => family as FamilyName).default('energy'),
-      /** Where the models of a family named `models:…` lie. */
       familyFolder: z.string().optional(),
-      /** Of a family that was fitted to logs: what it was made from and where that lies. */
       logs: z.strictObject({ key: z.string(), folder: z.string(), sha256: z.string() }).optional(),
       regimes: z
         .array(words('regime'))
@@ -348,22 +389,16 @@ const schemaOf = lazy(() => {
         .refine((list) => new Set(list).size === list.length, 'expected every regime at most once')
         .default([...wordsOf('regime')]),
       horizon: number(spec.horizon).max(1000).default(10),
-      /** Size of the cloud of an APOMDP. */
       models: number(spec.models).max(64).default(3),
-      /** Ambiguity attitude of an APOMDP: 1 is max-min, 0 max-max. */
       alpha: number(spec.alpha).default(1),
-      /** Who chooses the true model of an APOMDP while trajectories are drawn. */
       nature: words('nature').default('fixed'),
       support: z.strictObject({ trajectories: number(support.trajectories).max(100).default(2), behaviour: behaviour.default('oracle') }).prefault({}),
       query: z.strictObject({ behaviour: queryBehaviour.default('epsilon:0.2') }).prefault({}),
-      /** When the oracle may stop: at this gap between its bounds. A limit on its time makes labels depend on the machine's speed. */
       solver: z.strictObject({ gap: z.number().positive().default(0.01), timeSeconds: z.number().positive().nullable().default(null) }).prefault({}),
-      /** Changes to the family's own few-shot template, by regime. */
       templates: z.strictObject({ mdp: template.optional(), pomdp: template.optional(), apomdp: template.optional() }).prefault({}),
       dataset: z
         .strictObject({
           split: name<SplitName>().default('train'),
-          /** In each regime. */
           examples: count.default(400),
           examplesPerTask: number(spec.examplesPerTask).default(1),
           shardExamples: count.default(50_000),
@@ -376,9 +411,7 @@ const schemaOf = lazy(() => {
       training: z
         .strictObject({
           backend: z.enum(BACKEND_NAMES).default('candle'),
-          /** What it computes in: its reference when left out, whatever is fastest on the machine with `auto`. */
           arithmetic: z.enum(CHOSEN_ARITHMETICS).optional(),
-          /** One adapter for all regimes, or one each. */
           adapter: z.enum(['joint', 'per-regime']).default('joint'),
           lora: z
             .strictObject({
@@ -399,15 +432,12 @@ const schemaOf = lazy(() => {
               maxGradNorm: z.number().positive().default(1),
             })
             .prefault({}),
-          /** Trainings of each method that is trained: with the experiment's seed, the next, and so on. Results show their spread. */
           seeds: count.max(100).default(1),
-          /** Shards on disk, seen again and again; or a stream of examples that are made as training goes on, each seen once. */
           data: z.enum(['dataset', 'stream']).default('dataset'),
           steps: count.default(100),
           batchSize: count.default(8),
           checkpointEvery: count.default(25),
           gradientCheckpointing: z.boolean().default(true),
-          /** An example longer than this many tokens stops the run before training starts. */
           maxTokens: count.default(2048),
         })
         .prefault({}),
@@ -415,28 +445,21 @@ const schemaOf = lazy(() => {
         .strictObject({
           split: name<SplitName>().default('test'),
           tasks: number(spec.tasks).default(60),
-          /** Episodes on each task; with a deployment, how many deployments. */
           episodes: number(spec.episodesPerTask).default(1),
-          /** Episodes one after another instead of single ones: what a method played before is all that its support shows it, the last `remember` of them. */
           deployment: z.strictObject({ episodes: count.max(10_000), remember: count.max(10_000).optional() }).optional(),
-          /** An action within this of the best counts as agreeing with the oracle. */
           epsilon: number(spec.epsilon).default(0.001),
           methods: z
             .array(method)
             .refine((list) => list.some((one) => one.method === 'random' && one.regimes === undefined), 'expected "random" among the methods, in every regime: gapNorm is measured against it')
             .refine((list) => new Set(list.map((one) => one.name)).size === list.length, 'expected every name once; give a method that comes twice a "name" of its own')
             .prefault(['oracle', 'sft', 'icl', 'random']),
-          /** Whom all others are compared with. */
           reference: z.string().optional(),
           decision: z.enum(['greedy', 'sample']).default('greedy'),
-          /** Of drawn decisions. */
           temperature: z.number().positive().default(1),
-          /** Bootstrap resamples of the tasks. */
           resamples: z.int().min(100).max(100_000).default(2000),
         })
         .refine((e) => e.reference === undefined || e.methods.some(({ name }) => name === e.reference), { path: ['reference'], error: 'expected the name of one of the methods' })
         .prefault({}),
-      /** Worker threads; all cores when absent. Changes no result of solving, drawing or encoding. */
       threads: count.max(1024).optional(),
     }) satisfies Zod.ZodType<Experiment>;
 });
@@ -507,10 +530,9 @@ interface Problem {
 
 /** The fields that an object of an experiment may have, where the schema says. */
 function fieldsAt(path: readonly PropertyKey[]): string[] {
-  interface Node { properties?: Record<string, Node>; items?: Node; anyOf?: Node[] }
-  const below = (node: Node, key: PropertyKey): Node[] => [...(node.anyOf ?? []).flatMap((one) => below(one, key)), ...(typeof key === 'number' ? [node.items] : [node.properties?.[String(key)]]).filter((one) => one !== undefined)];
-  const names = (node: Node): string[] => [...Object.keys(node.properties ?? {}), ...(node.anyOf ?? []).flatMap(names)];
-  return path.reduce((nodes, key) => nodes.flatMap((node) => below(node, key)), [experimentJsonSchema() as Node]).flatMap(names);
+  const below = (node: JsonSchema, key: PropertyKey): JsonSchema[] => [...(node.anyOf ?? []).flatMap((one) => below(one, key)), ...(typeof key === 'number' ? [node.items] : [node.properties?.[String(key)]]).filter((one) => one !== undefined)];
+  const names = (node: JsonSchema): string[] => [...Object.keys(node.properties ?? {}), ...(node.anyOf ?? []).flatMap(names)];
+  return path.reduce((nodes, key) => nodes.flatMap((node) => below(node, key)), [experimentJsonSchema() as JsonSchema]).flatMap(names);
 }
 
 function describe(issue: Zod.core.$ZodIssue): Problem[] {
@@ -522,5 +544,5 @@ function describe(issue: Zod.core.$ZodIssue): Problem[] {
 
 /** The JSON Schema of an experiment file, for editors. */
 export function experimentJsonSchema(): unknown {
-  return zod().toJSONSchema(schemaOf(), { io: 'input' });
+  return describedSchema(schemaOf(), 'experiment');
 }

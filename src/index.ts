@@ -45,9 +45,9 @@ export { version } from './version.js';
 export { resolveBaseModel, type BaseFormat, type BaseModel, type DetailedProgress, type FetchOptions, type ModelName, type ResolveOptions, type Wheel, type WheelSource } from './base/index.js';
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
-  type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FileBase, type HubBase, type LearningSchedule,
-  type LogsOrigin, type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings,
-  type TemplateSettings, type TrainingSettings,
+  type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FamilyFolder, type FileBase, type HubBase, type LearningSchedule,
+  type LogsOrigin, type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings, type OracleSettings,
+  type QuerySettings, type SupportSettings, type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {
   Behaviour, EpisodesSpec, FamilyName, Histories, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,

@@ -80,7 +80,7 @@ export async function takePart(folder: string, part: Part, { key, whole }: Pick<
     await writeSealedOnce(path, mine);
     cut = await cutOf(folder);
   }
-  if (!cut) throw new TiresiasError('PARTS_DIFFER', `${path} is damaged, so that nobody knows what the parts in ${folder} are of: delete that file if they are of what this command makes in ${part.of} parts, else the folder ${join(folder, PARTS)}; then run it again`, { details: { path } });
+  if (!cut) throw new TiresiasError('PARTS_DIFFER', `${path} is damaged, so it is unknown what the parts in ${folder} belong to: if they are parts of this command with ${part.of} parts, delete that file, else delete the folder ${join(folder, PARTS)}; then run the command again`, { details: { path } });
   requireCut(folder, mine, cut);
   return takeLock(`${partFolder(folder, part)}.lock`);
 }

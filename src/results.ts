@@ -401,7 +401,7 @@ export function parseResults(value: unknown, file = 'results'): Results {
   if (parsed.success) return parsed.data;
   const { schema } = (value ?? {}) as { schema?: unknown };
   if (typeof schema === 'string' && /^tiresias\.results\/[12]$/.test(schema)) {
-    throw new TiresiasError('INVALID_RESULTS', `${file} was written by an older Tiresias (${schema}); run the experiment again into the same folder, which makes it anew from what is there`, { details: { file } });
+    throw new TiresiasError('INVALID_RESULTS', `${file} was written by an older Tiresias (${schema}); run the experiment again into the same folder, which makes it again from what is there`, { details: { file } });
   }
   throw new TiresiasError('INVALID_RESULTS', `${file} is not what an experiment leaves as results.json:\n${zod().prettifyError(parsed.error)}`, { details: { file }, cause: parsed.error });
 }

@@ -30,25 +30,25 @@ export type ShardFormat = Spec['format'];
  * zero-padded decimals of fixed width. A reward is printed as `round(reward * rewardScale) + rewardOffset`.
  */
 export interface Template {
-  /** What an example begins with. */
+  /** The text at the start of each example. */
   header?: string | undefined;
-  /** What a support trajectory begins with. */
+  /** The text before each support trajectory. */
   supportMarker?: string | undefined;
-  /** What the query begins with. */
+  /** The text before the query. */
   queryMarker?: string | undefined;
-  /** Digits of an observation, 1 to 5. */
+  /** The number of digits of an observation (of a state in an MDP). */
   observationWidth?: number | undefined;
-  /** Digits of an action; always 1, because an action is one token. */
+  /** The number of digits of an action. Always 1, because an action is one token. */
   actionWidth?: 1 | undefined;
-  /** Digits of a reward, 1 to 5. */
+  /** The number of digits of a reward. */
   rewardWidth?: number | undefined;
-  /** What a reward is multiplied by before it is rounded. */
+  /** A reward is multiplied by this number, and then rounded. */
   rewardScale?: number | undefined;
-  /** What is added to it then, so that no printed number is negative. */
+  /** This number is added to a rounded reward, so that no printed number is negative. */
   rewardOffset?: number | undefined;
-  /** The character that fills a field where there is no observation, or where the reward is hidden. */
+  /** The character that is printed where there is no observation, or where the reward is hidden. */
   missing?: string | undefined;
-  /** Whether the query's steps show their rewards. */
+  /** Whether the query shows its rewards. Where the state is hidden the default is `hidden`, because a reward can tell more about the state than an observation. */
   queryReward?: 'shown' | 'hidden' | undefined;
 }
 

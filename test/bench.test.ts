@@ -66,7 +66,7 @@ const row = (change: Partial<BenchRow>): BenchRow => ({
 describe('a description of a solver', () => {
   it.each<[string, object, RegExp]>([
     ['a place that there is not', { command: ['{program}', '{file}'] }, /\{file\} is none of \{program\}/],
-    ['a parser that is no regular expression', { parser: ['(?<lower>'] }, /no regular expression/],
+    ['a parser that is no regular expression', { parser: ['(?<lower>'] }, /not a regular expression/],
     ['a parser without a known group', { parser: ['(?<lower>.) (?<upper>.)', '(?<low>.)'] }, /names none of the groups/],
     ['bounds that nothing reads', { parser: ['(?<lower>.)'] }, /"bounds": "none"/],
     ['nothing to read', { parser: [], bounds: 'none' }, /nothing would be read/],

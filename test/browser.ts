@@ -19,6 +19,8 @@ export interface Look {
   width?: number;
   height?: number;
   scheme?: 'light' | 'dark';
+  /** Laid out as on a screen, or as on paper. */
+  media?: 'screen' | 'print';
 }
 
 /** An open page. */
@@ -78,7 +80,7 @@ export async function startBrowser(program: string): Promise<Browser> {
     to.write(`${JSON.stringify({ id: next++, method, params, ...(sessionId && { sessionId }) })}\0`);
   });
   return {
-    async open(url, { width = 1000, height = 800, scheme = 'light' } = {}) {
+    async open(url, { width = 1000, height = 800, scheme = 'light', media = 'screen' } = {}) {
       const { targetId } = await send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
       const { sessionId } = await send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
       const errors: string[] = [];
@@ -86,7 +88,7 @@ export async function startBrowser(program: string): Promise<Browser> {
       await Promise.all(['Runtime.enable', 'Log.enable'].map((method) => send(method, {}, sessionId)));
       const look = (tall: number) => send('Emulation.setDeviceMetricsOverride', { width, height: tall, deviceScaleFactor: 1, mobile: width < 600 }, sessionId);
       await look(height);
-      await send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] }, sessionId);
+      await send('Emulation.setEmulatedMedia', { media, features: [{ name: 'prefers-color-scheme', value: scheme }] }, sessionId);
       await send('Page.navigate', { url }, sessionId);
       const evaluate = async <T>(expression: string): Promise<T> => {
         const { result, exceptionDetails } = await send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true }, sessionId);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { loadPolicy } from '../src/index.js';
+import { blocksOf } from './pages.js';
 import { cli, root, scratch } from './support.js';
 
 const run = promisify(execFile);
@@ -19,10 +20,9 @@ it('the commands of docs/your-own-data.md print what the page shows', { timeout:
   const node = `'${process.execPath}'`;
   const shell = (text: string) => text.replaceAll('npx tiresias', `${node} '${cli}'`).replace(/node node_modules\/@tiresias-rl\/tiresias\/(\S+)/, (_, file: string) => `${node} '${join(root, file)}'`);
   const answers: string[] = [];
-  const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language: language!, text: text! }));
   let said = '';
   const shown: string[] = [];
-  for (const { language, text } of blocks) {
+  for (const { language, text } of blocksOf(page)) {
     if (language === 'json') writeFileSync(join(folder, 'schema.json'), text);
     if (language === 'sh') said = (await run('bash', ['-ec', shell(text)], { cwd: folder })).stdout;
     if (language === 'js') {

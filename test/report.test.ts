@@ -354,6 +354,29 @@ describe('results', () => {
   });
 });
 
+describe('peak memory', () => {
+  const memories = (text: string): string[] => [...text.matchAll(/peak memory/gi)].map(([found]) => found);
+
+  it('is one number: of all processes, by stage, and the largest for the run', async () => {
+    const results = fixture({ regimes: ['mdp'] });
+    results.stages = [['dataset', 2e8], ['train', 1.4e9], ['evaluate', 9e8]].map(([name, peakRssBytes]) => ({ name: String(name), seconds: 1, peakRssBytes: Number(peakRssBytes) }));
+    const { elements, markdown } = await render(results);
+    const rows = all(elements, 'tr').map(text);
+    expect(rows.find((row) => row.startsWith('All stages'))).toBe('All stages3.00 s1.4 GB');
+    expect(memories(markdown)).toHaveLength(1);
+    expect(memories(elements.filter(({ tagName }) => tagName === 'body').map(text).join(''))).toHaveLength(1);
+  });
+
+  it('is the trainer’s own where no stage was measured', async () => {
+    const results = fixture({ regimes: ['mdp'] });
+    results.stages = [{ name: 'train', seconds: 1 }];
+    results.training[0]!.peakRssBytes = 1.23e9;
+    const { html, markdown } = await render(results);
+    expect(markdown).toContain('- peak memory 1.2 GB');
+    expect(html).toContain('<dt>Peak memory</dt><dd>1.2 GB</dd>');
+  });
+});
+
 describe('writing', () => {
   it('replaces a whole report by a whole report and leaves nothing else behind', async () => {
     const directory = join(folder, 'new', 'deep');

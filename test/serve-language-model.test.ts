@@ -76,7 +76,7 @@ describe('a session of a language model', () => {
     ['an option that it does not have', (policy) => policy.session({ regime: 'pomdp', belief: [1] } as never), 'INVALID_ARGUMENT', /unknown option "belief"/],
     ['a state of another form', (policy) => policy.session({ ...policy.session({ regime: 'pomdp' }).toJSON(), model: 'x' }), 'MODEL_CHANGED', /another|over model/],
     ['a state that was tampered with', (policy) => policy.session({ ...policy.session({ regime: 'pomdp' }).toJSON(), history: [[9, 0, null]] }), 'INVALID_SESSION', /history/],
-    ['a state that is no JSON', (policy) => policy.session('{'), 'INVALID_SESSION', /no JSON/],
+    ['a state that is no JSON', (policy) => policy.session('{'), 'INVALID_SESSION', /not JSON/],
   ];
   it(`refuses ${REFUSED.map(([what]) => what).join(', ')}`, async () => {
     const { policy } = await prepared({}, ['mdp', 'pomdp']);

@@ -1,23 +1,16 @@
 // docs/serving.md, as it is typed.
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import ts from 'typescript5';
+import { blocksOf, freePort } from './pages.js';
 import { cli, root, scratch } from './support.js';
 
 const run = promisify(execFile);
 const page = readFileSync(join(root, 'docs', 'serving.md'), 'utf8');
-const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text: text! }));
-
-const freePort = () => new Promise<number>((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as { port: number };
-    server.close(() => resolve(port));
-  });
-});
+const blocks = blocksOf(page);
 
 it('says what happens', { timeout: 120_000 }, async () => {
   const folder = scratch();

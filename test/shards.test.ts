@@ -152,7 +152,7 @@ describe('a dataset in parts', () => {
         `data/shard-00001.parquet is damaged in ${folder}: part 1 of 3 makes it`,
         `data/shard-00003.parquet is missing in ${folder}: part 0 of 3 makes it`,
         `data/shard-00005.parquet has a damaged marker in ${folder}: part 2 of 3 makes it`,
-        `data/shard-00006.parquet has no marker in ${folder}, so that nobody knows whether it is whole: part 0 of 3 makes it`,
+        `data/shard-00006.parquet has no marker in ${folder}, so it is unknown whether it is whole: part 0 of 3 makes it`,
       ] },
     });
     expect(existsSync(join(folder, 'out', 'manifest.json'))).toBe(false);

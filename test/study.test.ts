@@ -45,8 +45,8 @@ describe('a study file', () => {
     ['an axis that there is not', { budgets: { small: { about: '', places: { L: [7] } } } }, /name of an axis/],
     ['values without a field', { axes: [{ name: 'K', values: [1] }], x: 'K' }, /expected a path/],
     ['a field that is not known', { axe: [] }, /axe/],
-    ['two axes of one name', { axes: [...small().axes, { name: 'K', path: 'seed', values: [1] }] }, /"K" stands here twice/],
-    ['two places of one name', { axes: [{ name: 'horizon', path: 'horizon', values: [2, 2] }] }, /"2" stands here twice/],
+    ['two axes of one name', { axes: [...small().axes, { name: 'K', path: 'seed', values: [1] }] }, /"K" appears twice/],
+    ['two places of one name', { axes: [{ name: 'horizon', path: 'horizon', values: [2, 2] }] }, /"2" appears twice/],
     ['a value that leads out of its folder', { axes: [{ name: 'horizon', path: 'horizon', values: [2] }, { name: 'base', path: 'base.path', values: ['../../evil'] }] }, /"..\/..\/evil" is to be in names of files/],
   ])('with %s is refused by name', (_, change, message) => {
     expect(() => parseStudy(small(change))).toThrow(message);

@@ -66,7 +66,7 @@ async function said(program: string, args: readonly string[], signal: AbortSigna
     signal?.throwIfAborted();
     const why = complaint.trim().split('\n').slice(-3).join('\n');
     if (/No space left on device/.test(complaint)) throw new TiresiasError('DISK_FULL', 'the environment of the backend peft does not fit on the disk; free some gigabytes, or set TIRESIAS_CACHE to a folder elsewhere');
-    if (code !== 0) throw new TiresiasError('SETUP_FAILED', `\`${program} ${args.slice(0, 3).join(' ')}\` failed; run the same command again to start anew:\n${why}`, { details: { code } });
+    if (code !== 0) throw new TiresiasError('SETUP_FAILED', `\`${program} ${args.slice(0, 3).join(' ')}\` failed; run the same command again to start again:\n${why}`, { details: { code } });
   } catch (error) {
     signal?.throwIfAborted();
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

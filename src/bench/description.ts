@@ -7,39 +7,61 @@ import type { z as Zod } from 'zod';
 import { TiresiasError } from '../errors.js';
 import { readText } from '../files.js';
 import { parseJson } from '../json.js';
+import { describedSchema } from '../described.js';
 import { lazy, zod } from '../lazy.js';
 
 /** How a program that solves models is called and what it prints. */
 export interface SolverDescription {
-  /** Format and version of the file. */
+  /** The format and version of the file. */
   schema: 'tiresias.solver/1';
-  /** What `--solvers` calls it. */
+  /** The name that `--solvers` takes. */
   name: string;
-  /** For tables and plots. */
+  /** The name in tables and plots. */
   label: string;
-  /** What one has to know before one believes its rows. */
+  /** What a reader of its results should know. */
   about: string;
-  /** Where it comes from: a paper, an address. */
+  /** Where the solver comes from: a paper, a web address. */
   source: string;
-  /** What is run: a name that is looked for in PATH, or a path from the description's folder; the environment variable, where it is set, goes first. */
-  program: { name: string; variable?: string | undefined };
-  /** Suffixes of the files that it reads, `.pomdp`. */
+  /** The program that is run. */
+  program: {
+    /** The name of the program, which is looked for in PATH. With a slash it is a path that starts at the folder of this file. */
+    name: string;
+    /** The name of an environment variable. When it is set, the program at its path is run instead. */
+    variable?: string | undefined;
+  };
+  /** The suffixes of the files that the solver reads, for example `.pomdp`. */
   reads: string[];
-  /** The words of its command: `{program}`, `{model}`, `{stem}` (the model's path without its suffix), `{time}` (seconds), `{gap}`, `{threads}`, `{scratch}` (an empty folder) and `{here}` (the description's folder) are filled in. */
+  /** The words of the command. These are replaced: `{program}`, `{model}`, `{stem}` (the path of the model without its suffix), `{time}` (seconds), `{gap}`, `{threads}`, `{scratch}` (an empty folder) and `{here}` (the folder of this file). */
   command: string[];
-  /** It is interrupted after `times` limits of time and `seconds` more. */
-  patience: { times: number; seconds: number };
-  /** Regular expressions for single lines of its output, the first that fits counts: groups `seconds`, `lower`, `upper`, `gap` are numbers, `note` is kept as text. */
+  /** When the program is interrupted: after `times` times the time limit and `seconds` more. */
+  patience: {
+    /** The time limit is multiplied by this number. */
+    times: number;
+    /** So many seconds are added. */
+    seconds: number;
+  };
+  /** Regular expressions for single lines of the output; the first that matches counts. The groups `seconds`, `lower`, `upper` and `gap` are numbers, the group `note` is kept as text. */
   parser: string[];
-  /** A line of a solver without bounds that says it has solved the model. */
+  /** For a solver without bounds: a regular expression for the line which says that the model is solved. */
   solved?: string | undefined;
-  /** Whether what it prints as bounds is proven, so that two of them must overlap. */
+  /** Whether the printed bounds are proven. Proven bounds of two solvers must overlap. */
   bounds: 'proven' | 'estimated' | 'none';
-  /** What it makes of a file with `values: cost`: the value of the costs `negated`, as here; the costs `kept` as they are; or something `incomparable`, so that it is not run on it. */
+  /** What the solver makes of a file with `values: cost`. `negated`: it prints the negative of the costs, as Tiresias does. `kept`: it prints the costs. `incomparable`: something else, so that it is not run on such a file. */
   costs: 'negated' | 'kept' | 'incomparable';
-  /** How finely it prints: significant digits, decimals, or both. */
-  printed: { digits?: number | undefined; decimals?: number | undefined };
+  /** The precision of the printed numbers. */
+  printed: {
+    /** The number of significant digits. */
+    digits?: number | undefined;
+    /** The number of decimals. */
+    decimals?: number | undefined;
+  };
 }
+
+/** A description as its file has it. */
+export type SolverInput = SolverDescription & {
+  /** Where the JSON Schema of this file is, for editors. Tiresias does not read it. */
+  $schema?: string | undefined;
+};
 
 /** A description, and the folder that it lies in. */
 export interface LoadedDescription {
@@ -58,33 +80,31 @@ const GROUPS = ['seconds', 'lower', 'upper', 'gap', 'note'];
 
 const schemaOf = lazy(() => {
   const z = zod();
-  const regular = z.string().refine((text) => isRegular(text), { error: 'is no regular expression' });
+  const regular = z.string().refine((text) => isRegular(text), { error: 'is not a regular expression' });
   const word = z.string().superRefine((text, context) => {
     const wrong = [...text.matchAll(/\{(\w+)\}/g)].find(([, place]) => !(PLACES as readonly string[]).includes(place!));
     if (wrong) context.addIssue({ code: 'custom', message: `${wrong[0]} is none of ${PLACES.map((place) => `{${place}}`).join(', ')}` });
   });
   return z
     .strictObject({
-      $schema: z.string().optional().describe('Where the JSON Schema of this file is, for editors; not read.'),
+      $schema: z.string().optional(),
       schema: z.literal('tiresias.solver/1'),
-      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits and ".", "_", "-" only').describe('What --solvers calls it.'),
-      label: z.string().min(1).describe('For tables and plots.'),
-      about: z.string().default('').describe('What one has to know before one believes its rows.'),
-      source: z.string().default('').describe('Where it comes from: a paper, an address.'),
+      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits and ".", "_", "-" only'),
+      label: z.string().min(1),
+      about: z.string().default(''),
+      source: z.string().default(''),
       program: z.strictObject({
-        name: z.string().min(1).describe('Looked for in PATH; with a slash, a path from the folder of this file.'),
-        variable: z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'expected the name of an environment variable').optional().describe('An environment variable whose path, where it is set, is run instead.'),
+        name: z.string().min(1),
+        variable: z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'expected the name of an environment variable').optional(),
       }),
-      reads: z.array(z.string().regex(/^\.\w+$/, 'expected a suffix, ".pomdp"')).min(1).describe('Suffixes of the files that it reads.'),
-      command: z.array(word).min(1).describe(`The words of the command; ${PLACES.map((place) => `{${place}}`).join(', ')} are filled in.`),
-      patience: z.strictObject({ times: z.number().min(1).default(1), seconds: z.number().min(0).default(20) }).default({ times: 1, seconds: 20 })
-        .describe('It is interrupted after `times` limits of time and `seconds` more.'),
-      parser: z.array(regular.refine((text) => !isRegular(text) || groupsOf(text).some((group) => GROUPS.includes(group)), { error: `names none of the groups ${GROUPS.join(', ')}` })).default([])
-        .describe('Regular expressions for single lines of the output, the first that fits counts: groups seconds, lower, upper, gap are numbers, note is kept as text.'),
-      solved: regular.optional().describe('A line of a solver without bounds that says it has solved the model.'),
-      bounds: z.enum(['proven', 'estimated', 'none']).default('proven').describe('Whether what it prints as bounds is proven, so that those of two solvers must overlap.'),
-      costs: z.enum(['negated', 'kept', 'incomparable']).default('incomparable').describe('What it makes of a file with `values: cost`.'),
-      printed: z.strictObject({ digits: z.int().min(1).optional(), decimals: z.int().min(0).optional() }).default({ digits: 6 }).describe('How finely it prints: significant digits, decimals, or both.'),
+      reads: z.array(z.string().regex(/^\.\w+$/, 'expected a suffix, ".pomdp"')).min(1),
+      command: z.array(word).min(1),
+      patience: z.strictObject({ times: z.number().min(1).default(1), seconds: z.number().min(0).default(20) }).default({ times: 1, seconds: 20 }),
+      parser: z.array(regular.refine((text) => !isRegular(text) || groupsOf(text).some((group) => GROUPS.includes(group)), { error: `names none of the groups ${GROUPS.join(', ')}` })).default([]),
+      solved: regular.optional(),
+      bounds: z.enum(['proven', 'estimated', 'none']).default('proven'),
+      costs: z.enum(['negated', 'kept', 'incomparable']).default('incomparable'),
+      printed: z.strictObject({ digits: z.int().min(1).optional(), decimals: z.int().min(0).optional() }).default({ digits: 6 }),
     })
     .superRefine(({ parser, solved, bounds }, context) => {
       if (parser.length === 0 && solved === undefined) context.addIssue({ code: 'custom', path: ['parser'], message: 'nothing would be read of its output: give a parser, or solved' });
@@ -110,7 +130,7 @@ function isRegular(text: string): boolean {
 const groupsOf = (text: string): string[] => (isRegular(text) ? Object.keys(new RegExp(`${text}|`, 'u').exec('')?.groups ?? {}) : []);
 
 /** The JSON Schema of descriptions. */
-export const solverSchema = (): object => zod().toJSONSchema(schemaOf(), { io: 'input' });
+export const solverSchema = (): object => describedSchema(schemaOf(), 'solver');
 
 /** Checks a value against the schema of descriptions. Throws INVALID_SOLVER naming every offending path. */
 export function parseDescription(value: unknown, file = 'solver'): SolverDescription {

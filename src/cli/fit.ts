@@ -77,7 +77,7 @@ function checkTogether({ kind, states: hidden, starts, unseenReward, heldOut, fo
   const usage = (message: string) => new TiresiasError('USAGE', message);
   const cloud = ambiguity === 'posterior' || ambiguity === 'bootstrap';
   if (kind === 'mdp' && (hidden !== undefined || starts !== undefined)) throw usage('--states and --starts go with --kind pomdp: the states of an MDP are what is seen');
-  if (kind === 'pomdp' && unseenReward !== undefined) throw usage('--unseen-reward goes with --kind mdp: where states are hidden, nobody knows which pairs were not seen');
+  if (kind === 'pomdp' && unseenReward !== undefined) throw usage('--unseen-reward goes with --kind mdp: where states are hidden, it is unknown which pairs were not seen');
   if (kind === 'pomdp' && ambiguity !== undefined && !cloud) throw usage(`--ambiguity ${ambiguity} goes with --kind mdp: around a POMDP there is posterior or bootstrap`);
   if (heldOut !== undefined && folds !== undefined) throw usage('--held-out or --folds, not both');
   if (models !== undefined && !cloud) throw usage('--models goes with --ambiguity posterior or bootstrap');

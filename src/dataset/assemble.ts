@@ -99,7 +99,7 @@ async function findShard(folders: readonly string[], { unit, path, key, of }: { 
     const marker = await markerOf(folder, part, path, key);
     if (!marker) {
       if (await isThere(markerPath(folder, part, path))) wrong = `has a damaged marker in ${folder}`;
-      else if (await isThere(join(folder, path))) wrong = `has no marker in ${folder}, so that nobody knows whether it is whole`;
+      else if (await isThere(join(folder, path))) wrong = `has no marker in ${folder}, so it is unknown whether it is whole`;
     } else if (!(await isWhole(folder, marker.shard, signal))) wrong = `is ${(await isThere(join(folder, path))) ? 'damaged' : 'missing'} in ${folder}`;
     else if (found && found.shard.sha256 !== marker.shard.sha256) return `${path} is not the same in ${found.folder} and ${folder}: delete it in one of them (a time limit of the oracle makes labels depend on the machine)`;
     else found ??= { ...marker, folder };

@@ -58,7 +58,7 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
     known: ({ path }) => known.get(path),
     make: async ({ path, spec }, how) => {
       const made = await makeShard(spec, tokenizer, join(folder, path), how);
-      if (finished && made.sha256 !== known.get(path)?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it anew`);
+      if (finished && made.sha256 !== known.get(path)?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it again`);
       return made;
     },
   }, async (i, { shard, templateSha: sha }) => {

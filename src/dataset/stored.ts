@@ -138,7 +138,7 @@ export async function datasetFolder(place: string, signal?: AbortSignal): Promis
     signal?.throwIfAborted();
     if (await isWhole(folder, shard, signal)) return;
     const bytes = await store.read(shard.path);
-    if (!bytes || sha256(bytes) !== shard.sha256) throw new TiresiasError('DATASET_CORRUPT', `${store.address(shard.path)} is ${bytes ? 'damaged' : 'missing'}: upload it again, or make the dataset anew elsewhere`, { details: { url: store.address(shard.path) } });
+    if (!bytes || sha256(bytes) !== shard.sha256) throw new TiresiasError('DATASET_CORRUPT', `${store.address(shard.path)} is ${bytes ? 'damaged' : 'missing'}: upload it again, or make the dataset again elsewhere`, { details: { url: store.address(shard.path) } });
     await writeAtomic(join(folder, shard.path), bytes);
   });
   await writeAtomic(join(folder, 'README.md'), datasetCard(manifest));

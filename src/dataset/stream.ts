@@ -58,7 +58,7 @@ export async function* streamExamples(spec: StreamSpec, tokenizer: Tokenizer, op
     const [first, count] = [next, Math.min(batchTasks, end - next)];
     next += count;
     const batch = cancellable({ signal: either }, (token) => source.batch(first, count, token));
-    // It is awaited in its turn; until then its failure is nobody's.
+    // It is awaited later: until then its rejection must not count as unhandled.
     batch.catch(() => {});
     underWay.push(batch);
   };

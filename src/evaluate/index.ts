@@ -139,7 +139,7 @@ export async function evaluateRegime(experiment: Experiment, regime: Regime, opt
     const kind = kindOf(setting);
     const measured = methodResult(method, of(name, natures[0]), of(random, natures[0]), { regime, ...how });
     const cloud = regime === 'apomdp' ? { cloud: cloudResult(natures.slice(1).map((nature) => of(name, nature)), how) } : {};
-    // A module by its name: where it lies on a disk is nobody's business.
+    // A module by its name: its path on a disk does not belong into results.
     results.push([name, { method: isModule(method) ? basename(method) : method, label: kind === method || group === 'own' ? label : `${label} (${kind})`, group, ...(kind !== name && { seedOf: kind }), ...measured, ...cloud }]);
   }
   // Trainings of one method are compared by their mean: what is asked is what such a training comes to, not what one of them did.

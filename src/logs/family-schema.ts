@@ -3,19 +3,30 @@ import { lazy, zod } from '../lazy.js';
 import type { FitSettings } from './fit.js';
 import type { LogsSchema } from './schema.js';
 
+/** How models are fitted to the records. `models` follows from `tasks` and `cloud`. */
+export type LogsFamilyFit = Omit<FitSettings, 'ambiguity' | 'models' | 'coverage' | 'alpha'> & {
+  /** How other models that the records leave possible are found: draws from the posterior, or fits to bootstrap samples of the episodes. Default `posterior`. */
+  ambiguity?: 'posterior' | 'bootstrap' | undefined;
+};
+
 /** A family from logs, as an experiment names it. */
 export interface LogsFamily {
-  /** The file of records. */
+  /** The file of records. A relative path starts at the folder of the experiment file. */
   logs: string;
-  /** What its columns mean, or the file that says so. */
+  /** What the columns mean: a schema (docs/logs.schema.json), or the file that holds it. */
   schema: string | LogsSchema;
-  /** What is fitted. `ambiguity` says how other models that the logs leave possible are found; `models` follows from `tasks` and `cloud`. */
-  fit: Omit<FitSettings, 'ambiguity' | 'models' | 'coverage' | 'alpha'> & { ambiguity?: 'posterior' | 'bootstrap' | undefined };
-  /** How many tasks there are, each with a model of its own. */
-  tasks: { train: number; test: number };
-  /** Models that the robust policy is robust over. */
+  /** How models are fitted to the records. */
+  fit: LogsFamilyFit;
+  /** How many tasks there are. Each task has a fitted model of its own. */
+  tasks: {
+    /** The number of tasks to train on. */
+    train: number;
+    /** The number of tasks to test on. */
+    test: number;
+  };
+  /** The number of models in the cloud of the robust policy. */
   cloud: number;
-  /** Share of episodes that nothing is fitted to: policies are held against them. */
+  /** The share of episodes that no model is fitted to. The policies are judged on them afterwards. */
   heldOut: number;
 }
 

@@ -11,43 +11,43 @@ export type FitAmbiguity = 'posterior' | 'bootstrap' | 'l1' | 'interval';
 
 /** What is fitted, and how. */
 export interface FitSettings {
-  /** `mdp`: what is seen is the state. `pomdp`: states are hidden, and found by expectation–maximisation. */
+  /** The kind of model. `mdp`: what is seen is the state. `pomdp`: the states are hidden, and are found by expectation–maximisation. */
   kind: 'mdp' | 'pomdp';
-  /** The model's name; default `fitted`. */
+  /** The name of the model. Default `fitted`. */
   name?: string;
-  /** Hidden states of a POMDP: a number, or a range of which the likelihood of episodes left out chooses. Default 2. */
+  /** The number of hidden states of a POMDP; or a range, from which the likelihood of episodes that are left out chooses. Default 2. */
   states?: number | readonly [least: number, most: number];
-  /** Weight of the prior of every distribution, in transitions. Default 1. */
+  /** The weight of the prior of every distribution, as a number of transitions. Default 1. */
   weight?: number;
-  /** Weight of the mean of all rewards in the mean of one state and action, in rewards. Default 1. */
+  /** The weight of the mean of all rewards in the mean reward of one state and action, as a number of rewards. Default 1. */
   rewardWeight?: number;
-  /** What an MDP earns where no step is of a state and action: the mean of all rewards, or the least one, which keeps policies from what nobody tried. Default `mean`. */
+  /** The reward of an MDP for a state and action that no step has: the mean of all rewards, or the least reward, which keeps policies away from what nobody tried. Default `mean`. */
   unseenReward?: 'mean' | 'least';
-  /** Whether rewards tell of the hidden state while it is estimated. Default false, as beliefs do not see rewards either. */
+  /** Whether rewards are used to find the hidden states. Default false, because beliefs do not use rewards either. */
   rewardsSeen?: boolean;
-  /** Random places that expectation–maximisation begins at. Default 8. */
+  /** The number of random starting points of expectation–maximisation. Default 8. */
   starts?: number;
-  /** Its iterations at most. Default 500. */
+  /** The largest number of iterations of expectation–maximisation. Default 500. */
   iterations?: number;
-  /** It ends when an iteration improves the log-posterior by no more than this for each decision, in nats. Default 1e-6. */
+  /** Expectation–maximisation ends when an iteration improves the log-posterior by at most this much for each decision, in nats. Default 1e-6. */
   tolerance?: number;
-  /** Discount factor of the model. Default 0.95, and 1 with a horizon. */
+  /** The discount factor of the model. Default 0.95, and 1 with a horizon. */
   discount?: number;
-  /** Decisions of the model; left out, there is no end, which needs a discount below 1. */
+  /** The number of decisions of the model. Without it there is no end, which needs a discount below 1. */
   horizon?: number;
-  /** Share of episodes that are left out to see what the model says of them. */
+  /** The share of episodes that are left out of the fit, to measure how well the model predicts them. */
   heldOut?: number;
-  /** Instead: every episode is left out once, in so many parts. */
+  /** Instead of `heldOut`: the episodes are divided into so many parts, and each part is left out once. */
   folds?: number;
-  /** All that is random is drawn from it. Default 0. */
+  /** The seed of everything that is drawn at random. Default 0. */
   seed?: number;
-  /** What is put around the model; left out, nothing. Sets (`l1`, `interval`) only around an MDP. */
+  /** The ambiguity around the model. Default: none. The sets `l1` and `interval` go only around an MDP. */
   ambiguity?: FitAmbiguity;
-  /** Models of the cloud. Default 10. */
+  /** The number of models in the cloud. Default 10. */
   models?: number;
-  /** Ambiguity attitude: 1 is max-min. Default 1. */
+  /** The ambiguity attitude: 1 is max-min. Default 1. */
   alpha?: number;
-  /** Probability with which the sets hold all true rows. Default 0.95. */
+  /** The probability with which the sets hold all true rows. Default 0.95. */
   coverage?: number;
 }
 
@@ -176,7 +176,7 @@ export async function fitLogs(trajectories: Trajectories, options: FitOptions): 
   checkOptions('fitLogs', others, { ...known, ...CALL_OPTIONS, threads: 'number' });
   if (states !== undefined && typeof states !== 'number' && !(Array.isArray(states) && states.length === 2)) throw invalid('fitLogs: option states is a number or a pair [least, most]');
   const { signal, onProgress, threads, unseenReward = 'mean', ...settings } = options;
-  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, nobody knows which pairs were not seen');
+  if (unseenReward === 'least' && settings.kind === 'pomdp') throw invalid('fitLogs: option unseenReward is for an MDP: where states are hidden, it is unknown which pairs were not seen');
   const text = settingsText('fitLogs', settings);
   const found = await cancellable({ signal, onProgress }, (token, report) => native.fitLogs(trajectories, text, threads, token, report));
   const report = JSON.parse(found.report) as FittedLogs['report'];

@@ -8,67 +8,67 @@ export type LogsFormat = 'csv' | 'tsv' | 'jsonl' | 'parquet';
 
 /** A column of what was seen, or several that become symbols together: at most one of `edges`, `quantiles` and `clusters`; with none of them values are symbols as they are. */
 export interface ObservationColumn {
-  /** The column. */
+  /** The name of the column. */
   column?: string;
-  /** Columns that become symbols together, by `clusters`. */
+  /** The names of columns that become one symbol together. Needs `clusters`. */
   columns?: readonly string[];
-  /** Numbers become intervals between these, rising. */
+  /** Numbers become intervals between these rising edges: below the first, from the first up to the second, and so on, from the last on. */
   edges?: readonly number[];
   /** Numbers become this many intervals that hold equally many rows. */
   quantiles?: number;
   /** Numbers become the nearest of this many centres (k-means, columns scaled to equal spread). */
   clusters?: number;
-  /** Seed of k-means. */
+  /** The seed of k-means. Default 0. */
   seed?: number;
-  /** What a missing field means: a fault, a symbol of its own, what was seen before, or that nothing was seen. Default `error`. */
+  /** What a missing field means. `error` (default): a fault in the file. `symbol`: a symbol of its own. `previous`: what was seen before. `nothing`: that nothing was seen. */
   whenMissing?: 'error' | 'symbol' | 'previous' | 'nothing';
 }
 
 /** The column of what was done. */
 export interface ActionColumn {
-  /** The column. */
+  /** The name of the column. */
   column: string;
-  /** All actions there are, in their order, whether taken or not; left out, those of the file, in order. */
+  /** All actions that there are, in their order, also those that nobody took. Default: the actions in the file, in order. */
   names?: readonly string[];
 }
 
 /** The column of what was earned. */
 export interface RewardColumn {
-  /** The column. */
+  /** The name of the column. */
   column: string;
-  /** The reward of a row where the field is missing; left out, such a row is a fault. */
+  /** The reward of a row where the field is missing. Without it, such a row is a fault in the file. */
   whenMissing?: number;
 }
 
 /** What the columns of a file mean: a row is one decision. A last row of an episode without an action holds what was seen after the last. */
 export interface LogsSchema {
-  /** For editors: where the JSON Schema is. */
+  /** Where the JSON Schema of this file is, for editors. Tiresias does not read it. */
   $schema?: string;
-  /** The schema's version. */
+  /** The format and version of this file. */
   schema?: 'tiresias.logs/1';
-  /** How the file is written; left out, what its name ends with. */
+  /** The format of the file of records. Default: what its name ends with. */
   format?: LogsFormat;
-  /** What stands between the fields of a CSV file; default a comma, and a tab for `tsv`. */
+  /** The character between the fields of a CSV file. Default: a comma, and a tab for `tsv`. */
   delimiter?: string;
-  /** The column that names the episode of a row. */
+  /** The column that names the episode of a row, for example a patient or a run. */
   episode: string;
-  /** The column that orders an episode's rows; left out, the order is the file's. */
+  /** The column that orders the rows of an episode. Default: the order of the file. */
   step?: string;
-  /** Put rows in order of episode and step, instead of refusing a file that is in another order. */
+  /** Whether rows are put in order of episode and step. Without it, a file in another order is refused. */
   sort?: boolean;
-  /** The column that names the task of an episode. */
+  /** The column that names the task of an episode, for example a ward or a plant. */
   task?: string;
-  /** What was seen before each action; several columns are one observation together. */
+  /** The columns of what was seen before each action. Several columns are one observation together. */
   observations: readonly (string | ObservationColumn)[];
-  /** What was done: the column, and all actions there are where some may never have been taken. */
+  /** The column of what was done. An object can also list all actions. */
   action: string | ActionColumn;
-  /** What that earned: the column, and what a missing field means where that is a number. */
+  /** The column of what was earned. An object can also say what a missing field means. */
   reward: string | RewardColumn;
-  /** The column that says how likely whoever acted was to do that, in (0, 1]. */
+  /** The column of the probability with which the action was chosen, above 0 and at most 1. */
   propensity?: string;
-  /** The column that says, in an episode's last row, whether it ended by itself. */
+  /** The column that says, in the last row of an episode, whether the episode ended by itself: true or false, yes or no, 1 or 0. */
   terminated?: string;
-  /** Fields that stand for "missing"; default the empty field, NA, N/A, NaN, nan, null, NULL and None. */
+  /** The texts that mean "missing". Default: the empty field, NA, N/A, NaN, nan, null, NULL and None. */
   missing?: readonly string[];
 }
 

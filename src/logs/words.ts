@@ -33,7 +33,7 @@ export function reportRows(report: LogsReport): (readonly [string, string])[] {
     ['episodes', `${count(episodes)}, of ${lengths.least === lengths.most ? count(lengths.most) : `${count(lengths.least)} to ${count(lengths.most)}`} decisions (median ${count(lengths.median)}, mean ${lengths.mean.toFixed(1)})`],
     ['decisions', count(steps)],
     ...(tasks > 1 ? [['tasks', count(tasks)] as const] : []),
-    ['ended by itself', `${percent(terminated)} of the episodes; the others merely stop`],
+    ['ended by itself', `${percent(terminated)} of the episodes; the others only stop`],
     ...(nothingSeen > 0 ? [['nothing seen', `before ${percent(nothingSeen)} of the decisions`] as const] : []),
     ['propensities', propensities ? 'recorded' : 'not recorded: estimates of other policies will count them'],
     ['rewards', range(rewards)],

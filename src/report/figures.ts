@@ -194,7 +194,7 @@ export async function cloudFigures(results: Results): Promise<Figure[]> {
     const x = { field: 'value', type: 'quantitative', axis: { title: 'Mean return of an episode' }, scale: { domain, nice: false, zero: false } } as const;
     const of = (...kinds: string[]) => ({ values: rows.filter(({ kind }) => kinds.includes(kind)) });
     const spec = rowsPlot({
-      groups, width: 600,
+      groups, width: WIDTH,
       layers: [
         { data: of('model'), mark: { type: 'tick', thickness: 2, size: 16, opacity: 0.75 }, encoding: { x, y: AT, color: COLOUR } },
         { data: of('worst'), mark: { type: 'rule', strokeWidth: 2, strokeCap: 'round' }, encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y: AT, color: COLOUR } },

@@ -3,7 +3,7 @@ import type { Results } from '../results.js';
 import { answer, footing, question } from './findings.js';
 import { FOOTNOTE, GLOSSARY, PAPER } from './glossary.js';
 import { offPolicyNote, offPolicyTable } from './off-policy.js';
-import { COMMAND, certificateTable, datasetTable, peak, stageTable, type TextTable } from './records.js';
+import { COMMAND, certificateTable, datasetTable, peak, stageTable, trainerMemory, type TextTable } from './records.js';
 import { clouds, COLUMNS, DIFFERENCE_COLUMNS, differences, summaries, type Cell, type Summary } from './summary.js';
 import { shortLabel } from './groups.js';
 import { regimeLabel } from './names.js';
@@ -47,7 +47,7 @@ export function markdown(results: Results): string {
         run.regimes.length > 0 && `- Regimes: ${inline(list(run.regimes.map(regimeLabel)))}`,
         `- ${count(run.parameters)} parameters, ${count(run.trainable)} trained; ${count(run.examples)} examples, ${count(run.steps)} steps`,
         `- ${count(run.tokens)} tokens in ${duration(run.seconds)}: ${list([`${count(run.tokensPerSecond)} tokens/s`, ...peak(run)])}`,
-        `- peak memory ${bytes(run.peakRssBytes)}`,
+        ...trainerMemory(run, results).map((peakMemory) => `- peak memory ${peakMemory}`),
       ].filter(Boolean).join('\n'),
     ]),
     ...section('Oracle certificate', certificateTable(results)),

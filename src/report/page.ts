@@ -8,7 +8,7 @@ import { html, type Markup } from './html.js';
 import { methodsOf, regimeLabel, regimesOf } from './names.js';
 import { bar, CLOUD_LEGEND, DIFFERENCE_LEGEND, dot, facts, figure, legend, methodKeys, sectionedTable, table, TRACE_LEGEND, wideFigure } from './parts.js';
 import { offPolicyNote, offPolicyTable } from './off-policy.js';
-import { certificateTable, COMMAND, datasetTable, peak, stageTable } from './records.js';
+import { certificateTable, COMMAND, datasetTable, peak, stageTable, trainerMemory } from './records.js';
 import type { Drawn } from './sheets.js';
 import { clouds, differences, summaries, type Summary } from './summary.js';
 import { bytes, clean, count, duration, list, printable } from './text.js';
@@ -94,7 +94,7 @@ function cloud(results: Results, figures: readonly Figure[]): Markup | undefined
 <section><h2>Under every model of the cloud</h2>
 <p class="note">The agent does not know which model of the world is true. Here nature is fixed at each model in turn; right is better.</p>
 ${CLOUD_LEGEND}
-<div class="flow">${figures.map(wideFigure)}</div>
+<div class="grid">${figures.map(figure)}</div>
 ${clouds(results).map((summary) => html`
 <h3>${summary.regime}: mean return with 95% intervals</h3>
 ${summaryTable(`Under every model of the cloud, ${summary.regime}`, 'Method', summary)}`)}
@@ -132,7 +132,7 @@ function training(results: Results, figures: readonly (readonly Figure[])[]): Ma
   const runs = results.training.map((run, i) => html`
 <h3>Training ${clean(run.name)}${run.regimes.length > 0 && ` (${list(run.regimes.map(regimeLabel))})`}</h3>
 <div class="grid">${figures[i]!.map(figure)}</div>
-${trainingFacts(run)}`);
+${trainingFacts(run, results)}`);
   return html`
 <section><h2>Training</h2>
 <p class="note">Thin line: every step; thick line: moving mean. Both are measured on the batch of the step.</p>
@@ -140,14 +140,14 @@ ${runs}
 </section>`;
 }
 
-const trainingFacts = (run: TrainingResult): Markup => facts([
+const trainingFacts = (run: TrainingResult, results: Results): Markup => facts([
   ['Parameters', `${count(run.parameters)}, of which ${count(run.trainable)} trained`],
   ...(run.arithmetic === undefined ? [] : [['Arithmetic', clean(run.arithmetic)] as const]),
   ['Examples and steps', `${count(run.examples)} examples, ${count(run.steps)} steps`],
   ['Tokens', `${count(run.tokens)} in ${duration(run.seconds)}`],
   ['Throughput', `${count(run.tokensPerSecond)} tokens/s`],
   ...peak(run).map((share) => ['Share of matrix-product peak', share] as const),
-  ['Peak memory', bytes(run.peakRssBytes)],
+  ...trainerMemory(run, results).map((peakMemory) => ['Peak memory', peakMemory] as const),
 ]);
 
 const certificates = (results: Results): Markup | undefined => Object.keys(results.regimes).length === 0 ? undefined : html`

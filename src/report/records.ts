@@ -26,9 +26,13 @@ export const datasetTable = (results: Results): TextTable => [
   ]),
 ];
 
-/** The last row is the sum, where there is more than one stage. */
+/** The trainer's own peak memory, where no stage of the run was measured: elsewhere the stages say it, with all processes, and one number is enough. */
+export const trainerMemory = ({ peakRssBytes }: TrainingResult, { stages }: Results): string[] => (stages.some((stage) => stage.peakRssBytes !== undefined) ? [] : [bytes(peakRssBytes)]);
+
+/** The last row is the whole run, where there is more than one stage: the sum of the times, and the largest memory. */
 export function stageTable({ stages }: Results): TextTable {
   const rows = stages.map(({ name, seconds, peakRssBytes: peak }) => [clean(name), duration(seconds), peak === undefined ? '' : bytes(peak)]);
-  if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), '']);
+  const peaks = stages.flatMap(({ peakRssBytes: peak }) => (peak === undefined ? [] : [peak]));
+  if (stages.length > 1) rows.push(['All stages', duration(stages.reduce((sum, { seconds }) => sum + seconds, 0)), peaks.length === 0 ? '' : bytes(Math.max(...peaks))]);
   return [['Stage', 'Wall time', 'Peak memory'], rows];
 }

@@ -6,14 +6,14 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #fdfdfc; --panel: #f5f5f2; --ink: #1c1e21; --muted: #62666d; --line: #dcdcd6; --accent: #0072b2;
-  --belief: #0072b2; --seen: #d55e00;
+  --belief: #0072b2; --seen: #d55e00; --shadow: #00000038;
   --oracle: #00845f; --y0: #4d5258; --y1: #85898f;
   ${shades(0.42, 0.64)}
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #15171a; --panel: #1d2024; --ink: #e8e8e4; --muted: #a0a4aa; --line: #33373d; --accent: #6db8ec;
-    --belief: #56b4e9; --seen: #ff9150;
+    --belief: #56b4e9; --seen: #ff9150; --shadow: #ffffff47;
     --oracle: #2fc79b; --y0: #c9ccd0; --y1: #888d94;
   ${shades(0.86, 0.62)}
   }
@@ -39,7 +39,15 @@ a { color: var(--accent); }
 figure { margin: 0; }
 figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; overflow-wrap: anywhere; }
 figure svg { display: block; overflow: visible; max-width: 100%; height: auto; font-family: inherit; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; max-width: 100%; }
+/* Where something goes on beyond an edge there is a shadow at that edge: two covers move with the content and hide the shadows at its ends (after Lea Verou, 2012). */
+.scroll {
+  overflow-x: auto; max-width: 100%;
+  background:
+    linear-gradient(to right, var(--page) 14px, transparent 36px) left / 36px 100% no-repeat local,
+    linear-gradient(to left, var(--page) 14px, transparent 36px) right / 36px 100% no-repeat local,
+    linear-gradient(to right, var(--shadow), transparent) left / 20px 100% no-repeat scroll,
+    linear-gradient(to left, var(--shadow), transparent) right / 20px 100% no-repeat scroll;
+}
 .scroll svg { max-width: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; list-style: none; padding: 0; margin: 10px 0; font-size: 14px; color: var(--muted); }
 .legend li { display: flex; align-items: center; gap: 8px; overflow-wrap: anywhere; }
@@ -52,13 +60,14 @@ tbody:first-of-type .group th { padding-top: 10px; }
 tr.spread :is(th, td) { font-style: italic; font-weight: 400; }
 thead th { font-weight: 500; color: var(--muted); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
-tbody th { font-weight: 600; max-width: 260px; overflow: hidden; text-overflow: ellipsis; }
+tbody th { font-weight: 600; max-width: 260px; white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
+.group th { max-width: none; }
 td small, thead small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; line-height: 1.3; }
-.gaps tbody th { max-width: none; white-space: normal; }
+.gaps tbody th { max-width: none; }
 .gaps em { font-weight: 400; }
 .downloads { list-style: none; padding: 0; font-size: 14px; color: var(--muted); }
 .downloads a { display: inline-block; min-width: 150px; margin-right: 12px; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 13px; }
-.summary tbody th { max-width: none; white-space: normal; }
+.summary tbody th { max-width: none; }
 .summary table { table-layout: fixed; width: 100%; min-width: 1010px; }
 .summary th:first-child { width: 176px; }
 .summary :is(th, td):is(:nth-child(7), :nth-child(8)) { width: 88px; }
@@ -77,6 +86,11 @@ td small, thead small { display: block; color: var(--muted); font-size: 12px; fo
   main, footer { padding-inline: 16px; }
   main { padding-top: 24px; }
   h2 { margin-top: 40px; }
+  /* The names stay while the numbers scroll. */
+  th:first-child:not([scope="rowgroup"]) { position: sticky; left: 0; z-index: 1; background: var(--page); width: 124px; min-width: 124px; max-width: 124px; padding-right: 10px; }
+  .summary th:first-child { width: 124px; }
+  .summary table { min-width: 960px; }
+  th, td { padding-right: 18px; }
   .terms { grid-template-columns: minmax(0, 1fr); gap: 2px; }
   .terms dd { margin-bottom: 12px; }
 }
@@ -91,15 +105,18 @@ summary { cursor: pointer; color: var(--accent); width: fit-content; }
   .grid { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; }
   .flow { gap: 14px; }
   .flow > figure { max-width: 31%; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   .scroll svg { max-width: 100%; }
-  table, .summary tbody th { max-width: none; white-space: normal; }
-.summary table { min-width: 0; width: 100%; font-size: 9.5px; }
-  .summary th, .summary td { width: auto !important; }
-  th, td { padding: 4px 8px 4px 0; white-space: normal; }
-  tbody th { white-space: nowrap; }
+  table { min-width: 0; font-size: 12px; }
+  .summary table { table-layout: auto; min-width: 0; width: 100%; font-size: 9.5px; }
+  .summary :is(th, td) { width: auto !important; }
+  th, td { padding: 3px 8px 3px 0; white-space: normal; }
+  tbody .group th { padding-top: 10px; }
+  th:first-child { position: static; background: none; }
+  /* A name stands in whole words, however many columns there are. */
+  tbody th { min-width: 9em; max-width: none; width: auto; overflow-wrap: normal; }
   figcaption { font-size: 12px; }
-  td small { font-size: 8px; white-space: nowrap; }
+  td small { font-size: 8px; white-space: normal; }
   .gaps td small { font-size: 10px; }
   .downloads, h2:has(+ .downloads) { display: none; }
   h2 { margin-top: 26px; }

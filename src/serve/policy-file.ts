@@ -48,14 +48,14 @@ function corrupt(name: string, what: string): never {
 /** The first line of a file as JSON, and where the rest begins. */
 function header(bytes: Uint8Array, name: string): { line: Record<string, unknown>; end: number } {
   const end = bytes.subarray(0, MOST_HEADER).indexOf(10);
-  if (end < 0) corrupt(name, 'there is no header line, so this is no policy of Tiresias, or a damaged one');
+  if (end < 0) corrupt(name, 'there is no header line: this is not a policy of Tiresias, or it is damaged');
   try {
     const line = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8')) as unknown;
     if (typeof line === 'object' && line !== null) return { line: line as Record<string, unknown>, end: end + 1 };
   } catch {
     // No JSON.
   }
-  return corrupt(name, 'the first line is no JSON, so this is no policy of Tiresias, or a damaged one');
+  return corrupt(name, 'the first line is not JSON: this is not a policy of Tiresias, or it is damaged');
 }
 
 /** Whether bytes begin as a policy that carries its model. */

@@ -95,7 +95,7 @@ export const pointMass = (states: number, state: number): number[] => zeros(stat
 export function faultOfSparse({ states: some, probabilities }: Partial<SparseBelief>, states: number): string | undefined {
   if (!Array.isArray(some) || !Array.isArray(probabilities) || some.length !== probabilities.length) return 'is no list of states with as many probabilities';
   if (!some.every((s, i) => whole(s) && s < states && (i === 0 || s > some[i - 1]!))) return `names states that are not ascending numbers below ${states}`;
-  if (!probabilities.every((p) => typeof p === 'number')) return 'has a probability that is no number';
+  if (!probabilities.every((p) => typeof p === 'number')) return 'has a probability that is not a number';
   return undefined;
 }
 
@@ -162,7 +162,7 @@ export function parsedState(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new TiresiasError('INVALID_SESSION', 'the saved session is no JSON; pass what JSON.stringify(session) gave, unchanged', { cause });
+    throw new TiresiasError('INVALID_SESSION', 'the saved session is not JSON; pass what JSON.stringify(session) gave, unchanged', { cause });
   }
 }
 

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z as Zod } from 'zod';
+import { describedSchema } from '../described.js';
 import { TiresiasError } from '../errors.js';
 import { parseExperiment, placed, type Experiment } from '../experiment.js';
 import { readText } from '../files.js';
@@ -15,53 +16,69 @@ import { madeFrom, type Keyed } from './cells.js';
 
 /** A place on an axis: its name, and the fields of the experiment that it sets. */
 export interface Place {
-  /** As it stands in names of cells. */
+  /** The name of the place. It stands in names of cells and of files. */
   name: string;
-  /** Fields of the experiment. */
+  /** The fields of the experiment that are set here. */
   set: Record<string, unknown>;
 }
 
 /** Something that varies. */
 export interface Axis {
-  /** As it stands in names of cells. */
+  /** The name of the axis. It stands in names of cells. */
   name: string;
-  /** For plots and tables. */
+  /** The name in plots and tables. Default: `name`. */
   label: string;
   /** Where an experiment may stand on it. */
   places: Place[];
 }
 
+/** An axis as a study's file has it. */
+export interface AxisInput extends Pick<Axis, 'name'>, Partial<Pick<Axis, 'label'>> {
+  /** The field of the experiment that the values set, for example `support.trajectories`. Not needed when every value is an object. */
+  path?: string | undefined;
+  /** The values of the field, or objects that name a place and say which fields it sets. */
+  values: (string | number | boolean | Place)[];
+}
+
 /** How much a study may take: fields that it sets in every cell, and which places of the axes it has. */
 export interface Budget {
-  /** What it is for and costs, for people. */
+  /** What the budget is for and what it costs, in words. */
   about: string;
-  /** Fields of the experiment. */
+  /** The fields that are set in every cell. */
   set: Record<string, unknown>;
-  /** Names of places by axis; all of them where an axis is left out. */
+  /** By axis: the names of the places that this budget runs. Default: all places. */
   places: Record<string, string[]>;
 }
 
 /** A study file. */
 export interface Study {
-  /** Format and version of the file. */
+  /** The format and version of the file. */
   schema: 'tiresias.study/1';
-  /** Also of its folder of results. */
+  /** The name of the study, and of the folder of its results. */
   name: string;
-  /** What it asks, in one sentence. */
+  /** What the study asks, in one sentence. */
   question: string;
   /** Where the question comes from. */
   source: string;
-  /** What its cells are: few-shot experiments, or settings of the theory of docs/theory.md. */
+  /** What the cells of the study are: few-shot experiments, or settings of the theory (docs/theory.md). */
   kind: 'experiment' | 'theory';
-  /** The fields of the experiment, or of the theory's setting, that all cells share. */
+  /** The fields that all cells share: those of an experiment (docs/experiment.md), or of a setting of the theory. */
   experiment: Record<string, unknown>;
-  /** What varies. */
+  /** What varies. Each combination of one place from each axis is a cell. */
   axes: Axis[];
-  /** By name: `small`, `medium`, `full`. */
+  /** The budgets by name, for example `small`, `medium` and `full`. */
   budgets: Record<string, Budget>;
-  /** The axis that runs from left to right in plots; the others make panels. In a theory study the pairs of a prompt do, and this axis makes lines. */
+  /** The axis that runs from left to right in plots; each place of the other axes has a panel. In a study of the theory the number of pairs runs from left to right, and this axis gives the lines. */
   x: string;
 }
+
+/** A study as its file has it. */
+export type StudyInput = Omit<Study, 'axes'> & {
+  /** Where the JSON Schema of this file is, for editors. Tiresias does not read it. */
+  $schema?: string | undefined;
+  /** What varies. Each combination of one place from each axis is a cell. */
+  axes: AxisInput[];
+};
 
 /** One experiment of a study. */
 export interface Cell {
@@ -82,13 +99,12 @@ const schemaOf = lazy(() => {
   const placeName = /^[A-Za-z0-9._:+-]+$/;
   /** Says where one of some names stands twice. */
   const once = (names: readonly string[], add: (index: number, message: string) => void) => names.forEach((one, i) => {
-    if (names.indexOf(one) < i) add(i, `${JSON.stringify(one)} stands here twice`);
+    if (names.indexOf(one) < i) add(i, `${JSON.stringify(one)} appears twice`);
   });
   const axis = z
     .strictObject({
       name,
       label: z.string().optional(),
-      /** The field that values set, `support.trajectories`. */
       path: z.string().min(1).optional(),
       values: z.array(z.union([scalar, z.strictObject({ name: z.string(), set: fields })])).min(1),
     })
@@ -184,7 +200,7 @@ export function parseStudy(value: unknown, file = 'study'): Study {
 }
 
 /** The JSON Schema of study files. */
-export const studySchema = (): object => zod().toJSONSchema(schemaOf(), { io: 'input' });
+export const studySchema = (): object => describedSchema(schemaOf(), 'study');
 
 /** A cell before its fields are checked. */
 interface GridCell {

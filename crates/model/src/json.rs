@@ -115,13 +115,13 @@ type RowsFile = Vec<Vec<RowFile>>;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum RewardFile {
-    /// `[a]`
+    /// R(a): a list `[a]` of numbers.
     Action(Vec<f64>),
-    /// `[a][s]`
+    /// R(s, a): lists `[a][s]` of numbers.
     StateAction(Vec<Vec<f64>>),
-    /// `[a][s]` rows over s'
+    /// R(s, a, s'): `[a][s]` rows over s'.
     Transition(RowsFile),
-    /// `[a][s]` lists over s', or objects from s', of rows over o
+    /// R(s, a, s', o): `[a][s]` lists over s', or objects from s', of rows over o.
     Full(Vec<Vec<Row<RowFile>>>),
 }
 
@@ -458,12 +458,29 @@ fn numbers(what: &str, by_action: Vec<Vec<f64>>, shape: Shape) -> Result<Vec<f64
 
 #[cfg(test)]
 mod tests {
+    use schemars::Schema;
+    use schemars::transform::transform_subschemas;
+
+    /// A form of an enumeration is described as a whole; its tag is the field that an editor points at, and gets the same words.
+    fn describe_tags(schema: &mut Schema) {
+        transform_subschemas(&mut (|inner: &mut Schema| describe_tags(inner)), schema);
+        let Some(words) = schema.get("description").cloned() else { return };
+        let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) else { return };
+        let only = fields.len() == 1;
+        for field in fields.values_mut().filter_map(serde_json::Value::as_object_mut) {
+            if only || field.contains_key("const") {
+                field.entry("description").or_insert_with(|| words.clone());
+            }
+        }
+    }
+
     /// The published schema is made from the types that read the file. `TIRESIAS_WRITE_SCHEMA=1 cargo test -p tiresias-model`
     /// writes it anew.
     #[test]
     fn the_published_schema_is_the_one_that_is_read() {
         let mut schema = schemars::schema_for!(super::ModelFile);
         schema.insert("title".into(), "A tiresias.model/1 document".into());
+        describe_tags(&mut schema);
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/model.schema.json");
         if std::env::var_os("TIRESIAS_WRITE_SCHEMA").is_some() {

@@ -168,7 +168,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -340,7 +340,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -452,7 +452,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -699,7 +699,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -840,7 +840,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -954,7 +954,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1096,7 +1096,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1205,7 +1205,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1343,7 +1343,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1521,7 +1521,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1688,7 +1688,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {
@@ -1846,7 +1846,7 @@ export interface Paths {
           };
         };
         /**
-         * A body that is no JSON.
+         * A body that is not JSON.
          */
         '415': {
           content: {

@@ -77,7 +77,7 @@ export function problemOf(error: unknown): Problem {
   if (!(error instanceof TiresiasError)) {
     const status = typeof theirs.statusCode === 'number' && theirs.statusCode < 500 ? theirs.statusCode : undefined;
     const code = THEIRS[String(theirs.code)] ?? (status === undefined ? undefined : 'INVALID_ARGUMENT');
-    if (code !== undefined) return problem(code, error instanceof SyntaxError ? `the body is no JSON: ${messageOf(error)}` : messageOf(error), {}, status ?? STATUS[code]!);
+    if (code !== undefined) return problem(code, error instanceof SyntaxError ? `the body is not JSON: ${messageOf(error)}` : messageOf(error), {}, status ?? STATUS[code]!);
     return problem('INTERNAL', 'something went wrong that should not have; the log says what', {}, 500);
   }
   const status = STATUS[error.code];

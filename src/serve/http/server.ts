@@ -136,7 +136,7 @@ function routes(plain: FastifyInstance, service: DecisionService, metrics: Metri
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const problems = {
     400: refused('Malformed.'), 401: refused('Without the token.'), 404: refused('An unknown session or policy.'), 409: refused('Forbidden by the session’s state.'), 412: refused('A stale version.'),
-    413: refused('Too large a body.'), 415: refused('A body that is no JSON.'), 422: refused('A name that does not exist, or a key of another request.'), 429: refused('Too many requests.'), 503: refused('Not now.'),
+    413: refused('Too large a body.'), 415: refused('A body that is not JSON.'), 422: refused('A name that does not exist, or a key of another request.'), 429: refused('Too many requests.'), 503: refused('Not now.'),
   };
   const told = (summary: string, answer: ZodType) => ({ summary, response: { 200: answer, ...problems } });
 

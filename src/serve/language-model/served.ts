@@ -57,7 +57,7 @@ export class ServedLanguageModel implements Servable {
   }
 
   believe(): never {
-    throw new TiresiasError('INVALID_ARGUMENT', 'a language model has no belief that could be replaced; it goes by what it was shown and what was observed');
+    throw new TiresiasError('INVALID_ARGUMENT', 'a language model has no belief that could be replaced; it uses what it was shown and what was observed');
   }
 
   decide(session: LanguageModelSession): Promise<LanguageModelDecision> {

@@ -35,7 +35,7 @@ export class RedisStore implements SessionStore {
   /** Connects. Throws STORE_DOWN, and SOMETHING_MISSING without ioredis. */
   static async open(url: string): Promise<RedisStore> {
     const { Redis } = ioredis();
-    // The password is nobody's business.
+    // Without the password: the text is logged.
     const name = url.replace(/\/\/[^@/]*@/, '//');
     // A command that cannot be sent now fails now; whoever asked tries again, and readiness says no meanwhile.
     const client = new Redis(url, { lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0, connectTimeout: COMMAND_MS, commandTimeout: COMMAND_MS, retryStrategy: (times) => Math.min(100 * times, 2000) });

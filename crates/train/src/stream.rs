@@ -73,6 +73,24 @@ impl Stream {
         Ok(stream)
     }
 
+    /// Checks that there are tasks for so many examples, where a family of one's own has only so many models.
+    pub fn check(&self, examples: u64) -> Result<()> {
+        for generator in &self.generators {
+            let spec = generator.spec();
+            let family = family::family(&spec.family).map_err(refused)?;
+            let Some(tasks) = family.tasks(&spec.split).filter(|_| family::is_own(&spec.family)) else { continue };
+            let each = spec.examples_per_task as u64;
+            let needed = examples.div_ceil(self.generators.len() as u64).div_ceil(each).saturating_add(spec.first_task);
+            if needed > tasks {
+                return Err(Error::Stream(format!(
+                    "{examples} examples, {each} a task, take {needed} tasks of {}, which has {tasks} models: raise examplesPerTask, or lower steps or batchSize",
+                    spec.split
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Examples `range`, on the current rayon pool.
     pub fn examples(&self, range: Range<u64>) -> Result<Vec<Example>> {
         let count = self.generators.len() as u64;

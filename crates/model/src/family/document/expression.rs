@@ -330,16 +330,32 @@ fn all_replaced<N: Clone, M, E>(
     trees.iter().map(|tree| tree.replaced(name)).collect()
 }
 
+/// Why an expression has no value: what was asked for lies outside of a list. Behind a pointer, since nearly all have one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Outside(String);
+
+impl Outside {
+    fn of(problem: &str) -> Box<Self> {
+        Box::new(Self(problem.into()))
+    }
+}
+
+impl From<Box<Outside>> for String {
+    fn from(outside: Box<Outside>) -> Self {
+        outside.0
+    }
+}
+
 impl Expression {
     /// Its value, which may be infinite or no number; truth is 1 and what is not 0. The error says which index lies outside its list.
-    pub fn value(&self, values: &Values) -> Result<f64, String> {
+    pub fn value(&self, values: &Values) -> Result<f64, Box<Outside>> {
         let truth = |holds: bool| Ok(f64::from(u8::from(holds)));
         Ok(match self {
             Tree::Number(value) => *value,
             Tree::Name(Place::Slot(slot)) => values.slots[*slot],
-            Tree::Name(Place::List(_)) => return Err("a list of numbers where one of them is wanted".into()),
+            Tree::Name(Place::List(_)) => return Err(Outside::of("a list of numbers where one of them is wanted")),
             Tree::Entry(Place::List(list), indices) => return values.lists[*list].entry(indices, values),
-            Tree::Entry(Place::Slot(_), _) => return Err("one number has no entries".into()),
+            Tree::Entry(Place::Slot(_), _) => return Err(Outside::of("one number has no entries")),
             Tree::Negative(inner) => -inner.value(values)?,
             Tree::Not(inner) => return truth(inner.value(values)? == 0.0),
             Tree::Binary(operator, sides) => {
@@ -375,8 +391,8 @@ impl Expression {
                 let mut others = arguments[1..].iter().map(|argument| argument.value(values));
                 match function {
                     Function::If => unreachable!("an arm of its own"),
-                    Function::Min => others.try_fold(first, |least, other| Ok::<_, String>(least.min(other?)))?,
-                    Function::Max => others.try_fold(first, |most, other| Ok::<_, String>(most.max(other?)))?,
+                    Function::Min => others.try_fold(first, |least, other| Ok::<_, Box<Outside>>(least.min(other?)))?,
+                    Function::Max => others.try_fold(first, |most, other| Ok::<_, Box<Outside>>(most.max(other?)))?,
                     Function::Clamp => first.max(arguments[1].value(values)?).min(arguments[2].value(values)?),
                     Function::Floor => first.floor(),
                     Function::Ceil => first.ceil(),
@@ -399,12 +415,13 @@ impl Expression {
 }
 
 impl List {
-    fn entry(&self, indices: &[Expression], values: &Values) -> Result<f64, String> {
+    fn entry(&self, indices: &[Expression], values: &Values) -> Result<f64, Box<Outside>> {
         let mut at = 0;
         for (i, (index, &size)) in indices.iter().zip(&self.sizes).enumerate() {
             let index = index.value(values)?;
             if !(index >= 0.0 && index < size as f64 && index.fract() == 0.0) {
-                return Err(format!("index {i} of a list is {index}, not one of 0 to {}", size as f64 - 1.0));
+                let last = size as f64 - 1.0;
+                return Err(Outside::of(&format!("index {i} of a list is {index}, not one of 0 to {last}")));
             }
             at = at * size + index as usize;
         }

@@ -122,8 +122,8 @@ impl Number {
 
 impl Counter {
     fn size(&self, values: &Values) -> Result<usize, Wrong> {
-        let here = |problem| Wrong::new(&self.path, problem);
-        let size = self.below.value(values).map_err(here)?;
+        let here = |problem: String| Wrong::new(&self.path, problem);
+        let size = self.below.value(values).map_err(|outside| here(outside.into()))?;
         if size >= 0.0 && size.fract() == 0.0 && size <= MOST_LISTED as f64 {
             return Ok(size as usize);
         }

@@ -53,7 +53,7 @@ impl Branches {
             work.spend(1, &branch.path)?;
             for_each(&branch.each, values, work, &mut |values| {
                 if let Some(when) = &branch.when
-                    && when.value(values).map_err(wrong)? == 0.0
+                    && when.value(values).map_err(|outside| wrong(outside.into()))? == 0.0
                 {
                     return Ok(());
                 }
@@ -72,7 +72,7 @@ impl Branches {
                 if p < 0.0 {
                     return Err(wrong(format!("the probability {p} is negative")));
                 }
-                let to = branch.to.value(values).map_err(wrong)?;
+                let to = branch.to.value(values).map_err(|outside| wrong(outside.into()))?;
                 if !(to >= 0.0 && to < outcomes as f64 && to.fract() == 0.0) {
                     return Err(wrong(format!("`to` is {to}, not one of 0 to {}", outcomes - 1)));
                 }

@@ -30,7 +30,7 @@ export function streamOf(experiment: Experiment, { vocabulary, histories }: Trai
     return { ...spec, firstTask: 0, tasks: 1, threads: 0 };
   });
   const { familyPath } = experiment;
-  return { specs, ...(familyPath !== undefined && { family: familyPath }), ...(vocabulary === 'compact' && { templates: experimentTemplates(experiment) }) };
+  return { specs, ...(familyPath !== undefined && { familyPath }), ...(vocabulary === 'compact' && { templates: experimentTemplates(experiment) }) };
 }
 
 /** The folder, within a training's, of what it learned. */
@@ -56,7 +56,7 @@ export function trainStage(config: TrainConfig, { launch, maxTokens, signal, onP
       // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
       const { checkpointEvery: _, threads: __, output: ___, data, base, stream, ...rest } = config;
       // A family of one's own is named by its hash in the specifications, wherever it lies.
-      const { family: ____, ...drawn } = stream ?? {};
+      const { familyPath: ____, ...drawn } = stream ?? {};
       const settings = { ...rest, ...(stream && { stream: drawn }) };
       const learnsFrom = { base: base && { sha256: base.sha256, randomWeights: base.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
       return { version, trainer, settings, maxTokens, ...learnsFrom };

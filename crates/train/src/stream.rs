@@ -24,7 +24,7 @@ pub struct StreamConfig {
     /// The folder or the document of the specifications' family, where that is one of somebody's own. Its name is a hash of what lies there, so
     /// that another one is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub family: Option<PathBuf>,
+    pub family_path: Option<PathBuf>,
     /// Templates of the compact vocabulary; without them ids are the base's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub templates: Option<Vec<Template>>,
@@ -51,7 +51,7 @@ impl Stream {
                 return Err(Error::Stream("has no templates, and there is no base to take ids from".into()));
             }
         };
-        if let Some(path) = &config.family {
+        if let Some(path) = &config.family_path {
             family::load(path).map_err(refused)?;
         }
         let mut hash = Sha256::new();

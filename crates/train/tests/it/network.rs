@@ -345,7 +345,7 @@ fn a_stream_draws_from_a_family_of_one_s_own() {
         let family = tiresias_model::family::family(&name).unwrap();
         let templates = [tiresias_study::default_template(family.as_ref(), "mdp".parse().unwrap())];
         let mut config = streaming(&toy, output);
-        config["stream"]["family"] = json!(path);
+        config["stream"]["family_path"] = json!(path);
         config["stream"]["templates"] = json!(templates);
         for spec in config["stream"]["specs"].as_array_mut().unwrap() {
             spec["family"] = json!(name);
@@ -364,7 +364,7 @@ fn a_stream_draws_from_a_family_of_one_s_own() {
     ends(&of(&elsewhere, "document"));
     let mut other = of(&document, "other");
     std::fs::write(&elsewhere, std::fs::read_to_string(&document).unwrap().replace("0.95", "0.9")).unwrap();
-    other["stream"]["family"] = json!(elsewhere);
+    other["stream"]["family_path"] = json!(elsewhere);
     toy.refuses(&other, 2, "STREAM", &["has not read"]);
     // Fifteen examples of two specifications, of one of which an example takes a task: eight tasks of four.
     let mut folder = of(&toy.path("models"), "folder");

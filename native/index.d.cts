@@ -794,7 +794,7 @@ export declare function familyInfo(name: string): FamilyInfo
 /** A family of tasks. */
 export interface FamilyInfo {
   /** What requests call it. */
-  name: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}`
+  name: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}` | `json:${string}`
   /** What its tasks are like. */
   description: string
   /** Its splits: `train`, `test` and those out of distribution. */
@@ -912,10 +912,10 @@ export interface JobCounts {
 }
 
 /**
- * Makes a folder of model files a family, a file a task and a subfolder a split, and says what it is. Its name is `models:` and a hash of
- * the models; the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
+ * Makes a folder of model files, or a document, a family, and says what it is. Its name is `models:` or `json:` and a hash of what was read;
+ * the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
  */
-export declare function loadFamily(folder: string): FamilyInfo
+export declare function loadFamily(path: string): FamilyInfo
 
 /** A solution read back from its file, with the bounds, the cost and the reason for stopping that it was saved with. */
 export declare function loadPolicy(bytes: Uint8Array, model: Model): Solution

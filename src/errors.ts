@@ -26,6 +26,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   INVALID_RESULTS: EXIT.usage,
   INVALID_MODEL: EXIT.usage,
   INVALID_MODEL_FILE: EXIT.usage,
+  INVALID_FAMILY: EXIT.usage,
   INVALID_LOGS: EXIT.usage,
   INVALID_POLICY: EXIT.usage,
   UNKNOWN_NAME: EXIT.usage,

@@ -6,6 +6,7 @@ import { SOURCES } from './base/index.js';
 import type { ModelName } from './base/wheel.js';
 import { describedSchema, type JsonSchema } from './described.js';
 import { TiresiasError } from './errors.js';
+import { moduleFamilySchema, type ModuleFamily } from './family/module-schema.js';
 import { readText } from './files.js';
 import { parseJson } from './json.js';
 import { lazy, zod } from './lazy.js';
@@ -232,8 +233,8 @@ export interface Experiment {
   seed: number;
   /** The name of the task family. */
   family: FamilyName;
-  /** Written by Tiresias, not by hand: the folder of the models, for a family named `models:…`. */
-  familyFolder?: string | undefined;
+  /** Written by Tiresias, not by hand: where a family of your own lies, for a family named `models:…` or `json:…`. */
+  familyPath?: string | undefined;
   /** Written by Tiresias, not by hand: what a family that was fitted to records was made from. */
   logs?: LogsOrigin | undefined;
   /** The regimes to study, each at most once. `mdp`: the state is seen. `pomdp`: the state is hidden. `apomdp`: the state is hidden, and there is a cloud of models. */
@@ -277,11 +278,17 @@ export interface FamilyFolder {
   models: string;
 }
 
+/** A family of one's own: a document of named numbers, their ranges, and a model of expressions. */
+export interface FamilyDocument {
+  /** The JSON file of the family. A relative path starts at the folder of the experiment file. */
+  document: string;
+}
+
 /** An experiment as written by hand: all but `schema` and `name` may be left out. */
 export type ExperimentInput = Pick<Experiment, 'schema' | 'name'> &
   Defaulted<Omit<Experiment, 'schema' | 'name' | 'base' | 'evaluation' | 'family'>> & {
-    /** Where the tasks come from: the name of a family (docs/families.md), a folder of model files of your own (docs/your-own-family.md), or records that models are fitted to (docs/your-own-data.md). Default: `energy`. */
-    family?: FamilyName | FamilyFolder | (Pick<LogsFamily, 'logs' | 'schema' | 'fit'> & Defaulted<Pick<LogsFamily, 'tasks' | 'cloud' | 'heldOut'>>) | undefined;
+    /** Where the tasks come from: the name of a family (docs/families.md), a document, a module or a folder of model files of your own (docs/your-own-family.md), or records that models are fitted to (docs/your-own-data.md). Default: `energy`. */
+    family?: FamilyName | FamilyFolder | FamilyDocument | (Pick<ModuleFamily, 'module' | 'tasks'> & Partial<Pick<ModuleFamily, 'seed' | 'options'>>) | (Pick<LogsFamily, 'logs' | 'schema' | 'fit'> & Defaulted<Pick<LogsFamily, 'tasks' | 'cloud' | 'heldOut'>>) | undefined;
     /** How the methods are compared. */
     evaluation?: (Defaulted<Omit<EvaluationSettings, 'methods'>> & {
       /** The methods that are compared (docs/methods.md): names or modules, or objects with options. `random` must be among them, because normalised gaps are measured against it. */
@@ -380,8 +387,15 @@ const schemaOf = lazy(() => {
       schema: z.literal('tiresias.experiment/1'),
       name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" and "-" only'),
       seed: number(spec.seed).default(0),
-      family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) }), logsFamilySchema()]).transform((family) => family as FamilyName).default('energy'),
-      familyFolder: z.string().optional(),
+      /**
+       * The name of a family; or a folder of model files (a file a task, its subfolders the splits), a document with numbers and their ranges, a module
+       * that draws models, or logs that models are fitted to.
+       */
+      family: z.union([name<FamilyName>(), z.strictObject({ models: z.string().min(1) }), z.strictObject({ document: z.string().min(1) }), moduleFamilySchema(), logsFamilySchema()])
+        .transform((family) => family as FamilyName).default('energy'),
+      /** Where the models or the document of a family of one's own lie. */
+      familyPath: z.string().optional(),
+      /** Of a family that was fitted to logs: what it was made from and where that lies. */
       logs: z.strictObject({ key: z.string(), folder: z.string(), sha256: z.string() }).optional(),
       regimes: z
         .array(words('regime'))
@@ -465,7 +479,7 @@ const schemaOf = lazy(() => {
 });
 
 /**
- * Checks a value against the schema and fills in defaults. Models of a family of one's own are read, from a folder beside `folder`. Throws
+ * Checks a value against the schema and fills in defaults. A family of one's own is read, from a path beside `folder`. Throws
  * INVALID_EXPERIMENT naming every offending path.
  */
 export function parseExperiment(value: unknown, file = 'experiment', folder = '.'): Experiment {
@@ -478,30 +492,37 @@ export function parseExperiment(value: unknown, file = 'experiment', folder = '.
   });
 }
 
-/** The experiment with the name of its family's models in place of their folder; the name is a hash of the models, which is what results belong to. */
+/** The experiment with the name of its family in place of where that lies; the name is a hash of what lies there, which is what results belong to. */
 function withFamily(value: unknown, file: string, folder: string): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  const { family, familyFolder } = value as { family?: unknown; familyFolder?: unknown };
-  if (typeof family === 'object' && family !== null && 'logs' in family) throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  $.family: models are fitted to logs where an experiment is read from a file; call loadExperiment`);
-  const models = typeof family === 'object' && family !== null ? (family as { models?: unknown }).models : familyFolder;
-  if (typeof models !== 'string' || models === '') return value;
-  const place = resolve(folder, models);
-  const { name, regimes, horizon } = native.loadFamily(place);
-  if (typeof family === 'string' && family !== name) {
-    throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  $.family: the models in ${place} are others than when the experiment was written; name their folder again, as {"models": "…"}`);
-  }
-  return { regimes, horizon, ...value, family: name, familyFolder: place };
+  const { family, familyPath } = value as { family?: unknown; familyPath?: unknown };
+  const fail = (problem: string): never => { throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  $.family: ${problem}`); };
+  const written = typeof family === 'object' && family !== null ? (family as { models?: unknown; document?: unknown; logs?: unknown; module?: unknown }) : undefined;
+  if (written && ('logs' in written || 'module' in written)) return fail(`models are ${'logs' in written ? 'fitted to logs' : 'drawn by a module'} where an experiment is read from a file; call loadExperiment`);
+  const place = written ? (written.models ?? written.document) : familyPath;
+  if (typeof place !== 'string' || place === '') return value;
+  const path = resolve(folder, place);
+  const { name, regimes, horizon } = native.loadFamily(path);
+  const kind = name.startsWith('json:') ? 'document' : 'models';
+  if (written && !(kind in written)) return fail(`${path} is ${kind === 'document' ? 'a file' : 'a folder'}: write {"${kind}": "…"}`);
+  if (typeof family === 'string' && family !== name) return fail(`what lies in ${path} is another family than when the experiment was written; name it again, as {"${kind}": "…"}`);
+  return { regimes, horizon, ...value, family: name, familyPath: path };
 }
 
 /** Reads and checks an experiment file; relative paths to a base model, modules and adapters are taken from the file's own folder. */
 export async function loadExperiment(path: string): Promise<Experiment> {
-  return placed(parseExperiment(await withLogs(parseJson(await readText(path), path), path), path, dirname(path)), dirname(path));
+  return placed(parseExperiment(await withMade(parseJson(await readText(path), path), path), path, dirname(path)), dirname(path));
 }
 
-/** The experiment with the folder of models that were fitted to its logs in place of these. */
-async function withLogs(value: unknown, file: string): Promise<unknown> {
+/** The experiment with a folder of models in place of the logs that they are fitted to, or of the module that draws them. */
+async function withMade(value: unknown, file: string): Promise<unknown> {
   const family = typeof value === 'object' && value !== null ? (value as { family?: unknown }).family : undefined;
-  if (typeof family !== 'object' || family === null || !('logs' in family)) return value;
+  if (typeof family !== 'object' || family === null) return value;
+  if ('module' in family) {
+    const { makeModuleFamily } = await import('./family/module.js');
+    return { ...(value as object), family: { models: await makeModuleFamily(family, dirname(file)) } };
+  }
+  if (!('logs' in family)) return value;
   const { makeLogsFamily } = await import('./logs/family.js');
   const { key, folder, sha256, template, regime } = await makeLogsFamily(family, file, dirname(file));
   // Prompts print what is in the logs, of which the models' mean rewards are the middle only.

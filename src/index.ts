@@ -45,7 +45,7 @@ export { version } from './version.js';
 export { resolveBaseModel, type BaseFormat, type BaseModel, type DetailedProgress, type FetchOptions, type ModelName, type ResolveOptions, type Wheel, type WheelSource } from './base/index.js';
 export {
   loadExperiment, parseExperiment, experimentJsonSchema,
-  type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FamilyFolder, type FileBase, type HubBase, type LearningSchedule,
+  type BaseSpec, type DatasetSettings, type Deployment, type EvaluationSettings, type Experiment, type ExperimentInput, type FamilyDocument, type FamilyFolder, type FileBase, type HubBase, type LearningSchedule,
   type LogsOrigin, type LoraSettings, type LoraTarget, type MethodSetting, type NamedBase, type OptimizerSettings, type OracleSettings,
   type QuerySettings, type SupportSettings, type TemplateSettings, type TrainingSettings,
 } from './experiment.js';

@@ -58,12 +58,12 @@ export const families = native.families;
 export const solvers = native.solvers;
 export type { SolverInfo } from '../native/index.cjs';
 
-/** A family, built in or loaded from a folder. Throws UNKNOWN_NAME. */
+/** A family, built in or loaded. Throws UNKNOWN_NAME. */
 export const familyInfo = native.familyInfo;
 
 /**
- * Makes a folder of model files a family: a file a task, a subfolder a split (docs/your-own-family.md). Its name, `models:` and a hash of the
- * models, is then a family's wherever one is asked for in this process. Throws INVALID_MODEL_FILE or IO, with the file.
+ * Makes a folder of model files (a file a task, a subfolder a split), or a document, a family (docs/your-own-family.md). Its name, `models:` or
+ * `json:` and a hash of what was read, is then a family's wherever one is asked for in this process. Throws INVALID_MODEL_FILE or IO, with the file.
  */
 export const loadFamily = native.loadFamily;
 

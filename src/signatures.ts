@@ -33,7 +33,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   importLogs: [["path", "string"], ["schema", "string"], ["note", "string | undefined | null"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: ReadingProgress) => void | undefined"]],
   inferLogs: [["path", "string"], ["format", "'csv' | 'tsv' | 'jsonl' | 'parquet' | undefined"]],
   jobCounts: [],
-  loadFamily: [["folder", "string"]],
+  loadFamily: [["path", "string"]],
   loadPolicy: [["bytes", "Uint8Array"], ["model", "Model"]],
   loadRobust: [["text", "string"], ["model", "Model"]],
   loadStatic: [["text", "string"], ["model", "Model"]],

@@ -24,7 +24,7 @@ export interface Spec {
   /**
    * The family of the tasks.
    */
-  family: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}`;
+  family: 'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}` | `json:${string}`;
   /**
    * Index of the first task in the split.
    */

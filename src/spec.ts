@@ -7,6 +7,8 @@ import type { Spec } from './spec-types.js';
 export type Regime = Spec['regime'];
 /** The task families that there are. */
 export type FamilyName = Spec['family'];
+/** Whether a family is one of somebody's own, a folder of models or a document, which a process knows once it has loaded it. */
+export const isOwnFamily = (family: FamilyName): boolean => /^(?:models|json):/.test(family);
 /** The splits of the families; not every family has every one out of distribution (see `families`). */
 export type SplitName = Spec['split'];
 /** Who acts: `oracle`, `random`, the oracle with random actions at the given rate, or a mixture such as `mixture:oracle=0.5,random=0.5`. */

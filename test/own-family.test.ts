@@ -50,11 +50,11 @@ describe('families of models of one’s own', () => {
     const file = join(folder, '..', 'experiment.json');
     writeFileSync(file, JSON.stringify({ schema: 'tiresias.experiment/1', name: 'own', family: { models: 'models' } }));
     const experiment = await loadExperiment(file);
-    expect(experiment).toMatchObject({ family: loadFamily(folder).name, familyFolder: folder, regimes: ['mdp'], horizon: 5 });
+    expect(experiment).toMatchObject({ family: loadFamily(folder).name, familyPath: folder, regimes: ['mdp'], horizon: 5 });
     // As a run writes it down.
     expect(parseExperiment(JSON.parse(JSON.stringify(experiment)))).toEqual(experiment);
     rmSync(join(folder, 'train', '0.json'));
-    expect(() => parseExperiment(JSON.parse(JSON.stringify(experiment)))).toThrow(expect.objectContaining({ code: 'INVALID_EXPERIMENT', message: expect.stringMatching(/are others than/) as string }));
+    expect(() => parseExperiment(JSON.parse(JSON.stringify(experiment)))).toThrow(expect.objectContaining({ code: 'INVALID_EXPERIMENT', message: expect.stringMatching(/another family than when the experiment was written/) as string }));
     expect(() => parseExperiment({ schema: 'tiresias.experiment/1', name: 'own', family: { model: 'x' } })).toThrow(/family/);
     expect(() => parseExperiment({ schema: 'tiresias.experiment/1', name: 'own', family: { models: join(folder, 'nowhere') } })).toThrow(expect.objectContaining({ code: 'FILE_NOT_FOUND' }));
   });
@@ -82,9 +82,11 @@ describe('families of models of one’s own', () => {
     expect((await tiresias(['solve', '--family', 'models', '--tasks', '3'], { cwd })).stdout).toContain('3 of 3');
     const few = await tiresias(['dataset', 'make', '--family', 'models', '--examples', '7', '--tokenizer', 'compact', '--out', 'more'], { cwd });
     expect([few.code, few.stderr]).toEqual([2, expect.stringContaining('6 models')]);
-    writeFileSync(join(cwd, 'stream.json'), JSON.stringify({ ...experiment, training: { data: 'stream' } }));
+    // The trainer reads the folder itself, and draws from it without end.
+    const learns = { ...experiment, name: 'stream', dataset: { examplesPerTask: 4, examples: 4, shardExamples: 4 }, training: { data: 'stream', steps: 3, batchSize: 4 } };
+    writeFileSync(join(cwd, 'stream.json'), JSON.stringify({ ...learns, evaluation: { tasks: 4, resamples: 100, methods: ['oracle', { method: 'dpt', options: { layers: 1, hidden: 16, heads: 2, steps: 3 } }, 'random'] } }));
     const stream = await tiresias(['run', '--config', 'stream.json'], { cwd });
-    expect([stream.code, stream.stderr]).toEqual([2, expect.stringContaining('training.data')]);
+    expect(stream.code, stream.stderr).toBe(0);
   });
 
   it('says which file cannot be one', () => {

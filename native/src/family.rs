@@ -24,7 +24,9 @@ pub struct SplitInfo {
 #[napi(object)]
 pub struct FamilyInfo {
     /// What requests call it.
-    #[napi(ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}`")]
+    #[napi(
+        ts_type = "'energy' | 'clinical' | 'darkroom' | 'linear' | 'bandit' | `models:${string}` | `json:${string}`"
+    )]
     pub name: String,
     /// What its tasks are like.
     pub description: String,
@@ -102,11 +104,11 @@ pub fn family_info(name: String) -> Result<FamilyInfo> {
     core::family(&name).map(|family| info(family.as_ref())).map_err(from_model)
 }
 
-/// Makes a folder of model files a family, a file a task and a subfolder a split, and says what it is. Its name is `models:` and a hash of
-/// the models; the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
+/// Makes a folder of model files, or a document, a family, and says what it is. Its name is `models:` or `json:` and a hash of what was read;
+/// the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
 #[napi]
-pub fn load_family(folder: String) -> Result<FamilyInfo> {
-    let name = core::load(std::path::Path::new(&folder)).map_err(from_format)?;
+pub fn load_family(path: String) -> Result<FamilyInfo> {
+    let name = core::load(std::path::Path::new(&path)).map_err(from_format)?;
     family_info(name)
 }
 

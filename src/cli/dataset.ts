@@ -38,12 +38,12 @@ async function chosenTokenizer(name: string | undefined, experiment: Experiment,
   return Tokenizer.fromBase((await baseStage(experiment.base, how).work()).path);
 }
 
-/** The experiment with another family, or a folder of models: in the regimes that it has, with its usual horizon. */
+/** The experiment with another family, or one of the user's own: in the regimes that it has, with its usual horizon. */
 async function ofFamily(experiment: Experiment, wanted: string | undefined): Promise<Experiment> {
   if (wanted === undefined) return experiment;
-  const { name: family, regimes, horizon } = await familyNamed(wanted);
-  const own = family.startsWith('models:');
-  return { ...experiment, family, regimes: own ? regimes : experiment.regimes.filter((regime) => regimes.includes(regime)), horizon, ...(own && { familyFolder: resolve(wanted) }) };
+  const { name: family, regimes, horizon, path } = await familyNamed(wanted);
+  const kept = experiment.regimes.filter((regime) => regimes.includes(regime));
+  return { ...experiment, family, regimes: kept.length === 0 && path !== undefined ? regimes : kept, horizon, ...(path !== undefined && { familyPath: path }) };
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -69,7 +69,7 @@ function makeCommand(): Command {
     ]),
   ))
     .requiredOption('-o, --out <folder>', 'where the datasets go: a folder, or s3://BUCKET/PREFIX, to be assembled')
-    .option('--family <name>', 'draw from this family, or from a folder of model files, with its usual horizon')
+    .option('--family <name>', 'draw from this family, or from a folder, a document or a module of your own, with its usual horizon')
     .option('--regime <name...>', 'only these regimes')
     .option('--examples <n>', 'examples in each regime', integer(1))
     .option('--examples-per-task <n>', 'examples that share a task and its oracle', integer(1))
@@ -185,7 +185,7 @@ function showCommand(): Command {
     .argument('<folder>')
     .option('--row <n>', 'which example, from 0', integer(0), 0)
     .option('--text', 'as the language model reads it')
-    .option('--family <folder>', 'where the models lie, of a dataset of your own models')
+    .option('--family <path>', 'where the family lies, of a dataset of a family of your own')
     .action((folder: string, options: CommonOptions & { row: number; text?: true; family?: string }) =>
       invoke(options, async ({ print }) => {
         if (options.family !== undefined) await familyNamed(options.family);

@@ -1,6 +1,7 @@
 // The model that a command works on: a file, a classic problem by name, or a task drawn from a family.
 import { Option, type Command } from 'commander';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { checkReadable } from '../files.js';
 import type { FamilyInfo, Model, ModelWarning } from '../library.js';
@@ -32,7 +33,7 @@ export function withTaskOptions(command: Command): Command {
   return command
     .argument('[models...]', 'a model file (.pomdp, .mdp, .pomdpx or .json) or a classic problem (tiger, rock-sample:7,8, …); several are the cloud of an ambiguous model; or draw a task with --family')
     .addOption(formatOption())
-    .option('--family <name>', 'draw a task of this family, or of a folder of model files')
+    .option('--family <name>', 'draw a task of this family, or of a folder, a document or a module of your own')
     .option('--split <name>', 'split of the family', 'train')
     .option('--index <n>', 'index of the task in its split', integer(0), 0)
     .addOption(new Option('--regime <name>', 'what is known: the state, what is observed, or that several models are possible').choices(['mdp', 'pomdp', 'apomdp']).default('mdp'))
@@ -41,12 +42,21 @@ export function withTaskOptions(command: Command): Command {
     .option('--horizon <n>', "number of decisions; the family's own for a drawn task", integer(1));
 }
 
-/** The family of this name, or that of the models in the folder of this name. */
-export async function familyNamed(name: string): Promise<FamilyInfo> {
+/** The family of this name; or that of the models in the folder, of the document or of the module of this name, with where it lies. */
+export async function familyNamed(name: string): Promise<FamilyInfo & { path?: string }> {
   const { families, familyInfo, loadFamily } = await import('../library.js');
-  const folder = await stat(name).catch(() => undefined);
-  if (!families().some((family) => family.name === name) && folder?.isDirectory()) return loadFamily(name);
-  return familyInfo(name as FamilyName);
+  const entry = await stat(name).catch(() => undefined);
+  if (families().some((family) => family.name === name) || !entry) {
+    if (/[./\\]/.test(name) && !entry) throw new TiresiasError('FILE_NOT_FOUND', `${name}: there is no such folder, document or module of a family`, { details: { path: name } });
+    return familyInfo(name as FamilyName);
+  }
+  if (entry.isFile() && /\.[cm]?js$/.test(name)) {
+    const { makeModuleFamily } = await import('../family/module.js');
+    const path = await makeModuleFamily({ module: resolve(name) }, '.');
+    return { ...loadFamily(path), path };
+  }
+  if (entry.isFile()) refuseRecords(name, 'a family');
+  return { ...loadFamily(name), path: resolve(name) };
 }
 
 /** Options that shape a drawn task and have no meaning for a model file. */

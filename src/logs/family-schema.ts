@@ -17,7 +17,7 @@ export interface LogsFamily {
   schema: string | LogsSchema;
   /** How models are fitted to the records. */
   fit: LogsFamilyFit;
-  /** How many tasks there are. Each task has a fitted model of its own. */
+  /** How many tasks there are, by split. From records, each has a fitted model of its own; of a module, this replaces the module's own counts. */
   tasks: {
     /** The number of tasks to train on. */
     train: number;

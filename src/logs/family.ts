@@ -1,15 +1,16 @@
 // A family of tasks from logs: models that the logs leave possible, fitted to a part of the episodes; the rest is kept for off-policy estimates.
 // It is a function of the file, the schema and the settings, and lies in the cache under their hash, so that a run finds it again.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { cacheFolder } from '../cache.js';
 import { invalid } from '../check.js';
 import { TiresiasError } from '../errors.js';
-import { io, makeFolder, readJson, sha256, sha256File, sweep, temporaryName, writeAtomic } from '../files.js';
+import { madeOnce } from '../family/made.js';
+import { io, readJson, sha256, sha256File, writeAtomic } from '../files.js';
 import { canonicalJson } from '../json.js';
 import { Model, loadFamily } from '../library.js';
-import { readSealedIfWhole, writeSealed } from '../seal.js';
+import { readSealedIfWhole } from '../seal.js';
 import { version } from '../version.js';
 import { logsFamilySchema, type LogsFamily } from './family-schema.js';
 import { fitLogs, type FittedLogs } from './fit.js';
@@ -51,35 +52,12 @@ export async function makeLogsFamily(written: unknown, file: string, beside: str
   const made = { file: hash, schema, fit: family.fit, tasks: family.tasks, cloud: family.cloud, heldOut: family.heldOut, version };
   const key = sha256(canonicalJson(made)).slice(0, 32);
   const folder = join(cacheFolder(), 'logs', key);
-  const found = await wholeFamily(folder, key, family);
-  if (found) return { ...found, folder };
-  await io(`make ${dirname(folder)}`, async () => {
-    await makeFolder(dirname(folder));
-    await sweep(folder);
-  });
-  const scratch = temporaryName(folder);
-  try {
-    const document = { ...(await fill(scratch, path, schema, family)), key, sha256: hash };
-    await writeSealed(join(scratch, 'family.json'), document);
-    await io(`make ${folder}`, async () => {
-      const taken = await rename(scratch, folder).then(() => false, (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-        return true;
-      });
-      // Another process came to the same meanwhile, and uses it; or something is left there that is not whole.
-      if (!taken || (await wholeFamily(folder, key, family))) return;
-      await rm(folder, { recursive: true, force: true });
-      await rename(scratch, folder);
-    });
-    return { ...document, folder };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  return { ...(await madeOnce(folder, () => wholeFamily(folder, key, family), async (scratch) => ({ ...(await fill(scratch, path, schema, family)), key, sha256: hash }))), folder };
 }
 
 /** What lies in the cache, if all of it does. */
-async function wholeFamily(folder: string, key: string, { tasks }: LogsFamily): Promise<MadeLogsFamily | undefined> {
-  const found = (await readSealedIfWhole(join(folder, 'family.json'))) as MadeLogsFamily | undefined;
+async function wholeFamily(folder: string, key: string, { tasks }: LogsFamily): Promise<Omit<MadeLogsFamily, 'folder'> | undefined> {
+  const found = (await readSealedIfWhole(join(folder, 'family.json'))) as Omit<MadeLogsFamily, 'folder'> | undefined;
   if (found?.key !== key) return undefined;
   const files = ['model.json', 'robust.json', 'fitted.parquet', 'held-out.parquet'].map((name) => join(folder, name));
   const counts = await Promise.all((['train', 'test'] as const).map(async (split) => (await readdir(join(folder, 'tasks', split)).catch(() => [])).length === tasks[split]));

@@ -3,6 +3,7 @@ import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { folderHash } from '../files.js';
 import { drawTask, familyInfo } from '../library.js';
+import { isOwnFamily } from '../spec.js';
 import { experimentTemplates, experimentTokenizer, modelIdentity, startDecider, trainedFor } from './language-model.js';
 import { EVERYWHERE, type Method } from './method.js';
 
@@ -57,7 +58,7 @@ export const dpt: Method = {
 function symbols({ family, seed, horizon, dataset, regimes }: Experiment): { observations: number; actions: number } {
   const of = (regime: Regime) => {
     const { model } = drawTask(family, { split: dataset.split, index: 0, seed, regime, horizon });
-    const own = family.startsWith('models:') ? familyInfo(family).symbols : 0;
+    const own = isOwnFamily(family) ? familyInfo(family).symbols : 0;
     return { observations: Math.max(own, model.observations || model.states), actions: model.actions };
   };
   const [first, ...others] = regimes.map(of);

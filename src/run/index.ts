@@ -14,6 +14,7 @@ import type { ProgressEvent } from '../progress.js';
 import type { ReportPaths } from '../report/index.js';
 import { parseResults, type RegimeResult, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
+import { isOwnFamily } from '../spec.js';
 import { baseStage } from '../stages/base.js';
 import { datasetConfig, datasetStage } from '../stages/dataset.js';
 import { evaluateStage } from '../stages/evaluate.js';
@@ -183,16 +184,13 @@ function actionNames(experiment: Experiment): string[] {
 /** Families and splits live in the addon; a wrong name is found before any work begins. */
 function checkNames(experiment: Experiment): void {
   const known = families();
-  const family = experiment.familyFolder === undefined ? known.find(({ name }) => name === experiment.family) : familyInfo(experiment.family);
+  const family = isOwnFamily(experiment.family) ? familyInfo(experiment.family) : known.find(({ name }) => name === experiment.family);
   const fail = (path: string, name: string, list: readonly { name: string }[]): never => {
     throw new TiresiasError('INVALID_EXPERIMENT', `the experiment is not valid:\n  $.${path}: ${JSON.stringify(name)} does not exist; expected one of ${list.map((item) => item.name).join(', ')}${meant(name, list.map((item) => item.name))}`);
   };
   if (!family) return fail('family', experiment.family, known);
   for (const regime of experiment.regimes) {
     if (!family.regimes.includes(regime)) fail('regimes', regime, family.regimes.map((name) => ({ name })));
-  }
-  if (experiment.familyFolder !== undefined && experiment.training.data === 'stream') {
-    throw new TiresiasError('INVALID_EXPERIMENT', 'the experiment is not valid:\n  $.training.data: a stream is made by the trainer, which has built-in families only; use "dataset" with models of your own');
   }
   for (const path of ['dataset', 'evaluation'] as const) {
     const { split } = experiment[path];

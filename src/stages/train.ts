@@ -29,7 +29,8 @@ export function streamOf(experiment: Experiment, { vocabulary, histories }: Trai
     const { examples: _, shardExamples: __, ...spec } = datasetConfig(experiment, regime, histories);
     return { ...spec, firstTask: 0, tasks: 1, threads: 0 };
   });
-  return { specs, ...(vocabulary === 'compact' && { templates: experimentTemplates(experiment) }) };
+  const { familyPath } = experiment;
+  return { specs, ...(familyPath !== undefined && { familyPath }), ...(vocabulary === 'compact' && { templates: experimentTemplates(experiment) }) };
 }
 
 /** The folder, within a training's, of what it learned. */
@@ -53,7 +54,10 @@ export function trainStage(config: TrainConfig, { launch, maxTokens, signal, onP
     inputs: async () => {
       const trainer = await backendOf(config.backend).identity(signal);
       // How often a checkpoint is written changes nothing in what is learned, nor where files lie and how many threads there are.
-      const { checkpointEvery: _, threads: __, output: ___, data, base, ...settings } = config;
+      const { checkpointEvery: _, threads: __, output: ___, data, base, stream, ...rest } = config;
+      // A family of one's own is named by its hash in the specifications, wherever it lies.
+      const { familyPath: ____, ...drawn } = stream ?? {};
+      const settings = { ...rest, ...(stream && { stream: drawn }) };
       const learnsFrom = { base: base && { sha256: base.sha256, randomWeights: base.randomWeights ?? null }, data: data.map(({ sha256 }) => sha256) };
       return { version, trainer, settings, maxTokens, ...learnsFrom };
     },

@@ -23,7 +23,8 @@ export const COMMITTED = join(PACKAGE, 'bench', 'results');
 
 /** What decides a cell's results; its name in the study, and threads, do not. */
 export function madeFrom(whole: Experiment, by = version): string {
-  const { name: _, threads: __, ...experiment } = whole;
+  // A family of one's own is named by its hash, wherever it lies.
+  const { name: _, threads: __, familyPath: ___, ...experiment } = whole;
   return sha256(canonicalJson({ version: by, experiment }));
 }
 

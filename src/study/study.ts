@@ -225,12 +225,12 @@ function gridOf(study: Study, budgetName: string): GridCell[] {
   }));
 }
 
-/** All cells of a budget, the last axis running fastest. Throws INVALID_STUDY where one is no valid experiment, and for a study of theory, whose cells are {@link theoryCellsOf}. */
-export function cellsOf(study: Study, budgetName: string): Cell[] {
+/** All cells of a budget, the last axis running fastest; families of one's own are read beside `folder`. Throws INVALID_STUDY where one is no valid experiment, and for a study of theory, whose cells are {@link theoryCellsOf}. */
+export function cellsOf(study: Study, budgetName: string, folder = '.'): Cell[] {
   if (study.kind !== 'experiment') throw new TiresiasError('INVALID_STUDY', `study ${study.name} is of ${study.kind}: its cells are no experiments`);
   return gridOf(study, budgetName).map(({ name, places, fields }) => {
     try {
-      return { name, places, experiment: parseExperiment({ schema: 'tiresias.experiment/1', name: study.name, ...fields }, `cell ${name} of study ${study.name}`) };
+      return { name, places, experiment: parseExperiment({ schema: 'tiresias.experiment/1', name: study.name, ...fields }, `cell ${name} of study ${study.name}`, folder) };
     } catch (error) {
       if (!(error instanceof TiresiasError)) throw error;
       throw new TiresiasError('INVALID_STUDY', error.message, { details: error.details, cause: error });
@@ -245,7 +245,7 @@ export function theoryCellsOf(study: Study, budgetName: string): TheoryCell[] {
 }
 
 /** The same, relative paths of the study's file taken from its folder; with a seed, of that instead of the study's. */
-export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): (Cell & Keyed)[] => cellsOf(study, budget).map((cell) => {
+export const cellsAt = ({ study, folder }: LoadedStudy, budget: string, seed?: number): (Cell & Keyed)[] => cellsOf(study, budget, folder).map((cell) => {
   const experiment = placed({ ...cell.experiment, ...(seed !== undefined && { seed }) }, folder);
   return { ...cell, experiment, key: (by) => madeFrom(experiment, by) };
 });

@@ -104,6 +104,8 @@ export type Architecture = LlamaArchitecture | DptArchitecture;
 export interface StreamConfig {
   /** What is drawn, of each in turn; `firstTask` and what follows it, without end. */
   specs: ShardSpec[];
+  /** The folder or the document of the specifications' family, where that is one of somebody's own. */
+  familyPath?: string | undefined;
   /** Templates of the compact vocabulary; the ids are the base's without them. */
   templates?: Template[] | undefined;
 }

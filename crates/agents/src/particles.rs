@@ -143,7 +143,7 @@ impl Pool {
         for index in 0..count {
             let Task { model, reward_noise, .. } = prior.draw(index)?;
             check_noise(reward_noise, &particles)?;
-            check_shape(&model, shape, &particles)?;
+            check_shape(&model, shape)?;
             let alike = by_hash.entry(hash(&model)).or_default();
             let twin = |other: &Particle| other.noise == reward_noise && same(&other.model, &model);
             if let Some(&i) = alike.iter().find(|&&i| twin(&particles[i as usize])) {
@@ -209,9 +209,12 @@ impl Pool {
         let all = (0..self.particles.len()).flat_map(|i| self.hypotheses(i as u32)).collect();
         let query = evidence.episodes.last().expect("there is always the one that goes on");
         let seen = query.moves.last().map_or(query.first, |step| step.seen);
-        let minds = self.keep(all, |particle, _| match seen.filter(|_| self.observed) {
-            Some(state) => vec![(state as u32, 1.0)],
-            None => positive(self.particles[particle as usize].model.start()),
+        let minds = self.keep(all, |particle, _| {
+            let start = self.particles[particle as usize].model.start();
+            match seen.filter(|&state| self.observed && state < start.len()) {
+                Some(state) => vec![(state as u32, 1.0)],
+                None => positive(start),
+            }
         });
         Selected { minds, rewards: false, cut: false }
     }
@@ -268,7 +271,8 @@ impl Pool {
         for Episode { first, moves } in episodes {
             scratch.now.clear();
             match first.filter(|_| self.observed) {
-                Some(state) => scratch.now.push((state as u32, model.start()[state])),
+                // A task may have fewer states than what the study's tasks show.
+                Some(state) => scratch.now.extend(model.start().get(state).map(|&p| (state as u32, p))),
                 None => scratch.now.extend(positive(model.start())),
             }
             let mut sum: f64 = scratch.now.iter().map(|(_, p)| p).sum();
@@ -529,19 +533,19 @@ fn may_earn(model: &Model, claims: &[(Option<usize>, usize, f64)]) -> bool {
     let fits = |state: usize, action: usize, reward: f64| (table[action * s + state] - reward).abs() <= SAME_REWARD;
     !model.reward().is_state_action()
         || claims.iter().all(|&(state, action, reward)| match state {
-            Some(state) => fits(state, action, reward),
+            Some(state) => state < s && fits(state, action, reward),
             None => (0..s).any(|state| fits(state, action, reward)),
         })
 }
 
-fn check_shape(model: &Model, shape: &Shape, others: &[Particle]) -> Result<(), AgentError> {
+/// Tasks may differ in states and observations, but show no more than the study's, and have the same actions.
+fn check_shape(model: &Model, shape: &Shape) -> Result<(), AgentError> {
     let symbols = model.observations().map_or(model.states().len(), tiresias_model::Space::len);
-    let states = others.first().map_or(model.states().len(), |other| other.model.states().len());
-    if (symbols, model.actions().len(), model.states().len()) == (shape.symbols, shape.actions, states) {
+    if symbols <= shape.symbols && model.actions().len() == shape.actions {
         return Ok(());
     }
     let problem = format!("{} differs in shape from the tasks that it is to stand for", model.name());
-    Err(AgentError::Method(format!("{problem}; leave it out for a family whose tasks differ in their spaces")))
+    Err(AgentError::Method(format!("{problem}; leave it out for a family whose tasks differ in their actions")))
 }
 
 fn bytes_of(model: &Model, horizon: usize) -> usize {

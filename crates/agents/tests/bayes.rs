@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tiresias_agents::{AgentError, Context, Method, Percept, Prior, Shape, registry};
 use tiresias_model::family::{Family, Regime, RewardGrid, Task, TaskRequest};
 use tiresias_model::random::Key;
-use tiresias_model::{Model, ModelError, Reward};
+use tiresias_model::{Dynamics, Kernel, Model, ModelBuilder, ModelError, Reward, Space};
 
 /// As many tasks as models, each as likely, with the noise of their rewards.
 #[derive(Clone)]
@@ -603,6 +603,55 @@ fn as_evidence_grows_tasks_that_were_not_kept_come_back() {
         }
         assert_eq!(last, good);
     }
+}
+
+/// Tasks of two and of three states: the task is the one whose states were seen, whatever else the pool holds.
+#[test]
+fn tasks_may_differ_in_their_states() {
+    // Action 0 stays, action 1 goes round; the last state pays for staying in a world of two, and for going on in a world of three.
+    let world = |states: usize, good: usize| {
+        let mut transition = Kernel::new(states);
+        (0..states).for_each(|s| transition.push_row([(s, 1.0)]));
+        (0..states).for_each(|s| transition.push_row([((s + 1) % states, 1.0)]));
+        let mut reward = vec![0.0; 2 * states];
+        reward[good * states + states - 1] = 1.0;
+        ModelBuilder {
+            name: format!("{states}"),
+            states: Space::unnamed("states", states).unwrap(),
+            actions: Space::unnamed("actions", 2).unwrap(),
+            observations: None,
+            reward: Reward::StateAction(reward),
+            start: vec![1.0 / states as f64; states],
+            discount: 0.9,
+            horizon: Some(3),
+            terminal: Vec::new(),
+            final_reward: Vec::new(),
+            dynamics: vec![Dynamics { transition, observation: None }],
+            alpha: 1.0,
+            ambiguity: None,
+        }
+        .build()
+        .unwrap()
+    };
+    let worlds = [world(2, 0), world(3, 1)];
+    let shape = Shape { regime: Regime::Mdp, symbols: 3, actions: 2, horizon: 3, discount: 0.9 };
+    let method = bayes(&worlds, &shape, json!({}));
+    let support = Support::new(3);
+    let context = Context { shape: &shape, support: support.columns(), key: Key(0), episode: 0 };
+    // Seen in the third state: this is the world of three, where going on from there pays.
+    let mut agent = method.begin(&context).unwrap();
+    assert_eq!(agent.act(common::seen(2)).unwrap(), 1);
+    // Seen in the second state, and paid for staying: the world of two.
+    let mut agent = method.begin(&context).unwrap();
+    assert_eq!(agent.act(common::seen(1)).unwrap(), 0);
+    assert_eq!(agent.act(Percept { seen: Some(1), reward: Some(1.0), told: None }).unwrap(), 0);
+    // What no task of the pool explains is acted upon all the same, in a state that some of them do not have.
+    let mut agent = method.begin(&context).unwrap();
+    assert_eq!(agent.act(common::seen(2)).unwrap(), 1);
+    agent.act(Percept { seen: Some(2), reward: Some(0.25), told: None }).unwrap();
+    // A task that shows more than the study's is none of it.
+    let small = Shape { symbols: 2, ..shape.clone() };
+    assert!(bayes_of(Few::certain(&worlds), &small, json!({})).err().unwrap().to_string().contains("differs in shape"));
 }
 
 #[test]

@@ -13,7 +13,6 @@
 
 mod cloud;
 mod counts;
-mod draws;
 mod error;
 mod hmm;
 mod mdp;

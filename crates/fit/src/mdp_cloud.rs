@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use tiresias_data::Trajectories;
-use tiresias_model::random::Key;
+use tiresias_model::random::{Draws, Key};
 use tiresias_model::{Dynamics, Kernel};
 
 use crate::cloud::member;
 use crate::counts::Counts;
-use crate::draws::Draws;
 use crate::mdp::{rewards, start, transition};
 use crate::split::resampled;
 use crate::{Cloud, CloudOptions, FitError, Hook, MdpFit, Progress};

@@ -2,10 +2,9 @@
 
 use rayon::prelude::*;
 use tiresias_data::Trajectories;
-use tiresias_model::random::Key;
+use tiresias_model::random::{Draws, Key};
 
 use crate::cloud::member;
-use crate::draws::Draws;
 use crate::hmm::climb::Climb;
 use crate::hmm::expect::{Sample, Watch};
 use crate::pomdp_model::{dynamics, reward, start};

@@ -1,9 +1,8 @@
 //! Which episodes a model is fitted to, which it is held against, and which a bootstrap draws.
 
-use tiresias_model::random::Key;
+use tiresias_model::random::{Draws, Key};
 
 use crate::FitError;
-use crate::draws::Draws;
 
 /// Which episodes are left out of a fit to see what it says of them. Episodes are left out whole, and which ones is drawn from the seed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

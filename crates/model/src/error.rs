@@ -63,6 +63,14 @@ pub enum ModelError {
         /// Size of the cloud.
         models: usize,
     },
+    /// A document's task cannot be drawn.
+    #[error("task {task}: {problem}")]
+    Draw {
+        /// Which task.
+        task: String,
+        /// Where in the document, what is wrong there, and the numbers that were drawn.
+        problem: String,
+    },
     /// What was asked for does not fit into memory.
     #[error(transparent)]
     Memory(#[from] crate::memory::Shortage),

@@ -3,7 +3,11 @@
 //! A draw is a pure function of (key, counter): no state to carry, so any thread may make any draw and the numbers are the same
 //! for every thread count and order. A key names a stream (seed, family, split, task, purpose); a counter names a place in it.
 
+mod draws;
+
 use sha2::{Digest, Sha256};
+
+pub use draws::Draws;
 
 /// A 64-bit Philox key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

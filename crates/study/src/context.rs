@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tiresias_agents::Shape;
 use tiresias_encode::{Dims, Trajectory};
-use tiresias_model::family::{MODELS_PREFIX, Task, family};
+use tiresias_model::family::{Task, family, is_own};
 use tiresias_model::random::Key;
 use tiresias_model::{Model, Policy, Space, memory};
 use tiresias_sim::{Batch, Behaviour, Level, Record, RolloutSpec, Simulator, Stop};
@@ -154,8 +154,8 @@ impl SolvedTask {
 
 /// What the tasks of a specification look like from outside, one of whose models is `model`.
 pub(crate) fn shape(model: &Model, spec: &Spec) -> Shape {
-    // Models of one's own may differ in what can be seen: all of them are written as the largest.
-    let own = if spec.family.starts_with(MODELS_PREFIX) { family(&spec.family).ok() } else { None };
+    // Tasks of one's own may differ in what can be seen: all of them are written as the largest.
+    let own = if is_own(&spec.family) { family(&spec.family).ok() } else { None };
     let symbols = model.observations().map_or(model.states().len(), Space::len);
     Shape {
         regime: spec.regime,

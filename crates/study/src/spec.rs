@@ -4,7 +4,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tiresias_encode::{QueryReward, ShardFormat, Template};
-use tiresias_model::family::{Family, MODELS_PREFIX, Regime, TaskRequest, families, family};
+use tiresias_model::family::{DOCUMENT_PREFIX, Family, MODELS_PREFIX, Regime, TaskRequest, families, family};
 use tiresias_sim::{Behaviour, NatureRule};
 use tiresias_text::Unmarked;
 
@@ -247,8 +247,8 @@ fn family_names(_: &mut SchemaGenerator) -> Schema {
     let words: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     json_schema!({
         "type": "string",
-        "anyOf": [{ "enum": names }, { "pattern": format!("^{MODELS_PREFIX}[0-9a-f]{{64}}$") }],
-        "tsType": format!("{} | `{MODELS_PREFIX}${{string}}`", words.join(" | ")),
+        "anyOf": [{ "enum": names }, { "pattern": format!("^({MODELS_PREFIX}|{DOCUMENT_PREFIX})[0-9a-f]{{64}}$") }],
+        "tsType": format!("{} | `{MODELS_PREFIX}${{string}}` | `{DOCUMENT_PREFIX}${{string}}`", words.join(" | ")),
     })
 }
 

@@ -52,7 +52,10 @@ impl Source {
 
     /// Checks what is there already; a stream's examples are checked as they are made.
     pub fn check(&self, config: &TrainConfig, learner: &dyn Learner) -> Result<()> {
-        let Self::Files(dataset) = self else { return Ok(()) };
+        let dataset = match self {
+            Self::Files(dataset) => dataset,
+            Self::Stream(stream) => return stream.check(self.examples(config)),
+        };
         for (i, example) in dataset.examples.iter().enumerate() {
             let why = |e| format!("row {i}, counted over all files: {e}; generate it with the configured templates");
             let path = config.data.first().map(|file| file.path.clone()).unwrap_or_default();

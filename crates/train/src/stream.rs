@@ -1,12 +1,13 @@
 //! Examples made while training goes on, from the specification of a dataset: no file, and none comes twice.
 
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tiresias_encode::{BpeTokenizer, CompactTokenizer, Template, Tokenizer};
+use tiresias_model::family;
 use tiresias_study::{Generator, Spec};
 
 use crate::base::hex;
@@ -20,6 +21,10 @@ use crate::gradient::Example;
 pub struct StreamConfig {
     /// Specifications of shards (`docs/datasets.md`), of which examples are taken in turn; `tasks` and `threads` have no meaning here.
     pub specs: Vec<Value>,
+    /// The folder or the document of the specifications' family, where that is one of somebody's own. Its name is a hash of what lies there, so
+    /// that another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family_path: Option<PathBuf>,
     /// Templates of the compact vocabulary; without them ids are the base's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub templates: Option<Vec<Template>>,
@@ -46,6 +51,9 @@ impl Stream {
                 return Err(Error::Stream("has no templates, and there is no base to take ids from".into()));
             }
         };
+        if let Some(path) = &config.family_path {
+            family::load(path).map_err(refused)?;
+        }
         let mut hash = Sha256::new();
         hash.update(tokenizer.sha256());
         let mut generators = Vec::new();
@@ -63,6 +71,24 @@ impl Stream {
         let first = stream.examples(0..stream.generators.len() as u64)?;
         stream.longest = first.iter().map(|example| example.ids.len()).max().unwrap_or(0);
         Ok(stream)
+    }
+
+    /// Checks that there are tasks for so many examples, where a family of one's own has only so many models.
+    pub fn check(&self, examples: u64) -> Result<()> {
+        for generator in &self.generators {
+            let spec = generator.spec();
+            let family = family::family(&spec.family).map_err(refused)?;
+            let Some(tasks) = family.tasks(&spec.split).filter(|_| family::is_own(&spec.family)) else { continue };
+            let each = spec.examples_per_task as u64;
+            let needed = examples.div_ceil(self.generators.len() as u64).div_ceil(each).saturating_add(spec.first_task);
+            if needed > tasks {
+                return Err(Error::Stream(format!(
+                    "{examples} examples, {each} a task, take {needed} tasks of {}, which has {tasks} models: raise examplesPerTask, or lower steps or batchSize",
+                    spec.split
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Examples `range`, on the current rayon pool.

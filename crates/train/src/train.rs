@@ -273,6 +273,10 @@ fn claim(config: &TrainConfig, learner: &dyn Learner, source: &Source) -> Result
     let mut identity = serde_json::to_value(config).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(fields) = identity.as_object_mut() {
         fields.retain(|name, _| !["output", "threads", "checkpoint_every", "arithmetic"].contains(&name.as_str()));
+        // Its models are named by their hash in the specifications.
+        if let Some(stream) = fields.get_mut("stream").and_then(serde_json::Value::as_object_mut) {
+            stream.remove("family_path");
+        }
         fields.extend(learner.identity().map(|(name, value)| (name.to_owned(), value)));
         fields.extend(learner.kernel().map(|kernel| ("arithmetic".to_owned(), in_bf16(kernel))));
         // A stream's specifications are in the configuration.

@@ -1,9 +1,8 @@
 //! Where the search for hidden states begins.
 
-use tiresias_model::random::Key;
+use tiresias_model::random::{Draws, Key};
 
 use super::tables::{Parameters, Prior, Rewards, Size, Tables};
-use crate::draws::Draws;
 
 /// Start `number` of a model of this size. Number 0 takes state `s` to show mostly symbol `s` (modulo their number) and all else to be nearly
 /// even, as where observations are the state with errors. The others draw every distribution evenly, and symbols of a state that

@@ -3,6 +3,7 @@
 mod bandit;
 mod clinical;
 mod darkroom;
+mod document;
 mod energy;
 mod linear;
 mod mersenne;
@@ -10,18 +11,21 @@ mod models;
 mod patient;
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::FormatError;
 use crate::{Model, ModelError, memory};
 
 pub use bandit::Bandit;
 pub use clinical::Clinical;
 pub use darkroom::Darkroom;
+pub use document::{PREFIX as DOCUMENT_PREFIX, load_document};
 pub use energy::Energy;
 pub use linear::Linear;
-pub use models::{PREFIX as MODELS_PREFIX, load};
+pub use models::PREFIX as MODELS_PREFIX;
 
 /// Which kind of model a task becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,10 +144,28 @@ pub fn families() -> Vec<Box<dyn Family>> {
     vec![Box::new(Energy), Box::new(Clinical), Box::new(Darkroom), Box::new(Linear), Box::new(Bandit)]
 }
 
+/// Whether a name is one of a family of one's own, which a process knows once it has loaded it ([`load`]).
+pub fn is_own(name: &str) -> bool {
+    name.starts_with(models::PREFIX) || name.starts_with(document::PREFIX)
+}
+
+/// Makes a folder of model files or a document (`docs/your-own-family.md`) a family, which [`family`] then knows by the name that this
+/// returns: a hash of what was read, wherever it lies.
+///
+/// In a folder a file is a task and a subfolder a split (`train`, `test`, `validation`, `ood-…`); files beside no subfolder are `train`. All
+/// models are of one kind (MDP, POMDP or APOMDP) and have the same actions and discount; states and observations may differ in number. Rewards
+/// lie on a grid of 0.001 at least. O(size of the files); what is loaded already is read again, as it may have changed.
+pub fn load(path: &Path) -> Result<String, FormatError> {
+    if path.is_file() { document::load(path) } else { models::load(path) }
+}
+
 /// The family called `name`, built in or loaded ([`load`]); the error lists those that exist.
 pub fn family(name: &str) -> Result<Box<dyn Family>, ModelError> {
     if name.starts_with(models::PREFIX) {
         return models::loaded(name);
+    }
+    if name.starts_with(document::PREFIX) {
+        return document::loaded(name);
     }
     families().into_iter().find(|f| f.name() == name).ok_or_else(|| ModelError::Name {
         what: "family".into(),

@@ -38,13 +38,9 @@ pub struct Models {
     symbols: usize,
 }
 
-/// Reads the models of a folder and makes them a family, which [`family`](super::family) then knows by the name that this returns:
-/// `models:` and a hash of the models, wherever they lie and whatever their files are called.
-///
-/// A subfolder is a split (`train`, `test`, `validation`, `ood-…`); files beside no subfolder are `train`. All models are of one kind (MDP,
-/// POMDP or APOMDP) and have the same actions and discount; states and observations may differ in number. Rewards lie on a grid of 0.001 at least.
-/// O(size of the files); a folder that is loaded already is read again, as it may have changed.
-pub fn load(folder: &Path) -> Result<String, FormatError> {
+/// Reads the models of a folder and makes them a family of the name that this returns: `models:` and a hash of the models, wherever they lie
+/// and whatever their files are called.
+pub(super) fn load(folder: &Path) -> Result<String, FormatError> {
     let models = read(folder)?;
     let name = models.name.to_string();
     LOADED.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_insert_with(|| Arc::new(models));

@@ -69,6 +69,12 @@ fn expected(error: &ModelError) -> String {
 
 /// A JSON error under the character where it was noticed.
 fn syntax(text: &str, error: &serde_json::Error) -> Fault {
+    let (at, message) = noticed(text, error);
+    Fault::new(at, format!("not a model in JSON: {message}"), "noticed here")
+}
+
+/// The character where a JSON error was noticed, and the library's message without that place.
+pub(crate) fn noticed(text: &str, error: &serde_json::Error) -> (Range<usize>, String) {
     let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     // What is missing at the end is missing there, not at the last character that was read.
     let near = if error.is_eof() { text.trim_end().len() } else { line + error.column().saturating_sub(1) };
@@ -77,8 +83,7 @@ fn syntax(text: &str, error: &serde_json::Error) -> Fault {
     let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     let message = error.to_string();
     // The library ends its message with the place, which is shown anyway.
-    let message = message.split(" at line ").next().unwrap_or(&message);
-    Fault::new(start..end, format!("not a model in JSON: {message}"), "noticed here")
+    (start..end, message.split(" at line ").next().unwrap_or(&message).to_string())
 }
 
 /// Rows with something the matter, all in one message; `None` for none.

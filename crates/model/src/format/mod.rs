@@ -28,6 +28,7 @@ use tiresias_text::Unmarked;
 
 pub use self::diagnostic::{Diagnostic, Severity};
 use self::diagnostic::{Fault, Source};
+pub(crate) use self::json::noticed;
 use crate::{Explicit, Model, ModelBuilder, ModelError};
 
 /// A format of model files.

@@ -327,6 +327,52 @@ fn streaming(toy: &Toy, output: &str) -> Value {
     config
 }
 
+/// A family of one's own is known to the trainer by its path: a document's tasks go on without end, a folder's do not, and another document is refused.
+#[test]
+fn a_stream_draws_from_a_family_of_one_s_own() {
+    let toy = Toy::new();
+    let document = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/families/energy.json");
+    let folder = toy.path("models/train");
+    std::fs::create_dir_all(&folder).unwrap();
+    let energy = tiresias_model::family::family("energy").unwrap();
+    for index in 0..4 {
+        let request = json!({ "split": "train", "index": index, "seed": 4, "regime": "mdp", "horizon": 3, "models": 3, "alpha": 1.0 });
+        let model = energy.task(&serde_json::from_value(request).unwrap()).unwrap().model;
+        std::fs::write(folder.join(format!("{index}.json")), model.to_json()).unwrap();
+    }
+    let of = |path: &std::path::Path, output: &str| {
+        let name = tiresias_model::family::load(path).unwrap();
+        let family = tiresias_model::family::family(&name).unwrap();
+        let templates = [tiresias_study::default_template(family.as_ref(), "mdp".parse().unwrap())];
+        let mut config = streaming(&toy, output);
+        config["stream"]["family_path"] = json!(path);
+        config["stream"]["templates"] = json!(templates);
+        for spec in config["stream"]["specs"].as_array_mut().unwrap() {
+            spec["family"] = json!(name);
+            spec["regime"] = json!("mdp");
+        }
+        config["architecture"]["vocabulary"] =
+            json!(tiresias_encode::CompactTokenizer::new(&templates).unwrap().vocabulary_size());
+        config["steps"] = json!(3);
+        config
+    };
+    let ends = |config: &Value| assert_eq!(lines(&toy.train(config)).last().unwrap()["event"], "done");
+    ends(&of(&document, "document"));
+    // The same document elsewhere: the training has come to its end, and is not another one.
+    let elsewhere = toy.path("elsewhere.json");
+    std::fs::copy(&document, &elsewhere).unwrap();
+    ends(&of(&elsewhere, "document"));
+    let mut other = of(&document, "other");
+    std::fs::write(&elsewhere, std::fs::read_to_string(&document).unwrap().replace("0.95", "0.9")).unwrap();
+    other["stream"]["family_path"] = json!(elsewhere);
+    toy.refuses(&other, 2, "STREAM", &["has not read"]);
+    // Fifteen examples of two specifications, of one of which an example takes a task: eight tasks of four.
+    let mut folder = of(&toy.path("models"), "folder");
+    toy.refuses(&folder, 2, "STREAM", &["8 tasks of train, which has 4 models", "examplesPerTask"]);
+    folder["stream"]["specs"][1]["examplesPerTask"] = json!(2);
+    ends(&folder);
+}
+
 /// The n-th example of a stream is the n-th of its specifications' shards in turn, whatever the batches.
 #[test]
 fn a_stream_s_examples_are_the_shards_in_turn() {

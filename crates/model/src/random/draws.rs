@@ -1,16 +1,27 @@
 //! Random variables from a named stream.
 
-use tiresias_model::random::{Key, Sequence};
+use super::{Key, Sequence};
 
 /// Draws one after the other, a pure function of the key.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub struct Draws {
     uniforms: Sequence,
 }
 
 impl Draws {
+    /// The stream of a key.
     pub fn new(key: Key) -> Self {
         Self { uniforms: key.sequence() }
+    }
+
+    /// Uniform in [0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        self.uniforms.uniform()
+    }
+
+    /// Uniform in `low..high`.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        self.uniforms.between(low, high)
     }
 
     /// Uniform in (0, 1].

@@ -11,7 +11,7 @@ import { lazy, zod } from './lazy.js';
 import { logsFamilySchema } from './logs/family-schema.js';
 import { native } from './native.js';
 import type { Spec } from './spec-types.js';
-import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
+import type { Behaviour, FamilyName, Labels, QueryBehaviour, Regime, ShardFormat, SplitName, Template } from './spec.js';
 import { meant } from './suggest.js';
 
 export type { Regime } from './spec.js';
@@ -115,6 +115,10 @@ export interface TemplateSettings {
 
 /** What is drawn for training. */
 export interface DatasetSettings {
+  /** Where examples come from: episodes simulated on the family's tasks when left out; or, of a family from logs, the records that it was fitted to. */
+  from?: 'tasks' | 'records' | undefined;
+  /** What the decisions of a query are labelled with; the task's oracle when left out. */
+  labels?: Labels | undefined;
   /** Split of the family. */
   split: SplitName;
   /** Examples in each regime. */
@@ -213,7 +217,7 @@ export interface Experiment extends Pick<Spec, 'seed' | 'family' | 'horizon' | '
   regimes: Regime[];
   /** The query of an example. */
   query: Spec['query'] & {
-    /** The oracle, or one with random actions; labels are the oracle's in any case. */
+    /** Whoever labels, or that policy with random actions. */
     behaviour: QueryBehaviour;
   };
   /** Changes to the family's own few-shot template, by regime. */
@@ -266,7 +270,7 @@ type FieldSchema = { type: 'integer' | 'number'; minimum: number; maximum?: numb
 const specSchema = lazy(() => JSON.parse(native.specSchema()) as { properties: Record<keyof Spec, FieldSchema>; $defs: { Support: { properties: { trajectories: FieldSchema } } } });
 
 /** The words that a field of it may be. */
-function wordsOf<K extends 'regime' | 'nature' | 'format'>(field: K): readonly Spec[K][] {
+function wordsOf<K extends 'regime' | 'nature' | 'format' | 'labels'>(field: K): readonly Spec[K][] {
   const { enum: words, oneOf } = specSchema().properties[field];
   return (words ?? oneOf!.map((one) => one.const)) as Spec[K][];
 }
@@ -290,7 +294,7 @@ const schemaOf = lazy(() => {
   // Which families and splits there are the addon knows.
   const name = <T extends string>() => z.string() as unknown as Zod.ZodType<T, T>;
 
-  const words = <K extends 'regime' | 'nature' | 'format'>(field: K) => z.enum(wordsOf(field));
+  const words = <K extends 'regime' | 'nature' | 'format' | 'labels'>(field: K) => z.enum(wordsOf(field));
   const number = ({ type, minimum, maximum }: FieldSchema): Zod.ZodNumber => {
     const least: Zod.ZodNumber = (type === 'integer' ? z.int() : z.number()).min(minimum);
     return maximum === undefined ? least : least.max(maximum);
@@ -362,6 +366,10 @@ const schemaOf = lazy(() => {
       templates: z.strictObject({ mdp: template.optional(), pomdp: template.optional(), apomdp: template.optional() }).prefault({}),
       dataset: z
         .strictObject({
+          /** Examples of simulated episodes when left out; or, of a family from logs, of the records that it was fitted to. */
+          from: z.enum(['tasks', 'records']).optional(),
+          /** What the decisions of a query are labelled with; the task's oracle when left out. */
+          labels: words('labels').optional(),
           split: name<SplitName>().default('train'),
           /** In each regime. */
           examples: count.default(400),
@@ -447,12 +455,26 @@ const schemaOf = lazy(() => {
  */
 export function parseExperiment(value: unknown, file = 'experiment', folder = '.'): Experiment {
   const parsed = schemaOf().safeParse(withFamily(value, file, folder), { reportInput: true });
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withSense(parsed.data, file);
   const problems = parsed.error.issues.flatMap(describe);
   throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n${problems.map((p) => `  ${p.path}: ${p.problem}`).join('\n')}`, {
     details: { file, problems },
     cause: parsed.error,
   });
+}
+
+/** The experiment, if its labels go with the rest of it. */
+function withSense(experiment: Experiment, file: string): Experiment {
+  const { dataset: { from, labels }, logs, training } = experiment;
+  const refuse = (path: string, problem: string): never => {
+    throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  ${path}: ${problem}`, { details: { file, problems: [{ path, problem }] } });
+  };
+  if (from === 'records') {
+    if (!logs) refuse('$.dataset.from', 'there are no records: name them as the family, {"logs": "…"}, or leave it out');
+    if (labels === 'static') refuse('$.dataset.labels', 'a static policy says what to do after what it did itself, and records are of what somebody else did; use "robust"');
+    if (training.data === 'stream') refuse('$.training.data', 'a stream is made of simulated episodes; use "dataset" with records');
+  }
+  return experiment;
 }
 
 /** The experiment with the name of its family's models in place of their folder; the name is a hash of the models, which is what results belong to. */

@@ -117,6 +117,9 @@ pub fn from_study(error: StudyError) -> Error {
         }
         StudyError::Model(error) => from_model(error),
         StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
+        StudyError::Teacher(ref source) => coded(solve_code(source), error),
+        StudyError::Labels { .. } => coded("INVALID_MODEL", error),
+        StudyError::Records(_) => invalid(error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Agent(error) => from_agent(error),
         StudyError::Acting { .. } => coded("METHOD_FAILED", error),

@@ -6,7 +6,7 @@ import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { io, makeFolder, sha256, writeJson } from '../files.js';
 import { canonicalJson } from '../json.js';
-import { Tokenizer, drawTask, families, familyInfo } from '../library.js';
+import { Tokenizer, checkSpec, drawTask, families, familyInfo } from '../library.js';
 import { takeLock } from '../lock.js';
 import { checkMethods, needBase, trainingSeed, trainingsOf, withSeeds, type Training } from '../methods/index.js';
 import { experimentTokenizer } from '../methods/language-model.js';
@@ -15,13 +15,14 @@ import type { ReportPaths } from '../report/index.js';
 import { parseResults, type RegimeResult, type Results, type TrainingResult } from '../results.js';
 import { writeSealed } from '../seal.js';
 import { baseStage } from '../stages/base.js';
-import { datasetConfig, datasetStage } from '../stages/dataset.js';
+import { datasetConfig, datasetStage, recordsDataset, recordsStage } from '../stages/dataset.js';
 import { evaluateStage } from '../stages/evaluate.js';
 import { offPolicyStage } from '../stages/off-policy.js';
 import { reportStage } from '../stages/report.js';
 import { learnedIn, shardsOf, streamOf, trainConfig, trainStage } from '../stages/train.js';
 import { Store, type Named } from '../store.js';
 import { meant } from '../suggest.js';
+import { taskSpec } from '../spec.js';
 import { version } from '../version.js';
 import { make, type Context, type Made } from './make.js';
 
@@ -100,8 +101,11 @@ async function allStages(written: Experiment, context: Context): Promise<Results
   for (const [kind, of] of kinds) {
     for (const regime of experiment.regimes) {
       const name = kind === 'base' ? regime : `${kind}-${regime}`;
+      const tokenizer = tokenizers.get(of.vocabulary)!;
+      // Learning histories are simulated, whatever the others learn from.
+      const recorded = experiment.dataset.from === 'records' && !of.histories ? await recordsDataset(experiment) : undefined;
       const config = datasetConfig(experiment, regime, of.histories);
-      const made = await make(context, `dataset-${name}`, join('dataset', name), (how) => datasetStage(config, tokenizers.get(of.vocabulary)!, how));
+      const made = await make(context, `dataset-${name}`, join('dataset', name), (how) => (recorded ? recordsStage(recorded, tokenizer, how) : datasetStage(config, tokenizer, how)));
       datasets.push({ ...made, regime, of });
     }
   }
@@ -145,7 +149,10 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     experiment: { ...written },
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
-    datasets: datasets.map(({ regime, of, result, seconds }) => ({ regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...result.totals, seconds })),
+    datasets: datasets.map(({ regime, of, result, seconds }) => {
+      const { config: { labels }, totals } = result;
+      return { regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...(labels && { labelledBy: labels }), ...('records' in result.config && { from: 'records' }), ...totals, seconds };
+    }),
     training: trainings.map(({ result }) => result),
     stages: stages.map(({ name, key, seconds, peakBytes }) => ({ name, key, seconds, peakRssBytes: peakBytes })),
     regimes: Object.fromEntries(evaluations.map(([regime, { result }]) => [regime, result])),
@@ -193,6 +200,10 @@ function checkNames(experiment: Experiment): void {
   }
   if (experiment.familyFolder !== undefined && experiment.training.data === 'stream') {
     throw new TiresiasError('INVALID_EXPERIMENT', 'the experiment is not valid:\n  $.training.data: a stream is made by the trainer, which has built-in families only; use "dataset" with models of your own');
+  }
+  // What labels what is found out before any work begins, too.
+  if (experiment.dataset.from !== 'records') {
+    for (const regime of experiment.regimes) checkSpec({ ...taskSpec(experiment, regime, experiment.dataset.split), labels: experiment.dataset.labels });
   }
   for (const path of ['dataset', 'evaluation'] as const) {
     const { split } = experiment[path];

@@ -3,7 +3,8 @@ import { invalid, shown } from '../../arguments.js';
 import { BACKEND_NAMES, checkAble, able, type BackendName, type ChosenArithmetic } from '../../backends/index.js';
 import { checkNoMore, checkOptions, checkWhole, type Kind } from '../../check.js';
 import { Tokenizer } from '../../library.js';
-import type { FamilyName, Regime } from '../../spec.js';
+import type { Regime } from '../../spec.js';
+import type { PromptForm } from '../../train/prompts.js';
 import type { Name } from '../names.js';
 import { replayed, type Step } from '../replay.js';
 import { parsedState } from '../session-state.js';
@@ -45,7 +46,7 @@ export interface LanguageModelStart {
   /** The state that is seen first, where states are seen; it must be said there. */
   state?: Name | undefined;
   /** The tasks' family, where the adapter learned from several. */
-  family?: FamilyName | undefined;
+  family?: PromptForm['family'] | undefined;
   /** Whether states are seen, and whether there is a cloud; where the adapter learned from several. */
   regime?: Regime | undefined;
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  Trajectories, compactTokenizer, datasetExample, defaultTemplate, exampleInWords, loadExperiment, makeDataset, parseExperiment, readManifest, runExperiment, verifyDataset, type ExperimentInput, type RecordsDatasetConfig,
+  Trajectories, compactTokenizer, datasetExample, defaultTemplate, exampleInWords, fitLogs, followPolicy, importLogs, labelLogs, loadExperiment, makeDataset, parseExperiment, readManifest, runExperiment, solve, verifyDataset, type ExperimentInput, type RecordsDatasetConfig,
 } from '../src/index.js';
 import { datasetConfig } from '../src/stages/dataset.js';
 import { SCHEMA, patients } from './records.js';
@@ -115,6 +115,35 @@ describe('a dataset of records', () => {
     await tiresias(['fit', at('fit.parquet'), '--kind', 'mdp', '--horizon', '5', '--out', at('plain')]);
     expect(await refused('--logs', at('fit.parquet'), '--fitted', at('plain'), '--labels', 'robust')).toMatch(/nothing to be robust over/);
   }, 120_000);
+});
+
+describe('labelLogs', () => {
+  it('says of every recorded step what the solved policy would have done, and what either gives away', async () => {
+    const records = await importLogs(at('patients.csv'), SCHEMA);
+    const { model, ambiguous } = await fitLogs(records, { kind: 'mdp', horizon: 5, ambiguity: 'bootstrap', models: 3 });
+    const { offsets, observations, actions } = records.columns();
+    for (const [labels, of] of [['oracle', model], ['robust', ambiguous!]] as const) {
+      const steps = await labelLogs(records, of, { labels });
+      const solution = await solve(of);
+      const target = followPolicy(records, solution);
+      for (let episode = 0; episode < records.episodes; episode++) {
+        for (let step = offsets[episode]!; step < offsets[episode + 1]!; step++) {
+          const label = steps.labels[step]!;
+          expect(target[step * records.actions.length + label]).toBe(1);
+          const stage = step - offsets[episode]!;
+          const belief = Float64Array.from({ length: of.states }, (_, state) => Number(state === observations[step]));
+          expect(steps.recordedRegretBounds[step]).toBeCloseTo(solution.regretBound(stage, belief, actions[step]!), 9);
+          expect(steps.regretBounds[step]).toBeCloseTo(solution.regretBound(stage, belief, label), 9);
+        }
+      }
+      const done = await labelLogs(records, of, { labels: 'behaviour' });
+      expect([...done.labels]).toEqual([...actions]);
+      expect([...done.regretBounds]).toEqual([...steps.recordedRegretBounds]);
+      expect([...done.oracleActions]).toEqual([...steps.labels]);
+    }
+    const other = await fitLogs(await importLogs(at('patients.csv'), { ...SCHEMA, observations: ['reward'] }), { kind: 'mdp', horizon: 5 });
+    await expect(labelLogs(records, other.model, { labels: 'oracle' })).rejects.toThrow(/records: its observations are/);
+  });
 });
 
 describe('labels of simulated examples', () => {

@@ -141,7 +141,7 @@ fn robust_labels_are_those_of_the_worst_case_whatever_the_attitude() {
 
 #[test]
 fn static_labels_of_a_cloud_of_one_model_are_the_oracles() {
-    let one = |labels: &str| rows(&spec("apomdp", &format!(r#","models":1,"labels":"{labels}""#)));
+    let one = |labels: &str| rows(&Spec { models: 1, ..spec("apomdp", &format!(r#","labels":"{labels}""#)) });
     assert_eq!(one("static"), one("oracle"));
 }
 
@@ -287,7 +287,7 @@ fn folder(robust: &[&str]) -> Result<(tempfile::TempDir, Spec), String> {
     let folder = tempfile::tempdir().unwrap();
     for split in ["train", "test"] {
         fs::create_dir(folder.path().join(split)).unwrap();
-        fs::write(folder.path().join(split).join("0.json"), model(&[dynamics(0.7)])).unwrap();
+        fs::write(folder.path().join(split).join("0.json"), model(&[dynamics(0.95)])).unwrap();
     }
     let members: Vec<String> = robust.iter().map(|p| dynamics(p.parse().unwrap())).collect();
     fs::write(folder.path().join("robust.json"), model(&members)).unwrap();
@@ -306,7 +306,7 @@ fn labelled(spec: &Spec, labels: &str) -> Vec<Row> {
 #[test]
 fn at_zero_ambiguity_all_labels_are_the_oracles() {
     // One model, the task's own; and twice the same.
-    for robust in [&["0.7"][..], &["0.7", "0.7"]] {
+    for robust in [&["0.95"][..], &["0.95", "0.95"]] {
         let (_folder, spec) = folder(robust).unwrap();
         let oracle = labelled(&spec, "oracle");
         for labels in ["robust", "static"] {

@@ -26,7 +26,7 @@ let known: readonly Method[] | undefined;
 
 /** All methods that Tiresias brings, in the order of reports. */
 export function methods(): readonly Method[] {
-  known ??= [oracle, teacher, sft, icl, randomBase, dpt, ad, scratch, ...agents(), random];
+  known ??= [oracle, sft, icl, randomBase, dpt, ad, scratch, ...agents(), random, teacher];
   return known;
 }
 

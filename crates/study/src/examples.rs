@@ -257,12 +257,11 @@ impl Generator {
         if dims(&task.shape(spec)) != encoder.dims() || differs(batch) {
             return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
         }
-        let (support, queries) = match spec.histories {
-            Some(of) => histories(task, spec, of, progress)?,
-            None => {
-                let support = task.support(spec, names, (0, examples), &|| progress.cancelled())?;
-                (support, self.queries(task, shared, progress)?)
-            }
+        let (support, queries) = if let Some(of) = spec.histories {
+            histories(task, spec, of, progress)?
+        } else {
+            let support = task.support(spec, names, (0, examples), &|| progress.cancelled())?;
+            (support, self.queries(task, shared, progress)?)
         };
         // What is imitated: whoever labels, or whoever acted.
         let imitated = spec.histories.is_some() || spec.labels == Labels::Behaviour;
@@ -336,12 +335,11 @@ impl Generator {
             for stage in 0..horizon {
                 progress.check()?;
                 let own;
-                let (best, assessment) = match &mut follower {
-                    Some(follower) => follower.look(),
-                    None => {
-                        own = policy.assess(stage, episode.belief());
-                        (own.action(), &own)
-                    }
+                let (best, assessment) = if let Some(follower) = &mut follower {
+                    follower.look()
+                } else {
+                    own = policy.assess(stage, episode.belief());
+                    (own.action(), &own)
                 };
                 let action = if episode.explores(epsilon) { episode.random_action(actions) } else { best };
                 let label = if spec.labels == Labels::Behaviour { action } else { best };

@@ -54,8 +54,16 @@ pub(crate) struct Teacher(Kind);
 enum Kind {
     /// One policy for all beliefs.
     Solved(SolvedPolicy),
-    /// Plans of which one is drawn, and the answer to the prior that is worst for them, in the POMDP whose hidden state holds the model.
-    Static { model: Model, solution: StaticSolution, prior: Vec<f64>, answer: SolvedPolicy },
+    /// The static form of a cloud.
+    Static(Box<StaticForm>),
+}
+
+/// Plans of which one is drawn, and the answer to the prior that is worst for them, in the POMDP whose hidden state holds the model.
+struct StaticForm {
+    model: Model,
+    solution: StaticSolution,
+    prior: Vec<f64>,
+    answer: SolvedPolicy,
 }
 
 impl Teacher {
@@ -81,21 +89,21 @@ impl Teacher {
             found: error.to_string(),
         })?;
         let answer = auto(&product).solve(&product, limits, &hook)?.policy;
-        Ok(Self(Kind::Static { model: model.clone(), solution, prior, answer }))
+        Ok(Self(Kind::Static(Box::new(StaticForm { model: model.clone(), solution, prior, answer }))))
     }
 
     /// The model that it was solved for.
     pub fn model(&self) -> &Model {
         match &self.0 {
             Kind::Solved(policy) => policy.model(),
-            Kind::Static { model, .. } => model,
+            Kind::Static(form) => &form.model,
         }
     }
 
     /// Proven bounds on the value of the static form of a cloud; `None` where it is one model's own value.
     pub fn static_bounds(&self) -> Option<(f64, f64)> {
         match &self.0 {
-            Kind::Static { solution, .. } => Some((solution.lower, solution.upper)),
+            Kind::Static(form) => Some((form.solution.lower, form.solution.upper)),
             Kind::Solved(_) => None,
         }
     }
@@ -103,7 +111,8 @@ impl Teacher {
     /// Bytes that it takes, nearly.
     pub fn bytes(&self) -> usize {
         match &self.0 {
-            Kind::Solved(policy) | Kind::Static { answer: policy, .. } => policy.bytes(),
+            Kind::Solved(policy) => policy.bytes(),
+            Kind::Static(form) => form.answer.bytes(),
         }
     }
 
@@ -122,7 +131,8 @@ impl Teacher {
         };
         let (policy, belief, plan) = match &self.0 {
             Kind::Solved(policy) => (policy, belief, None),
-            Kind::Static { model, solution, prior, answer } => {
+            Kind::Static(form) => {
+                let StaticForm { model, solution, prior, answer } = &**form;
                 (answer, model.environments_start(prior, &belief), solution.drawn(draw).begin(seen))
             }
         };

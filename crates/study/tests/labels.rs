@@ -261,25 +261,18 @@ fn where_there_is_nothing_to_be_robust_over_that_is_said() {
 }
 
 /// Two models of one task's shape, and a third file beside the splits that says what to be robust over.
-fn folder(robust: &[&str]) -> Result<(tempfile::TempDir, Spec), String> {
+fn folder(robust: &[&str], hidden: bool) -> Result<(tempfile::TempDir, Spec), String> {
     let row = |p: f64| format!(r#"{{"well":{p},"ill":{}}}"#, 1.0 - p);
     let dynamics = |p: f64| {
         let q = p / 2.0;
-        format!(
-            r#"{{"transition":[[{},{}],[{},{}]],"observation":[[{},{}],[{},{}]]}}"#,
-            row(p),
-            row(q),
-            row(0.9),
-            row(0.6),
-            row(0.8),
-            row(0.2),
-            row(0.8),
-            row(0.2)
-        )
+        let moves = format!(r#""transition":[[{},{}],[{},{}]]"#, row(p), row(q), row(0.9), row(0.6));
+        let sign = format!("[{},{}]", row(0.8), row(0.2));
+        if hidden { format!(r#"{{{moves},"observation":[{sign},{sign}]}}"#) } else { format!("{{{moves}}}") }
     };
+    let observations = if hidden { r#""observations":["well","ill"],"# } else { "" };
     let model = |dynamics: &[String]| {
         format!(
-            r#"{{"schema":"tiresias.model/1","name":"patient","states":["well","ill"],"actions":["wait","treat"],"observations":["well","ill"],
+            r#"{{"schema":"tiresias.model/1","name":"patient","states":["well","ill"],"actions":["wait","treat"],{observations}
                 "horizon":4,"start":{{"well":0.5,"ill":0.5}},"reward":{{"state_action":[[1,0],[0.8,-0.2]]}},"dynamics":[{}]}}"#,
             dynamics.join(",")
         )
@@ -292,8 +285,9 @@ fn folder(robust: &[&str]) -> Result<(tempfile::TempDir, Spec), String> {
     let members: Vec<String> = robust.iter().map(|p| dynamics(p.parse().unwrap())).collect();
     fs::write(folder.path().join("robust.json"), model(&members)).unwrap();
     let name = load(folder.path()).map_err(|error| error.to_string())?;
+    let regime = if hidden { "pomdp" } else { "mdp" };
     let text = format!(
-        r#"{{"family":"{name}","split":"train","seed":3,"regime":"pomdp","horizon":4,"support":{{"trajectories":1}},
+        r#"{{"family":"{name}","split":"train","seed":3,"regime":"{regime}","horizon":4,"support":{{"trajectories":1}},
             "query":{{"behaviour":"epsilon:0.4"}},"solver":{{"gap":1e-6}},"tasks":1,"examplesPerTask":40}}"#
     );
     Ok((folder, Spec::from_json(&text).unwrap()))
@@ -306,13 +300,15 @@ fn labelled(spec: &Spec, labels: &str) -> Vec<Row> {
 #[test]
 fn at_zero_ambiguity_all_labels_are_the_oracles() {
     // One model, the task's own; and twice the same.
-    for robust in [&["0.95"][..], &["0.95", "0.95"]] {
-        let (_folder, spec) = folder(robust).unwrap();
+    for (robust, hidden) in
+        [(&["0.95"][..], true), (&["0.95", "0.95"], true), (&["0.95"], false), (&["0.95", "0.95"], false)]
+    {
+        let (_folder, spec) = folder(robust, hidden).unwrap();
         let oracle = labelled(&spec, "oracle");
         for labels in ["robust", "static"] {
             for (row, own) in labelled(&spec, labels).iter().zip(&oracle) {
-                assert_eq!(row.oracle_actions, own.oracle_actions, "{labels} {robust:?}");
-                assert!(row.regret_bounds.iter().all(|&bound| bound < 1e-4), "{labels} {robust:?} {row:?}");
+                assert_eq!(row.oracle_actions, own.oracle_actions, "{labels} {robust:?} {hidden}");
+                assert!(row.regret_bounds.iter().all(|&bound| bound < 1e-4), "{labels} {robust:?} {hidden} {row:?}");
             }
         }
     }
@@ -320,7 +316,7 @@ fn at_zero_ambiguity_all_labels_are_the_oracles() {
 
 #[test]
 fn one_robust_policy_labels_all_tasks_of_a_family() {
-    let (_folder, spec) = folder(&["0.2", "0.95"]).unwrap();
+    let (_folder, spec) = folder(&["0.2", "0.95"], true).unwrap();
     let model = family(&spec.family).unwrap().robust(4).unwrap().unwrap();
     assert_eq!((model.dynamics().len(), model.horizon()), (2, Some(4)));
     let mut differ = 0;
@@ -334,7 +330,7 @@ fn one_robust_policy_labels_all_tasks_of_a_family() {
 
 #[test]
 fn what_a_family_is_robust_over_must_fit_its_tasks_and_belongs_to_its_name() {
-    let name = |robust: &[&str]| folder(robust).unwrap().1.family;
+    let name = |robust: &[&str]| folder(robust, true).unwrap().1.family;
     assert_ne!(name(&["0.2", "0.95"]), name(&["0.2", "0.9"]));
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("train")).unwrap();
@@ -347,7 +343,7 @@ fn what_a_family_is_robust_over_must_fit_its_tasks_and_belongs_to_its_name() {
 
 #[test]
 fn a_stop_while_the_teacher_is_solved_is_a_stop() {
-    let (_folder, spec) = folder(&["0.2", "0.95"]).unwrap();
+    let (_folder, spec) = folder(&["0.2", "0.95"], true).unwrap();
     let spec = Spec { labels: serde_json::from_str("\"robust\"").unwrap(), ..spec };
     let folder = tempfile::tempdir().unwrap();
     let stop = |_: Progress| ControlFlow::Break(());

@@ -51,7 +51,8 @@ async function ofFamily(experiment: Experiment, wanted: string | undefined): Pro
   if (wanted === undefined) return experiment;
   const { name: family, regimes, horizon } = await familyNamed(wanted);
   const own = family.startsWith('models:');
-  return { ...experiment, family, regimes: own ? regimes : experiment.regimes.filter((regime) => regimes.includes(regime)), horizon, ...(own && { familyFolder: resolve(wanted) }) };
+  // Records, where there were some, are of the other family.
+  return { ...experiment, logs: undefined, family, regimes: own ? regimes : experiment.regimes.filter((regime) => regimes.includes(regime)), horizon, ...(own && { familyFolder: resolve(wanted) }) };
 }
 
 /** The experiment with the command line's settings in place of its own. */
@@ -88,7 +89,7 @@ async function namedRecords(experiment: Experiment, file: string, options: MakeC
   const { firstBeliefs } = await import('../logs/first.js');
   const { logsReport } = await import('../logs/import.js');
   const { logsTemplate } = await import('../logs/printing.js');
-  const { recordsIdentity } = await import('../dataset/records.js');
+  const { recordsIdentity, sourceIdentity } = await import('../dataset/records.js');
   const { Model } = await import('../library.js');
   const fitted = options.fitted!;
   const { logs: fittedTo, report } = await readFitted(fitted);
@@ -100,12 +101,13 @@ async function namedRecords(experiment: Experiment, file: string, options: MakeC
   if (labels === 'robust' && !existsSync(path)) throw new TiresiasError('INVALID_ARGUMENT', `${fitted} has nothing to be robust over: run \`tiresias fit\` again with --ambiguity`, { details: { fitted } });
   const { model } = Model.fromFile(path);
   const regime = report.kind;
+  const from = { trajectories, model, ...(report.kind === 'pomdp' && { first: firstBeliefs(report, trajectories, model) }) };
   return {
     config: {
-      records: recordsIdentity(trajectories, sha256, source), model: model.sha256(), labels: labels as RecordsLabels, regime, seed: experiment.seed, support: { trajectories: experiment.support.trajectories }, solver: experiment.solver,
+      records: recordsIdentity(trajectories, sha256, source), ...sourceIdentity(from), labels: labels as RecordsLabels, regime, seed: experiment.seed, support: { trajectories: experiment.support.trajectories }, solver: experiment.solver,
       template: logsTemplate(regime, model.observations === 0 ? model.states : model.observations, logsReport(trajectories).rewards), examples: options.examples ?? trajectories.episodes, shardExamples, format,
     },
-    source: { trajectories, model, ...(report.kind === 'pomdp' && { first: firstBeliefs(report, trajectories, model) }) },
+    source: from,
   };
 }
 

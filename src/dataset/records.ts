@@ -1,5 +1,6 @@
 // Datasets of recorded decisions: the query of an example is an episode of the records, its support are others of the same task. Nothing is simulated;
 // what labels lose is said in the model that labels.
+import { sha256 } from '../files.js';
 import type { Model } from '../library.js';
 import type { LogsSource, Trajectories } from '../logs/import.js';
 import { cancellable, native, type CallOptions } from '../native.js';
@@ -36,6 +37,8 @@ export interface RecordsDatasetConfig {
   records: RecordsIdentity;
   /** SHA-256 of the model that labels, and in which regret bounds are. */
   model: string;
+  /** SHA-256 of what is believed after a first symbol; `null` where nothing of the kind is. */
+  first: string | null;
   /** What decisions are labelled with: what was done (`behaviour`), or what the policy does that is optimal in the model; `robust` where that is ambiguous. */
   labels: RecordsLabels;
   /** Whether what is seen is the state. */
@@ -80,6 +83,9 @@ export const recordsIdentity = (trajectories: Trajectories, sha256: string, sour
   const { episodes, steps, longest, observations, actions } = trajectories;
   return { sha256, source, episodes, steps, longest, observations, actions };
 };
+
+/** What of a source decides the bytes of its dataset. */
+export const sourceIdentity = ({ model, first }: RecordsSource): Pick<RecordsDatasetConfig, 'model' | 'first'> => ({ model: model.sha256(), first: first === undefined ? null : sha256(first.join()) });
 
 /** Labels every recorded step, by a policy that is solved for the model. */
 export function labelRecords(config: RecordsDatasetConfig, { trajectories, model, first }: RecordsSource, { threads, signal, onProgress }: CallOptions<Addon.StageProgress> & { threads: number }): Promise<Addon.LabelledRecords> {

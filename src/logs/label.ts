@@ -1,6 +1,6 @@
 // What a policy that is solved for a fitted model says of every recorded step.
 import { CALL_OPTIONS, checkModel, checkOptions } from '../check.js';
-import { recordsIdentity, labelRecords, type RecordsLabels, type StepLabels } from '../dataset/records.js';
+import { labelRecords, recordsIdentity, sourceIdentity, type RecordsLabels, type StepLabels } from '../dataset/records.js';
 import type { Model } from '../library.js';
 import type { CallOptions } from '../native.js';
 import type { StageProgress } from '../../native/index.cjs';
@@ -32,8 +32,9 @@ export async function labelLogs(trajectories: Trajectories, model: Model, option
   const { labels, first, gap = 0.01, threads = 1, signal, onProgress } = options;
   const regime = model.observations === 0 ? 'mdp' : 'pomdp';
   const template = logsTemplate(regime, model.observations || model.states, logsReport(trajectories).rewards);
-  const config = { records: recordsIdentity(trajectories, '', null), model: model.sha256(), labels, regime, seed: 0, support: { trajectories: 0 }, solver: { gap, timeSeconds: null }, template, examples: 0, shardExamples: 1, format: 'parquet' } as const;
-  const labelled = await labelRecords(config, { trajectories, model, first }, { threads, signal, onProgress });
+  const source = { trajectories, model, first };
+  const config = { records: recordsIdentity(trajectories, '', null), ...sourceIdentity(source), labels, regime, seed: 0, support: { trajectories: 0 }, solver: { gap, timeSeconds: null }, template, examples: 0, shardExamples: 1, format: 'parquet' } as const;
+  const labelled = await labelRecords(config, source, { threads, signal, onProgress });
   try {
     return labelled.steps();
   } finally {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { makeDataset } from '../dataset/make.js';
 import type { DatasetConfig, Manifest } from '../dataset/manifest.js';
-import { makeRecordsDataset, recordsIdentity, type RecordsDatasetConfig, type RecordsLabels, type RecordsSource } from '../dataset/records.js';
+import { makeRecordsDataset, recordsIdentity, sourceIdentity, type RecordsDatasetConfig, type RecordsLabels, type RecordsSource } from '../dataset/records.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { readJson, sha256File } from '../files.js';
 import { Model, defaultTemplate, type Tokenizer } from '../library.js';
@@ -52,10 +52,11 @@ export async function recordsDataset(experiment: Experiment): Promise<RecordsDat
   const trajectories = Trajectories.load(file);
   const model = Model.fromFile(join(folder, labels === 'robust' ? 'robust.json' : 'model.json')).model;
   const regime = report.kind;
+  const source: RecordsSource = { trajectories, model, ...(report.kind === 'pomdp' && { first: firstBeliefs(report, trajectories, model) }) };
   const config: RecordsDatasetConfig = {
-    records: recordsIdentity(trajectories, await sha256File(file), logsSource(trajectories)), model: model.sha256(), labels: labels as RecordsLabels, regime, seed: experiment.seed,
+    records: recordsIdentity(trajectories, await sha256File(file), logsSource(trajectories)), ...sourceIdentity(source), labels: labels as RecordsLabels, regime, seed: experiment.seed,
     support: { trajectories: experiment.support.trajectories }, solver: experiment.solver, template: { ...defaultTemplate(experiment.family, regime), ...experiment.templates[regime] } as WholeTemplate,
     examples, shardExamples, format,
   };
-  return { config, source: { trajectories, model, ...(report.kind === 'pomdp' && { first: firstBeliefs(report, trajectories, model) }) } };
+  return { config, source };
 }

@@ -53,7 +53,7 @@ pub(crate) struct Teacher(Kind);
 
 enum Kind {
     /// One policy for all beliefs.
-    Solved(SolvedPolicy),
+    Solved(Box<SolvedPolicy>),
     /// The static form of a cloud.
     Static(Box<StaticForm>),
 }
@@ -70,7 +70,7 @@ impl Teacher {
     /// Solves a model by the solver that suits it, `cancelled` asked now and then.
     pub fn solved(model: &Model, limits: &Limits, cancelled: &dyn Fn() -> bool) -> Result<Self, SolveError> {
         let hook = |_: &_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        Ok(Self(Kind::Solved(auto(model).solve(model, limits, &hook)?.policy)))
+        Ok(Self(Kind::Solved(Box::new(auto(model).solve(model, limits, &hook)?.policy))))
     }
 
     /// Solves the static form of a cloud. With one model nothing is ambiguous, and its own policy is the answer.
@@ -130,7 +130,7 @@ impl Teacher {
             (None, None) => model.start().to_vec(),
         };
         let (policy, belief, plan) = match &self.0 {
-            Kind::Solved(policy) => (policy, belief, None),
+            Kind::Solved(policy) => (policy.as_ref(), belief, None),
             Kind::Static(form) => {
                 let StaticForm { model, solution, prior, answer } = &**form;
                 (answer, model.environments_start(prior, &belief), solution.drawn(draw).begin(seen))

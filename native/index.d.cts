@@ -250,6 +250,8 @@ export declare class Episodes {
   earned(): Float64Array
   /** What the oracle would do now in each row. */
   oracleActions(): Uint8Array
+  /** What the policy that labels the specification's examples would do now in each row. */
+  teacherActions(): Uint8Array
   /** A uniformly random action in each row, from the episode's own stream. */
   randomActions(): Uint8Array
   /** Acts in every row. */
@@ -271,6 +273,19 @@ export declare class ExampleSource {
   dispose(): void
   /** The examples of `tasks` tasks from `first_task` on: the same rows however the tasks are cut into batches. */
   batch(firstTask: number, tasks: number, cancel?: CancelToken | undefined | null): Promise<ExampleBatch>
+}
+
+/** Recorded decisions with their labels. */
+export declare class LabelledRecords {
+  /**
+   * Frees the memory now, which the garbage collector would do some time later. Every later use throws `DISPOSED`; disposing
+   * again does nothing.
+   */
+  dispose(): void
+  /** What is said of every recorded step. */
+  steps(): StepLabels
+  /** Makes the shard of the examples `first` to `first + count`; the file appears under its name only when it is whole. */
+  makeShard(tokenizer: Tokenizer, path: string, first: number, count: number, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<ShardReport>
 }
 
 /** A model read from a file. */
@@ -634,6 +649,9 @@ export interface BeliefBatchOptions {
  */
 export declare function checkMemory(needed: number, what: string, advice: string): void
 
+/** Checks a specification of shards or episodes (JSON text), without drawing anything. */
+export declare function checkSpec(spec: string): void
+
 /** A classic problem, or a family of them by parameters. */
 export interface ClassicInfo {
   /** What `classicModel` calls it. */
@@ -765,7 +783,7 @@ export interface ExampleBatch {
   horizon: number
   /** The ids of all examples, one after the other. */
   inputIds: Int32Array
-  /** The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`. */
+  /** The ids of the actions that the query's decisions are labelled with, at their positions, -100 elsewhere; as long as `inputIds`. */
   labels: Int32Array
   /** Where each row begins, and where the last one ends; length rows + 1. */
   offsets: Uint32Array
@@ -911,6 +929,9 @@ export interface JobCounts {
   done: number
 }
 
+/** Solves the policy that labels and labels every step. `spec` is JSON text; `first` has beliefs after a first symbol, symbols × states. */
+export declare function labelRecords(trajectories: Trajectories, model: Model, spec: string, first?: Float64Array | undefined | null, threads?: number | undefined | null, cancel?: CancelToken | undefined | null, onProgress?: (progress: StageProgress) => void): Promise<LabelledRecords>
+
 /**
  * Makes a folder of model files, or a document, a family, and says what it is. Its name is `models:` or `json:` and a hash of what was read;
  * the process knows it from then on. `INVALID_MODEL_FILE` or `IO`, with the file, for what cannot be one.
@@ -1032,6 +1053,10 @@ export interface Outcome {
   upper: Float64Array
   /** Per task: exact value of the uniformly random policy (NaN for a cloud). */
   randomValue: Float64Array
+  /** Per task: certified lower bound on the value of its cloud's static form; left out unless the labels are `static`. */
+  staticLower?: Float64Array
+  /** Per task: certified upper bound on it. */
+  staticUpper?: Float64Array
   /** The hidden state before each decision; rows × horizon, like the rest. */
   states: Uint32Array
   /** What was seen before each decision; -1 where nothing was. */
@@ -1236,17 +1261,17 @@ export declare function setWorkers(workers: number): void
 export interface ShardExample {
   /** The ids of the whole example, executed actions included. */
   inputIds: Int32Array
-  /** The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`. */
+  /** The ids of the actions that the query's decisions are labelled with, at their positions, -100 elsewhere; as long as `inputIds`. */
   labels: Int32Array
   /** The text up to and including the query marker. */
   prompt: string
   /** The text of the query's steps. */
   completion: string
-  /** The family of its task. */
-  family: FamilyInfo['name']
+  /** The family of its task; of recorded decisions their name. */
+  family: FamilyInfo['name'] | `records:${string}`
   /** The split of its task. */
   split: 'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'
-  /** The index of its task in the split. */
+  /** The index of its task in the split; of recorded decisions the episode that is the query. */
   index: number
   /** The seed of its task. */
   seed: number
@@ -1254,11 +1279,11 @@ export interface ShardExample {
   regime: 'mdp' | 'pomdp' | 'apomdp'
   /** Decisions of the query. */
   horizon: number
-  /** Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture. */
-  behaviour: 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`
-  /** The oracle's action at each step of the query. */
+  /** Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture; `q-learning` in learning histories, `recorded` in records. */
+  behaviour: 'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}` | 'q-learning' | 'recorded'
+  /** The action of the oracle that labels at each step of the query; where what was done is the label, of the task's own oracle. */
   oracleActions: Array<number>
-  /** What each of them loses at most, in reward units. */
+  /** What each label loses at most in that oracle's model, in reward units. */
   regretBounds: Array<number>
   /** SHA-256 of what defines the tokenizer. */
   tokenizerSha: string
@@ -1452,6 +1477,18 @@ export interface StaticWorstCase {
   high: number
   /** The smallest of the models' mean returns, where all are computed. */
   exact?: number
+}
+
+/** What is said of every recorded step, one entry a step. */
+export interface StepLabels {
+  /** What the step is labelled with. */
+  labels: Uint8Array
+  /** What the policy that was solved for the model would have done. */
+  oracleActions: Uint8Array
+  /** What the label loses at most in the model, in reward units. */
+  regretBounds: Float64Array
+  /** What the recorded action loses at most in the model, in reward units. */
+  recordedRegretBounds: Float64Array
 }
 
 /** What may follow a decision. */

@@ -10,6 +10,7 @@ declare module '../native/index.cjs' {
   interface Environments extends Native {}
   interface Episodes extends Native {}
   interface ExampleSource extends Native {}
+  interface LabelledRecords extends Native {}
   interface LoadedModel extends Native {}
   interface Model extends Native {}
   interface Solution extends Native {}

@@ -13,7 +13,7 @@ import { lazy, zod } from './lazy.js';
 import { logsFamilySchema, type LogsFamily } from './logs/family-schema.js';
 import { native } from './native.js';
 import type { Spec } from './spec-types.js';
-import type { Behaviour, FamilyName, QueryBehaviour, Regime, ShardFormat, SplitName, SupportNature, Template } from './spec.js';
+import type { Behaviour, FamilyName, Labels, QueryBehaviour, Regime, ShardFormat, SplitName, SupportNature, Template } from './spec.js';
 import { meant } from './suggest.js';
 
 export type { Regime } from './spec.js';
@@ -115,7 +115,7 @@ export interface SupportSettings {
 
 /** The query of an example: the trajectory whose actions are learned. */
 export interface QuerySettings {
-  /** Who acts in the query: `oracle`, or `epsilon:0.2` (the oracle, but a random action with probability 0.2). The labels are the oracle's actions in both cases. */
+  /** Who acts in the query: `oracle`, whoever labels it (docs/datasets.md), or `epsilon:0.2` (the same, but a random action with probability 0.2). The labels are never the random ones. */
   behaviour: QueryBehaviour;
 }
 
@@ -139,6 +139,10 @@ export interface TemplateSettings {
 
 /** The training data. */
 export interface DatasetSettings {
+  /** Where the examples come from: episodes simulated on the family's tasks, or, of a family from records, the records that it was fitted to. Default: `tasks`. */
+  from?: 'tasks' | 'records' | undefined;
+  /** What the decisions of a query are labelled with (docs/datasets.md). Default: `oracle`, the task's own. */
+  labels?: Labels | undefined;
   /** The split of the family that the tasks are drawn from (`tiresias families` lists them). */
   split: SplitName;
   /** The number of examples in each regime. A multiple of `examplesPerTask`. */
@@ -317,7 +321,7 @@ type FieldSchema = { type: 'integer' | 'number'; minimum: number; maximum?: numb
 const specSchema = lazy(() => JSON.parse(native.specSchema()) as { properties: Record<keyof Spec, FieldSchema>; $defs: { Support: { properties: { trajectories: FieldSchema } } } });
 
 /** The words that a field of it may be. */
-function wordsOf<K extends 'regime' | 'nature' | 'format'>(field: K): readonly Spec[K][] {
+function wordsOf<K extends 'regime' | 'nature' | 'format' | 'labels'>(field: K): readonly Spec[K][] {
   const { enum: words, oneOf } = specSchema().properties[field];
   return (words ?? oneOf!.map((one) => one.const)) as Spec[K][];
 }
@@ -342,7 +346,7 @@ const schemaOf = lazy(() => {
   // Which families and splits there are the addon knows.
   const name = <T extends string>() => z.string() as unknown as Zod.ZodType<T, T>;
 
-  const words = <K extends 'regime' | 'nature' | 'format'>(field: K) => z.enum(wordsOf(field));
+  const words = <K extends 'regime' | 'nature' | 'format' | 'labels'>(field: K) => z.enum(wordsOf(field));
   const number = ({ type, minimum, maximum }: FieldSchema): Zod.ZodNumber => {
     const least: Zod.ZodNumber = (type === 'integer' ? z.int() : z.number()).min(minimum);
     return maximum === undefined ? least : least.max(maximum);
@@ -412,6 +416,10 @@ const schemaOf = lazy(() => {
       templates: z.strictObject({ mdp: template.optional(), pomdp: template.optional(), apomdp: template.optional() }).prefault({}),
       dataset: z
         .strictObject({
+          /** Examples of simulated episodes when left out; or, of a family from logs, of the records that it was fitted to. */
+          from: z.enum(['tasks', 'records']).optional(),
+          /** What the decisions of a query are labelled with; the task's oracle when left out. */
+          labels: words('labels').optional(),
           split: name<SplitName>().default('train'),
           examples: count.default(400),
           examplesPerTask: number(spec.examplesPerTask).default(1),
@@ -484,12 +492,26 @@ const schemaOf = lazy(() => {
  */
 export function parseExperiment(value: unknown, file = 'experiment', folder = '.'): Experiment {
   const parsed = schemaOf().safeParse(withFamily(value, file, folder), { reportInput: true });
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withSense(parsed.data, file);
   const problems = parsed.error.issues.flatMap(describe);
   throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n${problems.map((p) => `  ${p.path}: ${p.problem}`).join('\n')}`, {
     details: { file, problems },
     cause: parsed.error,
   });
+}
+
+/** The experiment, if its labels go with the rest of it. */
+function withSense(experiment: Experiment, file: string): Experiment {
+  const { dataset: { from, labels }, logs, training } = experiment;
+  const refuse = (path: string, problem: string): never => {
+    throw new TiresiasError('INVALID_EXPERIMENT', `${file} is not a valid experiment:\n  ${path}: ${problem}`, { details: { file, problems: [{ path, problem }] } });
+  };
+  if (from === 'records') {
+    if (!logs) refuse('$.dataset.from', 'there are no records: name them as the family, {"logs": "…"}, or leave it out');
+    if (labels === 'static') refuse('$.dataset.labels', 'a static policy says what to do after what it did itself, and records are of what somebody else did; use "robust"');
+    if (training.data === 'stream') refuse('$.training.data', 'a stream is made of simulated episodes; use "dataset" with records');
+  }
+  return experiment;
 }
 
 /** The experiment with the name of its family in place of where that lies; the name is a hash of what lies there, which is what results belong to. */

@@ -32,6 +32,7 @@ export { importMinari, type MinariProgress } from './logs/minari.js';
 export { firstBeliefs } from './logs/first.js';
 export type { GuessedColumn, InferredLogs, LogsReport, ObservationSymbols } from './logs/report.js';
 export type { ActionColumn, LogsFormat, LogsSchema, ObservationColumn, RewardColumn } from './logs/schema.js';
+export { labelLogs, type LabelOptions } from './logs/label.js';
 export { fitLogs, type FitAmbiguity, type FitOptions, type FitSettings, type FittedLogs, type MdpFitReport, type PomdpFitReport } from './logs/fit.js';
 export {
   followPolicy, offPolicy, type EstimatorName, type FollowOptions, type GivenEstimate, type RefusedEstimate, type OffPolicyAssumption, type OffPolicyEstimate, type OffPolicyOptions, type OffPolicyRefusal, type OffPolicyResult, type OffPolicyTarget,
@@ -50,7 +51,7 @@ export {
   type QuerySettings, type SupportSettings, type TemplateSettings, type TrainingSettings,
 } from './experiment.js';
 export type {
-  Behaviour, EpisodesSpec, FamilyName, Histories, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
+  Behaviour, EpisodesSpec, FamilyName, Histories, Labels, Nature, QueryBehaviour, QueryNature, Regime, ShardFormat, ShardSpec, SplitName, SupportNature, TaskSpec,
 } from './spec.js';
 export { makeDataset } from './dataset/make.js';
 export type { MakeOptions } from './dataset/shards.js';
@@ -58,6 +59,7 @@ export { makeDatasetPart, type DatasetPart } from './dataset/part.js';
 export { assembleDataset, type AssembleOptions } from './dataset/assemble.js';
 export type { Part } from './parts.js';
 export { readManifest, type DatasetConfig, type Identity, type Manifest, type Shard, type ShardTotals, type Summary, type TokenizerIdentity } from './dataset/manifest.js';
+export { makeRecordsDataset, type RecordsDatasetConfig, type RecordsIdentity, type RecordsLabels, type RecordsSource, type StepLabels } from './dataset/records.js';
 export { exampleInWords } from './dataset/words.js';
 export { streamExamples, type ExampleBatch, type StreamOptions, type StreamSpec } from './dataset/stream.js';
 export { datasetExample, datasetStats, verifyDataset, type DatasetStats } from './dataset/inspect.js';
@@ -90,6 +92,6 @@ export type { ReportPaths } from './report/index.js';
 export type { ProgressEvent } from './progress.js';
 export {
   parseResults,
-  type CloudResult, type ComparisonResult, type CurvePoint, type DatasetResult, type Interval95, type MachineInfo, type MethodResult, type RegimeResult, type Results, type StageResult,
+  type CloudResult, type StaticResult, type ComparisonResult, type CurvePoint, type DatasetResult, type Interval95, type MachineInfo, type MethodResult, type RegimeResult, type Results, type StageResult,
   type Trace, type TraceStep, type TrainingResult,
 } from './results.js';

@@ -3,7 +3,7 @@ import { CALL_OPTIONS, GOAL_OPTIONS, SOLVE_OPTIONS, checkModel, checkOptions, ch
 import { checkShardSync, checkShards } from './dataset/open.js';
 import { cancellable, native, stoppable, type CallOptions } from './native.js';
 import { camelKeys } from './case.js';
-import { specJson, templateJson, type EpisodesSpec, type FamilyName, type Regime, type ShardSpec, type SplitName, type Template, type WholeTemplate } from './spec.js';
+import { specJson, templateJson, type EpisodesSpec, type FamilyName, type Regime, type ShardSpec, type TaskSpec, type SplitName, type Template, type WholeTemplate } from './spec.js';
 import type * as Addon from '../native/index.cjs';
 
 export type { CallOptions } from './native.js';
@@ -162,6 +162,11 @@ export function compileEncoder(template: Template, tokenizer: Tokenizer, observa
 /** The native vocabulary of some templates, for models trained from scratch: one id a digit and one id a literal. */
 export function compactTokenizer(templates: readonly Template[]): Tokenizer {
   return native.compactTokenizer(templates.map(templateJson));
+}
+
+/** Checks a specification without drawing anything. Throws INVALID_ARGUMENT. */
+export function checkSpec({ family, split, seed, regime, horizon, models, alpha, nature, support, solver, template, labels }: TaskSpec & Pick<ShardSpec, 'labels'>): void {
+  native.checkSpec(specJson({ family, split, seed, regime, horizon, models, alpha, nature, support, solver, template, labels, tasks: 1 }));
 }
 
 /** Makes one whole shard of a dataset: draws tasks, solves them, rolls out, encodes, writes. */

@@ -21,6 +21,20 @@ export interface CloudResult {
   average: number;
   /** Interval of `average`. */
   averageCi95: Interval95;
+  /** What is lost to the static form, where the labels are its. */
+  static?: StaticResult | undefined;
+}
+
+/** A method beside the best that can be done in the worst case where one model of the cloud is true to the end, as means over tasks. */
+export interface StaticResult {
+  /** Certified lower bound on the value of the static form. */
+  lower: number;
+  /** Certified upper bound on it. */
+  upper: number;
+  /** `upper` less what the method earns under the model that is worst for it. */
+  gap: number;
+  /** Interval of `gap`. */
+  gapCi95: Interval95;
 }
 
 /** One method in one regime. Gaps are V* - V^π: absolute, relative to |V*|, and normalised by V* - V^random. */
@@ -197,6 +211,10 @@ export interface DatasetResult {
   regime: string;
   /** Whose ids it is written in: the base model's tokenizer (`base`) or the compact one (`compact`). */
   vocabulary?: string | undefined;
+  /** What its decisions are labelled with; the tasks' oracles when left out. */
+  labelledBy?: string | undefined;
+  /** Whether its examples are recorded episodes; simulated when left out. */
+  from?: string | undefined;
   /** Number of examples. */
   examples: number;
   /** Number of tasks. */
@@ -310,7 +328,7 @@ const schemaOf = lazy(() => {
     episodes: z.number().int(),
     exact: z.boolean(),
     cloud: z
-      .object({ perModel: z.array(z.number()), perModelCi95: z.array(interval), worst: z.number(), worstCi95: interval, average: z.number(), averageCi95: interval })
+      .object({ perModel: z.array(z.number()), perModelCi95: z.array(interval), worst: z.number(), worstCi95: interval, average: z.number(), averageCi95: interval, static: z.object({ lower: z.number(), upper: z.number(), gap: z.number(), gapCi95: interval }).optional() })
       .optional(),
   });
   const traceStep = z.object({
@@ -380,7 +398,7 @@ const schemaOf = lazy(() => {
     baseModel: z.object({ name: z.string(), sha256: z.string() }).optional(),
     datasets: z.array(
       z.object({
-        regime: z.string(), vocabulary: z.string().optional(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
+        regime: z.string(), vocabulary: z.string().optional(), labelledBy: z.string().optional(), from: z.string().optional(), examples: z.number(), tasks: z.number(), tokens: z.number(), labels: z.number(), bytes: z.number(),
         meanRegretBound: z.number(), maxRegretBound: z.number(), seconds: z.number(),
       }),
     ),

@@ -15,6 +15,7 @@ export interface ClassCalls {
 export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   agentList: [],
   checkMemory: [["needed", "number"], ["what", "string"], ["advice", "string"]],
+  checkSpec: [["spec", "string"]],
   classicModel: [["name", "string"]],
   classics: [],
   compactTokenizer: [["templates", "Array<string>"]],
@@ -160,6 +161,7 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
       seen: [],
       earned: [],
       oracleActions: [],
+      teacherActions: [],
       randomActions: [],
       step: [["actions", "Uint8Array"]],
       reset: [],
@@ -173,6 +175,15 @@ export const CLASSES: Readonly<Record<string, ClassCalls>> = {
     methods: {
       dispose: [],
       batch: [["firstTask", "number"], ["tasks", "number"], ["cancel", "CancelToken | undefined | null"]],
+    },
+  },
+  LabelledRecords: {
+    statics: {
+    },
+    methods: {
+      dispose: [],
+      steps: [],
+      makeShard: [["tokenizer", "Tokenizer"], ["path", "string"], ["first", "number"], ["count", "number"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
     },
   },
   LoadedModel: {

@@ -55,6 +55,10 @@ export interface Spec {
    */
   horizon: number;
   /**
+   * Shards: what the decisions of a query are labelled with.
+   */
+  labels: 'oracle' | 'robust' | 'static' | 'behaviour';
+  /**
    * Size of an APOMDP's cloud.
    */
   models: number;
@@ -67,7 +71,7 @@ export interface Spec {
    */
   query: {
     /**
-     * Who acts in it; labels are the oracle's in any case.
+     * Who acts in it: whoever labels it, or that policy perturbed; with the labels `behaviour` the task's oracle is meant.
      */
     behaviour: Behaviour;
   };

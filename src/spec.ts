@@ -23,6 +23,8 @@ export type SupportNature = Spec['nature'];
 export type QueryNature = 'oracle' | `fixed:${number}`;
 /** Examples from the learning histories of tabular Q-learning; see the specification. */
 export type Histories = NonNullable<Spec['histories']>;
+/** What the decisions of a query are labelled with; see the specification. */
+export type Labels = Spec['labels'];
 /** What a shard is written as. */
 export type ShardFormat = Spec['format'];
 
@@ -64,18 +66,28 @@ export type TaskSpec = Pick<Spec, 'family' | 'split' | 'seed' | 'regime' | 'hori
 export type ShardSpec = TaskSpec & Pick<Spec, 'query' | 'firstTask' | 'tasks' | 'examplesPerTask' | 'format' | 'threads'> & {
   /** Examples from learning histories instead of the oracle's. */
   histories?: Histories | undefined;
+  /** What labels the query's decisions: the task's oracle when left out. */
+  labels?: Labels | undefined;
 };
 
 /** Evaluation episodes of tasks `firstTask` to `firstTask + tasks`. */
 export type EpisodesSpec = TaskSpec & Pick<Spec, 'firstTask' | 'tasks' | 'episodesPerTask' | 'epsilon' | 'threads'> & {
   /** APOMDP only: who picks the model that acts in the query. */
   queryNature?: QueryNature | undefined;
+  /** Whose policy `teacherActions` are, and with `static` also what regret to the static form is measured: the task's oracle when left out. */
+  labels?: Labels | undefined;
 };
 
 /** The part of an experiment that one regime's tasks share. */
 export function taskSpec(experiment: Experiment, regime: Regime, split: SplitName): TaskSpec {
   const { family, seed, horizon, models, alpha, nature, support, solver } = experiment;
   return { family, split, seed, regime, horizon, models, alpha, nature, support, solver, template: experiment.templates[regime] ?? null };
+}
+
+/** The labels whose policy an evaluation needs, as a field of its specification: for the method `teacher`, and of the static form for its value. */
+export function evaluatedLabels({ dataset: { labels }, evaluation: { methods } }: Pick<Experiment, 'dataset' | 'evaluation'>): { labels?: Labels } {
+  const asked = labels === 'static' || (labels === 'robust' && methods.some(({ method }) => method === 'teacher'));
+  return asked ? { labels } : {};
 }
 
 /** A template as the addon reads it. */

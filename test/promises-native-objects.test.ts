@@ -29,6 +29,14 @@ const make: Record<string, () => object | Promise<object>> = {
   Environments: () => new native.Environments(model, { count: 3, seed: 0 }),
   Episodes: () => createEpisodes(spec as unknown as EpisodesSpec),
   ExampleSource: () => native.createExampleSource(JSON.stringify(spec satisfies object as unknown as ShardSpec), tokenizer(), false),
+  LabelledRecords: () => {
+    // Records of the model's own world: nothing is seen but that it was done.
+    const names = (count: number, nameOf: (i: number) => string) => Array.from({ length: count }, (_, i) => nameOf(i));
+    const [seen, done] = [names(model.observations || model.states, (i) => (model.observations ? model.observationName(i) : model.stateName(i))), names(model.actions, (i) => model.actionName(i))];
+    const records = Trajectories.fromColumns(seen, done, { offsets: Uint32Array.of(0, 1), observations: Int32Array.of(0), actions: Uint8Array.of(0), rewards: Float64Array.of(1) });
+    const asked = { name: 'records:0', regime: model.observations ? 'pomdp' : 'mdp', labels: 'behaviour', seed: 0, trajectories: 0, template: {} };
+    return native.labelRecords(records, model, JSON.stringify(asked));
+  },
   LoadedModel: () => Model.parse(model.toJson()),
   Model: () => Model.fromJson(model.toJson()),
   Prompts: async () => new Prompts(await createEpisodes(spec as unknown as EpisodesSpec), tokenizer()),
@@ -87,7 +95,7 @@ describe('every class of the addon', () => {
     expect(Model.fromJson(JSON.stringify(model)).sha256()).toBe(model.sha256());
     for (const name of Object.keys(make)) {
       const text = JSON.stringify(await make[name]!());
-      if (!['BeliefTracker', 'ExampleSource'].includes(name)) expect(text, name).not.toBe('{}');
+      if (!['BeliefTracker', 'ExampleSource', 'LabelledRecords'].includes(name)) expect(text, name).not.toBe('{}');
     }
     expect(JSON.parse(JSON.stringify(solution))).toMatchObject({ lower: solution.lower, upper: solution.upper, stopped: 'converged' });
   });

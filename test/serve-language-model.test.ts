@@ -56,6 +56,14 @@ describe('a session of a language model', () => {
     expect(restored.toJSON()).toEqual({ ...(JSON.parse(saved) as LanguageModelSessionState), history: [] });
   });
 
+  it('begins with what was seen before the first action, where records show it', async () => {
+    const { policy } = await prepared({}, ['pomdp']);
+    const [told, other, untold] = [policy.session({ observation: 4 }), policy.session({ observation: 5 }), policy.session()];
+    expect([told, other, untold].map((session) => session.toJSON().first)).toEqual([4, 5, null]);
+    const said = await Promise.all([told, other, untold].map(async (session) => (await session.decide()).logprobs.join()));
+    expect(new Set(said).size).toBe(3);
+  });
+
   it('ends with the horizon', async () => {
     const { policy } = await prepared({}, ['pomdp'], 2);
     const session = policy.replay([[0, 0], [0, 0]]);
@@ -68,6 +76,7 @@ describe('a session of a language model', () => {
     ['no kind of task, of several', (policy) => policy.session(), 'INVALID_ARGUMENT', /several kinds of tasks: say which; there are \{ family: 'energy', regime: 'mdp' \}/],
     ['a kind that it did not learn', (policy) => policy.session({ regime: 'apomdp' }), 'INVALID_ARGUMENT', /did not learn from such tasks/],
     ['no state where it is seen', (policy) => policy.session({ regime: 'mdp' }), 'INVALID_ARGUMENT', /say which is seen first/],
+    ['an observation where the state is seen', (policy) => policy.session({ regime: 'mdp', state: 0, observation: 0 }), 'INVALID_ARGUMENT', /leave out observation/],
     ['a state where it is not', (policy) => policy.session({ regime: 'pomdp', state: 0 }), 'INVALID_ARGUMENT', /not seen in pomdp/],
     ['support that is none', (policy) => policy.session({ regime: 'pomdp', support: [[[0, 1]]] as never }), 'INVALID_ARGUMENT', /step 0 of trajectory 0 is none/],
     ['support with a name that does not exist', (policy) => policy.session({ regime: 'pomdp', support: [[[null, 'harvst', 0]]] }), 'UNKNOWN_NAME', /did you mean harvest/],

@@ -55,6 +55,10 @@ pub struct Outcome {
     pub upper: Float64Array,
     /// Per task: exact value of the uniformly random policy (NaN for a cloud).
     pub random_value: Float64Array,
+    /// Per task: certified lower bound on the value of its cloud's static form; left out unless the labels are `static`.
+    pub static_lower: Option<Float64Array>,
+    /// Per task: certified upper bound on it.
+    pub static_upper: Option<Float64Array>,
     /// The hidden state before each decision; rows × horizon, like the rest.
     pub states: Uint32Array,
     /// What was seen before each decision; -1 where nothing was.
@@ -319,6 +323,12 @@ impl Episodes {
         guarded(|| Ok(Uint8Array::new(self.0.oracle_actions())))
     }
 
+    /// What the policy that labels the specification's examples would do now in each row.
+    #[napi]
+    pub fn teacher_actions(&self) -> Result<Uint8Array> {
+        guarded(|| self.0.teacher_actions().map(Uint8Array::new).map_err(from_study))
+    }
+
     /// A uniformly random action in each row, from the episode's own stream.
     #[napi]
     pub fn random_actions(&self) -> Uint8Array {
@@ -349,7 +359,11 @@ impl Episodes {
     #[napi]
     pub fn outcome(&self) -> Outcome {
         let out = self.0.outcome();
+        let (lower, upper): (Vec<f64>, Vec<f64>) = out.static_bounds.into_iter().unzip();
+        let present = |bounds: Vec<f64>| (!bounds.is_empty()).then(|| Float64Array::new(bounds));
         Outcome {
+            static_lower: present(lower),
+            static_upper: present(upper),
             tasks: out.tasks as u32,
             episodes: out.episodes as u32,
             horizon: out.horizon as u32,

@@ -112,11 +112,15 @@ fn with_template_fields(mut message: String) -> String {
 
 pub fn from_study(error: StudyError) -> Error {
     match error {
-        StudyError::Spec(_) | StudyError::Memory(_) | StudyError::Behaviour(_) | StudyError::Actions(_) => {
-            invalid(error)
-        }
+        StudyError::Spec(_)
+        | StudyError::Memory(_)
+        | StudyError::Behaviour(_)
+        | StudyError::Actions(_)
+        | StudyError::Records(_) => invalid(error),
         StudyError::Model(error) => from_model(error),
         StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
+        StudyError::Teacher(ref source) => coded(solve_code(source), error),
+        StudyError::Labels { .. } => coded("INVALID_MODEL", error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Agent(error) => from_agent(error),
         StudyError::Acting { .. } => coded("METHOD_FAILED", error),

@@ -29,6 +29,7 @@ mod off_policy;
 mod policy_files;
 mod policy_graph;
 mod pools;
+mod records;
 mod rollout;
 mod sharing;
 mod simulate;

@@ -88,26 +88,48 @@ pub struct ShardReport {
     pub label_counts: Vec<u32>,
 }
 
+impl ShardReport {
+    /// What the core says of the shard at `path`.
+    pub(crate) fn of(path: String, report: core::ShardReport) -> Self {
+        Self {
+            path,
+            examples: report.examples as u32,
+            tasks: report.tasks as u32,
+            tokens: report.tokens as f64,
+            labels: report.labels as f64,
+            bytes: report.bytes as f64,
+            sha256: report.sha256,
+            tokenizer_sha: report.tokenizer_sha,
+            template_sha: report.template_sha,
+            seconds: report.seconds,
+            regret_bounds: report.regret_bounds.into(),
+            support_returns: report.support_returns.into(),
+            query_returns: report.query_returns.into(),
+            label_counts: report.label_counts.into_iter().map(|n| n as u32).collect(),
+        }
+    }
+}
+
 /// One row of a shard.
 #[napi(object, object_from_js = false)]
 pub struct ShardExample {
     /// The ids of the whole example, executed actions included.
     pub input_ids: Int32Array,
-    /// The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`.
+    /// The ids of the actions that the query's decisions are labelled with, at their positions, -100 elsewhere; as long as `inputIds`.
     pub labels: Int32Array,
     /// The text up to and including the query marker.
     pub prompt: String,
     /// The text of the query's steps.
     pub completion: String,
-    /// The family of its task.
-    #[napi(ts_type = "FamilyInfo['name']")]
+    /// The family of its task; of recorded decisions their name.
+    #[napi(ts_type = "FamilyInfo['name'] | `records:${string}`")]
     pub family: String,
     /// The split of its task.
     #[napi(
         ts_type = "'train' | 'test' | 'validation' | 'ood-horizon' | 'ood-ambiguity' | 'ood-harvest' | 'ood-capacity' | 'ood-noise' | 'ood-risk' | 'ood-response' | 'ood-tests' | 'ood-concentrated'"
     )]
     pub split: String,
-    /// The index of its task in the split.
+    /// The index of its task in the split; of recorded decisions the episode that is the query.
     pub index: f64,
     /// The seed of its task.
     pub seed: f64,
@@ -116,12 +138,12 @@ pub struct ShardExample {
     pub regime: String,
     /// Decisions of the query.
     pub horizon: u32,
-    /// Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture.
-    #[napi(ts_type = "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}`")]
+    /// Who acted in the support: `oracle`, `random`, `epsilon:X` or a mixture; `q-learning` in learning histories, `recorded` in records.
+    #[napi(ts_type = "'oracle' | 'random' | `epsilon:${number}` | `mixture:${string}` | 'q-learning' | 'recorded'")]
     pub behaviour: String,
-    /// The oracle's action at each step of the query.
+    /// The action of the oracle that labels at each step of the query; where what was done is the label, of the task's own oracle.
     pub oracle_actions: Vec<u32>,
-    /// What each of them loses at most, in reward units.
+    /// What each label loses at most in that oracle's model, in reward units.
     pub regret_bounds: Vec<f64>,
     /// SHA-256 of what defines the tokenizer.
     pub tokenizer_sha: String,
@@ -149,6 +171,12 @@ pub fn spec_schema() -> String {
     core::Spec::schema().as_value().to_string()
 }
 
+/// Checks a specification of shards or episodes (JSON text), without drawing anything.
+#[napi]
+pub fn check_spec(spec: String) -> Result<()> {
+    guarded(|| core::Spec::from_json(&spec).map(|_| ()).map_err(from_study))
+}
+
 /// Makes one whole shard. `spec` is JSON; the file appears under its name only when it is whole.
 #[napi(ts_return_type = "Promise<ShardReport>")]
 pub fn make_shard(
@@ -164,22 +192,7 @@ pub fn make_shard(
     Ok(background(cancel.clone(), spec.threads, move || {
         let hook = hook(&reporter, &cancel);
         let report = core::make_shard(&spec, &**tokenizer.0, Path::new(&path), &hook).map_err(from_study)?;
-        Ok(ShardReport {
-            path,
-            examples: report.examples as u32,
-            tasks: report.tasks as u32,
-            tokens: report.tokens as f64,
-            labels: report.labels as f64,
-            bytes: report.bytes as f64,
-            sha256: report.sha256,
-            tokenizer_sha: report.tokenizer_sha,
-            template_sha: report.template_sha,
-            seconds: report.seconds,
-            regret_bounds: report.regret_bounds.into(),
-            support_returns: report.support_returns.into(),
-            query_returns: report.query_returns.into(),
-            label_counts: report.label_counts.into_iter().map(|n| n as u32).collect(),
-        })
+        Ok(ShardReport::of(path, report))
     }))
 }
 
@@ -192,7 +205,7 @@ pub struct ExampleBatch {
     pub horizon: u32,
     /// The ids of all examples, one after the other.
     pub input_ids: Int32Array,
-    /// The oracle's action ids at the query's action positions, -100 elsewhere; as long as `inputIds`.
+    /// The ids of the actions that the query's decisions are labelled with, at their positions, -100 elsewhere; as long as `inputIds`.
     pub labels: Int32Array,
     /// Where each row begins, and where the last one ends; length rows + 1.
     pub offsets: Uint32Array,
@@ -230,7 +243,7 @@ impl TryFrom<core::ExampleBatch> for ExampleBatch {
         offsets.extend(batch.ends.iter().map(|&end| end as u32));
         Ok(Self {
             rows: rows as u32,
-            horizon: batch.horizon as u32,
+            horizon: batch.decision_ends.first().map_or(0, |&end| end) as u32,
             input_ids: Int32Array::new(batch.ids.into_iter().map(u32::cast_signed).collect()),
             labels: Int32Array::new(batch.labels),
             offsets: Uint32Array::new(offsets),

@@ -1,13 +1,17 @@
-import { Command } from 'commander';
-import { resolve } from 'node:path';
-import { columns, digits, integer, invoke, local, newCommand, threadsOf, type CommonOptions } from './common.js';
+import { Command, Option } from 'commander';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { columns, digits, integer, invoke, local, newCommand, threadsOf, type CommonOptions, type Invocation } from './common.js';
 import type { DetailedProgress } from '../base/index.js';
 import type { Tokenizer } from '../library.js';
 import type { Summary } from '../dataset/manifest.js';
+import type { RecordsLabels } from '../dataset/records.js';
 import type { Experiment } from '../experiment.js';
 import { TiresiasError } from '../errors.js';
 import { below, isStored } from '../object-store.js';
 import { partName } from '../parts.js';
+import type { Labels } from '../spec.js';
+import type { RecordsDataset } from '../stages/dataset.js';
 import type { How } from '../stages/stage.js';
 import { chosenPart, withPart, type PartOptions } from './part.js';
 import { familyNamed } from './task.js';
@@ -26,14 +30,18 @@ interface MakeCommandOptions extends ExperimentOptions, PartOptions {
   split?: string;
   format?: 'parquet' | 'jsonl' | 'safetensors';
   tokenizer?: string;
+  labels?: Labels;
+  logs?: string;
+  schema?: string;
+  fitted?: string;
 }
 
 /** The base model's own, unless the command line names another's: a GGUF file, a folder of safetensors, a tokenizer.json, or `compact`. */
-async function chosenTokenizer(name: string | undefined, experiment: Experiment, how: How): Promise<Tokenizer> {
-  const { Tokenizer } = await import('../library.js');
+async function chosenTokenizer(name: string | undefined, experiment: Experiment, recorded: RecordsDataset | undefined, how: How): Promise<Tokenizer> {
+  const { Tokenizer, compactTokenizer } = await import('../library.js');
   const { experimentTokenizer } = await import('../methods/language-model.js');
   const { baseStage } = await import('../stages/base.js');
-  if (name === 'compact') return experimentTokenizer(experiment);
+  if (name === 'compact') return recorded ? compactTokenizer([recorded.config.template]) : experimentTokenizer(experiment);
   if (name !== undefined) return name.endsWith('.json') ? Tokenizer.fromJson(name) : Tokenizer.fromBase(name);
   return Tokenizer.fromBase((await baseStage(experiment.base, how).work()).path);
 }
@@ -43,27 +51,74 @@ async function ofFamily(experiment: Experiment, wanted: string | undefined): Pro
   if (wanted === undefined) return experiment;
   const { name: family, regimes, horizon, path } = await familyNamed(wanted);
   const kept = experiment.regimes.filter((regime) => regimes.includes(regime));
-  return { ...experiment, family, regimes: kept.length === 0 && path !== undefined ? regimes : kept, horizon, ...(path !== undefined && { familyPath: path }) };
+  // Records, where there were some, are of the other family.
+  return { ...experiment, logs: undefined, family, regimes: kept.length === 0 && path !== undefined ? regimes : kept, horizon, ...(path !== undefined && { familyPath: path }) };
 }
 
 /** The experiment with the command line's settings in place of its own. */
 function overridden(experiment: Experiment, options: MakeCommandOptions): unknown {
   const { horizon = experiment.horizon, seed = experiment.seed, support = experiment.support.trajectories } = options;
-  const { examples, examplesPerTask, shardExamples, split, format } = { ...experiment.dataset, ...given(options) };
+  const { examples, examplesPerTask, shardExamples, split, format, from, labels } = { ...experiment.dataset, ...given(options) };
   // Shards hold whole tasks.
   const whole = options.shardExamples ?? Math.max(1, Math.floor(shardExamples / examplesPerTask)) * examplesPerTask;
-  const dataset = { examples, examplesPerTask, shardExamples: whole, split, format };
+  const dataset = { examples, examplesPerTask, shardExamples: whole, split, format, ...(from && { from }), ...(labels && { labels }) };
   return { ...experiment, horizon, seed, support: { ...experiment.support, trajectories: support }, dataset };
 }
 
 const given = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
+const usage = (message: string): TiresiasError => new TiresiasError('USAGE', message);
+
+function checkNoLogs({ schema, fitted }: MakeCommandOptions): void {
+  if (schema !== undefined || fitted !== undefined) throw usage('--schema and --fitted go with --logs: name the records');
+}
+
+/** Refuses options that would be ignored. */
+function checkLogs(options: MakeCommandOptions): void {
+  const { fitted, labels } = options;
+  if (fitted === undefined) throw usage('--logs needs --fitted, the folder that `tiresias fit` made of these records: what labels lose is said in its model');
+  if (labels === 'static') throw usage('--labels static: a static policy says what to do after what it did itself, and records are of what somebody else did; use robust');
+  const odd = (['family', 'regime', 'split', 'horizon', 'examplesPerTask'] as const).find((name) => options[name] !== undefined);
+  if (odd !== undefined) throw usage(`--${odd.replace('examplesPerTask', 'examples-per-task')} does not go with --logs: records say that themselves`);
+}
+
+/** The dataset of records on the command line. */
+async function namedRecords(experiment: Experiment, file: string, options: MakeCommandOptions, invocation: Invocation): Promise<RecordsDataset> {
+  const { readLogs } = await import('./logs.js');
+  const { readFitted } = await import('../logs/fitted-folder.js');
+  const { firstBeliefs } = await import('../logs/first.js');
+  const { logsReport } = await import('../logs/import.js');
+  const { logsTemplate } = await import('../logs/printing.js');
+  const { recordsIdentity, sourceIdentity } = await import('../dataset/records.js');
+  const { Model } = await import('../library.js');
+  const fitted = options.fitted!;
+  const { logs: fittedTo, report } = await readFitted(fitted);
+  const { trajectories, sha256, source } = await readLogs(file, options, invocation);
+  // So that episodes that were set aside are never shown.
+  if (sha256 !== fittedTo.sha256) throw new TiresiasError('INVALID_ARGUMENT', `${fitted} was fitted to ${fittedTo.file}, and ${file} holds something else: name the file that was fitted to, or fit again`, { details: { file, fitted } });
+  const { labels = 'oracle', shardExamples, format } = experiment.dataset;
+  const path = join(fitted, labels === 'robust' ? 'ambiguous.json' : 'model.json');
+  if (labels === 'robust' && !existsSync(path)) throw new TiresiasError('INVALID_ARGUMENT', `${fitted} has nothing to be robust over: run \`tiresias fit\` again with --ambiguity`, { details: { fitted } });
+  const { model } = Model.fromFile(path);
+  const regime = report.kind;
+  const from = { trajectories, model, ...(report.kind === 'pomdp' && { first: firstBeliefs(report, trajectories, model) }) };
+  return {
+    config: {
+      records: recordsIdentity(trajectories, sha256, source), ...sourceIdentity(from), labels: labels as RecordsLabels, regime, seed: experiment.seed, support: { trajectories: experiment.support.trajectories }, solver: experiment.solver,
+      template: logsTemplate(regime, model.observations === 0 ? model.states : model.observations, logsReport(trajectories).rewards), examples: options.examples ?? trajectories.episodes, shardExamples, format,
+    },
+    source: from,
+  };
+}
+
 function makeCommand(): Command {
   return withPart(withConfig(
-    newCommand('make', 'make few-shot, oracle-labelled datasets: one folder for each regime', [
+    newCommand('make', 'make labelled few-shot datasets: one folder for each regime', [
       'tiresias dataset make --config experiments/quickstart.json --out data',
       'tiresias dataset make --regime mdp --examples 1000000 --support 5 --horizon 10 --out data',
       'tiresias dataset make --family clinical --regime apomdp --examples 1000 --out clinical',
+      'tiresias dataset make --family energy --regime apomdp --labels static --examples 1000 --out static',
+      'tiresias dataset make --logs fit.parquet --fitted fitted --labels behaviour --out data',
       'tiresias dataset make --regime mdp --examples 1000000 --out data --shard 0 --of 3',
       'tiresias dataset make --regime mdp --examples 1000000 --out s3://bucket/data --shard 0 --of 3',
     ]),
@@ -77,19 +132,40 @@ function makeCommand(): Command {
     .option('--support <k>', 'trajectories before the query', integer(0))
     .option('--horizon <n>', 'number of decisions', integer(1))
     .option('--split <name>', 'of the family')
+    .addOption(new Option('--labels <name>', "what decisions are labelled with: the task's oracle (when absent); the policy that is best in the worst case, where nature chooses anew at every decision (robust) or keeps to one model (static); or what was done (behaviour)").choices(['oracle', 'robust', 'static', 'behaviour']))
+    .option('--logs <file>', 'make examples of recorded decisions: trajectories that `tiresias import` wrote, or a file of records with --schema')
+    .option('--schema <file>', 'with --logs: what the columns of a file of records mean')
+    .option('--fitted <folder>', 'with --logs: the folder of `tiresias fit` to these records, whose model labels them or judges what was done')
     .option('--tokenizer <name>', 'a .gguf file, a folder of safetensors, a tokenizer.json, or compact (one id a symbol); the base model\'s without it')
     .option('--format <name>', 'parquet, jsonl or safetensors')
     .action((options: MakeCommandOptions) =>
-      invoke(options, async ({ progress, how, print }) => {
+      invoke(options, async (invocation) => {
+        const { progress, how, print } = invocation;
+        if (options.logs === undefined) checkNoLogs(options);
+        else checkLogs(options);
         const { parseExperiment } = await import('../experiment.js');
-        const { datasetConfig, datasetStage } = await import('../stages/dataset.js');
+        const { checkSpec } = await import('../library.js');
+        const { datasetConfig, datasetStage, recordsDataset, recordsStage } = await import('../stages/dataset.js');
         const stored = isStored(options.out);
         // A store has no locks and no journal: the whole is one part there.
         const part = chosenPart(options) ?? (stored ? { index: 0, of: 1 } : undefined);
         const chosen = await ofFamily(await chosenExperiment(options), options.family);
         const experiment = parseExperiment(overridden(chosen, options), 'the command line');
-        const tokenizer = await chosenTokenizer(options.tokenizer, experiment, how('base-model'));
+        const recorded = options.logs !== undefined ? await namedRecords(experiment, options.logs, options, invocation) : experiment.dataset.from === 'records' ? await recordsDataset(experiment) : undefined;
+        if (recorded && part) throw new TiresiasError('USAGE', 'a dataset of records is made whole, in a folder: leave out --shard and --of, and name a folder');
+        const tokenizer = await chosenTokenizer(options.tokenizer, experiment, recorded, how('base-model'));
+        if (recorded) {
+          const { config } = recorded;
+          const folder = below(options.out, config.regime);
+          const { totals } = await recordsStage(recorded, tokenizer, how(`dataset ${config.regime}`)).work(folder);
+          progress.close();
+          const { records: { episodes }, labels } = config;
+          print([{ regime: config.regime, folder, ...totals }], `${folder}: ${totals.examples} examples of ${episodes} recorded episodes, ${totals.tokens} tokens, labels (${labels}) lose at most ${digits(totals.maxRegretBound)} in the model, ${digits(totals.meanRegretBound)} on average`);
+          return;
+        }
         const regimes = chosenRegimes(experiment, options.regime);
+        // What labels mean nothing is said before a folder is begun.
+        for (const regime of regimes) checkSpec(datasetConfig(experiment, regime));
         if (part) {
           const makePart = stored ? (await import('../dataset/stored.js')).makeStoredPart : (await import('../dataset/part.js')).makeDatasetPart;
           const parts = [];

@@ -10,7 +10,7 @@ import { finishedManifest, writeManifest } from './make.js';
 import { configHash, identitySchema, type Identity, type Manifest, type Shard } from './manifest.js';
 import { isWhole } from './open.js';
 import { markerOf, markerPath, type Marker } from './part.js';
-import { plan } from './shards.js';
+import { spans } from './shards.js';
 
 /** How {@link assembleDataset} goes about it. */
 export interface AssembleOptions {
@@ -37,7 +37,7 @@ export async function assembleDataset(folders: readonly string[], out: string, {
   try {
     for (const folder of folders) await requireNobody(folder);
     await finishedManifest(out, key);
-    const planned = plan(identity.config, 1);
+    const planned = spans(identity.config);
     const report = (done: number, detail: string) => onProgress?.({ done, total: planned.length, detail });
     const found: Found[] = [];
     const problems: string[] = [];

@@ -3,14 +3,15 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TiresiasError } from '../errors.js';
 import { io, makeFolder, readText, writeAtomic } from '../files.js';
-import { makeShard } from '../library.js';
+import { makeShard, type ShardReport, type StageProgress } from '../library.js';
 import { takeLock } from '../lock.js';
+import type { CallOptions } from '../native.js';
 import { cutOf } from '../parts.js';
 import { readSealedIfWhole, writeSealed } from '../seal.js';
 import { version } from '../version.js';
 import { datasetCard } from './card.js';
 import { MANIFEST, configHash, readManifestIfWhole, totals, type DatasetConfig, type Identity, type Manifest, type Shard } from './manifest.js';
-import { makeMissing, plan, type MakeOptions } from './shards.js';
+import { makeMissing, plan, type MakeOptions, type PlannedShard, type Span } from './shards.js';
 
 /** Journal of a dataset in the making; gone when the manifest stands. */
 export const JOURNAL = 'manifest.partial.json';
@@ -22,17 +23,25 @@ interface Journal {
 }
 
 /** Makes, or finishes, the dataset in `folder`. Refuses (DATASET_DIFFERS) a folder that holds another one. */
-export async function makeDataset(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
+export function makeDataset(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
+  return makeShards(config, folder, options, plan(config, options.threads), ({ spec }, path, how) => makeShard(spec, options.tokenizer, path, how));
+}
+
+/** Writes one of a dataset's shards to a path. */
+type Maker<S extends Span> = (planned: PlannedShard<S>, path: string, how: CallOptions<StageProgress>) => Promise<ShardReport>;
+
+/** Makes, or finishes, a dataset of any kind, whose shards `make` writes. Refuses (DATASET_DIFFERS) a folder that holds another one. */
+export async function makeShards<S extends Span>(config: Identity['config'], folder: string, options: MakeOptions, planned: readonly PlannedShard<S>[], make: Maker<S>): Promise<Manifest> {
   await io(`make ${folder}`, () => makeFolder(join(folder, 'data')));
   const release = await takeLock(join(folder, 'make.lock'));
   try {
-    return await makeShards(config, folder, options);
+    return await allShards(config, folder, options, planned, make);
   } finally {
     await release();
   }
 }
 
-async function makeShards(config: DatasetConfig, folder: string, options: MakeOptions): Promise<Manifest> {
+async function allShards<S extends Span>(config: Identity['config'], folder: string, options: MakeOptions, planned: readonly PlannedShard<S>[], maker: Maker<S>): Promise<Manifest> {
   const { tokenizer } = options;
   const identity = identityOf(config, tokenizer);
   const hash = configHash(identity);
@@ -46,7 +55,6 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   await removeLeftovers(join(folder, 'data'));
   const known = new Map((finished?.shards ?? journal?.shards ?? []).map((shard) => [shard.path, shard]));
   let templateSha = finished?.templateSha ?? journal?.templateSha ?? '';
-  const planned = plan(config, options.threads);
   const shards: (Shard | undefined)[] = planned.map(() => undefined);
   const writeJournal = async () => {
     if (!finished) await writeSealed(join(folder, JOURNAL), { hash, templateSha, shards: shards.filter((shard) => shard !== undefined) } satisfies Journal);
@@ -56,8 +64,9 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
   await makeMissing(planned, {
     ...options, folder,
     known: ({ path }) => known.get(path),
-    make: async ({ path, spec }, how) => {
-      const made = await makeShard(spec, tokenizer, join(folder, path), how);
+    make: async (one, how) => {
+      const { path } = one;
+      const made = await maker(one, join(folder, path), how);
       if (finished && made.sha256 !== known.get(path)?.sha256) throw new TiresiasError('DATASET_CORRUPT', `${path} was damaged, and made again it differs from the manifest in ${folder}; delete the folder and make it again`);
       return made;
     },
@@ -74,7 +83,7 @@ async function makeShards(config: DatasetConfig, folder: string, options: MakeOp
 }
 
 /** What decides a dataset's bytes, and its ids. */
-export const identityOf = (config: DatasetConfig, { name, sha256 }: MakeOptions['tokenizer']): Identity => ({ version, config, tokenizer: { name, sha256 } });
+export const identityOf = (config: Identity['config'], { name, sha256 }: MakeOptions['tokenizer']): Identity => ({ version, config, tokenizer: { name, sha256 } });
 
 /** The manifest in a folder, if a dataset is finished there. Refuses another one than that of a hash. */
 export async function finishedManifest(folder: string, hash: string): Promise<Manifest | undefined> {

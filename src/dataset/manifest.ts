@@ -7,11 +7,12 @@ import { canonicalJson } from '../json.js';
 import { lazy, zod } from '../lazy.js';
 import { unseal } from '../seal.js';
 import type { ShardSpec } from '../spec.js';
+import type { RecordsDatasetConfig } from './records.js';
 
 /** Name of the file. */
 export const MANIFEST = 'manifest.json';
 
-/** Everything that decides a dataset's bytes. */
+/** Everything that decides the bytes of a dataset of a family's tasks. */
 export interface DatasetConfig extends Omit<ShardSpec, 'firstTask' | 'tasks' | 'threads'> {
   /** Examples in all. */
   examples: number;
@@ -78,7 +79,7 @@ export interface Identity {
   /** Of tiresias; other versions may draw other bytes. */
   version: string;
   /** Everything that decides the dataset's bytes. */
-  config: DatasetConfig;
+  config: DatasetConfig | RecordsDatasetConfig;
   /** What defines the ids. */
   tokenizer: TokenizerIdentity;
 }
@@ -121,7 +122,7 @@ export const identitySchema = lazy(() => {
   const z = zod();
   return z.object({
     version: z.string(),
-    config: z.record(z.string(), z.unknown()) as unknown as Zod.ZodType<DatasetConfig>,
+    config: z.record(z.string(), z.unknown()) as unknown as Zod.ZodType<Identity['config']>,
     tokenizer: z.object({ name: z.string(), sha256: z.string() }),
   }) satisfies Zod.ZodType<Identity>;
 });

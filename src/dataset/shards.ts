@@ -7,6 +7,7 @@ import type { StageProgress } from '../../native/index.cjs';
 import type { ShardSpec } from '../spec.js';
 import type { DatasetConfig, Shard } from './manifest.js';
 import { isWhole } from './open.js';
+import type { RecordsDatasetConfig } from './records.js';
 
 /** How {@link makeDataset} goes about it. */
 export interface MakeOptions {
@@ -20,10 +21,13 @@ export interface MakeOptions {
   onProgress?: ((event: DetailedProgress) => void) | undefined;
 }
 
+/** Which tasks a shard has, and how many examples are of each. */
+export type Span = Pick<ShardSpec, 'firstTask' | 'tasks' | 'examplesPerTask'>;
+
 /** A shard that is to be. */
-export interface PlannedShard {
+export interface PlannedShard<S extends Span = ShardSpec> {
   path: string;
-  spec: ShardSpec;
+  spec: S;
 }
 
 /** Writes a shard: the addon, unless a simulation of failures does it. */
@@ -36,31 +40,35 @@ export interface MadeShard {
   templateSha?: string;
 }
 
-/** The shards of a dataset; tasks are numbered through. */
+/** The shards of a dataset of tasks, which are numbered through. */
 export function plan(config: DatasetConfig, threads: number): PlannedShard[] {
-  const { examples, shardExamples, ...rest } = config;
-  const tasks = examples / config.examplesPerTask;
-  const tasksPerShard = shardExamples / config.examplesPerTask;
+  const { examples: _, shardExamples: __, ...rest } = config;
+  return spans(config).map(({ path, spec }) => ({ path, spec: { ...rest, ...spec, threads } }));
+}
+
+/** The shards of any dataset. Of recorded decisions an example is a task. */
+export function spans(config: DatasetConfig | RecordsDatasetConfig): PlannedShard<Span>[] {
+  const { examples, shardExamples, format } = config;
+  const examplesPerTask = 'records' in config ? 1 : config.examplesPerTask;
+  const tasks = examples / examplesPerTask;
+  const tasksPerShard = Math.max(1, Math.floor(shardExamples / examplesPerTask));
   return Array.from({ length: Math.ceil(tasks / tasksPerShard) }, (_, i) => {
     const firstTask = i * tasksPerShard;
-    return {
-      path: `data/shard-${String(i).padStart(5, '0')}.${config.format}`,
-      spec: { ...rest, firstTask, tasks: Math.min(tasksPerShard, tasks - firstTask), threads },
-    };
+    return { path: `data/shard-${String(i).padStart(5, '0')}.${format}`, spec: { firstTask, tasks: Math.min(tasksPerShard, tasks - firstTask), examplesPerTask } };
   });
 }
 
 /** How {@link makeMissing} goes about it. */
-export interface MissingOptions extends MakeOptions {
+export interface MissingOptions<S extends Span> extends MakeOptions {
   folder: string;
   /** What is known of a shard that was made before. */
-  known(planned: PlannedShard): Shard | undefined;
+  known(planned: PlannedShard<S>): Shard | undefined;
   /** Makes one, whole, under its name. */
-  make(planned: PlannedShard, how: CallOptions<StageProgress>): Promise<ShardReport>;
+  make(planned: PlannedShard<S>, how: CallOptions<StageProgress>): Promise<ShardReport>;
 }
 
 /** Makes those of the planned shards that are not there as they were made; tells of every one, one after the other, when it is there. */
-export async function makeMissing(planned: readonly PlannedShard[], { folder, known, make, signal, onProgress }: MissingOptions, tell: (i: number, made: MadeShard) => Promise<void>): Promise<void> {
+export async function makeMissing<S extends Span>(planned: readonly PlannedShard<S>[], { folder, known, make, signal, onProgress }: MissingOptions<S>, tell: (i: number, made: MadeShard) => Promise<void>): Promise<void> {
   const examples = planned.reduce((sum, { spec }) => sum + spec.tasks * spec.examplesPerTask, 0);
   const report = examplesDone(planned.length, examples, onProgress);
   await inParallel<MadeShard & { i: number }>(planned.length, SHARDS_AT_ONCE, signal, async (i, either) => {

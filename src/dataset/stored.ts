@@ -15,7 +15,7 @@ import { identityOf, manifestOf, requireSame } from './make.js';
 import { MANIFEST, configHash, parseManifest, type DatasetConfig, type Manifest, type Shard } from './manifest.js';
 import { isWhole } from './open.js';
 import { markerIn, markerPath, type DatasetPart, type Marker } from './part.js';
-import { makeMissing, plan, type MakeOptions } from './shards.js';
+import { makeMissing, plan, spans, type MakeOptions } from './shards.js';
 
 /** Objects that are read at once. */
 const AT_ONCE = 8;
@@ -101,7 +101,7 @@ export async function assembleStored(url: string, { signal, onProgress }: Assemb
     return finished;
   }
   const identity = identityIn(cut, url);
-  const planned = plan(identity.config, 1);
+  const planned = spans(identity.config);
   const found = new Map<string, Marker>();
   const problems = new Map<string, string>();
   await eightAtOnce([...planned.entries()], async ([unit, { path }]) => {

@@ -1,7 +1,9 @@
 // One example as a person would tell it: the task, what was seen and done at each step, and what the oracle would have done.
 import { TiresiasError } from '../errors.js';
 import { defaultTemplate, drawTask, type ShardExample, type WholeTemplate } from '../library.js';
-import type { DatasetConfig } from './manifest.js';
+import type { Labels } from '../spec.js';
+import type { DatasetConfig, Identity } from './manifest.js';
+import type { RecordsDatasetConfig } from './records.js';
 
 /** What one line of a trajectory says; null where the template prints its missing symbol. */
 export interface Step {
@@ -51,27 +53,66 @@ function unreadable(line: string): TiresiasError {
 }
 
 /** The example in words, a line for each step. */
-export function exampleInWords(example: ShardExample, config: DatasetConfig): string {
-  const template = { ...defaultTemplate(config.family, config.regime), ...config.template } as WholeTemplate;
+export function exampleInWords(example: ShardExample, config: Identity['config']): string {
+  const { template, mdp, actions, seen, title } = 'records' in config ? ofRecords(example, config) : ofTask(example, config);
   const trajectories = readTrajectories(example.prompt + example.completion, template);
-  const { family, split, index, seed, regime, behaviour } = example;
-  const { models, alpha, horizon } = config;
-  const task = drawTask(family, { split, index, seed, regime: config.regime, horizon, models, alpha });
-  const { actions } = JSON.parse(task.model.toJson()) as { actions: string[] | number };
-  const named = (action: number) => (Array.isArray(actions) ? actions[action]! : `action ${action}`);
-  const what = regime === 'mdp' ? 'in state' : 'saw';
-  const { model } = task;
-  const symbol = (seen: number) => (model.observations === 0 ? model.stateName(seen) : model.observationName(seen));
-  const saw = ({ seen }: Step) => (seen === null ? 'saw nothing yet' : `${what} ${symbol(seen)}`);
+  const { behaviour } = example;
+  const { labels = 'oracle' } = config;
+  const saw = (step: Step) => (step.seen === null ? 'saw nothing yet' : `${mdp ? 'in state' : 'saw'} ${seen(step.seen)}`);
   const got = ({ reward }: Step) => (reward === null ? 'reward not shown' : `reward ${reward}`);
-  const line = (step: Step, t: number, note = '') => `  ${String(t + 1).padStart(3)}. ${saw(step)}, did ${named(step.action)}${note}, ${got(step)}`;
-
-  const parameters = task.parameters.map(({ name, value }) => `${name} ${Number(value.toPrecision(4))}`).join(', ');
-  const support = trajectories.slice(0, -1).flatMap((steps, k) => [`Support trajectory ${k + 1} of ${trajectories.length - 1}, by ${behaviour}:`, ...steps.map((step, t) => line(step, t)), '']);
+  const line = (step: Step, t: number, note = '') => `  ${String(t + 1).padStart(3)}. ${saw(step)}, did ${actions(step.action)}${note}, ${got(step)}`;
+  const support = trajectories.slice(0, -1).flatMap((steps, k) => [`Support trajectory ${k + 1} of ${trajectories.length - 1}, ${behaviour === 'recorded' ? 'recorded' : `by ${behaviour}`}:`, ...steps.map((step, t) => line(step, t)), '']);
   const query = trajectories.at(-1)!.map((step, t) => {
     const [oracle, bound] = [example.oracleActions[t]!, example.regretBounds[t]!];
-    const opinion = oracle === step.action ? 'as the oracle would' : `the oracle: ${named(oracle)}`;
-    return line(step, t, ` (${opinion}${bound > 0 ? `, which loses at most ${Number(bound.toPrecision(3))}` : ''})`);
+    const whose = labels === 'robust' || labels === 'static' ? `${labels} oracle` : 'oracle';
+    const opinion = oracle === step.action ? `as the ${whose} would` : `the ${whose}: ${actions(oracle)}`;
+    const loses = bound > 0 ? `loses at most ${Number(bound.toPrecision(3))}` : undefined;
+    // What is bounded is the label: what was done, or what the oracle would do.
+    if (labels === 'behaviour') return line(step, t, ` (the label; ${opinion}${loses ? `; in the model it ${loses}` : ''})`);
+    return line(step, t, ` (${opinion}${loses ? `, which ${labels === 'oracle' && !('records' in config) ? '' : 'in the model '}${loses}` : ''})`);
   });
-  return [`Task ${index} of ${family}, split ${split}, seed ${seed}, as ${regime.toUpperCase()}: ${parameters}`, '', ...support, 'Query:', ...query].join('\n');
+  return [title, ...(labels === 'oracle' ? [] : [LABELLED[labels]]), '', ...support, 'Query:', ...query].join('\n');
+}
+
+/** What decisions are labelled with, in words. */
+const LABELLED: Record<Exclude<Labels, 'oracle'>, string> = {
+  behaviour: 'Labels are what was done.',
+  robust: 'Labels are of the policy that is best in the worst case, where nature chooses anew at every decision.',
+  static: 'Labels are of the policy that is best in the worst case, where one model of the cloud is true to the end.',
+};
+
+/** What is said of an example, and by which names. */
+interface Names {
+  template: WholeTemplate;
+  /** Whether what is seen is the state. */
+  mdp: boolean;
+  actions(action: number): string;
+  seen(symbol: number): string;
+  title: string;
+}
+
+function ofTask({ family, split, index, seed, regime }: ShardExample, config: DatasetConfig): Names {
+  const { models, alpha, horizon } = config;
+  // The rows of such a dataset name its family.
+  const { model, parameters } = drawTask(family as DatasetConfig['family'], { split, index, seed, regime: config.regime, horizon, models, alpha });
+  const { actions } = JSON.parse(model.toJson()) as { actions: string[] | number };
+  const numbers = parameters.map(({ name, value }) => `${name} ${Number(value.toPrecision(4))}`).join(', ');
+  return {
+    template: { ...defaultTemplate(config.family, config.regime), ...config.template } as WholeTemplate,
+    mdp: regime === 'mdp',
+    actions: (action) => (Array.isArray(actions) ? actions[action]! : `action ${action}`),
+    seen: (symbol) => (model.observations === 0 ? model.stateName(symbol) : model.observationName(symbol)),
+    title: `Task ${index} of ${family}, split ${split}, seed ${seed}, as ${regime.toUpperCase()}: ${numbers}`,
+  };
+}
+
+function ofRecords({ index, regime }: ShardExample, { records, template }: RecordsDatasetConfig): Names {
+  const { source, episodes, observations, actions } = records;
+  return {
+    template,
+    mdp: regime === 'mdp',
+    actions: (action) => actions[action] ?? `action ${action}`,
+    seen: (symbol) => observations[symbol] ?? `observation ${symbol}`,
+    title: `Episode ${index} of the ${episodes} records of ${source?.file ?? 'a file'}, as ${regime.toUpperCase()}`,
+  };
 }

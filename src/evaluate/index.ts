@@ -7,7 +7,7 @@ import { kindOf, methodOf, methodsIn, type Method, type MethodUse, type Player }
 import { isIn, requirePart, type Part } from '../parts.js';
 import type { MethodResult, RegimeResult } from '../results.js';
 import type { Store } from '../store.js';
-import { taskSpec, type EpisodesSpec } from '../spec.js';
+import { evaluatedLabels, taskSpec, type EpisodesSpec } from '../spec.js';
 import { identity } from './identity.js';
 import { compare } from './comparisons.js';
 import { cloudResult, gapsByTask, methodResult, randomGaps } from './metrics.js';
@@ -223,6 +223,7 @@ class World {
     for (const { first, count } of cut(this.chunk, Math.floor(BATCH_ROWS / episodes))) {
       const spec: EpisodesSpec = {
         ...taskSpec(this.experiment, this.regime, split),
+        ...evaluatedLabels(this.experiment),
         firstTask: first,
         tasks: count,
         episodesPerTask: episodes,

@@ -86,7 +86,11 @@ export function cloudResult(rowsOfModel: readonly (readonly EpisodeRow[])[], { s
   const perTask = values[0]!.map((_, i) => values.map((model) => model[i]!));
   const interval = (numbers: readonly number[]): Interval95 => bcaInterval(numbers.map((value) => [value]), mean(), { seed, resamples });
   const [worst, average] = [perTask.map((models) => Math.min(...models)), perTask.map(averageOf)];
+  const firsts = byTask(rowsOfModel[0]!).map(([first]) => first!);
+  const ofStatic = firsts.every(({ static_lower: lower, static_upper: upper }) => lower !== undefined && upper !== undefined);
+  const gaps = firsts.map(({ static_upper: upper }, i) => upper! - worst[i]!);
   return {
+    ...(ofStatic && { static: { lower: averageOf(firsts.map((row) => row.static_lower!)), upper: averageOf(firsts.map((row) => row.static_upper!)), gap: averageOf(gaps), gapCi95: interval(gaps) } }),
     perModel: values.map(averageOf),
     perModelCi95: values.map(interval),
     worst: averageOf(worst),

@@ -30,6 +30,9 @@ const rowSchema = lazy(() => {
     lower: z.number(),
     upper: z.number(),
     random_value: z.number().nullable(),
+    /** Certified bounds on the value of the static form of the task's cloud, where the labels are its. */
+    static_lower: z.number().optional(),
+    static_upper: z.number().optional(),
     states: numbers,
     observations: numbers,
     actions: numbers,
@@ -69,6 +72,7 @@ export function rowsFromOutcome(outcome: Outcome, firstTask: number, deployed?: 
       lower: outcome.lower[task]!,
       upper: outcome.upper[task]!,
       random_value: orNull(outcome.randomValue[task]!),
+      ...(outcome.staticLower && outcome.staticUpper && { static_lower: outcome.staticLower[task]!, static_upper: outcome.staticUpper[task]! }),
       states: steps(outcome.states, row),
       observations: steps(outcome.observations, row),
       actions: steps(outcome.actions, row),

@@ -15,6 +15,7 @@ import { version } from '../version.js';
 import { logsFamilySchema, type LogsFamily } from './family-schema.js';
 import { fitLogs, type FittedLogs } from './fit.js';
 import { importLogs, logsReport } from './import.js';
+import { gridOf, printing, type RewardFields } from './printing.js';
 import type { LogsSchema } from './schema.js';
 import { splitLogs } from './split.js';
 
@@ -31,7 +32,7 @@ export interface MadeLogsFamily {
   /** Rewards of the models are rounded to multiples of it, so that text can print them exactly. */
   rewardGrid: number;
   /** How prompts print rewards, those of the logs among them. */
-  template: { rewardScale: number; rewardOffset: number; rewardWidth: number };
+  template: RewardFields;
   /** Whether states are seen. */
   regime: 'mdp' | 'pomdp';
   /** What the fit found. */
@@ -59,7 +60,7 @@ export async function makeLogsFamily(written: unknown, file: string, beside: str
 async function wholeFamily(folder: string, key: string, { tasks }: LogsFamily): Promise<Omit<MadeLogsFamily, 'folder'> | undefined> {
   const found = (await readSealedIfWhole(join(folder, 'family.json'))) as Omit<MadeLogsFamily, 'folder'> | undefined;
   if (found?.key !== key) return undefined;
-  const files = ['model.json', 'robust.json', 'fitted.parquet', 'held-out.parquet'].map((name) => join(folder, name));
+  const files = ['model.json', 'robust.json', join('tasks', 'robust.json'), 'fitted.parquet', 'held-out.parquet'].map((name) => join(folder, name));
   const counts = await Promise.all((['train', 'test'] as const).map(async (split) => (await readdir(join(folder, 'tasks', split)).catch(() => [])).length === tasks[split]));
   return files.every((file) => existsSync(file)) && counts.every(Boolean) ? found : undefined;
 }
@@ -89,27 +90,13 @@ async function fill(folder: string, path: string, schema: LogsSchema, family: Lo
   }
   await write('model.json', rounded(found.model));
   await write('robust.json', robust);
+  // Beside its tasks a family says what to be robust over.
+  await write(join('tasks', 'robust.json'), robust);
   fitted.save(join(folder, 'fitted.parquet'));
   kept.save(join(folder, 'held-out.parquet'));
   // What cannot be a family is said now, and not when a run has begun.
   loadFamily(join(folder, 'tasks'));
   return { episodes: { fitted: fitted.episodes, heldOut: kept.episodes }, rewardGrid, template: printing(rewards, rewardGrid), regime: fit.kind, report: found.report };
-}
-
-/** The power of ten whose thousand multiples cover the rewards: what rounding changes lies below a thousandth of their range. */
-function gridOf([least, , most]: readonly [number, number, number]): number {
-  const range = Math.max(most - least, 1e-3);
-  // Multiples of a thousandth at least are what prompts print.
-  if (most > least && most - least < 0.05) throw invalid(`rewards of the logs lie between ${least} and ${most}; prompts print thousandths, so that these would be nearly all the same: scale them`);
-  return Math.min(1, Math.max(1e-3, Number((10 ** Math.ceil(Math.log10(range / 1000))).toPrecision(1))));
-}
-
-/** Symbols from 0 for the least reward; 0 itself is among them, which states of no reward earn. */
-function printing([least, , most]: readonly [number, number, number], grid: number): MadeLogsFamily['template'] {
-  const [low, high] = [Math.floor(Math.min(least, 0) / grid + 1e-6), Math.ceil(Math.max(most, 0) / grid - 1e-6)];
-  const rewardWidth = String(high - low).length;
-  if (rewardWidth > 5) throw invalid(`rewards from ${least} to ${most} have more than 99999 multiples of ${grid}, and prompts print five digits; scale them in the logs`);
-  return { rewardScale: Math.round(1 / grid), rewardOffset: -low, rewardWidth };
 }
 
 interface Document {

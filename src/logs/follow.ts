@@ -12,6 +12,8 @@ export interface FollowOptions {
   regime: Regime;
   /** Episodes of the logs that it is shown before each that it is asked about. */
   trajectories: number;
+  /** Whether it learned from recorded episodes, which begin with what was seen before the first action; simulated ones of hidden states do not. */
+  recorded: boolean;
   /** Rewards are rounded to multiples of it, as its prompts print them. */
   rewardGrid: number;
   threads: number;
@@ -25,7 +27,7 @@ export interface FollowOptions {
  * was logged. Each episode is shown others, in turn.
  */
 export async function followLanguageModel(adapter: string, asked: Trajectories, shown: Trajectories, options: FollowOptions): Promise<Float32Array> {
-  const { regime, trajectories, rewardGrid, threads, base, signal } = options;
+  const { regime, trajectories, recorded, rewardGrid, threads, base, signal } = options;
   const policy = (await loadPolicy(adapter, { threads, ...(base !== undefined && { base }) })) as unknown as LanguageModelPolicy;
   try {
     const [steps, support] = [reader(asked, rewardGrid), reader(shown, rewardGrid)];
@@ -37,7 +39,7 @@ export async function followLanguageModel(adapter: string, asked: Trajectories, 
       const seen = regime === 'mdp';
       const session = policy.session({
         support: Array.from({ length: trajectories }, (_, k) => support((episode * trajectories + k) % shown.episodes)), regime,
-        ...(seen && { state: own[0]![0]! }),
+        ...(seen ? { state: own[0]![0]! } : recorded && own[0]![0] !== null && { observation: own[0]![0] }),
       });
       for (const [step, [, action, reward]] of own.entries()) {
         signal?.throwIfAborted();

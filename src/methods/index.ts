@@ -17,6 +17,7 @@ import { randomBase } from './random-base.js';
 import { random } from './random.js';
 import { scratch } from './scratch.js';
 import { sft } from './sft.js';
+import { teacher } from './teacher.js';
 
 export type { Method, MethodGroup, MethodNeeds, MethodUse, Player, PlayOptions, Training } from './method.js';
 export type { OwnAgent, OwnContext, OwnMethod } from './own.js';
@@ -25,7 +26,7 @@ let known: readonly Method[] | undefined;
 
 /** All methods that Tiresias brings, in the order of reports. */
 export function methods(): readonly Method[] {
-  known ??= [oracle, sft, icl, randomBase, dpt, ad, scratch, ...agents(), random];
+  known ??= [oracle, sft, icl, randomBase, dpt, ad, scratch, ...agents(), random, teacher];
   return known;
 }
 

@@ -79,7 +79,12 @@ export const GLOSSARY: readonly Term[] = [
     source: 'Saghafian, Journal of Economic Theory (2018), for the ambiguous POMDP',
   },
   {
+    term: 'Gap to static',
+    meaning: 'Where labels are of the static form (one model of the cloud is true to the end): the proven upper bound on what any policy earns for certain, less what the method earns under the model that is worst for it. With few episodes a task the worst of several noisy means lies below the true worst, so that the gap is overstated.',
+    source: 'docs/ambiguity.md',
+  },
+  {
     term: 'Regret bound',
-    meaning: 'An upper bound on V*(b) − Q*(b, label) for the oracle action that a training example is labelled with. 0 means the label is proven optimal.',
+    meaning: 'An upper bound on V*(b) − Q*(b, label) for the action that a training example is labelled with, in the model of the oracle that labels. 0 means the label is proven optimal there. Of labels that are what was done it says what was given away, in the model.',
   },
 ];

@@ -1,5 +1,5 @@
 // The plain records of a run as rows of text, for HTML and Markdown alike.
-import type { Results, TrainingResult } from '../results.js';
+import type { DatasetResult, Results, TrainingResult } from '../results.js';
 import { regimeLabel, regimesOf } from './names.js';
 import { bytes, clean, count, decimal, duration, percent } from './text.js';
 
@@ -21,13 +21,19 @@ export const certificateTable = (results: Results): TextTable => [
 export const datasetTable = (results: Results): TextTable => [
   ['Regime', 'Examples', 'Tasks', 'Tokens', 'Labels', 'Size', 'Mean regret bound', 'Largest regret bound', 'Time'],
   results.datasets.map((d) => [
-    d.vocabulary === undefined || d.vocabulary === 'base' ? regimeLabel(d.regime) : `${regimeLabel(d.regime)} (${clean(d.vocabulary)})`, count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
+    nameOf(d), count(d.examples), count(d.tasks), count(d.tokens), count(d.labels), bytes(d.bytes),
     decimal(d.meanRegretBound), decimal(d.maxRegretBound), duration(d.seconds),
   ]),
 ];
 
 /** The trainer's own peak memory, where no stage of the run was measured: elsewhere the stages say it, with all processes, and one number is enough. */
 export const trainerMemory = ({ peakRssBytes }: TrainingResult, { stages }: Results): string[] => (stages.some((stage) => stage.peakRssBytes !== undefined) ? [] : [bytes(peakRssBytes)]);
+
+/** The regime, and what sets the dataset apart from one of simulated episodes with the oracle's labels in the base model's ids. */
+function nameOf({ regime, vocabulary, labelledBy, from }: DatasetResult): string {
+  const apart = [...(vocabulary === undefined || vocabulary === 'base' ? [] : [clean(vocabulary)]), ...(from ? [clean(from)] : []), ...(labelledBy ? [`${clean(labelledBy)} labels`] : [])];
+  return apart.length === 0 ? regimeLabel(regime) : `${regimeLabel(regime)} (${apart.join(', ')})`;
+}
 
 /** The last row is the whole run, where there is more than one stage: the sum of the times, and the largest memory. */
 export function stageTable({ stages }: Results): TextTable {

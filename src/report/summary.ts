@@ -96,18 +96,21 @@ export function clouds(results: Results): Summary[] {
   return regimesOf(results).flatMap(([key, regime]): Summary[] => {
     const present = methods.filter((method) => Object.hasOwn(regime.methods, method.key) && regime.methods[method.key]!.cloud);
     const models = Math.max(0, ...present.map((method) => regime.methods[method.key]!.cloud!.perModel.length));
+    const ofStatic = present.some((method) => regime.methods[method.key]!.cloud!.static);
     return present.length === 0 ? [] : [{
       regime: regimeLabel(key), horizon: regime.horizon,
-      columns: ['Worst', 'Average', ...Array.from({ length: models }, (_, m) => `Model ${m + 1}`)],
+      columns: ['Worst', ...(ofStatic ? ['Gap to static'] : []), 'Average', ...Array.from({ length: models }, (_, m) => `Model ${m + 1}`)],
       groups: rankedIn(regime, present).map(([group, members]) => ({
-        group, rows: members.map((method) => ({ label: method.label, method, cells: cloudCells(regime.methods[method.key]!.cloud!, models) })),
+        group, rows: members.map((method) => ({ label: method.label, method, cells: cloudCells(regime.methods[method.key]!.cloud!, models, ofStatic) })),
       })),
     }];
   });
 }
 
-const cloudCells = (cloud: CloudResult, models: number): Cell[] => [
-  estimate(cloud.worst, cloud.worstCi95, decimal), estimate(cloud.average, cloud.averageCi95, decimal),
+const cloudCells = (cloud: CloudResult, models: number, ofStatic: boolean): Cell[] => [
+  estimate(cloud.worst, cloud.worstCi95, decimal),
+  ...(ofStatic ? [cloud.static ? estimate(cloud.static.gap, cloud.static.gapCi95, decimal) : { value: '' }] : []),
+  estimate(cloud.average, cloud.averageCi95, decimal),
   ...Array.from({ length: models }, (_, m): Cell => {
     const [value, interval] = [cloud.perModel[m], cloud.perModelCi95[m]];
     return value === undefined ? { value: '' } : estimate(value, interval ?? [value, value], decimal);

@@ -6,7 +6,7 @@ import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
 import { io, makeFolder, sha256, writeJson } from '../files.js';
 import { canonicalJson } from '../json.js';
-import { Tokenizer, drawTask, families, familyInfo } from '../library.js';
+import { Tokenizer, checkSpec, drawTask, families, familyInfo } from '../library.js';
 import { takeLock } from '../lock.js';
 import { checkMethods, needBase, trainingSeed, trainingsOf, withSeeds, type Training } from '../methods/index.js';
 import { experimentTokenizer } from '../methods/language-model.js';
@@ -16,13 +16,14 @@ import { parseResults, type RegimeResult, type Results, type TrainingResult } fr
 import { writeSealed } from '../seal.js';
 import { isOwnFamily } from '../spec.js';
 import { baseStage } from '../stages/base.js';
-import { datasetConfig, datasetStage } from '../stages/dataset.js';
+import { datasetConfig, datasetStage, recordsDataset, recordsStage } from '../stages/dataset.js';
 import { evaluateStage } from '../stages/evaluate.js';
 import { offPolicyStage } from '../stages/off-policy.js';
 import { reportStage } from '../stages/report.js';
 import { learnedIn, shardsOf, streamOf, trainConfig, trainStage } from '../stages/train.js';
 import { Store, type Named } from '../store.js';
 import { meant } from '../suggest.js';
+import { taskSpec } from '../spec.js';
 import { version } from '../version.js';
 import { make, type Context, type Made } from './make.js';
 
@@ -101,8 +102,11 @@ async function allStages(written: Experiment, context: Context): Promise<Results
   for (const [kind, of] of kinds) {
     for (const regime of experiment.regimes) {
       const name = kind === 'base' ? regime : `${kind}-${regime}`;
+      const tokenizer = tokenizers.get(of.vocabulary)!;
+      // Learning histories are simulated, whatever the others learn from.
+      const recorded = experiment.dataset.from === 'records' && !of.histories ? await recordsDataset(experiment) : undefined;
       const config = datasetConfig(experiment, regime, of.histories);
-      const made = await make(context, `dataset-${name}`, join('dataset', name), (how) => datasetStage(config, tokenizers.get(of.vocabulary)!, how));
+      const made = await make(context, `dataset-${name}`, join('dataset', name), (how) => (recorded ? recordsStage(recorded, tokenizer, how) : datasetStage(config, tokenizer, how)));
       datasets.push({ ...made, regime, of });
     }
   }
@@ -146,7 +150,10 @@ async function allStages(written: Experiment, context: Context): Promise<Results
     experiment: { ...written },
     actions: actionNames(experiment),
     ...(base && { baseModel: { name: base.result.name, sha256: base.result.sha256 } }),
-    datasets: datasets.map(({ regime, of, result, seconds }) => ({ regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...result.totals, seconds })),
+    datasets: datasets.map(({ regime, of, result, seconds }) => {
+      const { config: { labels }, totals } = result;
+      return { regime, vocabulary: of.histories ? `${of.vocabulary}, histories` : of.vocabulary, ...(labels && { labelledBy: labels }), ...('records' in result.config && { from: 'records' }), ...totals, seconds };
+    }),
     training: trainings.map(({ result }) => result),
     stages: stages.map(({ name, key, seconds, peakBytes }) => ({ name, key, seconds, peakRssBytes: peakBytes })),
     regimes: Object.fromEntries(evaluations.map(([regime, { result }]) => [regime, result])),
@@ -191,6 +198,10 @@ function checkNames(experiment: Experiment): void {
   if (!family) return fail('family', experiment.family, known);
   for (const regime of experiment.regimes) {
     if (!family.regimes.includes(regime)) fail('regimes', regime, family.regimes.map((name) => ({ name })));
+  }
+  // What labels what is found out before any work begins, too.
+  if (experiment.dataset.from !== 'records') {
+    for (const regime of experiment.regimes) checkSpec({ ...taskSpec(experiment, regime, experiment.dataset.split), labels: experiment.dataset.labels });
   }
   for (const path of ['dataset', 'evaluation'] as const) {
     const { split } = experiment[path];

@@ -26,10 +26,11 @@ export function offPolicyStage(experiment: Experiment, regime: Regime, { trained
   const { key, folder } = experiment.logs!;
   const adapters = Object.entries(trained).filter(([name]) => name.startsWith('sft'));
   const { gap } = experiment.solver;
+  const recorded = experiment.dataset.from === 'records';
   return {
     kind: 'off-policy',
     inputs: async () => ({
-      version, logs: key, gap, seed: experiment.seed, trajectories: experiment.support.trajectories,
+      version, logs: key, gap, seed: experiment.seed, trajectories: experiment.support.trajectories, ...(recorded && { recorded }),
       adapters: await Promise.all(adapters.map(async ([name, place]) => [name, await folderHash(place, signal)])),
     }),
     outputs: ['off-policy.json'],
@@ -57,7 +58,7 @@ export function offPolicyStage(experiment: Experiment, regime: Regime, { trained
       // A prompt has no line for a decision after which nothing was seen while the episode went on.
       for (const [name, adapter] of hasHoles(some) ? [] : adapters) {
         told(`ask ${name}`);
-        const target = await followLanguageModel(adapter, some, fitted, { regime, trajectories: experiment.support.trajectories, rewardGrid: family.rewardGrid, threads, base, signal });
+        const target = await followLanguageModel(adapter, some, fitted, { regime, trajectories: experiment.support.trajectories, recorded, rewardGrid: family.rewardGrid, threads, base, signal });
         await about(name, 'Fine-tuned', some, target, discount, null);
       }
       const source = logsSource(kept);

@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { able, backendOf, type Ability, type Launch } from '../backends/index.js';
 import type { Manifest } from '../dataset/manifest.js';
+import { recordsOf } from '../dataset/open.js';
 import { TiresiasError } from '../errors.js';
 import type { Experiment, Regime } from '../experiment.js';
-import { readExample } from '../library.js';
+import { readExample, scanShards } from '../library.js';
 import type { Training } from '../methods/index.js';
 import { experimentTemplates } from '../methods/language-model.js';
 import type { TrainingResult } from '../results.js';
@@ -63,7 +64,7 @@ export function trainStage(config: TrainConfig, { launch, maxTokens, signal, onP
     },
     outputs: [learnedIn(config), 'metrics.jsonl'],
     work: async (output) => {
-      if (maxTokens !== undefined) checkLengths(config.data.map(({ path }) => path), maxTokens);
+      if (maxTokens !== undefined) await checkLengths(config.data.map(({ path }) => path), maxTokens, signal);
       onProgress?.({ done: 0, total: config.steps, detail: 'starting' });
       let hardware: BackendEvent['hardware'] | undefined;
       await train({ ...config, output }, {
@@ -80,10 +81,12 @@ export function trainStage(config: TrainConfig, { launch, maxTokens, signal, onP
   };
 }
 
-/** Fields of a step are of fixed width, so a shard's first example is as long as any. */
-function checkLengths(shards: readonly string[], maxTokens: number): void {
-  for (const path of shards) {
-    const tokens = readExample(path, 0).inputIds.length;
+/** Fields of a step are of fixed width, so a shard's first example is as long as any, but where episodes are recorded ones. */
+async function checkLengths(shards: readonly string[], maxTokens: number, signal: AbortSignal | undefined): Promise<void> {
+  for (const [i, record] of recordsOf(shards).entries()) {
+    const path = shards[i]!;
+    const recorded = record !== undefined && 'records' in record.dataset.manifest.config;
+    const tokens = recorded ? (await scanShards([path], { signal })).longest : readExample(path, 0).inputIds.length;
     if (tokens > maxTokens) {
       throw new TiresiasError('EXAMPLE_TOO_LONG', `an example of ${path} has ${tokens} tokens, more than training.maxTokens (${maxTokens}); raise that, or lower horizon or support.trajectories`, {
         details: { path, tokens, maxTokens },

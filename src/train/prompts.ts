@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { z as Zod } from 'zod';
 import { recordsOf } from '../dataset/open.js';
 import type { DatasetConfig } from '../dataset/manifest.js';
+import { recordsName, type RecordsDatasetConfig } from '../dataset/records.js';
 import { TiresiasError } from '../errors.js';
 import { readText, sha256 } from '../files.js';
 import { canonicalJson } from '../json.js';
@@ -17,8 +18,8 @@ export const PROMPTS = 'prompts.json';
 
 /** One kind of prompt that an adapter was taught. */
 export interface PromptForm {
-  /** The tasks' family. */
-  family: FamilyName;
+  /** The tasks' family, or the records that it learned from. */
+  family: FamilyName | `records:${string}`;
   /** Whether states are seen, and whether there is a cloud. */
   regime: Regime;
   /** Decisions of an episode; of the longest, where there were several lengths. */
@@ -44,23 +45,31 @@ export const formHash = (form: PromptForm): string => sha256(canonicalJson({ ...
 
 /** The forms of what a training learns from; none where its files say nothing of themselves. */
 function formsOf({ data, stream }: Pick<TrainConfig, 'data' | 'stream'>): PromptForm[] {
-  const specs: Pick<DatasetConfig, 'family' | 'regime' | 'split' | 'seed' | 'horizon' | 'models' | 'alpha' | 'template'>[] =
-    stream?.specs ?? [...new Set(recordsOf(data.map(({ path }) => path)).flatMap((record) => (record ? [record.dataset] : [])))].map(({ manifest }) => manifest.config);
+  const configs = stream?.specs ?? [...new Set(recordsOf(data.map(({ path }) => path)).flatMap((record) => (record ? [record.dataset] : [])))].map(({ manifest }) => manifest.config);
   const forms = new Map<string, PromptForm>();
-  for (const { family, regime, split, seed, horizon, models, alpha, template } of specs) {
-    const { model } = drawTask(family, { split, index: 0, seed, regime, horizon, models, alpha });
-    const names = (count: number, nameOf: (i: number) => string) => Array.from({ length: count }, (_, i) => nameOf(i));
-    const form: PromptForm = {
-      family, regime, horizon, template: { ...defaultTemplate(family, regime), ...template } as WholeTemplate,
-      actions: names(model.actions, (i) => model.actionName(i)),
-      observations: model.observations === 0 ? names(model.states, (i) => model.stateName(i)) : names(model.observations, (i) => model.observationName(i)),
-    };
+  for (const config of configs) {
+    const form = 'records' in config ? formOfRecords(config) : formOfTasks(config);
     const key = formHash(form);
     const known = forms.get(key);
-    forms.set(key, { ...form, horizon: Math.max(horizon, known?.horizon ?? 0) });
+    forms.set(key, { ...form, horizon: Math.max(form.horizon, known?.horizon ?? 0) });
   }
   return [...forms.values()];
 }
+
+function formOfTasks({ family, regime, split, seed, horizon, models, alpha, template }: Pick<DatasetConfig, 'family' | 'regime' | 'split' | 'seed' | 'horizon' | 'models' | 'alpha' | 'template'>): PromptForm {
+  const { model } = drawTask(family, { split, index: 0, seed, regime, horizon, models, alpha });
+  const names = (count: number, nameOf: (i: number) => string) => Array.from({ length: count }, (_, i) => nameOf(i));
+  return {
+    family, regime, horizon, template: { ...defaultTemplate(family, regime), ...template } as WholeTemplate,
+    actions: names(model.actions, (i) => model.actionName(i)),
+    observations: model.observations === 0 ? names(model.states, (i) => model.stateName(i)) : names(model.observations, (i) => model.observationName(i)),
+  };
+}
+
+const formOfRecords = (config: RecordsDatasetConfig): PromptForm => {
+  const { records: { longest, actions, observations }, regime, template } = config;
+  return { family: recordsName(config), regime, horizon: longest, template, actions, observations };
+};
 
 /** Writes `prompts.json` into the folder of an adapter, where it is known what it learned from. */
 export async function writePromptForms(folder: string, config: Pick<TrainConfig, 'data' | 'stream'>): Promise<void> {

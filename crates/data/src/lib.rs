@@ -4,6 +4,7 @@
 //! simulation. Its own files are [`file`]'s.
 #![forbid(unsafe_code)]
 
+mod belongs;
 mod error;
 pub mod file;
 pub mod logs;

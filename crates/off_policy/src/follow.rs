@@ -2,7 +2,7 @@
 
 use tiresias_data::{NOTHING, Trajectories};
 use tiresias_model::belief::{predict, selected, update_under_ambiguity};
-use tiresias_model::{Model, Policy, Space};
+use tiresias_model::{Model, Policy};
 
 use crate::Error;
 
@@ -18,18 +18,7 @@ pub fn probabilities(
     first: Option<&[f64]>,
 ) -> Result<Vec<f32>, Error> {
     let (s, actions) = (model.states().len(), trajectories.action_space().len());
-    let seen = model.observations().unwrap_or(model.states());
-    same(
-        "observations",
-        trajectories.observation_space(),
-        seen,
-        seen.len() - trajectories.observation_space().len().min(seen.len()),
-    )?;
-    same("actions", trajectories.action_space(), model.actions(), 0)?;
-    if let Some(horizon) = model.horizon().filter(|&horizon| horizon < trajectories.longest()) {
-        let longest = trajectories.longest();
-        return Err(Error::OtherModel(format!("the model has {horizon} decisions, and an episode has {longest}")));
-    }
+    trajectories.belongs_to(model).map_err(|error| Error::OtherModel(error.to_string()))?;
     if let Some(first) = first
         && first.len() != trajectories.observation_space().len() * s
     {
@@ -80,20 +69,4 @@ fn symbol(seen: i32) -> Option<usize> {
 
 fn impossible(episode: usize, step: usize, what: &str) -> Error {
     Error::OtherModel(format!("step {step} of episode {episode}: {what}"))
-}
-
-/// The log's names are the model's, which may have `more` behind them.
-fn same(what: &str, logged: &Space, model: &Space, more: usize) -> Result<(), Error> {
-    let differs = |i: usize| (i < model.len()).then(|| model.name(i)) != Some(logged.name(i));
-    let ends = (logged.len()..model.len()).all(|i| model.name(i).starts_with("ended"));
-    if logged.len() + more != model.len() || !ends || (0..logged.len()).any(differs) {
-        let found: Vec<String> = (0..model.len().min(10)).map(|i| model.name(i)).collect();
-        let expected: Vec<String> = (0..logged.len().min(10)).map(|i| logged.name(i)).collect();
-        return Err(Error::OtherModel(format!(
-            "its {what} are {}, and the log's {}; a policy for logs is one of a model that was fitted to logs with these names",
-            found.join(", "),
-            expected.join(", ")
-        )));
-    }
-    Ok(())
 }

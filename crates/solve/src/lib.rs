@@ -55,4 +55,6 @@ pub use registry::{Entry as SolverEntry, SOLVERS, solver};
 pub use robust::{Drawn, ROBUST_POLICY_SCHEMA, RobustSolution, RobustStats, StochasticController, solve_robust};
 pub use save::POLICY_SCHEMA;
 pub use solver::{Solution, Solver, Stats};
-pub use static_form::{First, Plan, Pure, STATIC_POLICY_SCHEMA, StaticSolution, StaticStats, Weighted, solve_static};
+pub use static_form::{
+    First, Plan, Player, Pure, STATIC_POLICY_SCHEMA, StaticSolution, StaticStats, Weighted, solve_static,
+};

@@ -7,7 +7,7 @@ use common::{Size, hidden, observed, runner};
 use microlp::{ComparisonOp, OptimizationDirection, Problem};
 use proptest::prelude::*;
 use tiresias_model::{Model, Space};
-use tiresias_solve::{Limits, Plan, StaticSolution, Stopped, auto, no_hook, solve_static};
+use tiresias_solve::{Limits, Plan, Player, StaticSolution, Stopped, auto, no_hook, solve_static};
 
 fn attitude(alpha: f64, worth: &[f64]) -> f64 {
     let least = worth.iter().copied().fold(f64::INFINITY, f64::min);
@@ -337,4 +337,53 @@ fn it_stops_when_it_is_told_to_and_what_it_says_then_holds() {
     assert!(solution.lower <= whole.upper && whole.lower <= solution.upper);
     let stop = |_: &tiresias_solve::Progress| std::ops::ControlFlow::Break(());
     assert_eq!(solve_static(&model, &Limits::with_gap(0.0), &stop).unwrap().stopped, Stopped::Cancelled);
+}
+
+/// What a player earns under model `m` from a state on.
+fn walked(model: &Model, m: usize, player: Player<'_>, state: usize, decisions: usize) -> f64 {
+    if decisions == 0 {
+        return last(model, state);
+    }
+    let action = player.action();
+    let row = action * model.states().len() + state;
+    let mut value = model.expected_reward(m)[row];
+    for (to, p) in model.dynamics()[m].transition.pairs(row) {
+        for (o, q) in seen(model, m, action, to) {
+            let mut next = player;
+            if decisions > 1 {
+                next.observe(o);
+            }
+            value += model.discount() * p * q * walked(model, m, next, to, decisions - 1);
+        }
+    }
+    value
+}
+
+/// Drawing a plan and playing it earns what the mixture is said to earn, under every model; by evenly spaced draws, whose shares are the
+/// probabilities to a thousandth.
+#[test]
+fn plans_that_are_drawn_and_played_earn_what_the_mixture_does() {
+    let size = Size { states: 3, actions: 2, observations: 2, models: 2, horizon: 2 };
+    let check = |model: &Model| {
+        let solution = solve_static(model, &Limits::with_gap(1e-6), &no_hook).unwrap();
+        let (draws, horizon) = (1000, model.horizon().unwrap());
+        let starts: Vec<(usize, f64)> = model.start().iter().copied().enumerate().filter(|(_, p)| *p > 0.0).collect();
+        let spread = model.value_range().1 - model.value_range().0;
+        for (m, &worth) in solution.worth.iter().enumerate() {
+            let mut earned = 0.0;
+            for i in 0..draws {
+                let plan = solution.drawn((f64::from(i) + 0.5) / f64::from(draws));
+                for &(state, p) in &starts {
+                    let player = plan.begin(Some(state)).unwrap();
+                    earned += p * walked(model, m, player, state, horizon) / f64::from(draws);
+                }
+            }
+            let room = 2e-3 * solution.mixture.len() as f64 * spread + 1e-9;
+            prop_assert!((earned - worth).abs() <= room, "model {m}: {earned}, not {worth}");
+        }
+        Ok(())
+    };
+    check(&toy(&[0.1, 0.9], 1.0)).unwrap();
+    runner(20).run(&hidden(size), |model| check(&model)).unwrap();
+    runner(20).run(&observed(size), |model| check(&model)).unwrap();
 }

@@ -1,15 +1,14 @@
 //! Solved tasks and the few-shot contexts drawn from them.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use tiresias_agents::Shape;
 use tiresias_encode::{Dims, Trajectory};
 use tiresias_model::family::{Task, family, is_own};
 use tiresias_model::random::Key;
-use tiresias_model::{Model, Policy, Space, memory};
+use tiresias_model::{Model, Policy, Space};
 use tiresias_sim::{Batch, Behaviour, Level, Record, RolloutSpec, Simulator, Stop};
-use tiresias_solve::{Limits, Solution, auto};
+use tiresias_solve::{Solution, auto};
 
 use crate::noise::Noise;
 use crate::spec::Resolved;
@@ -35,15 +34,9 @@ impl SolvedTask {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Self, StudyError> {
         let task = names.family.task(&spec.request(index))?;
-        let limits = Limits {
-            gap: spec.solver.gap,
-            time: spec.solver.time_seconds.map(Duration::from_secs_f64),
-            memory: Some(memory::limit()),
-            threads: 1,
-        };
         let hook = |_: &_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let solution = auto(&task.model)
-            .solve(&task.model, &limits, &hook)
+            .solve(&task.model, &spec.limits(), &hook)
             .map_err(|source| StudyError::Solve { index, source })?;
         if cancelled() {
             return Err(StudyError::Cancelled);

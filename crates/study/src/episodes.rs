@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rayon::prelude::*;
 use tiresias_agents::{Context, Known, Method, Percept, Shape, Trajectories};
 use tiresias_encode::QueryReward;
-use tiresias_model::random::Key;
+use tiresias_model::random::{Key, unit53};
 use tiresias_sim::{Episode, NatureRule, World};
 use tiresias_solve::{random_value, staged_policy_value};
 
+use crate::labels::{Labels, Teacher, Teachers};
 use crate::spec::Resolved;
 use crate::support::SupportSet;
 use crate::{Agents, Hook, Progress, QueryNature, SolvedTask, Spec, StudyError};
@@ -57,6 +58,8 @@ pub struct Episodes {
     /// Whether whoever acts sees what an action earned.
     shows_rewards: bool,
     tasks: Arc<Vec<SolvedTask>>,
+    /// Of each task the policy that labels examples, where that is not the task's oracle.
+    teachers: Arc<Vec<Option<Arc<Teacher>>>>,
     /// Of each row.
     support: Arc<Vec<SupportSet>>,
     /// Episodes that were played before on each row of a deployment.
@@ -93,6 +96,8 @@ pub struct Outcome {
     pub upper: Vec<f64>,
     /// Per task: exact value of the uniformly random policy; NaN for a cloud.
     pub random_value: Vec<f64>,
+    /// Per task: bounds on the value of its cloud's static form; empty unless the labels are `static`.
+    pub static_bounds: Vec<(f64, f64)>,
     /// Hidden states, rows × horizon.
     pub states: Vec<u32>,
     /// What was seen before each decision (-1 for nothing), rows × horizon.
@@ -117,6 +122,7 @@ impl Episodes {
         }
         let solved = Progress { phase: "solve", done: spec.tasks, total: spec.tasks };
         let cancelled = || hook(solved).is_break();
+        let teachers = teachers(spec, &names, &tasks, &cancelled)?;
         let support_of = |task: &SolvedTask| -> Result<Vec<SupportSet>, StudyError> {
             let batch = task.support(spec, &names, (0, spec.episodes_per_task), &cancelled)?;
             let count = spec.support.trajectories;
@@ -128,6 +134,7 @@ impl Episodes {
             shape,
             shows_rewards: names.template.query_reward == QueryReward::Shown,
             tasks: Arc::new(tasks),
+            teachers: Arc::new(teachers),
             support: Arc::new(support.into_iter().flatten().collect()),
             before: 0,
             rows: Vec::new(),
@@ -204,6 +211,7 @@ impl Episodes {
             shape: self.shape.clone(),
             shows_rewards: self.shows_rewards,
             tasks: Arc::clone(&self.tasks),
+            teachers: Arc::clone(&self.teachers),
             support: Arc::clone(&self.support),
             before: self.before,
             rows: Vec::new(),
@@ -214,14 +222,15 @@ impl Episodes {
 
     /// Bytes that the episodes take, with their tasks, oracles and support.
     pub fn bytes(&self) -> usize {
-        let Self { spec: _, shape: _, shows_rewards: _, tasks, support, before: _, rows } = self;
+        let Self { spec: _, shape: _, shows_rewards: _, tasks, teachers, support, before: _, rows } = self;
+        let teachers = teachers.iter().flatten().map(|teacher| teacher.bytes()).sum::<usize>();
         let row = |row: &Row| {
             let beliefs: usize = row.record.iter().map(|decision| size_of_val(&decision.belief[..])).sum();
             size_of::<Row>() + row.episode.bytes() + row.record.capacity() * size_of::<Decision>() + beliefs
         };
         let tasks = tasks.iter().map(SolvedTask::bytes).sum::<usize>();
         let support = support.iter().map(|set| size_of::<SupportSet>() + set.bytes()).sum::<usize>();
-        tasks + support + rows.iter().map(row).sum::<usize>()
+        tasks + teachers + support + rows.iter().map(row).sum::<usize>()
     }
 
     /// The specification.
@@ -297,6 +306,24 @@ impl Episodes {
         self.rows.par_iter().map(action).collect()
     }
 
+    /// What the policy would do now that labels the examples of the specification. It goes by what was seen and done in the episode.
+    pub fn teacher_actions(&self) -> Result<Vec<u8>, StudyError> {
+        let action = |row: &Row| {
+            let task = &self.tasks[row.task];
+            let Some(teacher) = &self.teachers[row.task] else { return Ok(row.episode.action_of(task.policy()) as u8) };
+            let [high, low, ..] = task.key(&self.spec, "plan").block(row.index, 0, 0);
+            let symbol = |seen: i32| usize::try_from(seen).ok();
+            let mut history = row.record.iter().map(|d| d.observation).chain([seen(&row.episode)]).map(symbol);
+            let mut follower = teacher.begin(history.next().flatten(), None, unit53(high, low));
+            for (decision, seen) in row.record.iter().zip(history) {
+                let ruled_out = |source| StudyError::Labels { index: task.index, source };
+                follower.step(usize::from(decision.action), seen).map_err(ruled_out)?;
+            }
+            Ok(follower.look().0 as u8)
+        };
+        self.rows.par_iter().map(action).collect()
+    }
+
     /// A uniformly random action in each row, from the episode's own stream.
     pub fn random_actions(&self) -> Vec<u8> {
         self.rows.iter().map(|row| row.episode.random_action(self.shape.actions) as u8).collect()
@@ -344,7 +371,7 @@ impl Episodes {
             knows.transpose().map_err(acting)
         };
         let methods: Vec<_> = self.tasks.par_iter().map(method_of).collect::<Result<_, _>>()?;
-        let Self { spec, shape, shows_rewards, tasks, support, before: _, rows } = self;
+        let Self { spec, shape, shows_rewards, tasks, teachers: _, support, before: _, rows } = self;
         let tells = agents.knows_task() && spec.acting_nature() == NatureRule::Oracle;
         rows.par_iter_mut().zip(&**support).try_for_each(|(row, support)| {
             check()?;
@@ -392,6 +419,13 @@ impl Episodes {
             horizon: self.shape.horizon,
             ..Outcome::default()
         };
+        if self.spec.labels == Labels::Static {
+            let of = |(teacher, task): (&Option<Arc<Teacher>>, &SolvedTask)| {
+                let own = (task.solution.lower, task.solution.upper);
+                teacher.as_ref().and_then(|teacher| teacher.static_bounds()).unwrap_or(own)
+            };
+            out.static_bounds = self.teachers.iter().zip(&*self.tasks).map(of).collect();
+        }
         for task in self.tasks.iter() {
             out.optimal.push(task.solution.value());
             out.lower.push(task.solution.lower);
@@ -451,6 +485,22 @@ fn world<'a>(spec: &Spec, task: &'a SolvedTask) -> World<'a> {
 
 fn seen(episode: &Episode) -> i32 {
     episode.seen().map_or(-1, |o| o as i32)
+}
+
+/// Of each task the policy that labels, where that is not the task's oracle.
+fn teachers(
+    spec: &Spec,
+    names: &Resolved,
+    tasks: &[SolvedTask],
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Option<Arc<Teacher>>>, StudyError> {
+    let teachers = Teachers::new(spec, names.family.as_ref())?;
+    let shared = teachers.of_all(spec, cancelled)?;
+    let of = |task: &SolvedTask| match &shared {
+        Some(teacher) => Ok(Some(Arc::clone(teacher))),
+        None => Ok(teachers.of_task(task, spec, cancelled)?.map(Arc::new)),
+    };
+    tasks.par_iter().map(of).collect()
 }
 
 /// Solves a range of tasks in parallel, in order, telling the hook after each.

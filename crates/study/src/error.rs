@@ -28,6 +28,20 @@ pub enum StudyError {
         /// What went wrong.
         source: SolveError,
     },
+    /// The policy that labels.
+    #[error("the policy that labels: {0}")]
+    Teacher(SolveError),
+    /// The policy that labels cannot follow what happened.
+    #[error("task {index}: the model that labels does not allow what happened: {source}")]
+    Labels {
+        /// Index of the task in its split.
+        index: u64,
+        /// What went wrong.
+        source: ModelError,
+    },
+    /// Recorded decisions.
+    #[error("records: {0}")]
+    Records(String),
     /// Encoding or a shard file.
     #[error(transparent)]
     Encode(#[from] tiresias_encode::Error),

@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use tiresias_encode::{Dims, Encoder, ExampleText, LossOn, Tokenizer};
+use tiresias_encode::{Dims, Encoder, ExampleText, LossOn, Tokenizer, Trajectory};
+use tiresias_model::random::unit53;
 use tiresias_sim::{Batch, Episode, World};
 
 use crate::context::{dims, shape, trajectories, trajectory};
 use crate::histories::histories;
+use crate::labels::{Labels, Teacher, Teachers};
 use crate::spec::Resolved;
 use crate::{Hook, Progress, SolvedTask, Spec, StudyError};
 
@@ -28,13 +30,13 @@ pub struct ExampleBatch {
     pub text: String,
     /// Where each row's prompt and completion end in `text`.
     pub text_ends: Vec<(usize, usize)>,
-    /// Decisions of a query.
-    pub horizon: usize,
-    /// The action that every query decision is labelled with, rows × horizon: the oracle's, or from histories the learner's own.
+    /// Where each row's decisions end in the three columns below, which have an entry for each decision of each query.
+    pub decision_ends: Vec<usize>,
+    /// The action that each decision is labelled with.
     pub taught_actions: Vec<u8>,
-    /// The oracle's action at every query decision, rows × horizon.
+    /// The action of the oracle that labels; where what was done is the label, of the task's own oracle.
     pub oracle_actions: Vec<u8>,
-    /// Bounds on what these actions give away in reward, rows × horizon.
+    /// Bounds on what the label gives away in reward, in the labelling oracle's model; from histories, on what the oracle's action does.
     pub regret_bounds: Vec<f64>,
     /// Discounted return of every support trajectory, rows × K.
     pub support_returns: Vec<f64>,
@@ -68,8 +70,38 @@ impl ExampleBatch {
 
     /// The oracle's actions and their regret bounds in row `i`.
     pub fn row_oracle(&self, i: usize) -> (&[u8], &[f64]) {
-        let decisions = i * self.horizon..(i + 1) * self.horizon;
+        let decisions = self.decisions(i);
         (&self.oracle_actions[decisions.clone()], &self.regret_bounds[decisions])
+    }
+
+    /// The entries of row `i`'s decisions.
+    pub fn decisions(&self, i: usize) -> Range<usize> {
+        (if i == 0 { 0 } else { self.decision_ends[i - 1] })..self.decision_ends[i]
+    }
+
+    /// Encodes a row behind the others. `text`, where text is asked for, is room for it.
+    pub(crate) fn push(
+        &mut self,
+        encoder: &Encoder,
+        text: Option<&mut ExampleText>,
+        row: &Row<'_>,
+    ) -> Result<(), StudyError> {
+        let Row { task, support, executed, labels, oracle_actions, regret_bounds } = *row;
+        encoder.push_example(support, &executed, labels, LossOn::Query, &mut self.ids, &mut self.labels)?;
+        self.ends.push(self.ids.len());
+        if let Some(text) = text {
+            encoder.write_text(support, &executed, text)?;
+            self.text.push_str(&text.prompt);
+            let middle = self.text.len();
+            self.text.push_str(&text.completion);
+            self.text_ends.push((middle, self.text.len()));
+        }
+        self.tasks.push(task);
+        self.taught_actions.extend_from_slice(labels);
+        self.oracle_actions.extend_from_slice(oracle_actions);
+        self.regret_bounds.extend_from_slice(regret_bounds);
+        self.decision_ends.push(self.oracle_actions.len());
+        Ok(())
     }
 
     /// Moves the rows of `other` behind this batch's own.
@@ -78,19 +110,31 @@ impl ExampleBatch {
             *self = other;
             return;
         }
-        let (ids, text) = (self.ids.len(), self.text.len());
+        let (ids, text, decisions) = (self.ids.len(), self.text.len(), self.oracle_actions.len());
         self.tasks.append(&mut other.tasks);
         self.ids.append(&mut other.ids);
         self.labels.append(&mut other.labels);
         self.ends.extend(other.ends.iter().map(|end| ids + end));
         self.text.push_str(&other.text);
         self.text_ends.extend(other.text_ends.iter().map(|(middle, end)| (text + middle, text + end)));
+        self.decision_ends.extend(other.decision_ends.iter().map(|end| decisions + end));
         self.taught_actions.append(&mut other.taught_actions);
         self.oracle_actions.append(&mut other.oracle_actions);
         self.regret_bounds.append(&mut other.regret_bounds);
         self.support_returns.append(&mut other.support_returns);
         self.query_returns.append(&mut other.query_returns);
     }
+}
+
+/// An example before it is encoded. Labels, oracle's actions and bounds have an entry a decision.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub task: u64,
+    pub support: &'a [Trajectory<'a>],
+    pub executed: Trajectory<'a>,
+    pub labels: &'a [u8],
+    pub oracle_actions: &'a [u8],
+    pub regret_bounds: &'a [f64],
 }
 
 /// Makes examples of any tasks of a specification. Its memory is one task's oracle a thread, whatever the number of tasks.
@@ -101,13 +145,14 @@ pub struct Generator {
     with_text: bool,
     /// Decisions a trajectory.
     horizon: usize,
+    teachers: Teachers,
 }
 
 /// The queries of one task, flat: executed trajectories, and the oracle's opinion of every decision.
 #[derive(Default)]
 pub(crate) struct Queries {
     pub executed: Batch,
-    pub labels: Vec<u8>,
+    pub oracle_actions: Vec<u8>,
     pub regret_bounds: Vec<f64>,
 }
 
@@ -120,7 +165,8 @@ impl Generator {
         let shape = shape(&first.model, spec);
         let encoder = Encoder::compile(&names.template, tokenizer, dims(&shape))?;
         let horizon = shape.horizon;
-        Ok(Self { spec: spec.clone(), names, encoder, with_text, horizon })
+        let teachers = Teachers::new(spec, names.family.as_ref())?;
+        Ok(Self { spec: spec.clone(), names, encoder, with_text, horizon, teachers })
     }
 
     /// Bytes that it takes on the heap.
@@ -167,11 +213,17 @@ impl Generator {
         let parts: Vec<_> = (0..count.div_ceil(size))
             .map(|i| tasks.start + i * size..tasks.end.min(tasks.start + (i + 1) * size))
             .collect();
-        parts.into_par_iter().with_max_len(1).map(|part| self.part(part, progress)).collect()
+        let shared = self.teachers.of_all(&self.spec, &|| progress.cancelled())?;
+        parts.into_par_iter().with_max_len(1).map(|part| self.part(part, shared.as_deref(), progress)).collect()
     }
 
     /// Examples of consecutive tasks, made on the calling thread.
-    fn part(&self, tasks: Range<u64>, progress: &TaskProgress<'_>) -> Result<ExampleBatch, StudyError> {
+    fn part(
+        &self,
+        tasks: Range<u64>,
+        shared: Option<&Teacher>,
+        progress: &TaskProgress<'_>,
+    ) -> Result<ExampleBatch, StudyError> {
         let mut batch = ExampleBatch::default();
         let mut text = ExampleText::default();
         let count = (tasks.end - tasks.start) as usize;
@@ -179,7 +231,7 @@ impl Generator {
             // Asked before and during every solve, so that one long solve can be cancelled too.
             progress.check()?;
             let task = SolvedTask::solve(&self.spec, &self.names, index, &|| progress.cancelled())?;
-            self.push_task(&task, &mut batch, &mut text, progress)?;
+            self.push_task(&task, shared, &mut batch, &mut text, progress)?;
             if batch.len() == self.spec.examples_per_task {
                 // Rows hardly differ in length: room for the other tasks' spares moving everything again and again.
                 batch.ids.reserve(batch.ids.len() * count);
@@ -194,53 +246,56 @@ impl Generator {
     fn push_task(
         &self,
         task: &SolvedTask,
+        shared: Option<&Teacher>,
         batch: &mut ExampleBatch,
         text: &mut ExampleText,
         progress: &TaskProgress<'_>,
     ) -> Result<(), StudyError> {
         let Self { spec, names, encoder, .. } = self;
         let (examples, k, horizon) = (spec.examples_per_task, spec.support.trajectories, task.horizon(spec));
-        if dims(&task.shape(spec)) != encoder.dims() || (batch.horizon != horizon && !batch.is_empty()) {
+        let differs = |batch: &ExampleBatch| !batch.is_empty() && batch.decisions(0).len() != horizon;
+        if dims(&task.shape(spec)) != encoder.dims() || differs(batch) {
             return Err(StudyError::Spec(format!("task {} differs in shape from the tasks before it", task.index)));
         }
-        batch.horizon = horizon;
-        let (support, queries) = match spec.histories {
-            Some(of) => histories(task, spec, of, progress)?,
-            None => {
-                (task.support(spec, names, (0, examples), &|| progress.cancelled())?, self.queries(task, progress)?)
-            }
+        let (support, queries) = if let Some(of) = spec.histories {
+            histories(task, spec, of, progress)?
+        } else {
+            let support = task.support(spec, names, (0, examples), &|| progress.cancelled())?;
+            (support, self.queries(task, shared, progress)?)
         };
-        // What is imitated: the oracle, or whoever learned.
-        let taught = if spec.histories.is_some() { &queries.executed.actions } else { &queries.labels };
+        // What is imitated: whoever labels, or whoever acted.
+        let imitated = spec.histories.is_some() || spec.labels == Labels::Behaviour;
+        let taught = if imitated { &queries.executed.actions } else { &queries.oracle_actions };
         let support_rows = trajectories(&support);
         for e in 0..examples {
             progress.check()?;
-            let support = &support_rows[e * k..(e + 1) * k];
-            let executed = trajectory(&queries.executed, e);
-            let labels = &taught[e * horizon..(e + 1) * horizon];
-            encoder.push_example(support, &executed, labels, LossOn::Query, &mut batch.ids, &mut batch.labels)?;
-            batch.ends.push(batch.ids.len());
-            if self.with_text {
-                encoder.write_text(support, &executed, text)?;
-                batch.text.push_str(&text.prompt);
-                let middle = batch.text.len();
-                batch.text.push_str(&text.completion);
-                batch.text_ends.push((middle, batch.text.len()));
-            }
-            batch.tasks.push(task.index);
+            let decisions = e * horizon..(e + 1) * horizon;
+            let row = Row {
+                task: task.index,
+                support: &support_rows[e * k..(e + 1) * k],
+                executed: trajectory(&queries.executed, e),
+                labels: &taught[decisions.clone()],
+                oracle_actions: &queries.oracle_actions[decisions.clone()],
+                regret_bounds: &queries.regret_bounds[decisions],
+            };
+            batch.push(encoder, self.with_text.then_some(&mut *text), &row)?;
         }
-        batch.taught_actions.extend_from_slice(taught);
-        batch.oracle_actions.extend_from_slice(&queries.labels);
-        batch.regret_bounds.extend_from_slice(&queries.regret_bounds);
         batch.support_returns.extend_from_slice(&support.returns);
         batch.query_returns.extend_from_slice(&queries.executed.returns);
         Ok(())
     }
 
-    /// Rolls out a task's queries: executed by the query behaviour, every decision labelled by the oracle.
-    fn queries(&self, task: &SolvedTask, progress: &TaskProgress<'_>) -> Result<Queries, StudyError> {
-        if task.policy().tabular().is_none() {
-            return self.queries_by_belief(task, progress);
+    /// Rolls out a task's queries: executed by whoever labels, perturbed as the query's behaviour says, every decision judged.
+    fn queries(
+        &self,
+        task: &SolvedTask,
+        shared: Option<&Teacher>,
+        progress: &TaskProgress<'_>,
+    ) -> Result<Queries, StudyError> {
+        let own = self.teachers.of_task(task, &self.spec, &|| progress.cancelled())?;
+        let teacher = shared.or(own.as_ref());
+        if task.policy().tabular().is_none() || teacher.is_some() || self.spec.labels == Labels::Behaviour {
+            return self.queries_by_belief(task, teacher, progress);
         }
         // The oracle's opinion of a state needs no belief, so the episodes can run in lockstep.
         let policy = &task.solution.policy;
@@ -248,16 +303,22 @@ impl Generator {
         let (spec, cancelled) = (&self.spec, || progress.cancelled());
         let executed = task.rollout(spec, &self.names.query, "query", (0, spec.examples_per_task), &cancelled)?;
         let seen = executed.states.iter().enumerate();
-        let (labels, regret_bounds) = seen
+        let (oracle_actions, regret_bounds) = seen
             .map(|(i, &state)| {
                 let (action, bound) = policy.label_in_state(i % horizon, state as usize);
                 (action as u8, bound)
             })
             .unzip();
-        Ok(Queries { executed, labels, regret_bounds })
+        Ok(Queries { executed, oracle_actions, regret_bounds })
     }
 
-    fn queries_by_belief(&self, task: &SolvedTask, progress: &TaskProgress<'_>) -> Result<Queries, StudyError> {
+    /// The same step by step. Without a teacher the task's oracle labels, by its own belief.
+    fn queries_by_belief(
+        &self,
+        task: &SolvedTask,
+        teacher: Option<&Teacher>,
+        progress: &TaskProgress<'_>,
+    ) -> Result<Queries, StudyError> {
         let (spec, policy) = (&self.spec, &task.solution.policy);
         let nature = spec.recorded_nature(task.task.true_model);
         let world = World { model: task.model(), policy: Some(policy), nature };
@@ -268,17 +329,30 @@ impl Generator {
         for index in 0..spec.examples_per_task as u64 {
             let mut episode = Episode::start(&world, key, index);
             let epsilon = episode.epsilon_of(&self.names.query);
+            let [high, low, ..] = task.key(spec, "plan").block(index, 0, 0);
+            let mut follower = teacher.map(|teacher| teacher.begin(episode.seen(), None, unit53(high, low)));
             let (mut total, mut weight) = (0.0, 1.0);
             for stage in 0..horizon {
                 progress.check()?;
-                let assessment = policy.assess(stage, episode.belief());
-                let label = assessment.action();
-                let action = if episode.explores(epsilon) { episode.random_action(actions) } else { label };
+                let own;
+                let (best, assessment) = if let Some(follower) = &mut follower {
+                    follower.look()
+                } else {
+                    own = policy.assess(stage, episode.belief());
+                    (own.action(), &own)
+                };
+                let action = if episode.explores(epsilon) { episode.random_action(actions) } else { best };
+                let label = if spec.labels == Labels::Behaviour { action } else { best };
+                queries.regret_bounds.push(assessment.regret_bound(label));
                 executed.observations.push(episode.seen().map_or(-1, |o| o as i32));
                 executed.actions.push(action as u8);
-                queries.labels.push(label as u8);
-                queries.regret_bounds.push(assessment.regret_bound(label));
-                let reward = task.earned(spec, "query", (index, stage), episode.step(&world, action)?.reward);
+                queries.oracle_actions.push(best as u8);
+                let step = episode.step(&world, action)?;
+                if let Some(follower) = follower.as_mut().filter(|_| stage + 1 < horizon) {
+                    let ruled_out = |source| StudyError::Labels { index: task.index, source };
+                    follower.step(action, Some(step.seen)).map_err(ruled_out)?;
+                }
+                let reward = task.earned(spec, "query", (index, stage), step.reward);
                 executed.rewards.push(reward);
                 total += weight * reward;
                 weight *= task.model().discount();

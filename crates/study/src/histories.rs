@@ -82,7 +82,7 @@ fn play(
     }
     played.returns.push(total);
     if let Some(queries) = query {
-        queries.labels.extend(opinions.iter().map(|&(action, _)| action as u8));
+        queries.oracle_actions.extend(opinions.iter().map(|&(action, _)| action as u8));
         queries.regret_bounds.extend(opinions.iter().map(|&(_, bound)| bound));
         append(&mut queries.executed, played);
         return Ok(Batch::default());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use tiresias_encode::{RowRef, ShardWriter, TaskRef, Tokenizer};
+use tiresias_encode::{RowRef, ShardFormat, ShardWriter, TaskRef, Tokenizer};
 
 use crate::examples::TaskProgress;
 use crate::{ExampleBatch, Generator, Hook, Spec, StudyError, Summary};
@@ -40,7 +40,7 @@ pub struct ShardReport {
 }
 
 /// Rows in flight: one batch is written while the next is made.
-const BATCH_ROWS: usize = 4096;
+pub(crate) const BATCH_ROWS: usize = 4096;
 
 /// Makes the shard `path` on the current rayon pool. The same specification gives the same bytes for any number of threads
 /// (unless `solver.timeSeconds` cuts a solve short). The file appears under its name only when it is whole. Memory is a row group
@@ -51,20 +51,49 @@ pub fn make_shard(
     path: &Path,
     hook: Hook<'_>,
 ) -> Result<ShardReport, StudyError> {
-    let start = Instant::now();
     let generator = Generator::new(spec, tokenizer, true)?;
     let progress = TaskProgress::new(hook, spec.tasks);
     let end = spec.first_task + spec.tasks as u64;
     let tasks_per_batch = (BATCH_ROWS / spec.examples_per_task).max(rayon::current_num_threads()) as u64;
-    let mut output = Output::create(&generator, tokenizer, path)?;
+    let origin = Origin {
+        family: &spec.family,
+        split: &spec.split,
+        seed: spec.seed,
+        regime: spec.regime.name(),
+        behaviour: if spec.histories.is_some() { "q-learning" } else { &spec.support.behaviour },
+    };
+    let report = ShardReport {
+        tasks: spec.tasks,
+        tokenizer_sha: tokenizer.sha256(),
+        template_sha: generator.template_sha(),
+        label_counts: vec![0; generator.dims().actions],
+        ..ShardReport::default()
+    };
+    let batches = (spec.first_task..end).step_by(tasks_per_batch as usize);
+    write_shard(path, spec.format.into(), origin, report, &progress, batches, |first| {
+        generator.parts(first..end.min(first + tasks_per_batch), &progress)
+    })
+}
+
+/// Writes batches while the next ones are made. What a report says of the whole it is given.
+pub(crate) fn write_shard(
+    path: &Path,
+    format: ShardFormat,
+    origin: Origin<'_>,
+    report: ShardReport,
+    progress: &TaskProgress<'_>,
+    batches: impl Iterator<Item = u64>,
+    make: impl Fn(u64) -> Result<Vec<ExampleBatch>, StudyError> + Sync,
+) -> Result<ShardReport, StudyError> {
+    let start = Instant::now();
+    let mut output = Output { origin, writer: ShardWriter::create(path, format)?, report };
     let mut ready = Vec::new();
-    for first in (spec.first_task..end).step_by(tasks_per_batch as usize) {
-        let tasks = first..end.min(first + tasks_per_batch);
-        let (written, made) = rayon::join(|| output.write(&ready, &progress), || generator.parts(tasks, &progress));
+    for first in batches {
+        let (written, made) = rayon::join(|| output.write(&ready, progress), || make(first));
         written?;
         ready = made?;
     }
-    output.write(&ready, &progress)?;
+    output.write(&ready, progress)?;
     progress.check()?;
     let Output { writer, mut report, .. } = output;
     let file = writer.finish()?;
@@ -73,32 +102,32 @@ pub fn make_shard(
     Ok(report)
 }
 
+/// Where all rows of a shard come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub family: &'a str,
+    pub split: &'a str,
+    pub seed: u64,
+    pub regime: &'a str,
+    /// Who acted in the support.
+    pub behaviour: &'a str,
+}
+
 /// The file in the making, and what is in it so far.
 struct Output<'a> {
-    spec: &'a Spec,
+    origin: Origin<'a>,
     writer: ShardWriter,
     report: ShardReport,
 }
 
-impl<'a> Output<'a> {
-    fn create(generator: &'a Generator, tokenizer: &dyn Tokenizer, path: &Path) -> Result<Self, StudyError> {
-        let spec = generator.spec();
-        let report = ShardReport {
-            tasks: spec.tasks,
-            tokenizer_sha: tokenizer.sha256(),
-            template_sha: generator.template_sha(),
-            label_counts: vec![0; generator.dims().actions],
-            ..ShardReport::default()
-        };
-        Ok(Self { spec, writer: ShardWriter::create(path, spec.format.into())?, report })
-    }
-
+impl Output<'_> {
     fn write(&mut self, parts: &[ExampleBatch], progress: &TaskProgress<'_>) -> Result<(), StudyError> {
         parts.iter().try_for_each(|part| self.write_part(part, progress))
     }
 
     fn write_part(&mut self, part: &ExampleBatch, progress: &TaskProgress<'_>) -> Result<(), StudyError> {
-        let Self { spec, writer, report } = self;
+        let Self { origin, writer, report } = self;
+        let Origin { family, split, seed, regime, behaviour } = *origin;
         for i in 0..part.len() {
             progress.check()?;
             let (input_ids, labels) = part.row(i);
@@ -109,10 +138,10 @@ impl<'a> Output<'a> {
                 labels,
                 prompt,
                 completion,
-                task: TaskRef { family: &spec.family, split: &spec.split, index: part.tasks[i], seed: spec.seed },
-                regime: spec.regime.name(),
-                horizon: part.horizon as u32,
-                behaviour: if spec.histories.is_some() { "q-learning" } else { &spec.support.behaviour },
+                task: TaskRef { family, split, index: part.tasks[i], seed },
+                regime,
+                horizon: part.decisions(i).len() as u32,
+                behaviour,
                 oracle_actions,
                 regret_bounds,
                 tokenizer_sha: &report.tokenizer_sha,

@@ -1,6 +1,8 @@
 //! The specification of a shard or of a batch of evaluation episodes. It is stated here and nowhere else: TypeScript's types and the
 //! experiment file's checks are made from [`Spec::schema`].
 
+use std::time::Duration;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tiresias_encode::{QueryReward, ShardFormat, Template};
@@ -11,7 +13,10 @@ use tiresias_text::Unmarked;
 use tiresias_model::Model;
 use tiresias_model::memory::{self, product};
 
+use tiresias_solve::Limits;
+
 use crate::StudyError;
+use crate::labels::{Labels, Teachers};
 
 /// Which tasks, which oracles, which contexts. One JSON object, camelCase, unknown fields refused.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +56,9 @@ pub struct Spec {
     /// Shards: examples from the learning histories of an algorithm instead, whoever acts in `support` and `query`; null for none.
     #[serde(default)]
     pub histories: Option<Histories>,
+    /// Shards: what the decisions of a query are labelled with.
+    #[serde(default)]
+    pub labels: Labels,
     /// When the oracle may stop.
     #[serde(default)]
     pub solver: SolverSpec,
@@ -153,7 +161,7 @@ pub struct Support {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// Who acts in it; labels are the oracle's in any case.
+    /// Who acts in it: whoever labels it, or that policy perturbed; with the labels `behaviour` the task's oracle is meant.
     #[serde(default = "oracle")]
     #[schemars(schema_with = "behaviour")]
     pub behaviour: String,
@@ -202,6 +210,14 @@ pub struct SolverSpec {
     /// After so many seconds; null for no limit. A limit makes labels depend on the machine's speed.
     #[schemars(range(min = 0))]
     pub time_seconds: Option<f64>,
+}
+
+impl SolverSpec {
+    /// The limits of one solve, on the calling thread.
+    pub(crate) fn limits(self) -> Limits {
+        let time = self.time_seconds.map(Duration::from_secs_f64);
+        Limits { gap: self.gap, time, memory: Some(memory::limit()), threads: 1 }
+    }
 }
 
 impl Default for SolverSpec {
@@ -349,7 +365,12 @@ impl Spec {
         {
             return Err(StudyError::Spec(format!("queryNature: fixed:{m}, but the cloud has {} models", self.models)));
         }
-        self.resolve().map(|_| ())
+        Teachers::new(self, self.resolve()?.family.as_ref()).map(|_| ())
+    }
+
+    /// When a solver may stop.
+    pub(crate) fn limits(&self) -> Limits {
+        self.solver.limits()
     }
 
     /// Bytes that one example takes at least while it is made: its trajectories as they were rolled out (a state, what was seen, an

@@ -555,6 +555,10 @@ export interface Paths {
              * For a language model: trajectories of the same task that it is shown first, each a list of steps: what was seen before the action (null for nothing), the action, the reward after it.
              */
             support?: [(string | number) | null, string | number, number][][];
+            /**
+             * For a language model where states are hidden: what was seen before the first action, if something was.
+             */
+            observation?: string | number;
             family?: string;
             regime?: 'mdp' | 'pomdp' | 'apomdp';
             /**

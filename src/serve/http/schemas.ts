@@ -26,7 +26,7 @@ const support = z.array(z.array(z.tuple([name.nullable(), name, z.number()])).mi
 
 export const createBody = z.strictObject({
   id: id.optional(), saved: sessionState.optional(), belief: z.array(z.number()).optional(), state: name.optional(), onImpossible: z.enum(ON_IMPOSSIBLE).optional(), history: z.boolean().optional(),
-  support: support.optional(), family: z.string().optional(), regime: regime.optional(), decide,
+  support: support.optional(), observation: name.optional().describe('For a language model where states are hidden: what was seen before the first action, if something was.'), family: z.string().optional(), regime: regime.optional(), decide,
 }).nullish();
 export const observeBody = z.strictObject({ action: name, observation: name, reward: z.number().optional().describe('What was earned; for language models whose prompts show it, and ignored by others.'), decide });
 export const believeBody = z.strictObject({ belief, decide });

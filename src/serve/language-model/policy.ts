@@ -3,7 +3,8 @@ import { invalid, shown } from '../../arguments.js';
 import { BACKEND_NAMES, checkAble, able, type BackendName, type ChosenArithmetic } from '../../backends/index.js';
 import { checkNoMore, checkOptions, checkWhole, type Kind } from '../../check.js';
 import { Tokenizer } from '../../library.js';
-import type { FamilyName, Regime } from '../../spec.js';
+import type { Regime } from '../../spec.js';
+import type { PromptForm } from '../../train/prompts.js';
 import type { Name } from '../names.js';
 import { replayed, type Step } from '../replay.js';
 import { parsedState } from '../session-state.js';
@@ -44,13 +45,15 @@ export interface LanguageModelStart {
   support?: readonly (readonly SupportStepNamed[])[] | undefined;
   /** The state that is seen first, where states are seen; it must be said there. */
   state?: Name | undefined;
+  /** What was seen before the first action, where states are hidden and something was: recorded episodes begin so, and who learned from them knows it. */
+  observation?: Name | undefined;
   /** The tasks' family, where the adapter learned from several. */
-  family?: FamilyName | undefined;
+  family?: PromptForm['family'] | undefined;
   /** Whether states are seen, and whether there is a cloud; where the adapter learned from several. */
   regime?: Regime | undefined;
 }
 
-const START = { support: 'object', state: 'name', family: 'string', regime: ['mdp', 'pomdp', 'apomdp'] } as const satisfies Record<keyof LanguageModelStart, Kind>;
+const START = { support: 'object', state: 'name', observation: 'name', family: 'string', regime: ['mdp', 'pomdp', 'apomdp'] } as const satisfies Record<keyof LanguageModelStart, Kind>;
 
 /** What is served now: a reload makes another. */
 interface Served {
@@ -137,7 +140,9 @@ export class LanguageModelPolicy {
     const seen = prompt.form.regime === 'mdp';
     if (seen && start.state === undefined) invalid('policy.session: the state is seen: say which is seen first, { state }');
     if (!seen && start.state !== undefined) invalid(`policy.session: the state is not seen in ${prompt.form.regime}: leave out state`);
-    const told: Told = { support: supportOf(prompt, start.support ?? []), first: seen ? prompt.observations.number(start.state!) : null, history: [] };
+    if (seen && start.observation !== undefined) invalid('policy.session: the state is seen: say which with { state }, and leave out observation');
+    const first = seen ? start.state : start.observation;
+    const told: Told = { support: supportOf(prompt, start.support ?? []), first: first === undefined ? null : prompt.observations.number(first), history: [] };
     // What cannot be printed is refused at once.
     prompt.context(told);
     return this.#session(prompt, told);

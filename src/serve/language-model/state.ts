@@ -1,7 +1,8 @@
 // What is left of a language model's session when the process is gone: its history, from which the prompt is written again.
 import { shown } from '../../arguments.js';
 import { TiresiasError } from '../../errors.js';
-import type { FamilyName, Regime } from '../../spec.js';
+import type { Regime } from '../../spec.js';
+import type { PromptForm } from '../../train/prompts.js';
 import { otherModel } from '../session-state.js';
 import type { HistoryStep, Prompt, SupportStep } from './prompt.js';
 
@@ -15,7 +16,7 @@ export interface LanguageModelSessionState {
   /** SHA-256 of the form of its prompts. */
   model: string;
   /** The tasks' family. */
-  family: FamilyName;
+  family: PromptForm['family'];
   /** Whether states are seen, and whether there is a cloud. */
   regime: Regime;
   /** Trajectories that the model is shown before the session. */

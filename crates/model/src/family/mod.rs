@@ -122,6 +122,10 @@ pub trait Family: Send + Sync {
     }
     /// Draws a task. The same request gives the same task, bit for bit.
     fn task(&self, request: &TaskRequest) -> Result<Task, ModelError>;
+    /// The model that a policy robust over the whole family is solved for, with so many decisions; `None` where the family has none.
+    fn robust(&self, _horizon: usize) -> Result<Option<Model>, ModelError> {
+        Ok(None)
+    }
     /// The smallest and largest step reward of any task, and the grid all rewards lie on.
     fn reward_grid(&self) -> RewardGrid;
     /// The largest number of observation symbols of any task (states when the state is seen).

@@ -19,6 +19,8 @@ const USUAL: usize = 10;
 const STEPS: [f64; 10] = [1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 /// How far a reward may lie off the grid, in steps.
 const OFF: f64 = 1e-6;
+/// The file beside the folders of splits that robust policies are solved for.
+const ROBUST: &str = "robust.json";
 /// Suffixes of model files.
 const SUFFIXES: [&str; 5] = ["json", "pomdp", "mdp", "pomdpx", "xml"];
 
@@ -36,10 +38,14 @@ pub struct Models {
     horizon: usize,
     grid: RewardGrid,
     symbols: usize,
+    robust: Option<Model>,
 }
 
 /// Reads the models of a folder and makes them a family of the name that this returns: `models:` and a hash of the models, wherever they lie
 /// and whatever their files are called.
+///
+/// A file `robust.json` beside the splits of MDPs or POMDPs is the model that robust policies are solved for: a cloud, or sets where states
+/// are seen, with the tasks' actions, discount and symbols.
 pub(super) fn load(folder: &Path) -> Result<String, FormatError> {
     let models = read(folder)?;
     let name = models.name.to_string();
@@ -60,7 +66,9 @@ pub(super) fn loaded(name: &str) -> Result<Box<dyn Family>, ModelError> {
 }
 
 fn read(folder: &Path) -> Result<Models, FormatError> {
-    let (folders, files) = listed(folder)?;
+    let (folders, mut files) = listed(folder)?;
+    let is_robust = |file: &PathBuf| !folders.is_empty() && file.file_name().is_some_and(|name| name == ROBUST);
+    let robust = files.iter().position(is_robust).map(|at| files.remove(at));
     let mut splits: Vec<(String, Vec<PathBuf>)> = Vec::new();
     if let (false, Some(file)) = (folders.is_empty(), files.first()) {
         let problem = "it lies beside the folders of splits and in none of them: move it into one".into();
@@ -118,9 +126,47 @@ fn read(folder: &Path) -> Result<Models, FormatError> {
         let problem = "its rewards lie on no grid of 0.001; round them, or give them in other units".into();
         return Err(unusable(folder, problem));
     };
+    let robust = robust.map(|file| read_robust(&file, &shape, symbols, &tasks)).transpose()?;
+    if let Some(model) = &robust {
+        hash.update(format!("robust\n{}\n", model.sha256()));
+    }
     let name = format!("{PREFIX}{:x}", hash.finalize());
     let horizon = horizon.unwrap_or(USUAL);
-    Ok(Models { name: name.leak(), splits: named, tasks, regime: [shape.regime], horizon, grid, symbols })
+    Ok(Models { name: name.leak(), splits: named, tasks, regime: [shape.regime], horizon, grid, symbols, robust })
+}
+
+/// The model that robust policies are solved for: its policy must be able to act in every task.
+fn read_robust(
+    file: &Path,
+    shape: &Shape,
+    symbols: usize,
+    tasks: &HashMap<&'static str, Vec<Model>>,
+) -> Result<Model, FormatError> {
+    let model = one(file)?;
+    let refuse = |problem: String| Err(unusable(file, problem));
+    let expected = match shape.regime {
+        // One model alone is its own cloud.
+        Regime::Mdp => [Kind::RobustMdp, Kind::Mdp],
+        Regime::Pomdp => [Kind::Apomdp, Kind::Pomdp],
+        Regime::Apomdp => return refuse("the tasks are APOMDPs, which have clouds of their own: leave it out".into()),
+    };
+    if !expected.contains(&model.kind()) {
+        let (found, expected) = (model.kind().name(), expected[0].name());
+        return refuse(format!(
+            "it is a {found}: a policy that is robust over {}s is one of a {expected}",
+            shape.regime
+        ));
+    }
+    if model.actions() != &shape.actions || model.discount().to_bits() != shape.discount.to_bits() {
+        return refuse("its actions or its discount are others than those of the tasks".into());
+    }
+    let seen = |model: &Model| model.observations().map_or(model.states().len(), Space::len);
+    if seen(&model) != symbols || tasks.values().flatten().any(|task| seen(task) != symbols) {
+        return refuse(
+            "it and all tasks must show equally many symbols (observations, or states where these are seen)".into(),
+        );
+    }
+    Ok(model)
 }
 
 /// Folders and model files, by name; what begins with a dot is left out, and other files are refused.
@@ -258,6 +304,16 @@ impl Family for Own {
 
     fn max_symbols(&self) -> usize {
         self.0.symbols
+    }
+
+    fn robust(&self, horizon: usize) -> Result<Option<Model>, ModelError> {
+        let with_horizon = |model: &Model| {
+            let mut parts = model.to_builder();
+            parts.horizon = Some(horizon);
+            parts.alpha = 1.0;
+            parts.build()
+        };
+        self.0.robust.as_ref().map(with_horizon).transpose()
     }
 
     fn tasks(&self, split: &str) -> Option<u64> {

@@ -10,15 +10,18 @@
 //! | `oracle` | the best answer to a prior over the cloud, and what it is worth under each model |
 //! | `game` | the best mixture of the plans at hand, and the prior that is worst for them |
 //! | `file` | what is handed out as a document, and read back |
+//! | `play` | what a plan does as an episode goes on |
 //! | `pure` | the best plan without drawing, by enumeration |
 
 mod file;
 mod game;
 mod oracle;
+mod play;
 mod pure;
 mod solver;
 
 pub use file::STATIC_POLICY_SCHEMA;
+pub use play::Player;
 pub use solver::solve_static;
 
 use serde::{Deserialize, Serialize};

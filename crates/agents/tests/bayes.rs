@@ -629,6 +629,7 @@ fn tasks_may_differ_in_their_states() {
             dynamics: vec![Dynamics { transition, observation: None }],
             alpha: 1.0,
             ambiguity: None,
+            observation_ambiguity: None,
         }
         .build()
         .unwrap()

@@ -296,6 +296,7 @@ impl Parts {
             dynamics,
             alpha: if *regime == Regime::Apomdp { request.alpha } else { 1.0 },
             ambiguity: None,
+            observation_ambiguity: None,
         };
         let model = model.build().map_err(|error| Wrong::new(&[], error.to_string()))?;
         Ok(Task { model, true_model, parameters: Vec::new(), reward_noise: 0.0 })

@@ -20,7 +20,7 @@ export interface Block {
 export function blocksOf(page: string): Block[] {
   return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].flatMap(({ 1: language, 2: text, index }) => {
     const before = page.slice(0, index).trimEnd().split('\n\n').at(-1)!;
-    const file = /\b(?:[Ss]ave|becomes)\b[^`]*`([^`]+)`[^`]*:$/.exec(before)?.[1] ?? /`([^`]+)` becomes:$/.exec(before)?.[1];
+    const file = (/\bSave this as `([^`]+)`:$/.exec(before) ?? /`([^`]+)` becomes:$/.exec(before))?.[1];
     return language === '' ? [] : [{ language: language!, text: text!, file }];
   });
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { resolve } from 'node:path';
 import { columns, digits, integer, invoke, local, newCommand, threadsOf, type CommonOptions } from './common.js';
 import type { DetailedProgress } from '../base/index.js';
 import type { Tokenizer } from '../library.js';

@@ -115,7 +115,8 @@ export interface Spec {
     | 'ood-risk'
     | 'ood-response'
     | 'ood-tests'
-    | 'ood-concentrated';
+    | 'ood-concentrated'
+    | `ood-${string}`;
   /**
    * The support of an example.
    */

@@ -4,7 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFi
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createAgents, createEpisodes, drawTask, familyInfo, loadExperiment, loadFamily, parseExperiment, played, type FamilyName } from '../src/index.js';
-import { root, scratch, setEnv, tiresias } from './support.js';
+import { reproduce } from '../src/study/reproduce.js';
+import { cellsAt, loadStudy } from '../src/study/study.js';
+import { root, scratch, setEnv, tiresias, writtenStudy } from './support.js';
 
 const families = join(root, 'examples', 'families');
 
@@ -70,6 +72,25 @@ describe('a family as a document', () => {
     expect(parse({ module: 'machines.mjs' })).toThrow(/drawn by a module where an experiment is read from a file/);
     writeFileSync(path, readFileSync(path, 'utf8').replace('if(s == 0, wear,', 'if(s == 0, wears,'));
     expect(parse({ document: 'machines.json' })).toThrow(expect.objectContaining({ code: 'INVALID_MODEL_FILE', message: expect.stringMatching(/\$\.transition\.run\[0\]\.p: `wears` is not known here; perhaps `wear`\n.*machines\.json:24:64/) as string }));
+  });
+
+  it('stands in a study, beside its file; a cell is the same wherever the document lies', async () => {
+    const study = {
+      schema: 'tiresias.study/1', name: 'own', question: 'Does it run?', x: 'horizon',
+      experiment: { family: { document: 'own/machines.json' }, regimes: ['mdp'], evaluation: { tasks: 3, resamples: 100, methods: ['oracle', 'random'] } },
+      axes: [{ name: 'horizon', label: 'Horizon', path: 'horizon', values: [2, 3] }], budgets: { small: { about: 'Seconds.' } },
+    };
+    const cells = async () => {
+      const { path, folder } = writtenStudy(study);
+      mkdirSync(join(folder, 'own'));
+      copyFileSync(join(families, 'machines.json'), join(folder, 'own', 'machines.json'));
+      return { folder, path, cells: cellsAt(await loadStudy(path), 'small') };
+    };
+    const [one, other] = [await cells(), await cells()];
+    expect(one.cells.map(({ experiment }) => experiment.familyPath)).toEqual([0, 1].map(() => join(one.folder, 'own', 'machines.json')));
+    expect(one.cells.map(({ key }) => key())).toEqual(other.cells.map(({ key }) => key()));
+    const { results } = await reproduce(one.path, { folder: join(one.folder, 'out'), threads: 1 });
+    expect(results.cells.map(({ name }) => name)).toEqual(['horizon=2', 'horizon=3']);
   });
 
   it('goes through every command, and a training on a stream', { timeout: 120_000 }, async () => {

@@ -252,9 +252,7 @@ impl From<Format> for ShardFormat {
 
 /// A string that is one of some names.
 fn one_of(names: impl IntoIterator<Item = &'static str>) -> Schema {
-    let mut names: Vec<_> = names.into_iter().collect();
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(*name));
+    let names: Vec<_> = names.into_iter().collect();
     json_schema!({ "type": "string", "enum": names })
 }
 
@@ -268,8 +266,20 @@ fn family_names(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Those of the built-in families; a family of one's own may have others out of distribution.
 fn split_names(_: &mut SchemaGenerator) -> Schema {
-    one_of(families().iter().flat_map(|family| family.splits().iter().map(|(name, _)| *name).collect::<Vec<_>>()))
+    let mut names: Vec<&str> = Vec::new();
+    for family in families() {
+        let own =
+            family.splits().iter().map(|(name, _)| *name).filter(|name| !names.contains(name)).collect::<Vec<_>>();
+        names.extend(own);
+    }
+    let words: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    json_schema!({
+        "type": "string",
+        "anyOf": [{ "enum": names }, { "pattern": "^ood-." }],
+        "tsType": format!("{} | `ood-${{string}}`", words.join(" | ")),
+    })
 }
 
 fn regime_names(_: &mut SchemaGenerator) -> Schema {

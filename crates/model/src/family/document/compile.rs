@@ -5,21 +5,15 @@ use rustc_hash::FxHashMap;
 use super::expression::{Expression, Operator, Place, Tree, Word, is_function, is_name, parse};
 use super::numbers::{Counter, Number, Range};
 use super::rules::{Branch, Branches, Form, Rewards, Slots, Table};
-use super::text::{BranchText, ByAction, ByName, DirichletText, NumberText, SCHEMA, SpaceText, SplitText, Text, Value};
+use super::text::{BranchText, ByAction, ByName, DirichletText, NumberText, SpaceText, SplitText, Text, Value};
+use super::whole::MOST_SYMBOLS;
 use super::wrong::{Wrong, below};
-use super::{Parts, Size, Split};
+use super::{Parts, Size, Split, whole};
 use crate::Space;
-use crate::family::{LONGEST, Regime, RewardGrid};
 use crate::json::Step;
 
 /// Names that tables and splits bring along.
 const RESERVED: [&str; 5] = ["s", "a", "next", "o", "horizon"];
-/// Symbols that a text can print.
-const MOST_SYMBOLS: usize = 100_000;
-/// Digits of a reward that a text can print.
-const MOST_REWARDS: f64 = 99_999.0;
-/// Actions at most.
-const MOST_ACTIONS: usize = 256;
 /// Numbers, splits and branches of a document at most.
 const MOST_PARTS: usize = 10_000;
 
@@ -39,26 +33,11 @@ struct Compiler {
 
 /// Understands a document.
 pub(super) fn compile(text: &Text) -> Result<Parts, Wrong> {
+    whole::check(text)?;
     let field = |name: &str| vec![Step::from(name)];
-    if text.schema != SCHEMA {
-        let problem = format!("schema is {:?}, expected {SCHEMA:?}", text.schema);
-        return Err(Wrong::new(&field("schema"), problem));
-    }
-    let named = text.name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if !named {
-        let problem = "a name is a letter, then letters, digits, `.`, `_` and `-`";
-        return Err(Wrong::new(&field("name"), problem));
-    }
-    if text.horizon == 0 || text.horizon > LONGEST {
-        return Err(Wrong::new(&field("horizon"), format!("the horizon {} is not from 1 to {LONGEST}", text.horizon)));
-    }
-    if !(0.0..=1.0).contains(&text.discount) {
-        return Err(Wrong::new(&field("discount"), format!("the discount {} is not in [0, 1]", text.discount)));
-    }
     let mut names = Compiler { slots: RESERVED.len(), ..Compiler::default() };
     let slots = Slots { state: 0, action: 1, next: 2, seen: 3 };
-    let actions = actions(&text.actions)?;
+    let actions = whole::actions(&text.actions)?;
     let default = names.numbers(&text.numbers, &field("numbers"))?;
     // What tables know are the task's own numbers.
     let of_task = names.known.clone();
@@ -67,22 +46,7 @@ pub(super) fn compile(text: &Text) -> Result<Parts, Wrong> {
     let default_shared = names.numbers(shared, &["cloud".into(), "numbers".into()])?;
     let model = cloud.map(|cloud| &cloud.model[..]).unwrap_or_default();
     let model = names.moved(model, &["cloud".into(), "model".into()])?;
-    let mut splits = Vec::new();
-    for (i, split) in text.splits.iter().enumerate() {
-        let (name, path) = (&split.name, below(&field("splits"), i));
-        names.part(&path)?;
-        if !matches!(&name[..], "train" | "test" | "validation") && !name.starts_with("ood-") {
-            let problem = format!("`{name}` is no split: expected train, test, validation or ood-…");
-            return Err(Wrong::new(&below(&path, "name"), problem));
-        }
-        if text.splits[..i].iter().any(|other| other.name == *name) {
-            return Err(Wrong::new(&below(&path, "name"), format!("the split `{name}` stands twice")));
-        }
-        splits.push((name.clone(), names.split(text, split, (&default, &default_shared), &path)?));
-    }
-    if !splits.iter().any(|(name, _)| name == "train") {
-        return Err(Wrong::new(&field("splits"), "there is no split `train`"));
-    }
+    let splits = names.splits(text, (&default, &default_shared))?;
     names.known = of_task;
     let states = names.size(&text.states, "states")?;
     let observations = text.observations.as_ref().map(|seen| names.size(seen, "observations")).transpose()?;
@@ -94,19 +58,10 @@ pub(super) fn compile(text: &Text) -> Result<Parts, Wrong> {
     let after = with(&[("next", slots.next), ("a", slots.action)]);
     let start = text.start.as_ref().map(|branches| names.branches(branches, &[], field("start"))).transpose()?;
     let transition = names.table(&text.transition, &actions, &before, &field("transition"))?;
-    let observation = match (&text.observation, &observations) {
-        (Some(table), Some(_)) => Some(names.table(table, &actions, &after, &field("observation"))?),
-        (None, None) => None,
-        (Some(_), None) => {
-            return Err(Wrong::new(&field("observation"), "says what is seen, and there are no `observations`"));
-        }
-        (None, Some(_)) => {
-            return Err(Wrong::new(&field("observations"), "there are observations, and no `observation` says when"));
-        }
-    };
-    if text.cloud.is_some() && observation.is_none() {
-        return Err(Wrong::new(&field("cloud"), "a cloud is of models with observations, and there are none"));
-    }
+    whole::check_seen(text)?;
+    let observation = text.observation.as_ref();
+    let observation =
+        observation.map(|table| names.table(table, &actions, &after, &field("observation"))).transpose()?;
     let mut earned = before.clone();
     earned.push(("next".into(), slots.next));
     if observations.is_some() {
@@ -122,9 +77,9 @@ pub(super) fn compile(text: &Text) -> Result<Parts, Wrong> {
     };
     let terminal = within(&mut names, &text.terminal, "terminal")?;
     let final_reward = within(&mut names, &text.final_reward, "finalReward")?;
-    let regimes = regimes(text, reward.form)?;
-    let grid = grid(text)?;
-    let symbols = symbols(text, &regimes, &states, observations.as_ref())?;
+    let regimes = whole::regimes(text, reward.form)?;
+    let grid = whole::grid(text)?;
+    let symbols = whole::symbols(text, &regimes, &states, observations.as_ref())?;
     let moved = model.iter().map(|number| number.place).collect();
     Ok(Parts {
         stream: text.name.clone(),
@@ -157,114 +112,6 @@ fn as_name(mut path: Vec<Step>) -> Vec<Step> {
         path.push(Step::Name(name));
     }
     path
-}
-
-fn actions(text: &SpaceText) -> Result<Space, Wrong> {
-    let path = [Step::from("actions")];
-    let wrong = |error: crate::ModelError| Wrong::new(&path, error.to_string());
-    let space = match text {
-        SpaceText::Names(names) => Space::named("actions", names.iter().map(String::as_str)).map_err(wrong)?,
-        SpaceText::Count(Value::Number(count))
-            if *count >= 1.0 && count.fract() == 0.0 && *count <= MOST_ACTIONS as f64 =>
-        {
-            Space::unnamed("actions", *count as usize).map_err(wrong)?
-        }
-        SpaceText::Count(_) => {
-            let problem = format!("all tasks have the same actions: their names, or a number from 1 to {MOST_ACTIONS}");
-            return Err(Wrong::new(&path, problem));
-        }
-    };
-    if space.len() > MOST_ACTIONS {
-        return Err(Wrong::new(&path, format!("{} actions; there may be {MOST_ACTIONS}", space.len())));
-    }
-    Ok(space)
-}
-
-fn regimes(text: &Text, form: Form) -> Result<Vec<Regime>, Wrong> {
-    let mut possible = Vec::new();
-    // What is seen is no part of an MDP.
-    if form < Form::NextAndSeen {
-        possible.push(Regime::Mdp);
-    }
-    if text.observation.is_some() {
-        possible.push(Regime::Pomdp);
-    }
-    if text.cloud.is_some() {
-        possible.push(Regime::Apomdp);
-    }
-    let Some(wanted) = &text.regimes else { return Ok(possible) };
-    let path = [Step::from("regimes")];
-    if wanted.is_empty() {
-        return Err(Wrong::new(&path, "a family has tasks of one regime at least"));
-    }
-    for (i, regime) in wanted.iter().enumerate() {
-        let at = below(&path, i);
-        if wanted[..i].contains(regime) {
-            return Err(Wrong::new(&at, format!("{regime} stands twice")));
-        }
-        if !possible.contains(regime) {
-            let lacks = match regime {
-                Regime::Mdp => "the reward goes by `o`, which is not seen in an MDP",
-                Regime::Pomdp => "there is no `observation`",
-                Regime::Apomdp => "there is no `cloud`",
-            };
-            return Err(Wrong::new(&at, format!("there are no tasks of the regime {regime}: {lacks}")));
-        }
-    }
-    Ok(wanted.clone())
-}
-
-fn grid(text: &Text) -> Result<RewardGrid, Wrong> {
-    let path = [Step::from("rewardGrid")];
-    let super::text::GridText { low, high, step } = text.reward_grid;
-    let parts = 1.0 / step;
-    if !(0.001 - 1e-9..=1.0).contains(&step) || (parts - parts.round()).abs() > 1e-6 {
-        let problem = format!("the step {step} is not 1 divided by a whole number up to 1000");
-        return Err(Wrong::new(&below(&path, "step"), problem));
-    }
-    if !(low < high && low.is_finite() && high.is_finite()) {
-        return Err(Wrong::new(&path, format!("the range of rewards from {low} to {high} is empty")));
-    }
-    if (high - low) / step > MOST_REWARDS {
-        let problem =
-            format!("from {low} to {high} are more than {MOST_REWARDS} steps of {step}, which a text cannot print");
-        return Err(Wrong::new(&path, problem));
-    }
-    for (name, end) in [("low", low), ("high", high)] {
-        if !super::on_grid(end, step) {
-            return Err(Wrong::new(&below(&path, name), format!("{end} is no multiple of the step {step}")));
-        }
-    }
-    Ok(RewardGrid { low, high, step })
-}
-
-/// The most symbols of a task.
-fn symbols(text: &Text, regimes: &[Regime], states: &Size, seen: Option<&Size>) -> Result<usize, Wrong> {
-    let mut most = 0;
-    let mut open = None;
-    let mut look = |size: &Size, field: &'static str| match size {
-        Size::Fixed(space) => most = most.max(space.len()),
-        Size::Counted(..) => open = open.or(Some(field)),
-    };
-    if regimes.contains(&Regime::Mdp) {
-        look(states, "states");
-    }
-    if let Some(seen) = seen.filter(|_| regimes.iter().any(|regime| *regime != Regime::Mdp)) {
-        look(seen, "observations");
-    }
-    let stated = [Step::from("maxSymbols")];
-    match (text.max_symbols, open) {
-        (None, Some(field)) => {
-            let problem = format!("tasks differ in the number of {field}: say the most there are as `maxSymbols`");
-            Err(Wrong::new(&[field.into()], problem))
-        }
-        (None, None) => Ok(most),
-        (Some(count), _) if count < most.max(1) || count > MOST_SYMBOLS => {
-            let problem = format!("{count} is not from {} to {MOST_SYMBOLS}", most.max(1));
-            Err(Wrong::new(&stated, problem))
-        }
-        (Some(count), _) => Ok(count),
-    }
 }
 
 impl Compiler {
@@ -506,6 +353,27 @@ impl Compiler {
         })
     }
 
+    /// The splits by name.
+    fn splits(&mut self, text: &Text, default: (&[Number], &[Number])) -> Result<Vec<(String, Split)>, Wrong> {
+        let mut splits = Vec::new();
+        for (i, split) in text.splits.iter().enumerate() {
+            let (name, path) = (&split.name, below(&[Step::from("splits")], i));
+            self.part(&path)?;
+            if !matches!(&name[..], "train" | "test" | "validation") && !name.starts_with("ood-") {
+                let problem = format!("`{name}` is no split: expected train, test, validation or ood-…");
+                return Err(Wrong::new(&below(&path, "name"), problem));
+            }
+            if text.splits[..i].iter().any(|other| other.name == *name) {
+                return Err(Wrong::new(&below(&path, "name"), format!("the split `{name}` stands twice")));
+            }
+            splits.push((name.clone(), self.split(text, split, default, &path)?));
+        }
+        if !splits.iter().any(|(name, _)| name == "train") {
+            return Err(Wrong::new(&[Step::from("splits")], "there is no split `train`"));
+        }
+        Ok(splits)
+    }
+
     /// The numbers and the horizon of a split.
     fn split(
         &mut self,
@@ -530,13 +398,15 @@ impl Compiler {
         let mut list = |numbers: &[NumberText], default: &[Number]| -> Result<Vec<Number>, Wrong> {
             let mut made = Vec::new();
             for (NumberText { name, .. }, number) in numbers.iter().zip(default) {
-                made.push(match split.numbers.iter().position(|other| other.name == *name) {
-                    Some(i) => self.number(&split.numbers[i], below(&own, i))?,
-                    None => {
-                        self.known.insert(name.clone(), self.places[name]);
-                        number.clone()
-                    }
-                });
+                self.known.insert(name.clone(), self.places[name]);
+                let otherwise = split.numbers.iter().position(|other| other.name == *name);
+                made.push(otherwise.map_or_else(
+                    || Ok(number.clone()),
+                    |i| {
+                        self.known.remove(name);
+                        self.number(&split.numbers[i], below(&own, i))
+                    },
+                )?);
             }
             Ok(made)
         };

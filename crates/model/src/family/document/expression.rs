@@ -334,9 +334,9 @@ fn all_replaced<N: Clone, M, E>(
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Outside(String);
 
-impl Outside {
-    fn of(problem: &str) -> Box<Self> {
-        Box::new(Self(problem.into()))
+impl From<&str> for Box<Outside> {
+    fn from(problem: &str) -> Self {
+        Self::new(Outside(problem.into()))
     }
 }
 
@@ -353,9 +353,9 @@ impl Expression {
         Ok(match self {
             Tree::Number(value) => *value,
             Tree::Name(Place::Slot(slot)) => values.slots[*slot],
-            Tree::Name(Place::List(_)) => return Err(Outside::of("a list of numbers where one of them is wanted")),
+            Tree::Name(Place::List(_)) => return Err("a list of numbers where one of them is wanted".into()),
             Tree::Entry(Place::List(list), indices) => return values.lists[*list].entry(indices, values),
-            Tree::Entry(Place::Slot(_), _) => return Err(Outside::of("one number has no entries")),
+            Tree::Entry(Place::Slot(_), _) => return Err("one number has no entries".into()),
             Tree::Negative(inner) => -inner.value(values)?,
             Tree::Not(inner) => return truth(inner.value(values)? == 0.0),
             Tree::Binary(operator, sides) => {
@@ -384,7 +384,7 @@ impl Expression {
                 }
             }
             Tree::Call(Function::If, arguments) => {
-                return arguments[if arguments[0].value(values)? != 0.0 { 1 } else { 2 }].value(values);
+                return arguments[if arguments[0].value(values)? == 0.0 { 2 } else { 1 }].value(values);
             }
             Tree::Call(function, arguments) => {
                 let first = arguments[0].value(values)?;
@@ -421,7 +421,7 @@ impl List {
             let index = index.value(values)?;
             if !(index >= 0.0 && index < size as f64 && index.fract() == 0.0) {
                 let last = size as f64 - 1.0;
-                return Err(Outside::of(&format!("index {i} of a list is {index}, not one of 0 to {last}")));
+                return Err(format!("index {i} of a list is {index}, not one of 0 to {last}").as_str().into());
             }
             at = at * size + index as usize;
         }

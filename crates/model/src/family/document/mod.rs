@@ -5,6 +5,7 @@ mod expression;
 mod numbers;
 mod rules;
 mod text;
+mod whole;
 mod work;
 mod wrong;
 
@@ -130,6 +131,12 @@ pub(super) fn loaded(name: &str) -> Result<Box<dyn Family>, ModelError> {
     found.map(|document| Box::new(Own(document)) as Box<dyn Family>).ok_or_else(missing)
 }
 
+/// What a document says that it is.
+#[derive(Deserialize)]
+struct Kind {
+    schema: Option<serde_json::Value>,
+}
+
 fn read(file: &str, bytes: &[u8]) -> Result<Document, FormatError> {
     let bytes = bytes.unmarked();
     let located = |at, message: String, label: &str| {
@@ -144,10 +151,6 @@ fn read(file: &str, bytes: &[u8]) -> Result<Document, FormatError> {
         located(at, format!("not a family in JSON: {message}"), "noticed here")
     };
     // A document of another kind is told so before its first field is called unknown.
-    #[derive(Deserialize)]
-    struct Kind {
-        schema: Option<serde_json::Value>,
-    }
     let kind: Kind = serde_json::from_str(text).map_err(syntax)?;
     if kind.schema.as_ref().and_then(serde_json::Value::as_str) != Some(SCHEMA) {
         let found = kind.schema.map_or("none".into(), |schema| schema.to_string());

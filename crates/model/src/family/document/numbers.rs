@@ -220,7 +220,7 @@ impl Range {
         let from = to.len();
         match self {
             Self::Dirichlet(parameters) => {
-                parameters.iter().try_for_each(|one| finite(one, values).map(|x| to.push(x)))?
+                parameters.iter().try_for_each(|one| finite(one, values).map(|x| to.push(x)))?;
             }
             Self::Symmetric { parameter, .. } => to.resize(from + outcomes, finite(parameter, values)?),
             _ => unreachable!("one number after the other"),

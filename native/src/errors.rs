@@ -118,8 +118,7 @@ pub fn from_study(error: StudyError) -> Error {
         | StudyError::Actions(_)
         | StudyError::Records(_) => invalid(error),
         StudyError::Model(error) => from_model(error),
-        StudyError::Solve { ref source, .. } => coded(solve_code(source), error),
-        StudyError::Teacher(ref source) => coded(solve_code(source), error),
+        StudyError::Solve { ref source, .. } | StudyError::Teacher(ref source) => coded(solve_code(source), error),
         StudyError::Labels { .. } => coded("INVALID_MODEL", error),
         StudyError::Encode(error) => from_encode(error),
         StudyError::Agent(error) => from_agent(error),

@@ -9,7 +9,7 @@ use tiresias_encode::{CompactTokenizer, Row, Tokenizer as _, read_shard};
 use tiresias_model::belief::update_under_ambiguity;
 use tiresias_model::family::{Task, TaskRequest, family, load};
 use tiresias_model::{Model, Policy as _};
-use tiresias_solve::{Limits, auto, no_hook};
+use tiresias_solve::{Limits, auto, no_hook, solve_static};
 use tiresias_study::{Episodes, Progress, QueryNature, Spec, StudyError, default_template, make_shard};
 
 fn text(regime: &str, change: &str) -> String {
@@ -143,6 +143,33 @@ fn robust_labels_are_those_of_the_worst_case_whatever_the_attitude() {
 fn static_labels_of_a_cloud_of_one_model_are_the_oracles() {
     let one = |labels: &str| rows(&Spec { models: 1, ..spec("apomdp", &format!(r#","labels":"{labels}""#)) });
     assert_eq!(one("static"), one("oracle"));
+}
+
+/// Bounds are in the POMDP whose model is drawn from the worst prior, of which each model keeps a millionth; and where something else was done
+/// than the plan does, so is the label.
+#[test]
+fn static_labels_are_judged_by_the_worst_prior_and_beside_the_plan_are_its_best_answer() {
+    let spec = spec("apomdp", r#","labels":"static""#);
+    let (mut beside, mut on_plan) = (0, 0);
+    for row in rows(&spec) {
+        let model = task(&spec, &row).model;
+        let prior = solve_static(&model, &Limits::with_gap(spec.solver.gap), &no_hook).unwrap().prior;
+        let kept = 1.0 - 2e-6;
+        let product = model.environments(&prior.iter().map(|w| kept * w + 1e-6).collect::<Vec<_>>()).unwrap();
+        let (taught, done) = labels(&spec, &row);
+        let said = asked(&product, spec.solver.gap, &row, &taught);
+        let left = taught.iter().zip(&done).position(|(label, done)| label != done).unwrap_or(taught.len());
+        for (step, (best, bound)) in said.into_iter().enumerate() {
+            assert!((row.regret_bounds[step] - bound).abs() < 1e-9, "{row:?}");
+            if step > left {
+                assert_eq!(taught[step], best);
+                beside += 1;
+            } else {
+                on_plan += 1;
+            }
+        }
+    }
+    assert!(beside > 3 && on_plan > 3, "{beside} {on_plan}");
 }
 
 /// A folder with the toy of two environments (docs/ambiguity.md): worth 76.25 to who draws a plan, 70 to who does not.

@@ -80,7 +80,7 @@ fn records(spec: &RecordsSpec, all: &Trajectories, model: &Model) -> Records {
 fn rows(spec: &RecordsSpec, records: &Records, first: u64, count: usize) -> Vec<Row> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shard");
-    let tokenizer = CompactTokenizer::new(&[spec.template.clone()]).unwrap();
+    let tokenizer = CompactTokenizer::new(std::slice::from_ref(&spec.template)).unwrap();
     let report = records.make_shard(&tokenizer, &path, (first, count), &quiet).unwrap();
     let rows: Vec<Row> = read_shard(&path).unwrap().map(Result::unwrap).collect();
     assert_eq!((report.examples, report.labels), (rows.len(), rows.iter().map(|row| row.oracle_actions.len()).sum()));
@@ -127,7 +127,7 @@ proptest! {
         let records = records(&spec, &all, &model(hidden, &[0.7]));
         prop_assert_eq!(&records.steps().labels, &all.columns().actions);
         prop_assert_eq!(&records.steps().regret_bounds, &records.steps().recorded_regret_bounds);
-        let tokenizer = CompactTokenizer::new(&[spec.template.clone()]).unwrap();
+        let tokenizer = CompactTokenizer::new(std::slice::from_ref(&spec.template)).unwrap();
         let mut queries = HashSet::new();
         for row in rows(&spec, &records, 0, episodes.len()) {
             let own = &episodes[row.task.index as usize];
@@ -175,7 +175,7 @@ proptest! {
     fn what_was_recorded_loses_what_backward_induction_says(episodes in any_episodes()) {
         let (all, model) = (trajectories(&episodes, &[]), model(false, &[0.7]));
         let records = records(&spec("behaviour", "mdp", 1), &all, &model);
-        let exact = BackwardInduction::default().solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap().policy;
+        let exact = BackwardInduction.solve(&model, &Limits::with_gap(0.0), &no_hook).unwrap().policy;
         let steps = episodes.iter().flat_map(|episode| episode.iter().enumerate());
         for ((stage, &(seen, done, _)), bound) in steps.zip(&records.steps().regret_bounds) {
             let mut state = [0.0; 2];

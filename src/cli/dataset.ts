@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { columns, digits, integer, invoke, local, newCommand, threadsOf, type CommonOptions, type Invocation } from './common.js';
 import type { DetailedProgress } from '../base/index.js';
 import type { Tokenizer } from '../library.js';

@@ -17,8 +17,9 @@ if (mode === 'train') {
 } else {
   const log = (what) => appendFileSync(at('log'), JSON.stringify({ pid: process.pid, ...what }) + '\\n');
   if (existsSync(at('refuse'))) { say({ event: 'error', code: 'BASE_MODEL_CORRUPT', message: 'gone bad', exit: 3 }); process.exit(3); }
-  say({ event: 'ready', contract: 2, vocabulary: 256, context: 400, adapter: true });
+  // Noted first: whoever hears that it is ready finds it in the log.
   log({ op: 'start' });
+  say({ event: 'ready', contract: 2, vocabulary: 256, context: 400, adapter: true });
   const sessions = new Map();
   let next = 0;
   const row = ({ ids, candidates }) => candidates.map((c) => -((ids.reduce((sum, id, i) => (31 * sum + id * (i + 1)) % 9973, 7) * (c + 1)) % 1009) / 100);

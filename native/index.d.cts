@@ -354,6 +354,8 @@ export declare class Model {
   get alpha(): number
   /** What nature may choose in place of each transition row: `l1` or `interval`; `null` for nothing beyond the cloud. */
   get ambiguity(): 'l1' | 'interval' | null
+  /** What nature may choose in place of each observation row: `l1` or `interval`; `null` for nothing. */
+  get observationAmbiguity(): 'l1' | 'interval' | null
   /** Name (or number) of state `i`. */
   stateName(i: number): string
   /** Name (or number) of action `i`. */

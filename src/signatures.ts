@@ -34,6 +34,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly Taken[]>> = {
   importLogs: [["path", "string"], ["schema", "string"], ["note", "string | undefined | null"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: ReadingProgress) => void | undefined"]],
   inferLogs: [["path", "string"], ["format", "'csv' | 'tsv' | 'jsonl' | 'parquet' | undefined"]],
   jobCounts: [],
+  labelRecords: [["trajectories", "Trajectories"], ["model", "Model"], ["spec", "string"], ["first", "Float64Array | undefined | null"], ["threads", "number | undefined | null"], ["cancel", "CancelToken | undefined | null"], ["onProgress", "(progress: StageProgress) => void | undefined"]],
   loadFamily: [["path", "string"]],
   loadPolicy: [["bytes", "Uint8Array"], ["model", "Model"]],
   loadRobust: [["text", "string"], ["model", "Model"]],

@@ -52,6 +52,13 @@ const ASKED = 0.001;
 
 const RESULTS = [
   {
+    file: 'families.json', title: 'Families as documents', page: ['your-own-family', 'families'],
+    says: 'Tasks a second on one core, of families that are written as documents and of the same families built in.',
+    show: ({ rows }) => ({
+      table: table(['family', 'regime', 'document', 'built in', 'built in / document'], rows.map(({ family, regime, ratio, tasksPerSecond: { builtIn, document } }) => [family, regime, number(document), number(builtIn), times(ratio)]), 2),
+    }),
+  },
+  {
     file: 'near-one.json', title: 'Solvers where the discount is close to one', page: ['point-based', 'bench'],
     says: 'Our solver beside SARSOP on model files with a discount of 0.999 and more: the gap between the proven bounds when the time is over.',
     show({ models, counts: { sarsop: { closedByBoth, subjectCloser, otherCloser, notComparable } } }) {

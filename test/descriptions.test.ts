@@ -22,8 +22,8 @@ function properties(node: unknown, path = ''): { path: string; description: unkn
 }
 
 describe('the published schemas', () => {
-  it('are those of experiments, studies, solvers, logs and models', () => {
-    expect(schemas.toSorted()).toEqual(['experiment', 'logs', 'model', 'solver', 'study'].map((name) => `${name}.schema.json`));
+  it('are those of experiments, studies, solvers, logs, models and families', () => {
+    expect(schemas.toSorted()).toEqual(['experiment', 'family', 'logs', 'model', 'solver', 'study'].map((name) => `${name}.schema.json`));
   });
 
   it.each(schemas)('%s says what every field means', (file) => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Drawer } from '../src/family/drawer.js';
 import { createAgents, createEpisodes, drawTask, familyInfo, loadExperiment, loadFamily, parseExperiment, played, type FamilyName } from '../src/index.js';
 import { reproduce } from '../src/study/reproduce.js';
 import { cellsAt, loadStudy } from '../src/study/study.js';
@@ -179,12 +180,36 @@ describe('a family as a module', () => {
     ['has no splits', 'export default { draw() {} };', /own\.mjs does not say how many tasks its splits have, train among them/],
     ['has a split of another name', 'export default { splits: { train: 1, winter: 1 }, draw() {} };', /own\.mjs has a split "winter", which is not train/],
     ['has half a task', 'export default { splits: { train: 0.5 }, draw() {} };', /has 0\.5 tasks in the split train/],
+    ['ends the process', 'export default { splits: { train: 1 }, draw() { process.exit(0); } };', /task 0 of train, drawn by own\.mjs: its thread ended \(exit code 0\) without an answer/],
+    ['throws later', "export default { splits: { train: 1 }, draw() { setTimeout(() => { throw new Error('too late'); }, 1); return new Promise(() => {}); } };", /task 0 of train, drawn by own\.mjs: too late at own\.mjs:1:\d+ \(outside draw\)/],
+    ['leaves a promise alone', "export default { splits: { train: 1 }, draw() { void Promise.reject(new Error('alone')); return new Promise(() => {}); } };", /task 0 of train, drawn by own\.mjs: alone/],
+    ['throws what cannot be shown', 'export default { splits: { train: 1 }, draw() { throw { toString() { throw 1; } }; } };', /something was thrown that cannot be shown/],
+    ['gives a circle', 'export default { splits: { train: 1 }, draw() { const c = {}; c.c = c; return c; } };', /what draw gave cannot be written as JSON: .*circular/s],
+    ['gives a number that is none', `export default { splits: { train: 1 }, draw() { const p = NaN; return ${mdp}; } };`, /what draw gave is no model: \$\.dynamics\[0\]\.transition\[0\]\[0\]\[0\] is NaN/],
+    ['has splits that throw', "export default { get splits() { throw new Error('no'); }, draw() {} };", /own\.mjs cannot be read \(no/],
     ['cannot be read', 'export default {\n  splits: { train: 1 },\n  draw( {\n};', /own\.mjs cannot be loaded \(/],
   ])('is refused where it %s', async (_, text, message) => {
     const { folder, load } = module(text);
     await expect(load()).rejects.toMatchObject({ code: 'INVALID_FAMILY', message: expect.stringMatching(message) as string });
     // Nothing half-made is left.
     expect(existsSync(join(folder, 'cache', 'families')) ? readdirSync(join(folder, 'cache', 'families')) : []).toEqual([]);
+  });
+
+  it.each([['a loop without end', 'draw() { for (;;); }'], ['a promise that is never kept', 'draw() { return new Promise(() => {}); }']])('is not waited for beyond its patience: %s', async (_, draw) => {
+    const cwd = scratch();
+    writeFileSync(join(cwd, 'own.mjs'), `export default { splits: { train: 1 }, ${draw} };`);
+    const drawer = new Drawer(join(cwd, 'own.mjs'), 2_000);
+    expect(await drawer.loaded()).toEqual({ splits: { train: 1 } });
+    expect(await drawer.draw({ split: 'train', index: 0, seed: 0, options: {} })).toEqual({ problem: expect.stringContaining('no answer within 2 s') as string });
+    await drawer.close();
+  });
+
+  it('prints to standard error, and leaves nothing running', async () => {
+    const cwd = scratch();
+    writeFileSync(join(cwd, 'own.mjs'), `export default { splits: { train: 2 }, draw() { console.log('noise'); setInterval(() => {}, 1000); const p = 0.5; return ${mdp}; } };`);
+    const { code, stdout, stderr } = await tiresias(['families', 'own.mjs', '--json'], { cwd, env: { TIRESIAS_CACHE: join(cwd, 'cache') } });
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^(noise\n)+$/)]);
+    expect(JSON.parse(stdout)).toHaveProperty('families');
   });
 
   it('is refused where it throws, with its line', async () => {

@@ -1,5 +1,5 @@
 // Robust POMDPs: sets around the rows of hidden states. The core is held against programs of the whole game in crates/solve/tests/robust_pomdp.rs.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +18,21 @@ describe('robust POMDPs', () => {
     const { lower, upper, stopped } = await solveRobust(turn, { gap: 1e-6 });
     expect([lower, upper].map((value) => Math.round(value * 1e4) / 1e4)).toEqual([70, 70]);
     expect(stopped).toBe('converged');
+  });
+
+  it('may be ambiguous in what is seen: checked, solved, and compared on the command line', { timeout: 60_000 }, async () => {
+    const path = fileURLToPath(new URL('../examples/unsure-tiger.json', import.meta.url));
+    const unsure = Model.fromJson(readFileSync(path, 'utf8'));
+    expect([unsure.kind, unsure.ambiguity, unsure.observationAmbiguity]).toEqual(['robust-pomdp', null, 'interval']);
+    const cwd = scratch();
+    const { stdout } = await tiresias(['check', path], { cwd });
+    expect(stdout).toMatch(/2 observations, interval ambiguity of observations, alpha 1, horizon 10/);
+    writeFileSync(join(cwd, 'half.json'), JSON.stringify({ ...(JSON.parse(unsure.toJson()) as object), alpha: 0.5 }));
+    const half = await tiresias(['check', '--strict', 'half.json'], { cwd });
+    expect([half.code, half.stderr]).toEqual([2, expect.stringContaining('solved for alpha 1 only, and this model has alpha 0.5')]);
+    // Of ears that are right with 0.75 to 0.9 nature picks the worst (crates/solve/tests/robust_pomdp.rs).
+    const bench = await tiresias(['bench', path, '--solvers', 'auto', '--time', '10', '--out', 'bench'], { cwd });
+    expect(bench.stdout).toMatch(/auto closed the gap of 0\.001 in 1 of 1 runs/);
   });
 
   it('with sets of one distribution it is the POMDP, and wider sets are worth no more', async () => {

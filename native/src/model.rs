@@ -163,7 +163,8 @@ impl Model {
     /// What nature may choose in place of each transition row: `l1` or `interval`; `null` for nothing beyond the cloud.
     #[napi(getter, ts_return_type = "'l1' | 'interval' | null")]
     pub fn ambiguity(&self) -> Option<String> {
-        self.0.ambiguity().map(|sets| sets.name().into())
+        let alone = self.0.observation_ambiguity().is_some();
+        self.0.ambiguity().filter(|sets| !(alone && sets.is_certain())).map(|sets| sets.name().into())
     }
 
     /// What nature may choose in place of each observation row: `l1` or `interval`; `null` for nothing.

@@ -27,14 +27,22 @@ try {
   const { Model, solve } = await import('../library.js');
   const { model: read, warnings } = Model.fromFile(model);
   for (const { message } of warnings) process.stdout.write(`${JSON.stringify({ note: message })}\n`);
-  const solution = await solve(read, {
-    solver: solver as 'auto', gap: Number(gap), threads: Number(threads), timeSeconds: Math.max(0, Number(time) - seconds()), stop: controller.signal,
-    onProgress: ({ lower, upper }) => {
+  const settings = {
+    gap: Number(gap), threads: Number(threads), timeSeconds: Math.max(0, Number(time) - seconds()), stop: controller.signal,
+    onProgress: ({ lower, upper }: { lower: number; upper: number }) => {
       if ((lower !== printed.lower || upper !== printed.upper) && seconds() >= printed.at * (1 + PAUSE)) say(lower, upper);
     },
-  });
-  const { lower, upper, stopped, iterations, threads: had } = solution;
-  say(lower, upper, { stopped, by: solution.solver, iterations, threads: had });
+  };
+  if (read.kind === 'robust-pomdp' && solver === 'auto') {
+    // Sets with hidden states have a solver of their own, as in `tiresias solve`.
+    const { solveRobust } = await import('../robust-pomdp.js');
+    const { lower, upper, stopped, stats } = await solveRobust(read, settings);
+    say(lower, upper, { stopped, by: 'robust', iterations: stats.trials, threads: 1 });
+  } else {
+    const solution = await solve(read, { ...settings, solver: solver as 'auto' });
+    const { lower, upper, stopped, iterations, threads: had } = solution;
+    say(lower, upper, { stopped, by: solution.solver, iterations, threads: had });
+  }
 } catch (error) {
   process.stderr.write(`${error instanceof TiresiasError ? error.code : 'UNEXPECTED'}: ${messageOf(error)}\n`);
   process.exitCode = exitCodeOf(error);

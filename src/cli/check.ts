@@ -40,6 +40,10 @@ interface Report {
 async function checked(file: string, { strict = false, horizon, format: given }: CheckOptions): Promise<Report> {
   try {
     const { model, format, warnings } = await readModel(file, horizon, given);
+    if (model.kind === 'robust-pomdp' && model.alpha < 1) {
+      const message = `sets around rows with hidden states are solved for alpha 1 only, and this model has alpha ${model.alpha} (docs/ambiguity.md)`;
+      warnings.push({ file, message, line: 1, column: 1, text: `warning: ${file}: ${message}` });
+    }
     for (const warning of warnings) process.stderr.write(`${warning.text}\n`);
     const ok = !strict || warnings.length === 0;
     const observedParts = model.observedParts();

@@ -68,7 +68,7 @@ export async function solveRobustPomdp(model: Model, name: string, options: Aske
   const first = model.actionName(controller.stages[0]![0]!.action);
   invocation.print(
     () => ({
-      model: { ...identity(model, name), ambiguity: model.ambiguity, ...(model.observationAmbiguity !== null && { observationAmbiguity: model.observationAmbiguity }) }, nature: 'step', alpha: model.alpha, lower, upper, gap: upper - lower, first, nodes, stopped, solver: 'robust',
+      model: { ...identity(model, name), ...(model.ambiguity !== null && { ambiguity: model.ambiguity }), ...(model.observationAmbiguity !== null && { observationAmbiguity: model.observationAmbiguity }) }, nature: 'step', alpha: model.alpha, lower, upper, gap: upper - lower, first, nodes, stopped, solver: 'robust',
       seconds: stats.seconds, trials: stats.trials, games: stats.games, vectors: stats.vectors, points: stats.points,
       ...(policyOut !== undefined && { policy: policyOut }),
     }),

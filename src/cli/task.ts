@@ -146,7 +146,7 @@ async function readAnyModel(file: string, horizon?: number, given?: ModelFormat)
 export function describeModel(model: Model): string {
   const seen = model.observations === 0 ? 'states seen' : `${model.observations} observations`;
   const cloud = model.models > 1 ? `, ${model.models} models, alpha ${model.alpha}` : '';
-  const around = model.observationAmbiguity === null ? '' : ` (of observations ${model.observationAmbiguity})`;
-  const sets = model.ambiguity === null ? '' : `, ${model.ambiguity} ambiguity${around}, alpha ${model.alpha}`;
+  const around = [...(model.ambiguity === null ? [] : [`${model.ambiguity} ambiguity`]), ...(model.observationAmbiguity === null ? [] : [`${model.observationAmbiguity} ambiguity of observations`])];
+  const sets = around.length === 0 ? '' : `, ${around.join(', ')}, alpha ${model.alpha}`;
   return `${model.kind}: ${model.states} states, ${model.actions} actions, ${seen}${cloud}${sets}, ${model.horizon === null ? '' : `horizon ${model.horizon}, `}discount ${model.discount}`;
 }

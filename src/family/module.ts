@@ -2,15 +2,14 @@
 // it is a family like any other, whose name is a hash of its models.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { cacheFolder } from '../cache.js';
 import { TiresiasError, messageOf } from '../errors.js';
 import { io, sha256, sha256File } from '../files.js';
 import { canonicalJson } from '../json.js';
-import { seedrandom } from '../lazy.js';
 import { Model, loadFamily } from '../library.js';
 import { readSealedIfWhole } from '../seal.js';
 import { version } from '../version.js';
+import { Drawer } from './drawer.js';
 import { madeOnce } from './made.js';
 import { moduleFamilySchema, type ModuleFamily } from './module-schema.js';
 
@@ -51,8 +50,8 @@ export async function makeModuleFamily(written: unknown, beside: string): Promis
   const family = parsed.data as ModuleFamily;
   const path = resolve(beside, family.module);
   const module = await sha256File(path);
-  const own = await loaded(path);
-  const tasks = { ...own.splits, ...family.tasks };
+  // What the module says of its splits is wanted before anything can be looked up.
+  const tasks = { ...(await withDrawer(path, (_, splits) => Promise.resolve(splits))), ...family.tasks };
   const key = sha256(canonicalJson({ module, tasks, seed: family.seed, options: family.options, version })).slice(0, 32);
   const folder = join(cacheFolder(), 'families', key);
   const models = join(folder, 'tasks');
@@ -66,36 +65,26 @@ export async function makeModuleFamily(written: unknown, beside: string): Promis
     }
   };
   await madeOnce(folder, whole, async (scratch) => {
-    const hashes = await draw(own, path, tasks, family, join(scratch, 'tasks'));
+    const hashes = await withDrawer(path, (drawer) => draw(drawer, path, tasks, family, join(scratch, 'tasks')));
     // Once more, in another order and with the module's own state begun anew: what is a function of the task alone is the same.
-    await drawAgain(await loaded(path), path, tasks, family, hashes);
+    await withDrawer(path, (drawer) => drawAgain(drawer, path, tasks, family, hashes));
     return { key, family: loadFamily(join(scratch, 'tasks')).name };
   });
   return models;
 }
 
-/** How often modules were loaded. */
-let loads = 0;
-
-/** The module, under a query of its own, so that Node begins it anew. */
-async function loaded(path: string): Promise<OwnFamily> {
-  const fail = (problem: string, cause?: unknown): never => {
-    throw new TiresiasError('INVALID_FAMILY', `${path} ${problem}; export default { splits: { train: 80, test: 20 }, draw({ split, index, random, options }) { return { schema: 'tiresias.model/1', … }; } }`, { details: { path }, cause });
-  };
-  let own: Partial<OwnFamily> | undefined;
+/** What is done with a module that was begun anew; its thread ends with it. */
+async function withDrawer<T>(path: string, use: (drawer: Drawer, splits: Record<string, number>) => Promise<T>): Promise<T> {
+  const drawer = new Drawer(path);
   try {
-    own = ((await import(`${pathToFileURL(path).href}?family-${loads++}`)) as { default?: Partial<OwnFamily> }).default;
-  } catch (error) {
-    return fail(`cannot be loaded (${messageOf(error)}${lineOf(error, path)})`, error);
+    const { splits, problem } = await drawer.loaded();
+    if (!splits) {
+      throw new TiresiasError('INVALID_FAMILY', `${path} ${problem}; export default { splits: { train: 80, test: 20 }, draw({ split, index, random, options }) { return { schema: 'tiresias.model/1', … }; } }`, { details: { path } });
+    }
+    return await use(drawer, splits);
+  } finally {
+    await drawer.close();
   }
-  if (typeof own?.draw !== 'function') return fail('has no default export with a function draw');
-  const { splits } = own;
-  if (typeof splits !== 'object' || splits === null || Array.isArray(splits) || !('train' in splits)) return fail('does not say how many tasks its splits have, train among them');
-  for (const [split, count] of Object.entries(splits)) {
-    if (!/^(?:train|test|validation|ood-.+)$/.test(split)) return fail(`has a split ${JSON.stringify(split)}, which is not train, test, validation or ood-…`);
-    if (!Number.isInteger(count) || count < 1 || count > 1_000_000) return fail(`has ${String(count)} tasks in the split ${split}, which is not a whole number from 1 to 1000000`);
-  }
-  return own as OwnFamily;
 }
 
 /** Every task of every split, in their order. */
@@ -104,19 +93,13 @@ function* tasksOf(tasks: Record<string, number>): Generator<{ split: string; ind
 }
 
 /** One task's model as a checked text. */
-async function drawOne(own: OwnFamily, path: string, { split, index }: { split: string; index: number }, { seed, options }: ModuleFamily): Promise<string> {
+async function drawOne(drawer: Drawer, path: string, { split, index }: { split: string; index: number }, { seed, options }: ModuleFamily): Promise<string> {
   const fail = (problem: string, cause?: unknown): never => {
     throw new TiresiasError('INVALID_FAMILY', `task ${index} of ${split}, drawn by ${basename(path)}: ${problem}`, { details: { path, split, index }, cause });
   };
-  let document: unknown;
-  try {
-    // Its own copy of the options: what a module does with them reaches no other task.
-    document = await own.draw({ split, index, random: seedrandom()(`${seed}/${split}/${index}`), options: structuredClone(options) });
-  } catch (error) {
-    return fail(`${messageOf(error)}${lineOf(error, path)}`, error);
-  }
-  const text = typeof document === 'string' ? document : JSON.stringify(document);
-  if (text === undefined) return fail(`draw gave ${String(document)}, and a model is wanted`);
+  // The options are a copy each time: what a module does with them reaches no other task.
+  const { text, problem } = await drawer.draw({ split, index, seed, options });
+  if (text === undefined) return fail(problem ?? 'no answer');
   try {
     // The core's own writing, so that equal models are equal texts.
     return Model.fromJson(text).toJson();
@@ -125,11 +108,11 @@ async function drawOne(own: OwnFamily, path: string, { split, index }: { split: 
   }
 }
 
-async function draw(own: OwnFamily, path: string, tasks: Record<string, number>, family: ModuleFamily, folder: string): Promise<string[]> {
+async function draw(drawer: Drawer, path: string, tasks: Record<string, number>, family: ModuleFamily, folder: string): Promise<string[]> {
   const hashes: string[] = [];
   for (const split of Object.keys(tasks)) await io(`make ${folder}`, () => mkdir(join(folder, split), { recursive: true }));
   for (const task of tasksOf(tasks)) {
-    const text = await drawOne(own, path, task, family);
+    const text = await drawOne(drawer, path, task, family);
     hashes.push(sha256(text));
     const file = join(folder, task.split, `${String(task.index).padStart(7, '0')}.json`);
     await io(`write ${file}`, () => writeFile(file, `${text}\n`));
@@ -137,10 +120,10 @@ async function draw(own: OwnFamily, path: string, tasks: Record<string, number>,
   return hashes;
 }
 
-async function drawAgain(own: OwnFamily, path: string, tasks: Record<string, number>, family: ModuleFamily, hashes: readonly string[]): Promise<void> {
+async function drawAgain(drawer: Drawer, path: string, tasks: Record<string, number>, family: ModuleFamily, hashes: readonly string[]): Promise<void> {
   const all = [...tasksOf(tasks)];
   for (let i = all.length - 1; i >= 0; i--) {
-    if (sha256(await drawOne(own, path, all[i]!, family)) === hashes[i]) continue;
+    if (sha256(await drawOne(drawer, path, all[i]!, family)) === hashes[i]) continue;
     const { split, index } = all[i]!;
     throw new TiresiasError(
       'INVALID_FAMILY',
@@ -148,11 +131,4 @@ async function drawAgain(own: OwnFamily, path: string, tasks: Record<string, num
       { details: { path, split, index } },
     );
   }
-}
-
-/** Where in the module an error arose: ` at machines.mjs:12:5`. */
-function lineOf(error: unknown, path: string): string {
-  const name = pathToFileURL(path).href.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const found = error instanceof Error ? new RegExp(`${name}(?:\\?[^:)]*)?:(\\d+)(?::(\\d+))?`).exec(error.stack ?? '') : null;
-  return found ? ` at ${basename(path)}:${found[1]}${found[2] === undefined ? '' : `:${found[2]}`}` : '';
 }

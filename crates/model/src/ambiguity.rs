@@ -49,6 +49,11 @@ impl Ambiguity {
         }
     }
 
+    /// Whether nature has no choice in any row: what stands beside sets around observations that stand alone.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::L1 { radius, .. } if radius.iter().all(|r| *r == 0.0))
+    }
+
     /// Sets that leave the nominal rows alone.
     pub(crate) fn none(rows: usize) -> Self {
         Self::L1 { radius: vec![0.0; rows], support: Support::Nominal }

@@ -6,30 +6,9 @@ import {
   Trajectories, compactTokenizer, datasetExample, defaultTemplate, exampleInWords, fitLogs, followPolicy, importLogs, labelLogs, loadExperiment, makeDataset, parseExperiment, readManifest, runExperiment, solve, verifyDataset, type ExperimentInput, type RecordsDatasetConfig,
 } from '../src/index.js';
 import { datasetConfig } from '../src/stages/dataset.js';
+import { IDLE_BACKEND } from './idle-backend.js';
 import { SCHEMA, patients } from './records.js';
 import { baseModel, contents, fakeBackend, scratch, setEnv, tiresias } from './support.js';
-
-/** Trains by doing nothing; decides for the first action. */
-const BACKEND = `
-import { mkdirSync, writeFileSync, appendFileSync } from 'node:fs';
-if (mode === 'train') {
-  const line = (event) => { appendFileSync(config.output + '/metrics.jsonl', JSON.stringify(event) + '\\n'); say(event); };
-  line({ event: 'start', parameters: 100, trainable: 10, examples: 8, resumed_from: 0, steps: config.steps, arithmetic: 'f32' });
-  mkdirSync(config.output + '/adapter', { recursive: true });
-  writeFileSync(config.output + '/adapter/adapter_config.json', '{}');
-  writeFileSync(config.output + '/adapter/adapter_model.safetensors', JSON.stringify(config.seed));
-  line({ event: 'done', step: config.steps, adapter: 'adapter', loss: 1, tokens: 200, seconds: 0.1, tokens_per_second: 2000, matmul_share: 0.3, peak_rss_bytes: 1000000 });
-} else {
-  say({ event: 'ready', contract: 2, vocabulary: 49152, context: 8192, adapter: config.adapter !== undefined });
-  let next = 0;
-  for await (const text of createInterface({ input: process.stdin })) {
-    const { id, op, contexts, sessions } = JSON.parse(text);
-    if (op === 'open') say({ id, sessions: contexts.map(() => next++), logprobs: contexts.map(() => [0, -1, -2]) });
-    else if (op === 'extend') say({ id, logprobs: sessions.map(() => [0, -1, -2]) });
-    else say({ id, closed: sessions.length });
-  }
-}
-`;
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -212,7 +191,7 @@ describe('an experiment that learns from its records', () => {
   };
 
   it.each(['behaviour', 'oracle', 'robust'])('trains on their %s labels and is evaluated as ever', async (labels) => {
-    fakeBackend(BACKEND);
+    fakeBackend(IDLE_BACKEND);
     const asked = await experiment(labels);
     const { results } = await runExperiment(asked, { folder: at('run'), threads: 2 });
     expect(results.datasets).toMatchObject([{ regime: 'mdp', from: 'records', labelledBy: labels, examples: 20 }]);
@@ -234,7 +213,7 @@ describe('an experiment that learns from its records', () => {
   }, 120_000);
 
   it('can learn from simulated patients by the labels of the cloud, and play their teacher', async () => {
-    fakeBackend(BACKEND);
+    fakeBackend(IDLE_BACKEND);
     const asked = await experiment('robust', { dataset: { labels: 'robust', examples: 6, examplesPerTask: 2, shardExamples: 6 }, evaluation: { tasks: 2, episodes: 1, resamples: 100, methods: ['oracle', 'teacher', 'sft', 'random'] } });
     const { results } = await runExperiment(asked, { folder: at('run'), threads: 2 });
     expect(results.datasets[0]).toMatchObject({ labelledBy: 'robust' });

@@ -47,8 +47,13 @@ const throughput = ({ figures, f32MatmulPeakGflops }) => {
   };
 };
 
-/** The gap at which a solver may stop, by the command of near-one.json; one below it counts as it. */
-const ASKED = 0.001;
+/** Rows of a bench (bench/digest.mjs), ours beside SARSOP. A gap below the one that was asked for, at which a solver may stop, counts as that one. */
+function besideSarsop(models, asked) {
+  const shown = ({ auto, sarsop }) => [bounds(auto), number(auto.gap), number(auto.seconds), ...(sarsop?.gap === undefined ? ['', '', '', ''] : [bounds(sarsop), number(sarsop.gap), number(sarsop.seconds), times(Math.max(sarsop.gap, asked) / Math.max(auto.gap, asked))])];
+  return table(['file', 'ours', 'gap', 's', 'SARSOP', 'gap', 's', 'their gap / ours'], Object.entries(models).map(([name, one]) => [`\`${name}\``, ...shown(one)]));
+}
+const verdict = ({ closedByBoth = 0, subjectCloser = 0, otherCloser = 0, onlySubject = 0, onlyOther = 0, notComparable = 0 }) =>
+  `both close the gap on ${closedByBoth}, ours is closer on ${subjectCloser}, SARSOP on ${otherCloser}; only ours has bounds on ${onlySubject}, only SARSOP on ${onlyOther}; ${notComparable} cannot be compared`;
 
 const RESULTS = [
   {
@@ -61,13 +66,20 @@ const RESULTS = [
   {
     file: 'near-one.json', title: 'Solvers where the discount is close to one', page: ['point-based', 'bench'],
     says: 'Our solver beside SARSOP on model files with a discount of 0.999 and more: the gap between the proven bounds when the time is over.',
-    show({ models, counts: { sarsop: { closedByBoth, subjectCloser, otherCloser, notComparable } } }) {
-      return {
-        text: `Of ${Object.keys(models).length} files: both close the gap on ${closedByBoth}, ours is closer on ${subjectCloser}, SARSOP on ${otherCloser}, ${notComparable} cannot be compared. A gap below ${ASKED}, at which a solver may stop, counts as that one in the last column.`,
-        table: table(['file', 'ours', 'gap', 's', 'SARSOP', 'gap', 's', 'their gap / ours'], Object.entries(models).map(([name, { auto, sarsop }]) => [`\`${name}\``, bounds(auto), number(auto.gap), number(auto.seconds), ...(sarsop?.gap === undefined ? ['', '', '', ''] : [bounds(sarsop), number(sarsop.gap), number(sarsop.seconds), times(Math.max(sarsop.gap, ASKED) / Math.max(auto.gap, ASKED))])])),
-        folded: true,
-      };
-    },
+    show: ({ models, counts: { sarsop } }) => ({
+      text: `Of ${Object.keys(models).length} files: ${verdict(sarsop)}. A gap below 0.001, at which a solver may stop, counts as that one in the last column.`,
+      table: besideSarsop(models, 0.001),
+      folded: true,
+    }),
+  },
+  {
+    file: 'suite.json', title: 'Solvers on a suite of files', page: ['point-based', 'bench'],
+    says: 'Our solver beside SARSOP on all model files of a public suite: the gap between the proven bounds when the time is over.',
+    show: ({ models, gap, byTime }) => ({
+      text: Object.entries(byTime).map(([time, { sarsop }]) => `After ${time} s, of ${Object.values(models).filter((one) => one[time]).length} files: ${verdict(sarsop)}.`).join(' '),
+      table: Object.keys(byTime).map((time) => `After ${time} s:\n\n${besideSarsop(Object.fromEntries(Object.entries(models).flatMap(([name, one]) => (one[time] ? [[name, one[time]]] : []))), gap)}`).join('\n\n'),
+      folded: true,
+    }),
   },
   {
     file: 'ambiguity.json', title: 'Kinds of ambiguity', page: ['ambiguity'],
@@ -137,6 +149,17 @@ const RESULTS = [
   {
     file: 'responsive.json', title: 'A process that solves stays responsive', page: ['serving'], says: 'How long reading a file takes in a process that solves on every core, beside an idle one.',
     show: ({ p99Idle, p99Busy, ratio, rounds }) => ({ table: table(['rounds', '99 % of the reads within, idle, ms', 'solving, ms', 'ratio, median of the rounds'], [[number(rounds.length), number(p99Idle), number(p99Busy), times(ratio)]], 0) }),
+  },
+  {
+    file: 'packages.json', title: 'The packages, installed and run', page: ['installing'],
+    says: 'What is published, installed from a registry on the same machine into an empty folder without Rust, by each installer; and imported, required and run as a command by each runtime.',
+    show: ({ packages, installers, runtimes }) => ({
+      text: `${packages.map(({ name, bytes }) => `\`${name}\`: ${number(bytes / 1e6)} MB`).join('; ')}. The time to install is mostly that of the packages it depends on; the time to import is beside that of an empty program.`,
+      table: [
+        table(['installer', 'version', 'installs', 'seconds', 'MB on disk'], installers.map((row) => [row.name, row.version, row.ok ? 'yes' : 'no', number(row.seconds), number(row.bytes / 1e6)]), 3),
+        table(['runtime', 'version', 'imports, requires, runs', 'importing, ms'], runtimes.map((row) => [row.name, row.version, row.ok ? 'yes' : 'no', number(Math.round(1000 * row.importSeconds))]), 3),
+      ].join('\n\n'),
+    }),
   },
   {
     file: 'parts.json', title: 'A dataset in parts, with processes killed', page: ['cluster'], says: 'A dataset made by many processes, of which some are killed and some of whose files are damaged on purpose: nothing is lost, and nothing is made twice but what was damaged.',

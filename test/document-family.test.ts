@@ -29,6 +29,11 @@ describe('a family as a document', () => {
     expect(blocks).toEqual([{ ...(JSON.parse(readFileSync(join(families, 'machines.json'), 'utf8')) as object), $schema: undefined }]);
   });
 
+  it('and the page’s module is the example', () => {
+    const [block] = [...readFileSync(join(root, 'docs', 'your-own-family.md'), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)];
+    expect(readFileSync(join(families, 'machines.mjs'), 'utf8').trim()).toContain(block![1]!.trim());
+  });
+
   it('of the energy family gives its tasks', () => {
     const { name } = loadFamily(join(families, 'energy.json'));
     fc.assert(fc.property(

@@ -56,6 +56,13 @@ describe('the site', () => {
     expect(missing).toEqual([]);
     for (const name of ['docs/solvers/exact', 'docs/methods/dpt', 'docs/methods/ucb', 'gallery/']) expect(listed).toContain(BASE + name);
   });
+
+  it('calls a page by its title where a document calls it by its file', () => {
+    const text = (element: Element): string => element.childNodes.map((child) => ('value' in child ? child.value : 'tagName' in child ? text(child) : '')).join('');
+    const links = new Map(pages().get('docs/index.html')!.filter(({ tagName }) => tagName === 'a').map((link) => [attribute(link, 'href'), text(link).trim()]));
+    expect(links.get(`${BASE}docs/bench`)).toBe('Solvers beside one another');
+    expect([...links.values()].filter((words) => /^[\w-]+\.md$/.test(words))).toEqual([]);
+  });
 });
 
 describe.skipIf(program === undefined)('the site in a browser', { timeout: 120_000 }, () => {

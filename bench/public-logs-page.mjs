@@ -39,7 +39,7 @@ const estimatorTable = (group) => table(
 
 const of = (world, epsilon, which) => results.filter((one) => one.world === world && one.behaviour.epsilon === epsilon).at(which);
 const earned = ({ policies }, name) => spread(policies[name].value);
-const total = (which, how, names = ESTIMATORS) => results.flatMap(({ estimators }) => names.map((name) => estimators[which][how]?.[name])).filter(Boolean)
+const total = (some, which, how) => some.flatMap(({ estimators }) => ESTIMATORS.map((name) => estimators[which][how]?.[name])).filter(Boolean)
   .reduce((sum, { asked, given, covered }) => ({ asked: sum.asked + asked, given: sum.given + given, covered: sum.covered + covered }), { asked: 0, given: 0, covered: 0 });
 const said = ({ asked, given, covered }) => `${thousands(given)} of ${thousands(asked)} are given${given === 0 ? '' : `, and ${Math.round((100 * covered) / given)} % of these hold the truth`}`;
 const solved = results.filter(({ policies }) => policies.nominal);
@@ -75,14 +75,15 @@ On the frozen lake with ${lakeFew.episodes} episodes the likeliest model's polic
 nothing is worth anything, and a policy is as good as another. With ${thousands(lakeMany.episodes)} it is ${earned(lakeMany, 'nominal')}, ${earned(lakeMany, 'posterior')} and ${earned(lakeMany, 'interval')} (the best: ${best('frozen-lake')}). Where all actions were drawn at random, with ${thousands(randomMany.episodes)} episodes, ${earned(randomMany, 'nominal')}, ${earned(randomMany, 'posterior')} and
 ${earned(randomMany, 'interval')}. Whoever imitates what was done most often has nearly the best policy where who acted mostly does the best (${earned(lakeFew, 'imitation')} and ${earned(cliffFew, 'imitation')} with the fewest records), and nothing elsewhere (${earned(randomMany, 'imitation')}).
 
-**What a robust model promises is kept, what a nominal one promises is not.** Of the likeliest model's promises ${keptOf('nominal')} were kept, of the posterior cloud's ${keptOf('posterior')}, of the bootstrap cloud's ${keptOf('bootstrap')}, of the L1 sets' ${keptOf('l1')}, of the interval sets' ${keptOf('interval')}.
-The sets, which are sure, promise next to nothing with so few records.
+**What a nominal model promises is rarely kept, what a robust one promises mostly is.** Of the likeliest model's promises ${keptOf('nominal')} were kept, of the posterior cloud's ${keptOf('posterior')}, of the bootstrap cloud's ${keptOf('bootstrap')}, of the L1 sets' ${keptOf('l1')}, of the interval sets' ${keptOf('interval')}.
+The sets promise next to nothing with so few records.
 
-**Off-policy estimates refuse more than they give, and what they give mostly holds.** Intervals are nominally 95 %. Of a policy that goes a fifth of the way from who acted to the best one, ${said(total('towards', 'logged'))}; with propensities counted from the records, not recorded, ${said(total('towards', 'counted'))}. Of policies that were
-learned, ${said(total('learned', 'logged'))}; of the best policy, ${said(total('best', 'logged'))}: some tens of decisions of one policy that another one did not take leave no weight.
+**Off-policy estimates of a learned policy are nearly all refused; of a policy near to who acted, intervals hold where success is not rare.** Intervals are nominally 95 %. Of policies that were learned, and of imitation, ${said(total(results, 'learned', 'logged'))}; of the best policy, ${said(total(results, 'best', 'logged'))}: some tens of decisions
+that nobody took in a row leave no weight. Of a policy a fifth of the way from who acted to the best one: ${groups.map((group) => `${title(group[0])}: ${said(total(group, 'towards', 'logged'))}`).join('; ')}. Where the goal is reached once in seventy episodes, records often hold no success at all, and the interval from 0 to 0
+that is then given is wrong and not refused. With propensities counted from the records instead of recorded: ${said(total(results, 'towards', 'counted'))}.
 
 **A mean of weights far from 1 goes unrefused.** In ICU-Sepsis, of estimates of the best policy and of imitation that are not refused, these hold the truth: ${ESTIMATORS.map((name) => [name, sepsis.estimators.best.logged[name], sepsis.estimators.learned.logged[name]]).filter(([, a, b]) => a.given + b.given > 0).map(([name, a, b]) => `\`${name}\` ${a.covered + b.covered} of ${a.given + b.given}`).join(', ')}.
-A policy that nobody followed for ten decisions is seen in short episodes only; the effective number of episodes does not tell that the others are missing.
+Of the best policy \`is\` is ${three(Math.abs(sepsis.estimators.best.logged.is.error))} too low on average, of ${best('icu-sepsis')}: most of the weight, whose mean is 1 in expectation, is not in the records. The command prints that mean; the rules by which estimates are refused do not look at it.
 
 **On real logs** (the Open Bandit Dataset) one policy's log was asked about the other policy, whose own log says what came of it: ${held.length} of ${askedOfLogs} estimates are given, and ${held.filter(Boolean).length} of these intervals hold the mean of the other log, which is itself uncertain.
 
@@ -94,9 +95,9 @@ Written by \`node bench/public-logs-page.mjs\` from [bench/results/public-logs.j
 - **The worlds** publish their tables, so that the truth is known, and it is found by Python from these (bench/peers/gymnasium_worlds.py), not by us. ${Object.entries(worlds).map(([name, { environment, states, actions, horizon, best: value, oursMinusTheirs }]) => `\`${environment}\` (${WORLDS[name].toLowerCase().replace('icu', 'ICU').replace('-sepsis', '-Sepsis')}): ${states} states, ${actions} actions, at most ${horizon} decisions; its best policy earns ${three(value)}, and our solver, given the same table, differs by ${Math.abs(oursMinusTheirs) < 1e-9 ? 'less than 1e-9' : oursMinusTheirs}`).join('. ')}.
 - **ICU-Sepsis** (Choudhary et al. 2024) was estimated from the records of patients with sepsis in MIMIC-III. The package ships its table and the policy of the clinicians, who act here. Who survives earns 1.
 - **Who acted** elsewhere does the best first action, but with the stated probability any action at random. How likely each action was is in the infos of Minari's files.
-- **The chain** is that of [your-own-data.md](../your-own-data.md): \`importMinari\`, half of the episodes set aside, \`fitLogs\` as an MDP with the environment's own limit as horizon and the least reward where nothing was seen ("mean where unseen" leaves that at its default), \`solve\`, \`offPolicy\` on the other half. Clouds have ${settings.models} models, sets a coverage of 95 %, α = 1. Nothing was tuned.
+- **The chain** is that of [your-own-data.md](../your-own-data.md): \`importMinari\`, half of the episodes set aside, \`fitLogs\` as an MDP whose horizon is the environment's limit (the frozen lake's own; \`max_episode_steps\` was set for the others) and the least reward where nothing was seen ("mean where unseen" leaves that at its default), \`solve\`, \`offPolicy\` on the other half. Clouds have ${settings.models} models, sets a coverage of 95 %, α = 1. Nothing was tuned.
 - **Smaller numbers of episodes** are the first ones of the same file. Half of the stated number is fitted to.
-- **Played in the environment itself**, ${thousands(settings.played)} episodes each, with the largest number of records: ${played.within} of ${played.policies} returns lie within 1.96 standard errors of what the table says, the farthest ${played.largest.toFixed(1)}.
+- **Played in the environment itself**, ${thousands(settings.played)} episodes each, with the largest number of records: ${played.within} of ${played.policies} returns lie within 1.96 standard errors of what the table says, the farthest ${played.largest.toFixed(1)} (on the cliff, where a rare fall costs 100 and the standard error of a sample without falls is too small).
 - **Imitation** does in each state what was done most often. A state that is in no record gets the action that was done most often of all.
 - Intervals are BCa over repetitions. "Over nominal" is the paired difference in true value, "promise kept" the repetitions in which the policy earned at least what its model promised.
 

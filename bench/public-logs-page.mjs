@@ -7,7 +7,6 @@ const three = (x) => x.toFixed(3).replace('-', '−');
 const four = (x) => x.toFixed(4).replace('-', '−');
 const thousands = (n) => n.toLocaleString('en');
 const spread = ([mean, low, high]) => (low === mean && high === mean ? three(mean) : `${three(mean)} (${three(low)} to ${three(high)})`);
-const range = (values) => `${three(Math.min(...values))} to ${three(Math.max(...values))}`;
 const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 const NAMES = {

@@ -197,6 +197,10 @@ const RESULTS = [
     file: 'logs-study.json', title: 'What records are worth', page: ['findings/logs'], says: 'What policies of fitted models earn where the truth is known. Its tables and figures are a finding of their own.',
     show: ({ results: settings, rows }) => ({ text: `${settings.length} settings, ${rows.length} repetitions in all: [findings](../findings/logs.md).` }),
   },
+  {
+    file: 'public-logs.json', title: 'What records of worlds that are not ours are worth', page: ['findings/public-logs'], says: 'The same in environments of Gymnasium, recorded by Minari, and on the logs of a fashion shop. Its tables are a finding of their own.',
+    show: ({ results: settings, rows }) => ({ text: `${settings.length} settings, ${rows.length} repetitions in all: [findings](../findings/public-logs.md).` }),
+  },
 ];
 
 /** A result that nobody has described: its words and numbers, one a row. */

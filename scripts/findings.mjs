@@ -2,13 +2,13 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findingsPages } from '../dist/study/findings.js';
+import { BENCH_PAGES, findingsPages } from '../dist/study/findings.js';
 
 const folder = fileURLToPath(new URL('../docs/findings/', import.meta.url));
 const pages = await findingsPages();
 mkdirSync(folder, { recursive: true });
 // Pages that come from benches, not from studies.
-const others = new Set(['logs.md', join('figures', 'logs-regret.svg')]);
+const others = new Set(BENCH_PAGES.flatMap(({ name, figures }) => [`${name}.md`, ...figures.map((figure) => join(...figure.split('/')))]));
 for (const path of readdirSync(folder, { recursive: true })) if (/\.(?:md|svg)$/.test(path) && !pages.has(path) && !others.has(path)) rmSync(join(folder, path));
 for (const [path, text] of pages) {
   mkdirSync(dirname(join(folder, path)), { recursive: true });

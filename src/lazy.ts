@@ -41,8 +41,9 @@ export interface H5File {
   get(path: string): H5Dataset | null;
   close(): unknown;
 }
-/** A dataset, or a group, which has neither shape nor value. */
+/** A dataset, or a group, which has keys and neither shape nor value. */
 export interface H5Dataset {
+  keys?(): string[];
   readonly shape?: number[] | null;
   readonly value?: unknown;
 }

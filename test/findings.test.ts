@@ -1,6 +1,8 @@
 // What is said of a study: its one sentence, its figure as files, and the pages of docs/findings. Numbers are made up; nothing is run.
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { parse } from 'parse5';
 import { describe, expect, it } from 'vitest';
 import { png, writeFigures } from '../src/report/files.js';
@@ -11,7 +13,7 @@ import { seal } from '../src/seal.js';
 import { cellPath, madeFrom } from '../src/study/cells.js';
 import { gapSheet } from '../src/study/figures.js';
 import { finding, shown } from '../src/study/finding.js';
-import { findingsPages } from '../src/study/findings.js';
+import { BENCH_PAGES, findingsPages } from '../src/study/findings.js';
 import { studyPage } from '../src/study/page.js';
 import type { CellFile, StudyResults } from '../src/study/results.js';
 import { cellsAt, loadStudy, studyNames } from '../src/study/study.js';
@@ -164,12 +166,22 @@ async function commit(folder: string, name: string, budget: string, change: (fil
 describe('docs/findings', () => {
   it('are what the finished cells of this repository come to', async () => {
     const folder = join(root, 'docs', 'findings');
-    // `bench/logs-page.mjs` writes these.
-    const others = ['logs.md', join('figures', 'logs-regret.svg')];
+    const others: string[] = BENCH_PAGES.flatMap(({ name, figures }) => [`${name}.md`, ...figures.map((figure) => join(...figure.split('/')))]);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => /\.\w+$/.test(path) && !others.includes(path)).sort();
     const pages = await findingsPages();
     expect(files, 'run `npm run findings`').toEqual([...pages.keys()].sort());
     for (const [path, text] of pages) expect(readFileSync(join(folder, path), 'utf8'), `${path}: run \`npm run findings\``).toBe(text);
+  });
+
+  it.each(BENCH_PAGES.map((page) => [page.name, page] as const))('%s is what its bench measured', async (name, { writer, figures }) => {
+    const folder = scratch();
+    const results = join('bench', 'results');
+    for (const path of ['dist', 'node_modules', 'package.json']) symlinkSync(join(root, path), join(folder, path));
+    for (const path of [writer, ...readdirSync(join(root, results)).filter((file) => file.endsWith('.json')).map((file) => join(results, file))]) cpSync(join(root, path), join(folder, path));
+    mkdirSync(join(folder, 'docs', 'findings', 'figures'), { recursive: true });
+    await promisify(execFile)(process.execPath, [join(folder, writer)]);
+    for (const path of [`${name}.md`, ...figures]) expect(readFileSync(join(folder, 'docs', 'findings', path), 'utf8'), `run node ${writer}`).toBe(readFileSync(join(root, 'docs', 'findings', path), 'utf8'));
+    expect(readFileSync(join(root, 'docs', 'findings', 'README.md'), 'utf8')).toContain(`[${name}](${name}.md)`);
   });
 
   it('list every study, and say which were run and at which budget', async () => {

@@ -10,6 +10,12 @@ import { holes } from './settings.js';
 import { loadStudy, studyNames, type LoadedStudy } from './study.js';
 import { inCell } from './tables.js';
 
+/** Pages that benches write, not studies: their names, their questions, and their figures. */
+export const BENCH_PAGES = [
+  { name: 'logs', question: 'From a hospital\'s records alone, with the truth put away: what does a fitted model\'s policy earn, when does it pay to be robust, and do off-policy intervals hold the truth?', writer: 'bench/logs-page.mjs', figures: ['figures/logs-regret.svg'] },
+  { name: 'public-logs', question: 'The same where neither the world nor the records are ours: environments of Gymnasium recorded by Minari, among them one estimated from the records of intensive care units, and the logs of a fashion shop.', writer: 'bench/public-logs-page.mjs', figures: [] },
+] as const;
+
 /** What is there of a budget of a study. */
 interface Run {
   budget: string;
@@ -92,6 +98,8 @@ const readme = (rows: readonly string[]): string => [
   'that is asked about is ahead of no other than chance. Written by `npm run findings` from the finished cells in [bench/results](../../bench/results); a test holds these pages',
   'against them.', '',
   '| study | question | run | finding |', '| --- | --- | --- | --- |', ...rows, '',
+  'Not studies, but measured all the same, each page by its own bench:', '',
+  ...BENCH_PAGES.map(({ name, question }) => `- [${name}](${name}.md): ${question}`), '',
 ].join('\n');
 
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => (/^[[`]/.test(cell) ? clean(cell) : inCell(cell))).join(' | ')} |`;

@@ -57,13 +57,27 @@ describe('tiresias import', () => {
     expect((await run('import', 'patients.csv', '--schema', 'proposed.json')).code).toBe(0);
   });
 
-  it('says that it has none to propose', async () => {
+  it('drafts a schema where it has none to propose, which reads the file once it is filled in', async () => {
     const folder = withRecords();
-    writeFileSync(join(folder, 'odd.csv'), 'x,y\n1,2\n');
-    const { code, stdout, stderr } = await within(folder)('import', 'odd.csv', '--infer', '--schema-out', 'proposed.json');
-    expect([code, existsSync(join(folder, 'proposed.json'))]).toEqual([2, false]);
-    expect(stdout).toContain('no schema is proposed: episode, action and reward are missing');
-    expect(stderr).toContain('proposed.json was not written');
+    const run = within(folder);
+    writeFileSync(join(folder, 'odd.csv'), 'x,y,z\n1,2,3\n');
+    const { code, stdout } = await run('import', 'odd.csv', '--infer', '--schema-out', 'draft.json');
+    expect(code).toBe(0);
+    expect(stdout).toContain('no schema is proposed: episode, action and reward are missing. A draft');
+    expect(stdout).toContain('written to draft.json: it is a draft: fill in what FILL IN marks');
+    const early = await run('import', 'odd.csv', '--schema', 'draft.json');
+    expect([early.code, early.stderr]).toEqual([2, expect.stringContaining('FILL IN: the column that names the episode of a row')]);
+    const draft = JSON.parse(readFileSync(join(folder, 'draft.json'), 'utf8')) as Record<string, unknown>;
+    expect(Object.keys(draft).filter((field) => String(draft[field]).startsWith('FILL IN: '))).toEqual(['episode', 'action', 'reward']);
+    writeFileSync(join(folder, 'whole.json'), JSON.stringify({ ...draft, episode: 'x', action: 'y', reward: 'z', observations: ['y'] }));
+    expect((await run('import', 'odd.csv', '--schema', 'whole.json')).code).toBe(0);
+  });
+
+  it('says which field of a schema is misspelt, where it is, and what was meant', async () => {
+    const folder = withRecords();
+    writeFileSync(join(folder, 'wrong.json'), JSON.stringify({ ...SCHEMA, observations: [{ colum: 'severity' }] }));
+    const { code, stderr } = await within(folder)('import', 'patients.csv', '--schema', 'wrong.json');
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/`observations\[0\]\.colum`: unknown field `colum`, expected one of [^;]*; did you mean column\?/)]);
   });
 
   it.each([

@@ -32,7 +32,7 @@ export function importCommand(): Command {
     .option('--test-share <x>', 'with --test: the share that is set aside, drawn by --seed; 0.5 when absent', number(0, 1))
     .option('--report <file>', 'write a page with figures (HTML)')
     .option('--infer', 'read nothing: look at the first 10,000 rows and propose a schema')
-    .option('--schema-out <file>', 'with --infer: write the schema')
+    .option('--schema-out <file>', 'with --infer: write the schema, or a draft of it')
     .addOption(new Option('--format <name>', 'with --infer: how the file is written; by its ending when absent').choices(['csv', 'tsv', 'jsonl', 'parquet']))
     .action((file: string, options: ImportCommandOptions) =>
       invoke({ ...options, resumes: false }, (invocation) => {
@@ -60,10 +60,9 @@ async function infer(file: string, { format, schemaOut }: ImportCommandOptions, 
   const { inferredInWords } = await import('../logs/words.js');
   await checkReadable(file);
   const inferred = inferLogs(file, format === undefined ? {} : { format });
-  if (schemaOut !== undefined && inferred.schema !== null) await writeJson(schemaOut, inferred.schema);
-  const written = schemaOut !== undefined && inferred.schema !== null ? `\n\nwritten to ${schemaOut}: look at it before you use it` : '';
-  print({ ...inferred, ...(written !== '' && { schemaOut }) }, `${inferredInWords(inferred)}${written}`);
-  if (schemaOut !== undefined && inferred.schema === null) throw new TiresiasError('INVALID_LOGS', `${schemaOut} was not written, as no schema can be proposed: write one by hand (docs/your-own-data.md)`);
+  if (schemaOut !== undefined) await writeJson(schemaOut, inferred.schema ?? inferred.draft);
+  const then = inferred.schema === null ? 'it is a draft: fill in what FILL IN marks (docs/your-own-data.md)' : 'look at it before you use it';
+  print({ ...inferred, ...(schemaOut !== undefined && { schemaOut }) }, `${inferredInWords(inferred)}${schemaOut === undefined ? '' : `\n\nwritten to ${schemaOut}: ${then}`}`);
 }
 
 /** The name of a dataset of Minari. */

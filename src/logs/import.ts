@@ -78,7 +78,7 @@ export interface InferOptions {
 export function inferLogs(path: string, options: InferOptions = {}): InferredLogs {
   checkOptions('inferLogs', options, { format: ['csv', 'tsv', 'jsonl', 'parquet'] });
   const inferred = JSON.parse(native.inferLogs(path, options.format)) as InferredLogs;
-  return { ...inferred, schema: inferred.schema && shortSchema(inferred.schema) };
+  return { ...inferred, schema: inferred.schema && shortSchema(inferred.schema), draft: inferred.draft && shortSchema(inferred.draft) };
 }
 
 /** What trajectories are like. O(steps). */

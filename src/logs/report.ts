@@ -93,6 +93,8 @@ export interface GuessedColumn {
 export interface InferredLogs {
   /** A proposal; `null` where a column that every schema needs was not recognised. */
   schema: LogsSchema | null;
+  /** In its place a schema to be completed by hand: where a column was not recognised, its name begins with `FILL IN:` and says what is asked for. `null` where there is a proposal. */
+  draft: LogsSchema | null;
   /** What each column was taken for. */
   columns: GuessedColumn[];
   /** What is missing or doubtful. */

@@ -51,7 +51,7 @@ export function reportRows(report: LogsReport): (readonly [string, string])[] {
 }
 
 /** What each column was taken for, what is doubtful, and the schema. */
-export function inferredInWords({ columns, notes, schema }: InferredLogs): string {
+export function inferredInWords({ columns, notes, schema, draft }: InferredLogs): string {
   const rows = [
     ['column', 'taken for', 'values', 'missing', 'first'],
     ...columns.map(({ column, role, distinct, numbers, missing, example }) => [clean(column), role, `${count(distinct)} ${numbers ? 'numbers' : 'words'}`, count(missing), clean(example)]),
@@ -60,7 +60,8 @@ export function inferredInWords({ columns, notes, schema }: InferredLogs): strin
   const table = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()).join('\n');
   return [
     table, ...(notes.length > 0 ? [notes.map((note) => `note: ${note}`).join('\n')] : []),
-    schema ? JSON.stringify(schema, null, 2) : `no schema is proposed: ${list(lacking(columns))} ${lacking(columns).length === 1 ? 'is' : 'are'} missing`,
+    ...(schema ? [] : [`no schema is proposed: ${list(lacking(columns))} ${lacking(columns).length === 1 ? 'is' : 'are'} missing. A draft, in which you fill in what FILL IN marks:`]),
+    JSON.stringify(schema ?? draft, null, 2),
   ].join('\n\n');
 }
 

@@ -254,6 +254,22 @@ fn what_a_schema_gets_wrong_is_named() {
             "unknown field `stepp`",
         ),
         (
+            r#"{"episode":"patient","observations":["severity",{"colum":"visit","edges":[2]}],"action":"drug","reward":"gain"}"#,
+            "`observations[1].colum`: unknown field `colum`, expected one of `column`, `columns`, `edges`",
+        ),
+        (
+            r#"{"episode":"patient","observations":["severity"],"action":{"column":"drug","name":["none"]},"reward":"gain"}"#,
+            "`action.name`: unknown field `name`, expected `column` or `names`",
+        ),
+        (
+            r#"{"episode":"patient","observations":["severity"],"action":"drug","reward":{"column":"gain","whenMissing":"0"}}"#,
+            "`reward.whenMissing`: invalid type: string \"0\", expected a number",
+        ),
+        (
+            r#"{"episode":"patient","observations":[7],"action":"drug","reward":"gain"}"#,
+            "`observations[0]`: invalid type: integer `7`, expected a column's name, or an object that says more of it",
+        ),
+        (
             r#"{"episode":"patient","observations":["severity"],"action":{"column":"drug","names":["none"]},"reward":"gain"}"#,
             "action \"drug B\" is not among the schema's `names`: none",
         ),
@@ -426,6 +442,16 @@ fn a_schema_is_proposed_from_names_and_values() {
     assert_eq!(read.report.steps, 100);
     let none = infer(&folder.file("z.csv", "x,y\n1,2\n"), None).unwrap();
     assert!(none.schema.is_none() && none.notes.iter().any(|note| note.contains("no column looks like `episode`")));
+    // What stands in its place says what is asked for, and reads the file once that is filled in.
+    let draft = none.draft.unwrap().to_json();
+    assert_eq!(draft.matches("FILL IN: ").count(), 3);
+    assert!(refused("z.csv", "x,y\n1,2\n", &draft).contains("FILL IN: the column that names the episode of a row"));
+    let mut filled: serde_json::Value = serde_json::from_str(&draft).unwrap();
+    (filled["episode"], filled["action"], filled["reward"]) = ("x".into(), "y".into(), "y".into());
+    assert_eq!(taken("z.csv", "x,y\n1,2\n", &filled.to_string()).steps(), 1);
+    let unseen = infer(&folder.file("w.csv", "episode,action,reward\n1,2,3\n"), None).unwrap();
+    assert!(unseen.draft.unwrap().to_json().contains("FILL IN: a column of what was seen before each action"));
+    assert!(found.draft.is_none());
 }
 
 proptest! {

@@ -276,7 +276,7 @@ fn what_is_wrong_with_the_whole_is_told_with_its_place() {
         ("/reward", json!("p"), "$.reward: the reward"),
         ("/reward", json!(2), "$.reward: rewards from 2 to 2 leave the grid's range"),
         ("/finalReward", json!(1), "$.finalReward: with final rewards from 1 to 1"),
-        ("/reward", json!("1 / 0"), "$.reward: comes to inf (a = 0, s = 0)"),
+        ("/reward", json!("1 / 0"), "$.reward: comes to infinity (a = 0, s = 0)"),
         ("/reward", json!({ "keep": 1 }), "$.reward: there is nothing for the action turn"),
         ("/reward", json!({ "kept": 1, "*": 0 }), "$.reward.kept: `kept` is no action; expected keep, turn or `*`"),
         ("/reward", json!({ "keep": 1, "0": 0, "*": 0 }), "$.reward.keep: the action keep stands twice"),
@@ -307,6 +307,28 @@ fn what_is_wrong_with_numbers_is_told_with_its_place() {
             "$.numbers[1].weights: 1 weights for 2 numbers",
         ),
         ("/numbers/1", json!({ "name": "n", "choice": [0, 1], "weights": [0, 0] }), "weights are not negative"),
+        (
+            "/numbers/1",
+            json!({ "name": "n", "choice": [0, 1], "weights": [1e308, 1e308] }),
+            "$.numbers[1]: n: the weights sum to more than a number can be",
+        ),
+        // Not only when it is drawn: in every split another range stands in its place.
+        (
+            "/numbers/1",
+            json!({ "name": "n", "uniform": [0, "1e999"] }),
+            "$.numbers[1].uniform: the range from 0 to infinity is wider",
+        ),
+        (
+            "/cloud/model/0/uniform",
+            json!([-1e308, 1e308]),
+            "$.cloud.model[0].uniform: the range from -1e308 to 1e308 is wider than a number can be large",
+        ),
+        (
+            "/numbers/1",
+            json!({ "name": "n", "dirichlet": 1, "outcomes": 2_000_000 }),
+            "$.numbers[1]: n: 2000000 outcomes are not a whole number from 1 to 1048576",
+        ),
+        ("/horizon", json!(2.5), "invalid type: number `2.5`, expected a whole number from 0 on"),
         ("/numbers/1", json!({ "name": "n", "choice": [] }), "$.numbers[1].choice: the list is empty"),
         ("/numbers/1", json!({ "name": "n", "normal": [0, -1] }), "standard deviation -1 is negative"),
         ("/numbers/1", json!({ "name": "n", "dirichlet": [0, 0] }), "the parameters of a Dirichlet"),

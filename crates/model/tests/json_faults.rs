@@ -30,9 +30,9 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("\"reward\": { \"state_action\": [[-1, -1], [-100, 10], [10, -100]] },", "", "missing field `reward`"),
     ("\"discount\": 0.95", "§\"discuont\": 0.95", "unknown field `discuont`"),
     ("\"discount\": 0.95", "\"horizon\": 10, \"discount\": 0.95", "duplicate field `horizon`"),
-    ("\"discount\": 0.95", "\"discount\": §\"0.95\"", "invalid type: string \"0.95\", expected f64"),
+    ("\"discount\": 0.95", "\"discount\": §\"0.95\"", "invalid type: string \"0.95\", expected a number"),
     ("\"horizon\": 10", "\"horizon\": §-10", "invalid value: integer `-10`"),
-    ("\"horizon\": 10", "\"horizon\": §2.5", "invalid type: floating point `2.5`"),
+    ("\"horizon\": 10", "\"horizon\": §2.5", "invalid type: number `2.5`, expected a whole number from 0 on"),
     // ---- spaces ----
     ("[\"tiger-left\", \"tiger-right\"]", "§-2", "integer `-2`, expected a count or a list of names"),
     ("[\"tiger-left\", \"tiger-right\"]", "§2.0", "expected a count or a list of names"),
@@ -59,7 +59,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("{ \"tiger-left\": 1 }", "{ ¶\"tiger-lft\": 1 }", "\"tiger-lft\" is neither a name nor an index"),
     ("{ \"tiger-left\": 1 }", "{ ¶\"2\": 1 }", "\"2\" is neither a name nor an index"),
     ("{ \"tiger-left\": 1 }", "§{ \"tiger-left\": 0.3, \"tiger-left\": 1 }", "the column `tiger-left` stands twice"),
-    ("{ \"tiger-left\": 1 }", "{ \"tiger-left\": §\"1\" }", "string \"1\", expected f64"),
+    ("{ \"tiger-left\": 1 }", "{ \"tiger-left\": §\"1\" }", "string \"1\", expected a number"),
     ("{ \"tiger-left\": 1 }", "¶{}", "transition, action listen, s = tiger-left: sums to 0"),
     ("{ \"tiger-left\": 1 }", "§1", "integer `1`, expected a row"),
     ("{ \"tiger-left\": 1 }", "§null", "null, expected a row"),
@@ -69,7 +69,11 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("[[0.85, 0.15], [0.15, 0.85]]", "[¶[0.85, 0.15, 0], [0.15, 0.85]]", "expected 2 entries, found 3"),
     // ---- reward ----
     ("{ \"state_action\": [[-1, -1], [-100, 10], [10, -100]] }", "¶{ \"action\": [1, 1e308, 1] }", "total reward"),
-    ("{ \"state_action\": [[-1, -1], [-100, 10], [10, -100]] }", "{ \"action\": §[1, {}, 1] }", "expected f64"),
+    (
+        "{ \"state_action\": [[-1, -1], [-100, 10], [10, -100]] }",
+        "{ \"action\": §[1, {}, 1] }",
+        "invalid type: object, expected a number",
+    ),
     (
         "{ \"state_action\": [[-1, -1], [-100, 10], [10, -100]] }",
         "{ \"full\": [[{}, {}], [{}, { \"0\": { ¶\"7\": 1 } }], [{}, {}]] }",

@@ -28,6 +28,8 @@ const QUANTILES: usize = 4;
 pub struct Inference {
     /// A proposal; none where a column that every schema needs was not recognised.
     pub schema: Option<Schema>,
+    /// In its place a schema to be completed by hand: where a column was not recognised stands [`FILL_IN`] and what is asked for.
+    pub draft: Option<Schema>,
     /// What each column was taken for, and why.
     pub columns: Vec<Guess>,
     /// What is missing or doubtful.
@@ -99,6 +101,9 @@ const ROLES: [(&str, &[&str]); 8] = [
     ("unused", &["truncated", "truncations", "timeouts", "nextobservation", "nextobs", "nextstate"]),
 ];
 
+/// How a draft marks what a person must fill in.
+pub const FILL_IN: &str = "FILL IN: ";
+
 /// Looks at the first rows of a file and proposes a schema.
 pub fn infer(path: &Path, format: Option<Format>) -> Result<Inference, LogsError> {
     let (names, rows) = sample(path, format)?;
@@ -156,21 +161,25 @@ pub fn infer(path: &Path, format: Option<Format>) -> Result<Inference, LogsError
     if observations.is_empty() {
         notes.push("no column is left to be an observation".into());
     }
-    let schema = match (of("episode"), of("action"), of("reward")) {
-        (Some(episode), Some(action), Some(reward)) if !observations.is_empty() => Some(Schema {
-            episode,
-            step: of("step"),
-            task: of("task"),
-            observations,
-            action: ActionColumn { column: action, names: Vec::new() },
-            reward: RewardColumn { column: reward, when_missing: None },
-            propensity: of("propensity"),
-            terminated: of("terminated"),
-            ..Schema::blank()
-        }),
-        _ => None,
+    let whole = ["episode", "action", "reward"].iter().all(|role| of(role).is_some()) && !observations.is_empty();
+    let named = |role: &str, what: &str| of(role).unwrap_or_else(|| format!("{FILL_IN}the column {what}"));
+    let asked = || ObservationColumn {
+        columns: vec![format!("{FILL_IN}a column of what was seen before each action")],
+        ..ObservationColumn::default()
     };
-    Ok(Inference { schema, columns, notes })
+    let found = Schema {
+        episode: named("episode", "that names the episode of a row"),
+        step: of("step"),
+        task: of("task"),
+        observations: if observations.is_empty() { vec![asked()] } else { observations },
+        action: ActionColumn { column: named("action", "of what was done"), names: Vec::new() },
+        reward: RewardColumn { column: named("reward", "of what that earned"), when_missing: None },
+        propensity: of("propensity"),
+        terminated: of("terminated"),
+        ..Schema::blank()
+    };
+    let (schema, draft) = if whole { (Some(found), None) } else { (None, Some(found)) };
+    Ok(Inference { schema, draft, columns, notes })
 }
 
 fn observation(guess: &Guess, notes: &mut Vec<String>) -> ObservationColumn {

@@ -1,8 +1,12 @@
 //! What the columns of a file of records mean.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::LogsError;
 use super::table::{Kind, Wanted};
@@ -122,12 +126,36 @@ struct Long {
 }
 
 /// A column's name alone, or all that is said of it.
-#[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[cfg_attr(test, schemars(untagged))]
 enum Short<T> {
     Name(String),
     Long(T),
+}
+
+/// Not serde's `untagged`, whose message says only that neither form fits, and hides what is wrong with an object's field.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Short<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = Short<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a column's name, or an object that says more of it")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Short::Name(name.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Short::Long)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
 }
 
 impl From<Short<Long>> for ObservationColumn {
@@ -270,7 +298,16 @@ impl Schema {
 
     /// A schema from its JSON text.
     pub fn from_json(json: &str) -> Result<Self, LogsError> {
-        let schema: Self = serde_json::from_str(json).map_err(|error| LogsError::Schema(error.to_string()))?;
+        let mut document = serde_json::Deserializer::from_str(json);
+        let schema: Self = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+            let place = error.path().to_string();
+            let message = error.into_inner().to_string();
+            // The text is ours, written anew from the document: its lines are not those of the file.
+            let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(said, _)| said);
+            let message = tiresias_text::in_words(message);
+            LogsError::Schema(if place == "." { message } else { format!("`{place}`: {message}") })
+        })?;
+        document.end().map_err(|error| LogsError::Schema(error.to_string()))?;
         schema.wanted().map(|_| schema)
     }
 

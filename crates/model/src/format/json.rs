@@ -83,7 +83,7 @@ pub(crate) fn noticed(text: &str, error: &serde_json::Error) -> (Range<usize>, S
     let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     let message = error.to_string();
     // The library ends its message with the place, which is shown anyway.
-    (start..end, message.split(" at line ").next().unwrap_or(&message).to_string())
+    (start..end, tiresias_text::in_words(message.split(" at line ").next().unwrap_or(&message)))
 }
 
 /// Rows with something the matter, all in one message; `None` for none.

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::expression::{Expression, Operator, Place, Tree, Word, is_function, is_name, parse};
-use super::numbers::{Counter, Number, Range};
+use super::numbers::{Counter, Number, Range, check_ends};
 use super::rules::{Branch, Branches, Form, Rewards, Slots, Table};
 use super::text::{BranchText, ByAction, ByName, DirichletText, NumberText, SpaceText, SplitText, Text, Value};
 use super::whole::MOST_SYMBOLS;
@@ -318,9 +318,10 @@ impl Compiler {
         let not_empty = |values: &[Value], field: &str| {
             if values.is_empty() { Err(Wrong::new(&below(path, field), "the list is empty")) } else { Ok(()) }
         };
+        // Of ends that are numbers as they stand it is told here, as not every number is drawn when a document is read.
         let ordered = |pair: [Expression; 2], field: &str| match &pair {
-            [Tree::Number(low), Tree::Number(high)] if low > high => {
-                Err(Wrong::new(&below(path, field), format!("the range from {low} to {high} is empty")))
+            [Tree::Number(low), Tree::Number(high)] => {
+                check_ends(*low, *high).map_err(|problem| Wrong::new(&below(path, field), problem)).map(|()| pair)
             }
             _ => Ok(pair),
         };

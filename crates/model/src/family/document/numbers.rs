@@ -150,7 +150,32 @@ pub(super) fn for_each(
 /// A finite value.
 pub(super) fn finite(expression: &Expression, values: &Values) -> Result<f64, String> {
     let value = expression.value(values)?;
-    if value.is_finite() { Ok(value) } else { Err(format!("comes to {value}")) }
+    match value {
+        value if value.is_finite() => Ok(value),
+        value if value.is_nan() => Err("comes to NaN, which is no number".into()),
+        value => Err(format!("comes to {}", shown(value))),
+    }
+}
+
+/// A number in a message, however large.
+fn shown(value: f64) -> String {
+    match value {
+        f64::INFINITY => "infinity".into(),
+        f64::NEG_INFINITY => "minus infinity".into(),
+        value if value.abs() >= 1e15 => format!("{value:e}"),
+        value => value.to_string(),
+    }
+}
+
+/// Whether there is something between two ends, and how far apart they are can be said.
+pub(super) fn check_ends(low: f64, high: f64) -> Result<(), String> {
+    if low > high {
+        return Err(format!("the range from {} to {} is empty", shown(low), shown(high)));
+    }
+    if !(high - low).is_finite() {
+        return Err(format!("the range from {} to {} is wider than a number can be large", shown(low), shown(high)));
+    }
+    Ok(())
 }
 
 impl Range {
@@ -161,9 +186,7 @@ impl Range {
             Self::Value(value) => finite(value, values),
             Self::Uniform(ends) => {
                 let (low, high) = both(ends)?;
-                if low > high {
-                    return Err(format!("the range from {low} to {high} is empty"));
-                }
+                check_ends(low, high)?;
                 Ok(draws.between(low, high))
             }
             Self::Integer(ends) => {
@@ -171,9 +194,7 @@ impl Range {
                 if low.fract() != 0.0 || high.fract() != 0.0 || low.abs().max(high.abs()) >= EXACT / 2.0 {
                     return Err(format!("{low} and {high} are not both whole numbers below 2^52"));
                 }
-                if low > high {
-                    return Err(format!("the range from {low} to {high} is empty"));
-                }
+                check_ends(low, high)?;
                 Ok((low + (draws.uniform() * (high - low + 1.0)).floor()).min(high))
             }
             Self::Choice { choices, weights } => {
@@ -202,7 +223,7 @@ impl Range {
                 if fits {
                     Ok(Some(count as usize))
                 } else {
-                    Err(format!("{count} outcomes are not a whole number from 1 on"))
+                    Err(format!("{count} outcomes are not a whole number from 1 to {MOST_LISTED}"))
                 }
             }
             _ => Ok(None),
@@ -241,8 +262,11 @@ fn equal(count: usize, draws: &mut Draws) -> usize {
 fn weighted(weights: &[Expression], values: &Values, draws: &mut Draws) -> Result<usize, String> {
     let weights = weights.iter().map(|weight| finite(weight, values)).collect::<Result<Vec<_>, _>>()?;
     let total: f64 = weights.iter().sum();
-    if weights.iter().any(|&weight| weight < 0.0) || !(total > 0.0 && total.is_finite()) {
+    if weights.iter().any(|&weight| weight < 0.0) || total == 0.0 {
         return Err("weights are not negative, and one is above 0".into());
+    }
+    if total.is_infinite() {
+        return Err("the weights sum to more than a number can be: make all of them smaller".into());
     }
     let mut left = draws.uniform() * total;
     for (i, weight) in weights.iter().enumerate() {

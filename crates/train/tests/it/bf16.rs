@@ -65,6 +65,24 @@ proptest! {
         }
     }
 
+    /// A row, or what of it begins at a tile, comes back as it was rounded.
+    #[test]
+    fn rows_come_back_rounded(n in 1usize..40, width in 1usize..140, from in 0usize..4, seed in 0u64..1000) {
+        let column = (32 * from).min(width / 32 * 32);
+        let x = random_parameters(n * width, seed, 1.0);
+        let mut left = Left::default();
+        left.begin(n, width);
+        for (i, row) in x.chunks_exact(width).enumerate() {
+            left.put_row(i, column, &row[column..]);
+            left.put_row(i, 0, &row[..column]);
+        }
+        for (i, row) in x.chunks_exact(width).enumerate() {
+            let mut back = vec![f32::NAN; width - column];
+            left.row(i, column, &mut back);
+            prop_assert_eq!(back, row[column..].iter().copied().map(round).collect::<Vec<_>>());
+        }
+    }
+
     /// What came row by row as a left operand may be summed over its rows as well.
     #[test]
     fn a_turned_operand_is_summed_over_its_rows(n in 1usize..100, width in 1usize..70, r in 1usize..20, seed in 0u64..1000) {

@@ -128,7 +128,8 @@ fn quantised_linear_matches_dense_forward_and_backward() {
                 })
             };
             let dense: Vec<f32> = (0..outputs * inputs).map(|j| frozen[j] + low_rank(j / inputs, j % inputs)).collect();
-            if let Linear::Dense(w) = weights.linear(1, module, Side::Inputs, 0..outputs, &mut Weight::default()) {
+            weights.begin(1, module, &mut scratch);
+            if let Linear::Dense(w) = weights.linear(1, module, Side::Inputs, 0..outputs, &mut scratch) {
                 assert_close(w, &dense, 1e-5);
             }
 

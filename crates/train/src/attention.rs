@@ -4,10 +4,12 @@
 //! is one block high. With a sliding window the keys before the block's first window are left out as well. The forward pass keeps the
 //! log-sum-exp of every score row, from which the backward pass rebuilds the probabilities (Dao et al. 2022).
 
+mod tiles;
+
 use std::ops::Range;
 
-use crate::bf16::Multiplier;
-use crate::kernels::{View, ViewMut, Write, dot, simd, softmax_row, softmax_row_backward};
+use crate::bf16::Kernel;
+use crate::kernels::{View, ViewMut, Write, dot, matmul, simd, softmax_row, softmax_row_backward};
 
 /// Query rows of one block: high enough for the matrix kernel, low enough to skip most of what is masked.
 const BLOCK: usize = 64;
@@ -43,6 +45,12 @@ impl Heads {
         self.kv_heads * self.dim
     }
 
+    /// Where a head's queries begin in a row, and its keys and values, and whether it is the first one that has these keys.
+    fn columns(&self, head: usize) -> (usize, usize, bool) {
+        let group = self.heads / self.kv_heads;
+        (head * self.dim, head / group * self.dim, head % group == 0)
+    }
+
     fn scale(&self) -> f32 {
         1.0 / self.scalar.sqrt()
     }
@@ -62,6 +70,11 @@ impl Heads {
     }
 }
 
+/// The blocks that so many query rows go in.
+fn rows_of_blocks(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(n))
+}
+
 /// Buffers of attention.
 #[derive(Default)]
 pub struct Scratch {
@@ -69,8 +82,9 @@ pub struct Scratch {
     p: Vec<f32>,
     /// The gradient at a block of scores.
     ds: Vec<f32>,
-    /// What the products are computed by.
-    pub multiplier: Multiplier,
+    /// What the products are computed by in bf16; without it they are computed in f32.
+    pub bf16: Option<Kernel>,
+    tiles: tiles::Scratch,
 }
 
 /// `out = softmax(q·kᵀ/√scalar)·v` for the last `n` of `total` positions: `q`, `out` are `n × heads·dim`, `k`, `v` are
@@ -79,24 +93,27 @@ pub struct Scratch {
 pub fn forward(shape: Heads, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32], lse: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let (n, total) = (q.len() / qw, k.len() / kw);
-    let Scratch { p, multiplier, .. } = scratch;
+    if let Some(kernel) = scratch.bf16 {
+        return tiles::forward(kernel, shape, q, k, v, out, lse, &mut scratch.tiles);
+    }
+    let p = &mut scratch.p;
     for head in 0..shape.heads {
-        let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
-        for start in (0..n).step_by(BLOCK) {
-            let rows = BLOCK.min(n - start);
+        let (qc, kc, _) = shape.columns(head);
+        for block in rows_of_blocks(n) {
+            let (start, rows) = (block.start, block.len());
             let position = total - n + start;
             let first = shape.seen(position).start;
             let keys = position + rows - first;
             p.resize(rows * keys, 0.0);
             let queries = View::strided(&q[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&k[first * kw + kc..], keys, dim, kw);
-            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
+            matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
             for (i, row) in p.chunks_exact_mut(keys).enumerate() {
                 lse[(start + i) * shape.heads + head] = softmax_row(shape.unmasked(row, first, position + i));
             }
             let v = View::strided(&v[first * kw + kc..], keys, dim, kw);
             let out = ViewMut::strided(&mut out[start * qw + qc..], rows, dim, qw);
-            multiplier.matmul(out, Write::Set, 1.0, View::new(p, rows, keys), v);
+            matmul(out, Write::Set, 1.0, View::new(p, rows, keys), v, 1);
         }
     }
 }
@@ -121,13 +138,16 @@ pub struct Backward<'a> {
 pub fn backward(shape: Heads, saved: &Backward, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32], scratch: &mut Scratch) {
     let (qw, kw, dim) = (shape.q_width(), shape.kv_width(), shape.dim);
     let n = saved.q.len() / qw;
-    let Scratch { p, ds, multiplier } = scratch;
+    if let Some(kernel) = scratch.bf16 {
+        return tiles::backward(kernel, shape, saved, dq, dk, dv, &mut scratch.tiles);
+    }
+    let Scratch { p, ds, .. } = scratch;
     dk.fill(0.0);
     dv.fill(0.0);
     for head in 0..shape.heads {
-        let (qc, kc) = (head * dim, head / (shape.heads / shape.kv_heads) * dim);
-        for start in (0..n).step_by(BLOCK) {
-            let rows = BLOCK.min(n - start);
+        let (qc, kc, _) = shape.columns(head);
+        for block in rows_of_blocks(n) {
+            let (start, rows) = (block.start, block.len());
             let first = shape.seen(start).start;
             let keys = start + rows - first;
             p.resize(rows * keys, 0.0);
@@ -136,8 +156,8 @@ pub fn backward(shape: Heads, saved: &Backward, dq: &mut [f32], dk: &mut [f32], 
             let dout = View::strided(&saved.dout[start * qw + qc..], rows, dim, qw);
             let k = View::strided(&saved.k[first * kw + kc..], keys, dim, kw);
             let v = View::strided(&saved.v[first * kw + kc..], keys, dim, kw);
-            multiplier.matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t());
-            multiplier.matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t());
+            matmul(ViewMut::new(p, rows, keys), Write::Set, shape.scale(), queries, k.t(), 1);
+            matmul(ViewMut::new(ds, rows, keys), Write::Set, 1.0, dout, v.t(), 1);
             for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
                 let at = (start + i) * qw + qc..(start + i) * qw + qc + dim;
                 let delta = simd(
@@ -149,21 +169,9 @@ pub fn backward(shape: Heads, saved: &Backward, dq: &mut [f32], dk: &mut [f32], 
                 softmax_row_backward(p, ds, lse, delta, shape.scale());
             }
             let (p, ds) = (View::new(p, rows, keys), View::new(ds, rows, keys));
-            multiplier.matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k);
-            multiplier.matmul(
-                ViewMut::strided(&mut dk[first * kw + kc..], keys, dim, kw),
-                Write::Add,
-                1.0,
-                ds.t(),
-                queries,
-            );
-            multiplier.matmul(
-                ViewMut::strided(&mut dv[first * kw + kc..], keys, dim, kw),
-                Write::Add,
-                1.0,
-                p.t(),
-                dout,
-            );
+            matmul(ViewMut::strided(&mut dq[start * qw + qc..], rows, dim, qw), Write::Set, 1.0, ds, k, 1);
+            matmul(ViewMut::strided(&mut dk[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, ds.t(), queries, 1);
+            matmul(ViewMut::strided(&mut dv[first * kw + kc..], keys, dim, kw), Write::Add, 1.0, p.t(), dout, 1);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Matrix products of bf16 operands with f32 sums: `y (+)= x·Wᵀ` and `dx (+)= dy·W`, by whichever instructions this machine has.
 //!
 //! The floor, for SmolLM2-135M with r = 16 in micro-batches of 512 tokens: 425 MFLOP of a token's 474 are products with frozen maps
-//! (106 million weights, forward and once backward), 610 where activations are computed again. AMX does 2,048 FLOP a cycle, so that a
-//! weight's 512 products take half a cycle. Decoding a weight takes a quarter of one (11 billion a second), so it and what follows,
-//! rounding and laying out, must stay within a band of rows that lies in the second-level cache, and never be a pass over memory.
-//! Laying out an activation is worth a cycle at most: it meets 192 to 1,536 weights, which take a cycle for every 1,024 products.
+//! (106 million weights, forward and once backward), 610 where activations are computed again. AMX does 1,024 FLOP a cycle, so that a
+//! weight's 512 products take a cycle. Decoding a weight takes a quarter of one (11 billion a second), so it and what follows, merging,
+//! rounding and laying out, stay within a band that lies in the second-level cache, and are never a pass over memory. A number that goes to
+//! memory and back costs more than all its arithmetic: whoever computes an activation rounds and lays it out a row at a time, once for all
+//! products that read it, and a sum is written where it is wanted. The whole account is in the crate's README.
 //!
 //! All kernels read one layout: tiles of 16 lines of 16 pairs, a pair being two bf16 numbers that follow each other along the summed
 //! dimension. A line of a [`Left`] tile is a row and its 16 pairs; a line of a [`Right`] tile is a pair of 16 columns, AMX's own form
@@ -20,18 +21,22 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
-use crate::kernels::{View, ViewMut, Write, matmul, simd};
+use crate::kernels::{View, ViewMut, Write, simd};
 
 /// Lines of a tile, and pairs of a line.
 const LINES: usize = 16;
 /// Numbers along the summed dimension that a tile holds.
 const DEPTH: usize = 32;
 /// Rows and columns of the blocks that the destination is computed in: two tiles each way, so that each tile is used twice.
-const BLOCK: usize = 2 * LINES;
+pub const BLOCK: usize = 2 * LINES;
 
 /// Blocks of columns that stay in the second-level cache (under 0.4 MB at a depth of 1,536) while all rows go by, and wide enough that a row's
 /// sums are written in long runs.
 const PANEL: usize = 4;
+
+/// Tiles along the summed dimension that go by at once: two rows of them and two columns, of 1 KB each, stay in the first-level cache while the
+/// next columns come.
+const DEEP: usize = 10;
 
 /// 16 lines of 16 pairs; the low half of a pair comes first.
 #[repr(C, align(64))]
@@ -122,8 +127,40 @@ fn rounded(x: f32) -> u32 {
 }
 
 /// What a number is after rounding.
+#[inline(always)]
+#[allow(clippy::inline_always)]
 pub fn round(x: f32) -> f32 {
     f32::from_bits(rounded(x) & 0xffff_0000)
+}
+
+/// Splits rows of `r` numbers, `scale` times, into what rounding makes of them and what it loses. A row of `out` holds the first ones, then
+/// both kinds in the order that `again` says.
+pub fn split(numbers: &[f32], r: usize, scale: f32, again: Again, out: &mut [f32]) {
+    simd(
+        #[inline(always)]
+        || {
+            for (row, out) in numbers.chunks_exact(r).zip(out.chunks_exact_mut(3 * r)) {
+                let (first, rest) = out.split_at_mut(r);
+                let (second, third) = rest.split_at_mut(r);
+                let (twice, lost) = if again == Again::Last { (third, second) } else { (second, third) };
+                for i in 0..r {
+                    let x = scale * row[i];
+                    first[i] = round(x);
+                    twice[i] = first[i];
+                    lost[i] = x - first[i];
+                }
+            }
+        },
+    );
+}
+
+/// Where the rounded numbers of a row stand for the second time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// After what was lost.
+    Last,
+    /// Before it.
+    Next,
 }
 
 #[inline(always)]
@@ -144,81 +181,179 @@ fn second(pair: u32) -> f32 {
     f32::from_bits(pair & 0xffff_0000)
 }
 
-/// One line of 16 pairs from up to 32 numbers that follow each other.
+/// The numbers of a line of pairs, in their order.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn along(numbers: &[f32], line: &mut [u32; LINES]) {
-    let mut padded = [0.0; DEPTH];
-    let numbers: &[f32; DEPTH] = if let Some(whole) = numbers.first_chunk() {
-        whole
-    } else {
-        padded[..numbers.len()].copy_from_slice(numbers);
-        &padded
-    };
-    for i in 0..LINES {
-        line[i] = pair(numbers[2 * i], numbers[2 * i + 1]);
+fn halves(pairs: &[u32; LINES]) -> [u16; DEPTH] {
+    let pairs = if cfg!(target_endian = "big") { pairs.map(|pair| pair.rotate_left(16)) } else { *pairs };
+    // SAFETY: both types are 64 bytes of which every pattern is a value.
+    unsafe { std::mem::transmute(pairs) }
+}
+
+/// How numbers become a line of pairs.
+trait Rounding {
+    /// Of 32 numbers that follow each other.
+    fn along(numbers: &[f32; DEPTH]) -> [u32; LINES];
+    /// Of numbers of one row and those below them.
+    fn across(upper: &[f32; LINES], lower: &[f32; LINES]) -> [u32; LINES];
+    /// Of two lines along rows the two across them.
+    fn turned(upper: &[u32; LINES], lower: &[u32; LINES]) -> [[u32; LINES]; 2];
+    /// Lines and pairs exchanged.
+    fn transposed(tile: &Tile) -> Tile;
+}
+
+/// On any machine.
+struct Portable;
+
+impl Rounding for Portable {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn along(numbers: &[f32; DEPTH]) -> [u32; LINES] {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| pair(numbers[2 * i], numbers[2 * i + 1]),
+        )
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn across(upper: &[f32; LINES], lower: &[f32; LINES]) -> [u32; LINES] {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| pair(upper[i], lower[i]),
+        )
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn turned(upper: &[u32; LINES], lower: &[u32; LINES]) -> [[u32; LINES]; 2] {
+        let mut lines = [[0; LINES]; 2];
+        for i in 0..LINES {
+            let (line, at) = (&mut lines[i / 8], i % 8 * 2);
+            line[at] = upper[i] & 0xffff | lower[i] << 16;
+            line[at + 1] = upper[i] >> 16 | lower[i] & 0xffff_0000;
+        }
+        lines
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn transposed(tile: &Tile) -> Tile {
+        let mut to = ZERO;
+        for (i, line) in to.0.iter_mut().enumerate() {
+            for k in 0..LINES {
+                line[k] = tile.0[k][i];
+            }
+        }
+        to
     }
 }
 
-/// One line of 16 pairs, each of a number of one row and the one below it.
+/// A loop that rounds.
+trait Rounds {
+    /// Must be inlined, so that it is compiled for the instructions of its caller.
+    fn run<R: Rounding>(self);
+}
+
+/// Runs it by the widest instructions that this machine rounds with.
+fn dispatch(rounds: impl Rounds) {
+    #[cfg(target_arch = "x86_64")]
+    if avx512::is_available() {
+        // SAFETY: the machine has the instructions that the function is compiled for.
+        return unsafe { avx512::run(rounds) };
+    }
+    simd(
+        #[inline(always)]
+        || rounds.run::<Portable>(),
+    );
+}
+
+/// The first numbers of a slice, and zeros where it ends.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn across(upper: &[f32], lower: &[f32], line: &mut [u32; LINES]) {
-    if let (Some(upper), Some(lower)) = (upper.first_chunk::<LINES>(), lower.first_chunk::<LINES>()) {
-        for i in 0..LINES {
-            line[i] = pair(upper[i], lower[i]);
-        }
-    } else {
-        let at = |row: &[f32], i: usize| row.get(i).copied().unwrap_or_default();
-        *line = std::array::from_fn(|i| pair(at(upper, i), at(lower, i)));
-    }
+fn padded<const N: usize>(numbers: &[f32]) -> [f32; N] {
+    numbers.first_chunk().copied().unwrap_or_else(
+        #[inline(always)]
+        || {
+            let mut padded = [0.0; N];
+            padded[..numbers.len()].copy_from_slice(numbers);
+            padded
+        },
+    )
 }
 
 /// Fills the tile of a `lines × depth` matrix that begins at this line and depth, with its lines as lines, or with its pairs as lines. One of
 /// the matrix's strides must be 1.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn fill_tile(to: &mut Tile, matrix: View, line: usize, depth: usize, pairs_as_lines: bool) {
+fn fill_tile<R: Rounding>(to: &mut Tile, matrix: View, line: usize, depth: usize, pairs_as_lines: bool) {
     let View { data, rows: lines, cols: all, row_stride, col_stride } = matrix;
     let along_depth = col_stride == 1;
-    let mut other = ZERO;
     let turned = along_depth == pairs_as_lines;
-    let tile = if turned { &mut other } else { &mut *to };
-    if along_depth {
-        let at = |i: usize| if i < lines { &data[i * row_stride + depth..][..DEPTH.min(all - depth)] } else { &[] };
+    let mut tile = ZERO;
+    if along_depth && line + LINES <= lines && depth + DEPTH <= all {
         for (i, pairs) in tile.0.iter_mut().enumerate() {
-            along(at(line + i), pairs);
+            *pairs = R::along(data[(line + i) * row_stride + depth..].first_chunk().expect("a whole line"));
         }
-    } else {
-        let (first, width) = (line.min(lines), LINES.min(lines.saturating_sub(line)));
-        let at = |i: usize| if i < all { &data[i * col_stride + first..][..width] } else { &[] };
-        for (i, pairs) in tile.0.iter_mut().enumerate() {
-            across(at(depth + 2 * i), at(depth + 2 * i + 1), pairs);
-        }
+        *to = if turned { R::transposed(&tile) } else { tile };
+        return;
     }
-    if turned {
-        transpose(&other, to);
+    for (i, pairs) in tile.0.iter_mut().enumerate() {
+        *pairs = if along_depth {
+            let i = line + i;
+            let row = if i < lines { &data[i * row_stride + depth..][..DEPTH.min(all - depth)] } else { &[] };
+            R::along(&padded(row))
+        } else {
+            let (first, width) = (line.min(lines), LINES.min(lines.saturating_sub(line)));
+            let i = depth + 2 * i;
+            let upper = if i < all { &data[i * col_stride + first..][..width] } else { &[] };
+            let lower = if i + 1 < all { &data[(i + 1) * col_stride + first..][..width] } else { &[] };
+            R::across(&padded(upper), &padded(lower))
+        };
     }
+    *to = if turned { R::transposed(&tile) } else { tile };
 }
 
 /// All tiles of a `lines × depth` matrix, line by line of tiles.
-fn fill(tiles: &mut Vec<Tile>, matrix: View, pairs_as_lines: bool) {
-    assert!(
-        matrix.row_stride == 1 || matrix.col_stride == 1,
-        "numbers of a line or of a column must follow each other"
-    );
-    let deep = matrix.cols.div_ceil(DEPTH);
-    tiles.resize(matrix.rows.next_multiple_of(BLOCK) / LINES * deep, ZERO);
-    simd(
-        #[inline(always)]
-        || {
-            for (i, tiles) in tiles.chunks_exact_mut(deep.max(1)).enumerate() {
-                for (k, to) in tiles.iter_mut().enumerate() {
-                    fill_tile(to, matrix, i * LINES, k * DEPTH, pairs_as_lines);
-                }
+struct Fill<'a> {
+    tiles: &'a mut [Tile],
+    matrix: View<'a>,
+    pairs_as_lines: bool,
+}
+
+impl<'a> Fill<'a> {
+    fn new(tiles: &'a mut Vec<Tile>, matrix: View<'a>, pairs_as_lines: bool) -> Self {
+        assert!(
+            matrix.row_stride == 1 || matrix.col_stride == 1,
+            "numbers of a line or of a column must follow each other"
+        );
+        Self { tiles: room(tiles, tiles_for(matrix.rows, matrix.cols)), matrix, pairs_as_lines }
+    }
+}
+
+impl Rounds for Fill<'_> {
+    #[inline(always)]
+    fn run<R: Rounding>(self) {
+        let deep = self.matrix.cols.div_ceil(DEPTH);
+        for (i, tiles) in self.tiles.chunks_exact_mut(deep.max(1)).enumerate() {
+            for (k, to) in tiles.iter_mut().enumerate() {
+                fill_tile::<R>(to, self.matrix, i * LINES, k * DEPTH, self.pairs_as_lines);
             }
-        },
-    );
+        }
+    }
+}
+
+/// Tiles of so many lines, in whole blocks, and so much depth.
+fn tiles_for(lines: usize, depth: usize) -> usize {
+    lines.next_multiple_of(BLOCK) / LINES * depth.div_ceil(DEPTH)
+}
+
+/// The first so many tiles of a buffer, which never shrinks, so that what lies there is not cleared again and again.
+fn room(tiles: &mut Vec<Tile>, count: usize) -> &mut [Tile] {
+    if tiles.len() < count {
+        tiles.resize(count, ZERO);
+    }
+    &mut tiles[..count]
 }
 
 /// The left operand of a product, `rows × depth`.
@@ -233,8 +368,109 @@ pub struct Left {
 impl Left {
     /// Takes over a matrix.
     pub fn pack(&mut self, matrix: View) {
-        (self.rows, self.depth) = (matrix.rows, matrix.cols);
-        fill(&mut self.tiles, matrix, false);
+        if matrix.col_stride == 1 {
+            self.begin(matrix.rows, matrix.cols);
+            dispatch(PutRows { to: self, row: 0, column: 0, matrix });
+        } else {
+            (self.rows, self.depth) = (matrix.rows, matrix.cols);
+            dispatch(Fill::new(&mut self.tiles, matrix, false));
+        }
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Makes room for rows that [`put_row`](Self::put_row) brings.
+    pub fn begin(&mut self, rows: usize, depth: usize) {
+        (self.rows, self.depth) = (rows, depth);
+        let deep = depth.div_ceil(DEPTH);
+        let tiles = room(&mut self.tiles, tiles_for(rows, depth));
+        for padding in rows..rows.next_multiple_of(BLOCK) {
+            for tile in &mut tiles[padding / LINES * deep..][..deep] {
+                tile.0[padding % LINES] = [0; LINES];
+            }
+        }
+    }
+
+    /// Rounds a row, or what of it begins at a tile, and lays it out, while it is still in the cache of whatever computed it.
+    pub fn put_row(&mut self, row: usize, column: usize, numbers: &[f32]) {
+        assert!(row < self.rows && column + numbers.len() <= self.depth, "a row outside its matrix");
+        assert!(column.is_multiple_of(DEPTH), "a part of a tile");
+        dispatch(PutRows { to: self, row, column, matrix: View::new(numbers, 1, numbers.len()) });
+    }
+
+    /// What stands in a row, from the beginning of a tile on.
+    pub fn row(&self, row: usize, column: usize, numbers: &mut [f32]) {
+        assert!(row < self.rows && column + numbers.len() <= self.depth, "a row outside its matrix");
+        assert!(column.is_multiple_of(DEPTH), "a part of a tile");
+        let tiles = &self.tiles[row / LINES * self.depth.div_ceil(DEPTH) + column / DEPTH..];
+        simd(
+            #[inline(always)]
+            || {
+                let (whole, rest) = numbers.as_chunks_mut::<DEPTH>();
+                let (before, after) = tiles.split_at(whole.len());
+                for (tile, numbers) in before.iter().zip(whole) {
+                    let halves = halves(&tile.0[row % LINES]);
+                    for i in 0..DEPTH {
+                        numbers[i] = f32::from_bits(u32::from(halves[i]) << 16);
+                    }
+                }
+                for (i, number) in rest.iter_mut().enumerate() {
+                    let pair = after[0].0[row % LINES][i / 2];
+                    *number = if i % 2 == 0 { first(pair) } else { second(pair) };
+                }
+            },
+        );
+    }
+
+    /// Some of its rows, from the beginning of a block on.
+    pub fn part(&self, rows: Range<usize>) -> LeftPart<'_> {
+        assert!(rows.start.is_multiple_of(BLOCK) && rows.end <= self.rows);
+        let tiles = &self.tiles[tiles_for(rows.start, self.depth)..tiles_for(rows.end, self.depth)];
+        LeftPart { tiles, rows: rows.len(), depth: self.depth }
+    }
+}
+
+/// What of a left operand a product reads.
+#[derive(Clone, Copy)]
+pub struct LeftPart<'a> {
+    tiles: &'a [Tile],
+    rows: usize,
+    depth: usize,
+}
+
+impl<'a> From<&'a Left> for LeftPart<'a> {
+    fn from(whole: &'a Left) -> Self {
+        whole.part(0..whole.rows)
+    }
+}
+
+/// Rows of a matrix, which become rows of a left operand from some one on.
+struct PutRows<'a> {
+    to: &'a mut Left,
+    row: usize,
+    column: usize,
+    matrix: View<'a>,
+}
+
+impl Rounds for PutRows<'_> {
+    #[inline(always)]
+    fn run<R: Rounding>(self) {
+        let Self { to, row: first, column, matrix } = self;
+        let deep = to.depth.div_ceil(DEPTH);
+        for i in 0..matrix.rows {
+            let (row, numbers) = (first + i, &matrix.data[i * matrix.row_stride..][..matrix.cols]);
+            let tiles = &mut to.tiles[row / LINES * deep + column / DEPTH..];
+            let (whole, rest) = numbers.as_chunks::<DEPTH>();
+            for (tile, numbers) in tiles.iter_mut().zip(whole) {
+                tile.0[row % LINES] = R::along(numbers);
+            }
+            if !rest.is_empty() {
+                tiles[whole.len()].0[row % LINES] = R::along(&padded(rest));
+            }
+        }
     }
 }
 
@@ -263,7 +499,14 @@ impl Right {
     /// Takes over a matrix.
     pub fn pack(&mut self, matrix: View) {
         (self.depth, self.columns) = (matrix.rows, matrix.cols);
-        fill(&mut self.tiles, matrix.t(), true);
+        dispatch(Fill::new(&mut self.tiles, matrix.t(), true));
+    }
+
+    /// Takes over the matrix of a left operand, whose rows are now summed over.
+    pub fn turn<'a>(&mut self, left: impl Into<LeftPart<'a>>) {
+        let left = left.into();
+        (self.depth, self.columns) = (left.rows, left.depth);
+        dispatch(Turn { left, right: room(&mut self.tiles, tiles_for(left.depth, left.rows)) });
     }
 
     /// Takes over a weight of `rows × cols` numbers, of which `decode` writes the rows it is asked for into `band`, a few at a time, so that
@@ -276,34 +519,28 @@ impl Right {
         mut decode: impl FnMut(Range<usize>, &mut [f32]),
     ) {
         (self.depth, self.columns) = if side == Side::Inputs { (cols, rows) } else { (rows, cols) };
-        let deep = self.depth.div_ceil(DEPTH);
-        self.tiles.resize(self.columns.next_multiple_of(BLOCK) / LINES * deep, ZERO);
         for start in (0..rows).step_by(BAND) {
             let taken = start..(start + BAND).min(rows);
             let count = taken.len();
             band.resize(count * cols, 0.0);
             decode(taken, band);
-            let band = View::new(band, count, cols);
-            simd(
-                #[inline(always)]
-                || match side {
-                    // The band's rows become two columns of tiles, or a part of every one.
-                    Side::Inputs => {
-                        let columns = &mut self.tiles[start / LINES * deep..][..BAND / LINES * deep];
-                        for (i, tiles) in columns.chunks_exact_mut(deep).enumerate() {
-                            for (k, to) in tiles.iter_mut().enumerate() {
-                                fill_tile(to, band, i * LINES, k * DEPTH, true);
-                            }
-                        }
-                    }
-                    Side::Outputs => {
-                        for (i, tiles) in self.tiles.chunks_exact_mut(deep).enumerate() {
-                            fill_tile(&mut tiles[start / DEPTH], band.t(), i * LINES, 0, true);
-                        }
-                    }
-                },
-            );
+            dispatch(FillBand { to: self, side, start, band: View::new(band, count, cols) });
         }
+    }
+
+    /// Some of its columns, from the beginning of a block on.
+    pub fn columns(&self, columns: Range<usize>) -> RightPart<'_> {
+        let step = self.depth.div_ceil(DEPTH);
+        assert!(columns.start.is_multiple_of(BLOCK) && columns.end <= self.columns);
+        let tiles = &self.tiles[columns.start / LINES * step..];
+        RightPart { tiles, step, first: 0, depth: self.depth, columns: columns.len() }
+    }
+
+    /// Some of its rows, from the beginning of a tile on. Where they end within one, a left operand's zeros meet the others.
+    pub fn rows(&self, rows: Range<usize>) -> RightPart<'_> {
+        let (step, first) = (self.depth.div_ceil(DEPTH), rows.start / DEPTH);
+        assert!(rows.start.is_multiple_of(DEPTH) && rows.end <= self.depth);
+        RightPart { tiles: &self.tiles, step, first, depth: rows.len(), columns: self.columns }
     }
 
     /// Bytes in memory.
@@ -312,106 +549,170 @@ impl Right {
     }
 }
 
-/// Exchanges lines and pairs.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn transpose(tile: &Tile, to: &mut Tile) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the machine has the instructions that the function is compiled for.
-        return unsafe { avx512::transpose(tile, to) };
+/// What of a right operand a product reads.
+#[derive(Clone, Copy)]
+pub struct RightPart<'a> {
+    tiles: &'a [Tile],
+    /// Tiles from one column of them to the next.
+    step: usize,
+    /// The first one of each column.
+    first: usize,
+    depth: usize,
+    columns: usize,
+}
+
+impl<'a> RightPart<'a> {
+    fn column(self, i: usize, deep: Range<usize>) -> &'a [Tile] {
+        &self.tiles[i * self.step + self.first..][deep]
     }
-    for (i, line) in to.0.iter_mut().enumerate() {
-        *line = std::array::from_fn(|k| tile.0[k][i]);
+}
+
+impl<'a> From<&'a Right> for RightPart<'a> {
+    fn from(whole: &'a Right) -> Self {
+        whole.columns(0..whole.columns)
+    }
+}
+
+/// Some rows of a weight, which become two columns of tiles, or a part of every one.
+struct FillBand<'a> {
+    to: &'a mut Right,
+    side: Side,
+    start: usize,
+    band: View<'a>,
+}
+
+impl Rounds for FillBand<'_> {
+    #[inline(always)]
+    fn run<R: Rounding>(self) {
+        let Self { to, side, start, band } = self;
+        let deep = to.depth.div_ceil(DEPTH);
+        let tiles = room(&mut to.tiles, tiles_for(to.columns, to.depth));
+        match side {
+            Side::Inputs => {
+                let columns = &mut tiles[start / LINES * deep..][..BAND / LINES * deep];
+                for (i, tiles) in columns.chunks_exact_mut(deep).enumerate() {
+                    for (k, to) in tiles.iter_mut().enumerate() {
+                        fill_tile::<R>(to, band, i * LINES, k * DEPTH, true);
+                    }
+                }
+            }
+            Side::Outputs => {
+                for (i, tiles) in tiles.chunks_exact_mut(deep).enumerate() {
+                    fill_tile::<R>(&mut tiles[start / DEPTH], band.t(), i * LINES, 0, true);
+                }
+            }
+        }
+    }
+}
+
+/// Pairs along rows become pairs across rows: two rows of 32 numbers are a line of one tile and a line of the next column's.
+struct Turn<'a> {
+    left: LeftPart<'a>,
+    right: &'a mut [Tile],
+}
+
+impl Rounds for Turn<'_> {
+    #[inline(always)]
+    fn run<R: Rounding>(self) {
+        let Self { left, right } = self;
+        let (deep, high) = (left.depth.div_ceil(DEPTH), left.rows.div_ceil(DEPTH));
+        for (k, rows) in left.tiles.chunks_exact(2 * deep.max(1)).enumerate() {
+            for t in 0..deep {
+                let (one, other) = right[2 * t * high..][..2 * high].split_at_mut(high);
+                for line in 0..LINES {
+                    let tile = &rows[line / 8 * deep + t].0;
+                    [one[k].0[line], other[k].0[line]] = R::turned(&tile[line % 8 * 2], &tile[line % 8 * 2 + 1]);
+                }
+            }
+        }
     }
 }
 
 /// Two rows of a left operand's tiles, or two columns of a right one's.
 type Two<'a> = [&'a [Tile]; 2];
 
-/// A block of the destination.
-#[repr(C, align(64))]
-struct Sums([[f32; BLOCK]; BLOCK]);
-
-/// Multiplies in f32, or in bf16 by a kernel; keeps its buffers.
-#[derive(Default)]
-pub struct Multiplier {
-    /// In bf16 by this.
-    pub kernel: Option<Kernel>,
-    left: Left,
-    right: Right,
+/// A block of the destination: its first number and what follows, so many numbers from one row to the next, and whether sums begin with
+/// what stands there.
+struct Block<'a> {
+    sums: &'a mut [f32],
+    stride: usize,
+    write: Write,
 }
 
-impl Multiplier {
-    /// `dst (+)= scale · lhs · rhs`, on this thread.
-    pub fn matmul(&mut self, dst: ViewMut, write: Write, scale: f32, lhs: View, rhs: View) {
-        let Some(kernel) = self.kernel else { return matmul(dst, write, scale, lhs, rhs, 1) };
-        self.left.pack(lhs);
-        self.right.pack(rhs);
-        product(kernel, dst, write, scale, &self.left, &self.right, 1);
-    }
-}
-
-/// `dst (+)= scale · left · right`, on one thread, or on the current rayon pool if `threads > 1`.
-pub fn product(kernel: Kernel, dst: ViewMut, write: Write, scale: f32, left: &Left, right: &Right, threads: usize) {
+/// `dst (+)= left · right`, on one thread, or on the current rayon pool if `threads > 1`. Sums that are added to begin with what stands there.
+pub fn product<'a>(
+    kernel: Kernel,
+    dst: ViewMut,
+    write: Write,
+    left: impl Into<LeftPart<'a>>,
+    right: impl Into<RightPart<'a>>,
+    threads: usize,
+) {
+    let (left, right) = (left.into(), right.into());
     let (rows, columns) = (left.rows, right.columns);
     assert!(dst.rows == rows && dst.cols == columns && left.depth == right.depth, "matrix shapes differ");
     let blocks = columns.div_ceil(BLOCK);
     if threads <= 1 || blocks <= 1 {
-        return multiply(kernel, left, right, 0..blocks, dst, write, scale);
+        return multiply(kernel, left, right, 0..blocks, dst, write);
     }
     // Threads share the columns, because the rows may be few.
     let parts: Vec<Range<usize>> = (0..threads).map(|i| i * blocks / threads..(i + 1) * blocks / threads).collect();
-    let width = |part: &Range<usize>| (part.end * BLOCK).min(columns) - part.start * BLOCK;
+    let span = |part: &Range<usize>| part.start * BLOCK..(part.end * BLOCK).min(columns);
+    let begun = &dst;
     let done: Vec<Vec<f32>> = parts
         .par_iter()
         .map(|part| {
-            let mut own = vec![0.0; rows * width(part)];
-            let dst = ViewMut::new(&mut own, rows, width(part));
-            multiply(kernel, left, right, part.clone(), dst, Write::Set, scale);
+            let span = span(part);
+            let mut own = Vec::with_capacity(rows * span.len());
+            begun.data.chunks(begun.row_stride).take(rows).for_each(|row| own.extend_from_slice(&row[span.clone()]));
+            let dst = ViewMut::new(&mut own, rows, span.len());
+            multiply(kernel, left, right, part.clone(), dst, write);
             own
         })
         .collect();
     for (part, own) in parts.iter().zip(done).filter(|(part, _)| !part.is_empty()) {
-        for (dst, own) in dst.data.chunks_mut(dst.row_stride).zip(own.chunks_exact(width(part))) {
-            put(&mut dst[part.start * BLOCK..][..own.len()], write, 1.0, own);
-        }
-    }
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn put(dst: &mut [f32], write: Write, scale: f32, sums: &[f32]) {
-    // No closures: one that is not inlined would miss the wide instructions.
-    let pairs = dst.iter_mut().zip(sums);
-    if write == Write::Set {
-        for (dst, sum) in pairs {
-            *dst = sum * scale;
-        }
-    } else {
-        for (dst, sum) in pairs {
-            *dst += sum * scale;
+        let span = span(part);
+        for (dst, own) in dst.data.chunks_mut(dst.row_stride).zip(own.chunks_exact(span.len())) {
+            dst[span.clone()].copy_from_slice(own);
         }
     }
 }
 
 /// Some blocks of columns of a product, into a matrix of these columns alone.
 #[allow(clippy::needless_pass_by_value)] // as in `kernels::matmul`
-fn multiply(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, dst: ViewMut, write: Write, scale: f32) {
+fn multiply(kernel: Kernel, left: LeftPart, right: RightPart, blocks: Range<usize>, dst: ViewMut, write: Write) {
     let deep = left.depth.div_ceil(DEPTH);
     if blocks.is_empty() || deep == 0 {
         return;
     }
-    let mut sums = Sums([[0.0; BLOCK]; BLOCK]);
-    let mut each = |multiply: &dyn Fn(Two, Two, &mut Sums)| {
+    let count = deep.div_ceil(DEEP);
+    let parts = (0..count).map(|i| i * deep / count..(i + 1) * deep / count);
+    let mut edge = None;
+    let mut each = |multiply: &dyn Fn(Two, Two, Block)| {
         for panel in blocks.clone().step_by(PANEL) {
-            let rows = dst.data.chunks_mut(BLOCK * dst.row_stride);
-            for ((i, a), rows) in left.tiles.chunks_exact(2 * deep).enumerate().zip(rows) {
-                for block in panel..(panel + PANEL).min(blocks.end) {
-                    multiply(halves(a), halves(&right.tiles[2 * block * deep..][..2 * deep]), &mut sums);
-                    let at = (block - blocks.start) * BLOCK;
-                    let (height, width) = (BLOCK.min(dst.rows - i * BLOCK), BLOCK.min(dst.cols - at));
-                    put_block(&mut rows[at..], dst.row_stride, (height, width), write, scale, &sums);
+            for part in parts.clone() {
+                let write = if part.start > 0 { Write::Add } else { write };
+                let rows = dst.data.chunks_mut(BLOCK * dst.row_stride);
+                for ((i, a), rows) in left.tiles.chunks_exact(2 * deep).enumerate().zip(rows) {
+                    let a = [&a[part.clone()], &a[deep..][part.clone()]];
+                    for block in panel..(panel + PANEL).min(blocks.end) {
+                        let at = (block - blocks.start) * BLOCK;
+                        let (height, width) = (BLOCK.min(dst.rows - i * BLOCK), BLOCK.min(dst.cols - at));
+                        let b = [right.column(2 * block, part.clone()), right.column(2 * block + 1, part.clone())];
+                        let (sums, stride) = (&mut rows[at..], dst.row_stride);
+                        if (height, width) == (BLOCK, BLOCK) {
+                            multiply(a, b, Block { sums, stride, write });
+                        } else {
+                            at_the_edge(
+                                sums,
+                                stride,
+                                (height, width),
+                                write,
+                                edge.get_or_insert([0.0; BLOCK * BLOCK]),
+                                |block| multiply(a, b, block),
+                            );
+                        }
+                    }
                 }
             }
         }
@@ -420,62 +721,54 @@ fn multiply(kernel: Kernel, left: &Left, right: &Right, blocks: Range<usize>, ds
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Kernel::Amx => {
             let amx = amx::Tiles::configure();
-            each(&|a, b, sums| amx.multiply(a, b, sums));
+            each(&|a, b, block| amx.multiply(a, b, block));
         }
         #[cfg(target_arch = "x86_64")]
         Kernel::Avx512 => {
             assert!(kernel.is_available(), "this machine has no AVX512-BF16");
             // SAFETY: the machine has the instructions that the function is compiled for.
-            each(&|a, b, sums| unsafe { avx512::multiply(a, b, sums) });
+            each(&|a, b, block| unsafe { avx512::multiply(a, b, block) });
         }
         _ => each(&portable),
     }
 }
 
-/// Writes what of a block lies inside the destination.
-fn put_block(
+/// A block of which only a part lies inside the destination; `whole` is a buffer.
+fn at_the_edge(
     dst: &mut [f32],
-    row_stride: usize,
+    stride: usize,
     (height, width): (usize, usize),
     write: Write,
-    scale: f32,
-    sums: &Sums,
+    whole: &mut [f32; BLOCK * BLOCK],
+    multiply: impl FnOnce(Block),
 ) {
-    simd(
-        #[inline(always)]
-        || {
-            for (dst, sums) in dst.chunks_mut(row_stride).zip(&sums.0).take(height) {
-                // Lengths that the compiler knows, but for the very last columns.
-                let (dst, sums) = (&mut dst[..width], &sums[..width]);
-                let ((dst, rest), (sums, others)) = (dst.as_chunks_mut::<LINES>(), sums.as_chunks::<LINES>());
-                for (dst, sums) in dst.iter_mut().zip(sums) {
-                    put(dst, write, scale, sums);
-                }
-                put(rest, write, scale, others);
-            }
-        },
-    );
-}
-
-fn halves(tiles: &[Tile]) -> Two<'_> {
-    tiles.split_at(tiles.len() / 2).into()
+    if write == Write::Add {
+        for (whole, dst) in whole.chunks_exact_mut(BLOCK).zip(dst.chunks(stride)).take(height) {
+            whole[..width].copy_from_slice(&dst[..width]);
+        }
+    }
+    multiply(Block { sums: &mut *whole, stride: BLOCK, write });
+    for (whole, dst) in whole.chunks_exact(BLOCK).zip(dst.chunks_mut(stride)).take(height) {
+        dst[..width].copy_from_slice(&whole[..width]);
+    }
 }
 
 /// One number after another, the second of a pair first, as AVX-512 adds them.
-fn portable(left: Two, right: Two, sums: &mut Sums) {
+#[allow(clippy::needless_pass_by_value)]
+fn portable(left: Two, right: Two, block: Block) {
     simd(
         #[inline(always)]
         || {
-            for (i, row) in sums.0.iter_mut().enumerate() {
-                let [mut one, mut other] = [[0f32; LINES]; 2];
+            for (i, row) in block.sums.chunks_mut(block.stride).take(BLOCK).enumerate() {
+                let (row, _) = row[..BLOCK].as_chunks_mut::<LINES>();
+                let mut own = if block.write == Write::Add { [row[0], row[1]] } else { [[0.0; LINES]; 2] };
                 for (a, (b, c)) in left[i / LINES].iter().zip(right[0].iter().zip(right[1])) {
                     for (x, (b, c)) in a.0[i % LINES].iter().zip(b.0.iter().zip(&c.0)) {
-                        add_pairs(&mut one, *x, b);
-                        add_pairs(&mut other, *x, c);
+                        add_pairs(&mut own[0], *x, b);
+                        add_pairs(&mut own[1], *x, c);
                     }
                 }
-                row[..LINES].copy_from_slice(&one);
-                row[LINES..].copy_from_slice(&other);
+                row.copy_from_slice(&own);
             }
         },
     );
@@ -492,16 +785,95 @@ fn add_pairs(sums: &mut [f32; LINES], x: u32, columns: &[u32; LINES]) {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        __cpuid, __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps,
-        _mm512_shuffle_i32x4, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-        _mm512_unpacklo_epi64,
+        __cpuid, __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_permutex2var_epi16,
+        _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_shuffle_i32x4, _mm512_unpackhi_epi32,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
     };
     use std::mem::transmute;
 
-    use super::{BLOCK, LINES, Sums, Tile, Two};
+    use super::{BLOCK, Block, DEPTH, LINES, Rounding, Rounds, Tile, Two, Write};
 
     pub fn is_available() -> bool {
-        is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16")
+    }
+
+    /// Runs a loop compiled for these instructions.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub fn run(rounds: impl Rounds) {
+        rounds.run::<Hardware>();
+    }
+
+    /// By `vcvtne2ps2bf16`, which takes subnormal numbers for zero as the products do. For loops that `run` runs.
+    pub struct Hardware;
+
+    /// Where the 32 halves of a line come from: from the first 16 and from the last by turns.
+    const BY_TURNS: [u16; DEPTH] = {
+        let mut halves = [0; DEPTH];
+        let mut i = 0;
+        while i < DEPTH {
+            halves[i] = (i / 2 + i % 2 * LINES) as u16;
+            i += 1;
+        }
+        halves
+    };
+
+    /// Where halves come from where two lines of 32 become two lines by turns: the lower 16 of each, then the upper ones.
+    const OF_TWO: [[u16; DEPTH]; 2] = {
+        let mut halves = [[0; DEPTH]; 2];
+        let mut i = 0;
+        while i < 2 * DEPTH {
+            halves[i / DEPTH][i % DEPTH] = (i / 2 + i % 2 * DEPTH) as u16;
+            i += 1;
+        }
+        halves
+    };
+
+    impl Rounding for Hardware {
+        #[inline(always)]
+        #[allow(clippy::inline_always)]
+        fn along(numbers: &[f32; DEPTH]) -> [u32; LINES] {
+            // SAFETY: the types are of one size and every pattern is a value; whoever rounds like this has the instruction.
+            unsafe {
+                let [first, last] = transmute::<[f32; DEPTH], [__m512; 2]>(*numbers);
+                transmute::<__m512bh, [u32; LINES]>(_mm512_cvtne2ps_pbh(last, first))
+            }
+        }
+
+        #[inline(always)]
+        #[allow(clippy::inline_always)]
+        fn across(upper: &[f32; LINES], lower: &[f32; LINES]) -> [u32; LINES] {
+            // SAFETY: as above.
+            unsafe {
+                let (upper, lower) =
+                    (transmute::<[f32; LINES], __m512>(*upper), transmute::<[f32; LINES], __m512>(*lower));
+                let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(lower, upper));
+                let by_turns = transmute::<[u16; DEPTH], __m512i>(BY_TURNS);
+                transmute::<__m512i, [u32; LINES]>(_mm512_permutexvar_epi16(by_turns, halves))
+            }
+        }
+
+        #[inline(always)]
+        #[allow(clippy::inline_always)]
+        fn turned(upper: &[u32; LINES], lower: &[u32; LINES]) -> [[u32; LINES]; 2] {
+            // SAFETY: as above.
+            unsafe {
+                let upper = transmute::<[u32; LINES], __m512i>(*upper);
+                let lower = transmute::<[u32; LINES], __m512i>(*lower);
+                let order = transmute::<[[u16; DEPTH]; 2], [__m512i; 2]>(OF_TWO);
+                let first = _mm512_permutex2var_epi16(upper, order[0], lower);
+                let second = _mm512_permutex2var_epi16(upper, order[1], lower);
+                transmute::<[__m512i; 2], [[u32; LINES]; 2]>([first, second])
+            }
+        }
+
+        #[inline(always)]
+        #[allow(clippy::inline_always)]
+        fn transposed(tile: &Tile) -> Tile {
+            // SAFETY: as above.
+            unsafe { transpose(tile) }
+        }
     }
 
     pub fn is_of_amd() -> bool {
@@ -510,8 +882,9 @@ mod avx512 {
     }
 
     /// Exchanges lines and pairs: first within groups of four pairs of four lines, then the groups.
+    #[inline]
     #[target_feature(enable = "avx512f")]
-    pub fn transpose(tile: &Tile, to: &mut Tile) {
+    fn transpose(tile: &Tile) -> Tile {
         const EVEN: i32 = 0b10_00_10_00;
         const ODD: i32 = 0b11_01_11_01;
         // SAFETY: both types are 1,024 bytes of which every pattern is a value.
@@ -536,17 +909,24 @@ mod avx512 {
             out[12 + i] = _mm512_shuffle_i32x4::<ODD>(odd, odds);
         }
         // SAFETY: as above.
-        *to = unsafe { transmute::<[__m512i; LINES], Tile>(out) };
+        unsafe { transmute::<[__m512i; LINES], Tile>(out) }
     }
 
     /// Rows of a block that are summed at once: with two columns of tiles, 16 of the 32 registers.
     const ROWS: usize = 8;
 
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub fn multiply(left: Two, right: Two, sums: &mut Sums) {
-        for (i, rows) in sums.0.chunks_exact_mut(ROWS).enumerate() {
+    pub fn multiply(left: Two, right: Two, block: Block) {
+        for (i, rows) in block.sums.chunks_mut(ROWS * block.stride).take(BLOCK / ROWS).enumerate() {
             let (a, top) = (left[i * ROWS / LINES], i * ROWS % LINES);
             let mut own = [[_mm512_setzero_ps(); 2]; ROWS];
+            if block.write == Write::Add {
+                for (own, row) in own.iter_mut().zip(rows.chunks(block.stride)) {
+                    // SAFETY: both types are of one size and every pattern is a value.
+                    *own =
+                        unsafe { transmute::<[f32; BLOCK], [__m512; 2]>(*row.first_chunk().expect("a whole block")) };
+                }
+            }
             for (a, (b, c)) in a.iter().zip(right[0].iter().zip(right[1])) {
                 for k in 0..LINES {
                     // SAFETY: both types are 64 bytes of which every pattern is a value.
@@ -564,9 +944,10 @@ mod avx512 {
                     }
                 }
             }
-            for (row, own) in rows.iter_mut().zip(own) {
+            for (row, own) in rows.chunks_mut(block.stride).zip(own) {
                 // SAFETY: as above.
-                *row = unsafe { transmute::<[__m512; 2], [f32; BLOCK]>(own) };
+                let own = unsafe { transmute::<[__m512; 2], [f32; BLOCK]>(own) };
+                row[..BLOCK].copy_from_slice(&own);
             }
         }
     }
@@ -575,10 +956,10 @@ mod avx512 {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx {
     use std::arch::asm;
-    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    use std::arch::x86_64::{__cpuid, __cpuid_count, _MM_HINT_ET0, _mm_prefetch};
     use std::sync::OnceLock;
 
-    use super::{BLOCK, LINES, Sums, Tile, Two};
+    use super::{BLOCK, Block, LINES, Tile, Two, Write};
 
     /// Whether the processor has the instructions and Linux lets this process use them, which it must be asked for once.
     pub fn is_available() -> bool {
@@ -631,15 +1012,32 @@ mod amx {
         }
 
         /// A block of the destination in four registers: every tile that is read serves two of them.
-        #[allow(clippy::unused_self)] // whose registers these are
-        pub fn multiply(&self, left: Two, right: Two, sums: &mut Sums) {
-            let deep = left[0].len();
+        #[allow(clippy::unused_self, clippy::needless_pass_by_value)] // whose registers these are; an exclusive borrow given up
+        pub fn multiply(&self, left: Two, right: Two, block: Block) {
+            let (deep, stride) = (left[0].len(), block.stride);
             assert!(deep > 0 && [left[1], right[0], right[1]].iter().all(|tiles| tiles.len() == deep));
+            assert!(stride >= BLOCK && block.sums.len() >= (BLOCK - 1) * stride + BLOCK, "a block outside its matrix");
+            // The destination comes from afar while the operands are multiplied.
+            for row in block.sums.chunks(stride).take(BLOCK) {
+                // SAFETY: asking for memory early changes nothing.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_ET0>(row.as_ptr().cast());
+                    _mm_prefetch::<_MM_HINT_ET0>(row[LINES..].as_ptr().cast());
+                }
+            }
             // SAFETY: the registers are configured as 16 lines of 64 bytes while `self` lives. Each operand is read for `deep` tiles,
-            // which it has, and `sums` is written for its 32 lines of 128 bytes.
+            // which it has, and `sums` is read and written for 32 lines of 128 bytes, which are inside it.
             unsafe {
                 asm!(
+                    "test {add:e}, {add:e}",
+                    "jnz 3f",
                     "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+                    "jmp 2f",
+                    "3:",
+                    "tileloadd tmm0, [{to} + {stride}]",
+                    "tileloadd tmm1, [{to} + {stride} + 64]",
+                    "tileloadd tmm2, [{lower} + {stride}]",
+                    "tileloadd tmm3, [{lower} + {stride} + 64]",
                     "2:",
                     "tileloadd tmm4, [{a} + {line}]",
                     "tileloadd tmm6, [{c} + {line}]",
@@ -652,26 +1050,27 @@ mod amx {
                     "add {a}, 1024", "add {b}, 1024", "add {c}, 1024", "add {d}, 1024",
                     "dec {deep}",
                     "jnz 2b",
-                    "tilestored [{to} + 2*{line}], tmm0",
-                    "tilestored [{to} + 2*{line} + 64], tmm1",
-                    "tilestored [{to} + 2*{line} + 2048], tmm2",
-                    "tilestored [{to} + 2*{line} + 2112], tmm3",
+                    "tilestored [{to} + {stride}], tmm0",
+                    "tilestored [{to} + {stride} + 64], tmm1",
+                    "tilestored [{lower} + {stride}], tmm2",
+                    "tilestored [{lower} + {stride} + 64], tmm3",
                     a = inout(reg) left[0].as_ptr() => _,
                     b = inout(reg) left[1].as_ptr() => _,
                     c = inout(reg) right[0].as_ptr() => _,
                     d = inout(reg) right[1].as_ptr() => _,
                     deep = inout(reg) deep => _,
-                    line = in(reg) 64usize,
-                    to = in(reg) sums.0.as_mut_ptr(),
+                    line = in(reg) size_of::<[u32; LINES]>(),
+                    to = in(reg) block.sums.as_mut_ptr(),
+                    lower = in(reg) block.sums[LINES * stride..].as_mut_ptr(),
+                    stride = in(reg) stride * size_of::<f32>(),
+                    add = in(reg) u32::from(block.write == Write::Add),
                     options(nostack),
                 );
             }
         }
     }
 
-    const _: () = assert!(
-        size_of::<Sums>() == 4 * BLOCK * BLOCK && size_of::<Configuration>() == 64 && size_of::<Tile>() == 1024
-    );
+    const _: () = assert!(size_of::<Configuration>() == 64 && size_of::<Tile>() == 1024);
 
     impl Drop for Tiles {
         fn drop(&mut self) {

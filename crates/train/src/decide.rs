@@ -3,6 +3,7 @@
 //! There is no gradient here, so adapters are merged into dense weights once at the start, f32 or bf16.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -57,13 +58,14 @@ pub(crate) fn check_sessions(ids: &[u64], is_open: impl Fn(u64) -> bool) -> Resu
 /// A base whose linear maps were made dense, adapters included.
 struct Dense {
     base: Base,
+    bf16: Option<Kernel>,
     linear: Vec<[Kept; 7]>,
 }
 
 /// A linear map, for products by its inputs alone.
 enum Kept {
     Dense(Vec<f32>),
-    Bf16(Kernel, Right),
+    Bf16(Right),
 }
 
 impl Weights for Dense {
@@ -71,12 +73,23 @@ impl Weights for Dense {
         &self.base.shape
     }
 
-    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, _: &'a mut Weight) -> Linear<'a> {
+    fn linear<'a>(
+        &'a self,
+        layer: usize,
+        module: Module,
+        side: Side,
+        columns: Range<usize>,
+        _: &'a mut Weight,
+    ) -> Linear<'a> {
         debug_assert_eq!(side, Side::Inputs);
         match &self.linear[layer][module as usize] {
             Kept::Dense(weight) => Linear::Dense(weight),
-            Kept::Bf16(kernel, weight) => Linear::Bf16(*kernel, weight),
+            Kept::Bf16(weight) => Linear::Bf16(weight.columns(columns)),
         }
+    }
+
+    fn bf16(&self) -> Option<Kernel> {
+        self.bf16
     }
 
     fn norm(&self, norm: Norm) -> &[f32] {
@@ -156,17 +169,16 @@ impl Decider {
         let dense = |layer| {
             Module::ALL.map(|module| {
                 let mut weight = Weight::default();
-                adapted.linear(layer, module, Side::Inputs, &mut weight);
-                match bf16 {
-                    None => Kept::Dense(weight.dense),
-                    Some(kernel) => Kept::Bf16(kernel, weight.bf16),
-                }
+                adapted.begin(layer, module, &mut weight);
+                let (outputs, _) = base.shape.of(module);
+                adapted.linear(layer, module, Side::Inputs, 0..outputs, &mut weight);
+                if bf16.is_some() { Kept::Bf16(weight.bf16) } else { Kept::Dense(weight.dense) }
             })
         };
         let linear = pool.install(|| (0..base.layers.len()).into_par_iter().map(dense).collect());
         let ropes = base.shape.ropes(base.shape.context);
         Self {
-            model: Dense { base, linear },
+            model: Dense { base, bf16, linear },
             ropes,
             sessions: BTreeMap::new(),
             next: 0,

@@ -183,15 +183,16 @@ impl<M: Model> Trainer<M> {
             move |s: &mut Saved, scratch: &mut attention::Scratch| attend_within(heads, &batch.sequences, s, scratch)
         };
         saved.resize_with(layers + 1, Saved::default);
-        scratch.attention.multiplier.kernel = pass.weights.bf16();
-        scratch.low_rank.multiplier.kernel = pass.weights.bf16();
+        scratch.attention.bf16 = pass.weights.bf16();
 
         // Forward. With checkpointing every layer works in the last `Saved`, and the others keep only their layer's input.
         embed(self.model.embedding(parameters), shape.embedding_scale, &batch.ids, stream);
         for layer in 0..layers {
             let at = if self.checkpointing { layers } else { layer };
-            saved[layer].x.clone_from(stream);
             saved[at].x.clone_from(stream);
+            if self.checkpointing {
+                saved[layer].x.clone_from(stream);
+            }
             pass.forward(layer, &mut saved[at], &batch.positions, scratch, attend(layer), Some(stream));
         }
 

@@ -146,6 +146,18 @@ pub fn exp(x: f32) -> f32 {
     p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
+/// Multiplies every number.
+pub fn scale(by: f32, numbers: &mut [f32]) {
+    simd(
+        #[inline(always)]
+        || {
+            for x in numbers.iter_mut() {
+                *x *= by;
+            }
+        },
+    );
+}
+
 /// Replaces a row by its exponentials over their sum, and returns the logarithm of the sum of exponentials.
 pub fn softmax_row(row: &mut [f32]) -> f32 {
     simd(

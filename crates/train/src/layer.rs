@@ -8,22 +8,34 @@ use std::ops::Range;
 
 use crate::attention::{self, Heads};
 use crate::base::{Module, Shape};
-use crate::bf16::{self, Kernel, Left, Right, Side};
+use crate::bf16::{self, Kernel, Left, Right, RightPart, Side};
 use crate::kernels::{
     Rope, View, ViewMut, Write, add_to_rows, gated, gated_backward, matmul, rms_norm, rms_norm_again,
     rms_norm_backward, rms_norm_weight_gradient,
 };
 use crate::lora::{Delta, LowRank};
+use crate::operand::{Operand, Rows};
 
 /// A model's weights as the passes read them.
 pub trait Weights: Sync {
     /// The numbers that fix its shape.
     fn shape(&self) -> &Shape;
 
-    /// The weight of one linear map as a product by this side reads it, possibly built in `scratch`.
-    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a>;
+    /// Readies `scratch` for parts of one linear map.
+    fn begin(&self, _layer: usize, _module: Module, _scratch: &mut Weight) {}
 
-    /// What multiplies in bf16 whatever a pass does beside the linear maps: attention, and the gradients of what is trained.
+    /// The weight of one linear map as a product by this side reads it, possibly built in `scratch`: whole in f32, in bf16 for some of the
+    /// product's columns, which begin at a block.
+    fn linear<'a>(
+        &'a self,
+        layer: usize,
+        module: Module,
+        side: Side,
+        columns: Range<usize>,
+        scratch: &'a mut Weight,
+    ) -> Linear<'a>;
+
+    /// What multiplies with the linear maps in bf16; without it they are multiplied with in f32.
     fn bf16(&self) -> Option<Kernel> {
         None
     }
@@ -62,8 +74,17 @@ impl Extra {
 pub enum Linear<'a> {
     /// Row-major, for products in f32.
     Dense(&'a [f32]),
-    /// Laid out for products in bf16 by this kernel.
-    Bf16(Kernel, &'a Right),
+    /// Laid out for products in bf16.
+    Bf16(RightPart<'a>),
+}
+
+/// Columns of a product whose weights are laid out at once in bf16, so that they stay in the second-level cache: 256 columns of 1,536
+/// weights are 0.8 MB. Where their sums are used up at once it is half of that, for the sums' sake.
+const COLUMNS: usize = 256;
+
+/// Bands of so many columns.
+fn bands(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..columns).step_by(width).map(move |start| start..(start + width).min(columns))
 }
 
 /// Where a weight is built.
@@ -77,29 +98,13 @@ pub struct Weight {
     pub delta: Delta,
 }
 
-/// Buffers of products with weights.
-#[derive(Default)]
-pub struct Products {
-    weight: Weight,
-    /// What a weight is multiplied with, rounded and laid out.
-    left: Left,
-}
-
 /// Weights in training: where their gradients go. All gradients are added to one flat vector.
 pub trait Trained: Weights {
     /// Whether anything below the lowest layer wants that layer's input gradient.
     const EMBEDDING: bool;
 
     /// The gradient at one linear map, from its input `x` (`n × inputs`) and the gradient `dy` at its output (`n × outputs`).
-    fn add_linear(
-        &self,
-        layer: usize,
-        module: Module,
-        x: &[f32],
-        dy: &[f32],
-        gradients: &mut [f32],
-        scratch: &mut LowRank,
-    );
+    fn add_linear(&self, layer: usize, module: Module, x: Rows, dy: Rows, gradients: &mut [f32], scratch: &mut LowRank);
 
     /// The part of the gradient that holds a norm's weight, if that is trained.
     fn norm_part<'g>(&self, norm: Norm, gradients: &'g mut [f32]) -> Option<&'g mut [f32]>;
@@ -134,6 +139,8 @@ pub struct Saved {
     middle: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
+    /// In bf16 gates are kept rounded.
+    rounded: [Left; 2],
     attn_inverse: Vec<f32>,
     ffn_inverse: Vec<f32>,
     q_in: NormIn,
@@ -177,14 +184,19 @@ impl NormIn {
 /// Buffers that live from layer to layer, so that a step allocates nothing.
 #[derive(Default)]
 pub struct Scratch {
-    products: Products,
+    weights: [Weight; 2],
     /// What the weights' own gradients take.
     pub low_rank: LowRank,
-    /// A norm's output, then its gradient.
-    normed: Vec<f32>,
+    /// The input of linear maps, and gradients at the outputs of up to three of them.
+    x: Operand,
+    dy: [Operand; 3],
+    /// The gradient at a norm's output.
     dnormed: Vec<f32>,
-    /// Inside the feed-forward block.
+    /// The gradient inside the feed-forward block.
     wide: Vec<f32>,
+    /// A band of gates and of what they multiply, and a row of each.
+    band: [Vec<f32>; 2],
+    rows: [Vec<f32>; 2],
     dq: Vec<f32>,
     dk: Vec<f32>,
     dv: Vec<f32>,
@@ -209,36 +221,122 @@ impl<W: Weights> Pass<'_, W> {
     pub fn linear<const N: usize>(
         &self,
         layer: usize,
-        x: &[f32],
+        x: Rows,
         maps: [(Module, &mut [f32]); N],
         write: Write,
-        scratch: &mut Products,
+        scratch: &mut Weight,
     ) {
-        let Products { weight, left } = scratch;
-        for (i, (module, y)) in maps.into_iter().enumerate() {
+        for (module, y) in maps {
             let (outputs, inputs) = self.weights.shape().of(module);
-            let n = x.len() / inputs;
-            match self.weights.linear(layer, module, Side::Inputs, weight) {
-                Linear::Dense(weight) => {
-                    let weight = View::new(weight, outputs, inputs);
-                    matmul(
+            let n = y.len() / outputs;
+            match x {
+                Rows::Dense(x) => {
+                    let weight = View::new(self.dense(layer, module, Side::Inputs, scratch), outputs, inputs);
+                    let dst = ViewMut::new(&mut *y, n, outputs);
+                    matmul(dst, write, 1.0, View::new(x, n, inputs), weight.t(), self.threads);
+                }
+                Rows::Bf16(kernel, x) => {
+                    self.in_bands(
+                        kernel,
+                        layer,
+                        module,
+                        Side::Inputs,
+                        x,
                         ViewMut::new(&mut *y, n, outputs),
                         write,
-                        1.0,
-                        View::new(x, n, inputs),
-                        weight.t(),
-                        self.threads,
+                        scratch,
                     );
-                }
-                Linear::Bf16(kernel, weight) => {
-                    if i == 0 {
-                        left.pack(View::new(x, n, inputs));
-                    }
-                    bf16::product(kernel, ViewMut::new(&mut *y, n, outputs), write, 1.0, left, weight, self.threads);
                 }
             }
             if let Some(bias) = &self.weights.extra(layer).biases[module as usize] {
                 add_to_rows(bias, y);
+            }
+        }
+    }
+
+    fn dense<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> &'a [f32] {
+        let (outputs, inputs) = self.weights.shape().of(module);
+        let columns = if side == Side::Inputs { outputs } else { inputs };
+        match self.weights.linear(layer, module, side, 0..columns, scratch) {
+            Linear::Dense(weight) => weight,
+            Linear::Bf16(_) => unreachable!("rows come in the arithmetic of the weights"),
+        }
+    }
+
+    fn laid_out<'a>(
+        &'a self,
+        layer: usize,
+        module: Module,
+        side: Side,
+        columns: Range<usize>,
+        scratch: &'a mut Weight,
+    ) -> RightPart<'a> {
+        match self.weights.linear(layer, module, side, columns, scratch) {
+            Linear::Bf16(weight) => weight,
+            Linear::Dense(_) => unreachable!("rows come in the arithmetic of the weights"),
+        }
+    }
+
+    /// `dst (+)= x · weight` in bf16, a band of columns after another.
+    #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)] // see `kernels::matmul`
+    fn in_bands(
+        &self,
+        kernel: Kernel,
+        layer: usize,
+        module: Module,
+        side: Side,
+        x: &Left,
+        dst: ViewMut,
+        write: Write,
+        scratch: &mut Weight,
+    ) {
+        self.weights.begin(layer, module, scratch);
+        // Several threads have one product, of a weight that is laid out already.
+        let width = if self.threads > 1 { dst.cols } else { COLUMNS };
+        for band in bands(dst.cols, width) {
+            let weight = self.laid_out(layer, module, side, band.clone(), scratch);
+            let part = ViewMut::strided(&mut dst.data[band.start..], dst.rows, band.len(), dst.row_stride);
+            bf16::product(kernel, part, write, x, weight, self.threads);
+        }
+    }
+
+    /// Gates and what they multiply, rounded, and down's input, if it is wanted: all by bands, whose sums stay in the cache.
+    fn gated_by_bands(
+        &self,
+        kernel: Kernel,
+        layer: usize,
+        x: &Left,
+        [gate, up]: [&mut Left; 2],
+        mut down_in: Option<&mut Operand>,
+        scratch: (&mut [Weight; 2], &mut [Vec<f32>; 2], &mut Vec<f32>),
+    ) {
+        let (shape, n) = (self.weights.shape(), x.rows());
+        let (weights, sums, out) = scratch;
+        let maps = [Module::GateProj, Module::UpProj];
+        gate.begin(n, shape.ffn);
+        up.begin(n, shape.ffn);
+        if let Some(to) = &mut down_in {
+            to.begin(n, shape.ffn);
+        }
+        maps.iter().zip(&mut *weights).for_each(|(map, weight)| self.weights.begin(layer, *map, weight));
+        for band in bands(shape.ffn, COLUMNS / 2) {
+            let width = band.len();
+            for ((map, weight), sums) in maps.into_iter().zip(&mut *weights).zip(&mut *sums) {
+                sums.resize(n * width, 0.0);
+                let weight = self.laid_out(layer, map, Side::Inputs, band.clone(), weight);
+                bf16::product(kernel, ViewMut::new(sums, n, width), Write::Set, x, weight, self.threads);
+                if let Some(bias) = &self.weights.extra(layer).biases[map as usize] {
+                    add_to_rows(&bias[band.clone()], sums);
+                }
+            }
+            out.resize(width, 0.0);
+            for (i, (g, u)) in sums[0].chunks_exact(width).zip(sums[1].chunks_exact(width)).enumerate() {
+                gate.put_row(i, band.start, g);
+                up.put_row(i, band.start, u);
+                if let Some(to) = &mut down_in {
+                    gated(shape.activation, g, u, out);
+                    to.put(i, band.start, out);
+                }
             }
         }
     }
@@ -260,58 +358,92 @@ impl<W: Weights> Pass<'_, W> {
     ) {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
-        let (heads, eps, extra) = (shape.heads, shape.eps, self.weights.extra(layer));
-        let Scratch { products, normed, wide, branch: [branch, _], attention, .. } = scratch;
-        saved.resize(n, heads, shape.hidden, shape.ffn);
-        normed.resize(n * shape.hidden, 0.0);
-        wide.resize(n * shape.ffn, 0.0);
+        let (heads, eps, extra, bf16) = (shape.heads, shape.eps, self.weights.extra(layer), self.weights.bf16());
+        let Scratch { weights, x, dy: [one, ..], branch: [branch, _], attention, band, rows: [out_row, _], .. } =
+            scratch;
+        let weight = &mut weights[0];
+        saved.resize(n, heads, shape.hidden, if bf16.is_some() { 0 } else { shape.ffn });
 
-        rms_norm(&saved.x, norm(Norm::Attention(layer)), eps, normed, &mut saved.attn_inverse);
+        let attention_norm = norm(Norm::Attention(layer));
+        let normed = x.made(bf16, (n, shape.hidden), |i, out| {
+            rms_norm(row(&saved.x, i, out), attention_norm, eps, out, &mut saved.attn_inverse[i..=i]);
+        });
         let maps: [(_, &mut [f32]); 3] =
             [(Module::QProj, &mut saved.q), (Module::KProj, &mut saved.k), (Module::VProj, &mut saved.v)];
-        self.linear(layer, normed, maps, Write::Set, products);
-        if let Some(weight) = &extra.q_norm {
-            saved.q_in.forward(weight, eps, &mut saved.q);
+        self.linear(layer, normed, maps, Write::Set, weight);
+        if let Some(norm) = &extra.q_norm {
+            saved.q_in.forward(norm, eps, &mut saved.q);
         }
-        if let Some(weight) = &extra.k_norm {
-            saved.k_in.forward(weight, eps, &mut saved.k);
+        if let Some(norm) = &extra.k_norm {
+            saved.k_in.forward(norm, eps, &mut saved.k);
         }
         self.rope(layer).rotate(&mut saved.q, positions, 1.0);
         self.rope(layer).rotate(&mut saved.k, positions, 1.0);
         attend(saved, attention);
         saved.middle.copy_from_slice(&saved.x);
-        let (attended, middle) = (&saved.attended, &mut saved.middle);
+        let (attended, middle) = (x.of(bf16, &saved.attended, heads.q_width()), &mut saved.middle);
         match &extra.attn_out_norm {
-            None => self.linear(layer, attended, [(Module::OProj, middle)], Write::Add, products),
+            None => self.linear(layer, attended, [(Module::OProj, middle)], Write::Add, weight),
             Some(norm) => {
                 branch.resize(n * shape.hidden, 0.0);
-                self.linear(layer, attended, [(Module::OProj, &mut *branch)], Write::Set, products);
+                self.linear(layer, attended, [(Module::OProj, &mut *branch)], Write::Set, weight);
                 saved.attn_out.forward(norm, eps, branch);
                 add_to(branch, middle);
             }
         }
 
-        rms_norm(&saved.middle, norm(Norm::FeedForward(layer)), eps, normed, &mut saved.ffn_inverse);
-        let maps: [(_, &mut [f32]); 2] = [(Module::GateProj, &mut saved.gate), (Module::UpProj, &mut saved.up)];
-        self.linear(layer, normed, maps, Write::Set, products);
-        if out.is_none() && extra.ffn_out_norm.is_none() {
-            return;
-        }
-        gated(shape.activation, &saved.gate, &saved.up, wide);
+        let feed_forward_norm = norm(Norm::FeedForward(layer));
+        let normed = x.made(bf16, (n, shape.hidden), |i, out| {
+            rms_norm(row(&saved.middle, i, out), feed_forward_norm, eps, out, &mut saved.ffn_inverse[i..=i]);
+        });
+        let wanted = out.is_some() || extra.ffn_out_norm.is_some();
+        let wide = match normed {
+            Rows::Dense(_) => {
+                let maps: [(_, &mut [f32]); 2] = [(Module::GateProj, &mut saved.gate), (Module::UpProj, &mut saved.up)];
+                self.linear(layer, normed, maps, Write::Set, weight);
+                if !wanted {
+                    return;
+                }
+                x.made(bf16, (n, shape.ffn), |i, out| {
+                    gated(shape.activation, row(&saved.gate, i, out), row(&saved.up, i, out), out);
+                })
+            }
+            Rows::Bf16(kernel, normed) => {
+                let to = wanted.then_some(&mut *one);
+                self.gated_by_bands(
+                    kernel,
+                    layer,
+                    normed,
+                    saved.rounded.each_mut(),
+                    to,
+                    (&mut *weights, band, out_row),
+                );
+                if !wanted {
+                    return;
+                }
+                one.brought(kernel)
+            }
+        };
+        let weight = &mut weights[0];
         if let Some(norm) = &extra.ffn_out_norm {
             branch.resize(n * shape.hidden, 0.0);
-            self.linear(layer, wide, [(Module::DownProj, &mut *branch)], Write::Set, products);
+            self.linear(layer, wide, [(Module::DownProj, &mut *branch)], Write::Set, weight);
             saved.ffn_out.forward(norm, eps, branch);
         }
         if let Some(out) = out {
             out.clear();
             out.extend_from_slice(&saved.middle);
             match &extra.ffn_out_norm {
-                None => self.linear(layer, wide, [(Module::DownProj, out)], Write::Add, products),
+                None => self.linear(layer, wide, [(Module::DownProj, out)], Write::Add, weight),
                 Some(_) => add_to(branch, out),
             }
         }
     }
+}
+
+/// The row of a matrix that becomes `out`, one as wide.
+fn row<'m>(matrix: &'m [f32], i: usize, out: &[f32]) -> &'m [f32] {
+    &matrix[i * out.len()..][..out.len()]
 }
 
 /// `sum += x`.
@@ -341,22 +473,56 @@ impl<W: Trained> Pass<'_, W> {
         &self,
         layer: usize,
         module: Module,
-        dy: &[f32],
+        dy: Rows,
         dx: &mut [f32],
         write: Write,
-        scratch: &mut Products,
+        scratch: &mut Weight,
     ) {
         let (outputs, inputs) = self.weights.shape().of(module);
-        let n = dy.len() / outputs;
-        let Products { weight, left } = scratch;
-        match self.weights.linear(layer, module, Side::Outputs, weight) {
-            Linear::Dense(weight) => {
-                let weight = View::new(weight, outputs, inputs);
-                matmul(ViewMut::new(dx, n, inputs), write, 1.0, View::new(dy, n, outputs), weight, self.threads);
+        let n = dx.len() / inputs;
+        let dst = ViewMut::new(dx, n, inputs);
+        match dy {
+            Rows::Dense(dy) => {
+                let weight = View::new(self.dense(layer, module, Side::Outputs, scratch), outputs, inputs);
+                matmul(dst, write, 1.0, View::new(dy, n, outputs), weight, self.threads);
             }
-            Linear::Bf16(kernel, weight) => {
-                left.pack(View::new(dy, n, outputs));
-                bf16::product(kernel, ViewMut::new(dx, n, inputs), write, 1.0, left, weight, self.threads);
+            Rows::Bf16(kernel, dy) => self.in_bands(kernel, layer, module, Side::Outputs, dy, dst, write, scratch),
+        }
+    }
+
+    /// From the gradient at down's output those at the gates and at what they multiply, and down's input again.
+    fn gates_gradient(
+        &self,
+        kernel: Kernel,
+        layer: usize,
+        dy: &Left,
+        [gate, up]: [&Left; 2],
+        to: [&mut Operand; 3],
+        scratch: (&mut Weight, &mut Vec<f32>, &mut [Vec<f32>; 2]),
+    ) {
+        let (shape, n) = (self.weights.shape(), dy.rows());
+        let (weight, sums, rows) = scratch;
+        let [dgate, dup, down_in] = to;
+        for to in [&mut *dgate, &mut *dup, &mut *down_in] {
+            to.begin(n, shape.ffn);
+        }
+        self.weights.begin(layer, Module::DownProj, weight);
+        for band in bands(shape.ffn, COLUMNS) {
+            let width = band.len();
+            sums.resize(n * width, 0.0);
+            let weight = self.laid_out(layer, Module::DownProj, Side::Outputs, band.clone(), weight);
+            bf16::product(kernel, ViewMut::new(sums, n, width), Write::Set, dy, weight, self.threads);
+            let [g, u] = rows.each_mut().map(|row| {
+                row.resize(width, 0.0);
+                &mut row[..width]
+            });
+            for (i, d) in sums.chunks_exact_mut(width).enumerate() {
+                gate.row(i, band.start, g);
+                up.row(i, band.start, u);
+                gated_backward(shape.activation, g, u, d);
+                dgate.put(i, band.start, g);
+                dup.put(i, band.start, u);
+                down_in.put(i, band.start, d);
             }
         }
     }
@@ -378,39 +544,54 @@ impl<W: Trained> Pass<'_, W> {
         let (shape, n) = (self.weights.shape(), positions.len());
         let norm = |norm| self.weights.norm(norm);
         let (attention, feed_forward) = (Norm::Attention(layer), Norm::FeedForward(layer));
-        let (heads, extra) = (shape.heads_of(layer), self.weights.extra(layer));
+        let (heads, extra, bf16) = (shape.heads_of(layer), self.weights.extra(layer), self.weights.bf16());
         let Scratch {
-            products,
+            weights: [weight, _],
             low_rank,
-            normed,
+            x,
+            dy: [one, two, three],
             dnormed,
             wide,
+            band: [band, _],
+            rows,
             dq,
             dk,
             dv,
             branch: [branch, dnorm],
             attention: within,
         } = scratch;
-        let mut learn = |module, x: &[f32], dy: &[f32], gradients: &mut [f32]| {
+        let mut learn = |module, x: Rows, dy: Rows, gradients: &mut [f32]| {
             self.weights.add_linear(layer, module, x, dy, gradients, low_rank);
         };
-        normed.resize(n * shape.hidden, 0.0);
         dnormed.resize(n * shape.hidden, 0.0);
-        wide.resize(n * shape.ffn, 0.0);
 
-        // Feed-forward block: gated_backward leaves its own gradients in `gate` and `up`, and down's input in `wide`.
+        // Feed-forward block: where it is not in bands, `gated_backward` leaves its own gradients in `gate` and `up`, and down's input in `wide`.
         let dbranch = match &extra.ffn_out_norm {
             None => &*d,
             Some(norm) => saved.ffn_out.branch_gradient(norm, d, dnorm, branch),
         };
-        self.input_gradient(layer, Module::DownProj, dbranch, wide, Write::Set, products);
-        gated_backward(shape.activation, &mut saved.gate, &mut saved.up, wide);
-        learn(Module::DownProj, wide, dbranch, gradients);
-        rms_norm_again(&saved.middle, norm(feed_forward), &saved.ffn_inverse, normed);
-        learn(Module::GateProj, normed, &saved.gate, gradients);
-        learn(Module::UpProj, normed, &saved.up, gradients);
-        self.input_gradient(layer, Module::GateProj, &saved.gate, dnormed, Write::Set, products);
-        self.input_gradient(layer, Module::UpProj, &saved.up, dnormed, Write::Add, products);
+        let dbranch = x.of(bf16, dbranch, shape.hidden);
+        let [dgate, dup, down_in] = match dbranch {
+            Rows::Dense(_) => {
+                wide.resize(n * shape.ffn, 0.0);
+                self.input_gradient(layer, Module::DownProj, dbranch, wide, Write::Set, weight);
+                gated_backward(shape.activation, &mut saved.gate, &mut saved.up, wide);
+                [Rows::Dense(&saved.gate), Rows::Dense(&saved.up), Rows::Dense(wide)]
+            }
+            Rows::Bf16(kernel, dy) => {
+                let to = [&mut *one, &mut *two, &mut *three];
+                self.gates_gradient(kernel, layer, dy, saved.rounded.each_ref(), to, (weight, band, rows));
+                [one.brought(kernel), two.brought(kernel), three.brought(kernel)]
+            }
+        };
+        learn(Module::DownProj, down_in, dbranch, gradients);
+        let normed = x.made(bf16, (n, shape.hidden), |i, out| {
+            rms_norm_again(row(&saved.middle, i, out), norm(feed_forward), &saved.ffn_inverse[i..=i], out);
+        });
+        learn(Module::GateProj, normed, dgate, gradients);
+        learn(Module::UpProj, normed, dup, gradients);
+        self.input_gradient(layer, Module::GateProj, dgate, dnormed, Write::Set, weight);
+        self.input_gradient(layer, Module::UpProj, dup, dnormed, Write::Add, weight);
         if let Some(part) = self.weights.norm_part(feed_forward, gradients) {
             rms_norm_weight_gradient(&saved.middle, &saved.ffn_inverse, dnormed, part);
         }
@@ -421,10 +602,11 @@ impl<W: Trained> Pass<'_, W> {
             None => &*d,
             Some(norm) => saved.attn_out.branch_gradient(norm, d, dnorm, branch),
         };
-        learn(Module::OProj, &saved.attended, dbranch, gradients);
+        let dbranch = one.of(bf16, dbranch, shape.hidden);
+        learn(Module::OProj, x.of(bf16, &saved.attended, heads.q_width()), dbranch, gradients);
         let dattended = &mut saved.middle;
         dattended.resize(saved.attended.len(), 0.0);
-        self.input_gradient(layer, Module::OProj, dbranch, dattended, Write::Set, products);
+        self.input_gradient(layer, Module::OProj, dbranch, dattended, Write::Set, weight);
         dq.resize(saved.q.len(), 0.0);
         dk.resize(saved.k.len(), 0.0);
         dv.resize(saved.v.len(), 0.0);
@@ -442,22 +624,27 @@ impl<W: Trained> Pass<'_, W> {
         }
         self.rope(layer).rotate(dq, positions, -1.0);
         self.rope(layer).rotate(dk, positions, -1.0);
-        if let Some(weight) = &extra.q_norm {
-            saved.q_in.backward(weight, dq, branch);
+        if let Some(norm) = &extra.q_norm {
+            saved.q_in.backward(norm, dq, branch);
             std::mem::swap(dq, branch);
         }
-        if let Some(weight) = &extra.k_norm {
-            saved.k_in.backward(weight, dk, branch);
+        if let Some(norm) = &extra.k_norm {
+            saved.k_in.backward(norm, dk, branch);
             std::mem::swap(dk, branch);
         }
-        rms_norm_again(&saved.x, norm(attention), &saved.attn_inverse, normed);
+        let normed = x.made(bf16, (n, shape.hidden), |i, out| {
+            rms_norm_again(row(&saved.x, i, out), norm(attention), &saved.attn_inverse[i..=i], out);
+        });
+        let dq = one.of(bf16, dq, heads.q_width());
+        let dk = two.of(bf16, dk, heads.kv_width());
+        let dv = three.of(bf16, dv, heads.kv_width());
         learn(Module::QProj, normed, dq, gradients);
         learn(Module::KProj, normed, dk, gradients);
         learn(Module::VProj, normed, dv, gradients);
         if layer > 0 || W::EMBEDDING {
-            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, products);
-            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, products);
-            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, products);
+            self.input_gradient(layer, Module::QProj, dq, dnormed, Write::Set, weight);
+            self.input_gradient(layer, Module::KProj, dk, dnormed, Write::Add, weight);
+            self.input_gradient(layer, Module::VProj, dv, dnormed, Write::Add, weight);
             if let Some(part) = self.weights.norm_part(attention, gradients) {
                 rms_norm_weight_gradient(&saved.x, &saved.attn_inverse, dnormed, part);
             }

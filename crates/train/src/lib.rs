@@ -31,6 +31,7 @@ pub mod learner;
 pub mod lora;
 pub mod model_folder;
 pub mod network;
+pub mod operand;
 pub mod optimizer;
 pub mod peft;
 pub mod qlora;

@@ -5,8 +5,9 @@
 use std::ops::Range;
 
 use crate::base::{Module, Shape};
-use crate::bf16::{self, Kernel, Left, Multiplier, Right};
-use crate::kernels::{View, ViewMut, Write, matmul};
+use crate::bf16::{self, Again, Kernel, Left, Right};
+use crate::kernels::{View, ViewMut, Write, matmul, scale};
+use crate::operand::Rows;
 use crate::rng::Rng;
 
 /// One adapted linear map: `W + scale · B·A`, with A `r × inputs` and B `outputs × r`.
@@ -26,22 +27,26 @@ pub struct Pair {
     pub b: Range<usize>,
 }
 
+/// Rows that are turned at once: of 1,536 numbers they stay in the second-level cache.
+const ROWS: usize = 128;
+
 /// Buffers of the adapters' gradients.
 #[derive(Default)]
 pub struct LowRank {
     /// Rows of `r` numbers.
     thin: Vec<f32>,
-    /// What the products are computed by.
-    pub multiplier: Multiplier,
+    /// The gradient at B, turned.
+    db: Vec<f32>,
+    left: Left,
+    right: Right,
 }
 
-/// Buffers of the product B·A in bf16.
+/// The two sides of the product B·A in bf16.
 #[derive(Default)]
 pub struct Delta {
     split: Vec<f32>,
-    left: Left,
-    /// A, which all rows share.
-    right: Right,
+    b: Left,
+    a: Right,
 }
 
 /// The layout of all pairs.
@@ -113,36 +118,25 @@ impl Lora {
         matmul(ViewMut::new(weight, pair.outputs, pair.inputs), Write::Add, self.scale, b, a, 1);
     }
 
-    /// Readies A for `merge_in_bf16`.
+    /// Lays out the product for `merge_in_bf16`.
     ///
     /// In f32 the product B·A would take as long as the weight's own one does in bf16. Every number goes in as the sum of two bf16 numbers,
     /// of whose four products the three largest are taken: 16 bits are right, of which the merged weight keeps 8.
     pub fn begin_merge(&self, pair: &Pair, parameters: &[f32], delta: &mut Delta) {
-        let (a, split) = (&parameters[pair.a.clone()], &mut delta.split);
-        split.clear();
-        split.extend(a.iter().chain(a).map(|&x| bf16::round(x)).chain(a.iter().map(|&x| x - bf16::round(x))));
-        delta.right.pack(View::new(split, 3 * self.r, pair.inputs));
+        let (r, Delta { split, b: left, a: right }) = (self.r, delta);
+        // A's matrix is split as one row, so that its numbers of each kind stand together.
+        split.resize(3 * r * pair.inputs, 0.0);
+        bf16::split(&parameters[pair.a.clone()], r * pair.inputs, 1.0, Again::Next, split);
+        right.pack(View::new(split, 3 * r, pair.inputs));
+        split.resize(pair.outputs * 3 * r, 0.0);
+        bf16::split(&parameters[pair.b.clone()], r, self.scale, Again::Last, split);
+        left.pack(View::new(split, pair.outputs, 3 * r));
     }
 
-    /// `merge` for some rows of the weight by a bf16 kernel, after `begin_merge`.
-    pub fn merge_in_bf16(
-        &self,
-        kernel: Kernel,
-        pair: &Pair,
-        parameters: &[f32],
-        rows: Range<usize>,
-        delta: &mut Delta,
-        weight: &mut [f32],
-    ) {
-        let (r, Delta { split, left, right }) = (self.r, delta);
-        split.clear();
-        for b in parameters[pair.b.clone()][rows.start * r..rows.end * r].chunks_exact(r) {
-            split.extend(b.iter().map(|&x| bf16::round(x)));
-            split.extend(b.iter().map(|&x| x - bf16::round(x)));
-            split.extend(b.iter().map(|&x| bf16::round(x)));
-        }
-        left.pack(View::new(split, rows.len(), 3 * r));
-        bf16::product(kernel, ViewMut::new(weight, rows.len(), pair.inputs), Write::Add, self.scale, left, right, 1);
+    /// `merge` for a part of the weight by a bf16 kernel, after `begin_merge`. Rows and columns begin at a block.
+    pub fn merge_in_bf16(kernel: Kernel, delta: &Delta, rows: Range<usize>, columns: Range<usize>, weight: &mut [f32]) {
+        let dst = ViewMut::new(weight, rows.len(), columns.len());
+        bf16::product(kernel, dst, Write::Add, delta.b.part(rows), delta.a.columns(columns), 1);
     }
 
     /// Adds the gradients at A and B of `y = x·(W + scale·B·A)ᵀ`, given `x` (`n × inputs`) and the gradient at `y`
@@ -151,22 +145,51 @@ impl Lora {
         &self,
         pair: &Pair,
         parameters: &[f32],
-        x: &[f32],
-        dy: &[f32],
+        x: Rows,
+        dy: Rows,
         gradients: &mut [f32],
         scratch: &mut LowRank,
     ) {
-        let (n, r) = (x.len() / pair.inputs, self.r);
+        let r = self.r;
         let a = View::new(&parameters[pair.a.clone()], r, pair.inputs);
         let b = View::new(&parameters[pair.b.clone()], pair.outputs, r);
-        let (x, dy) = (View::new(x, n, pair.inputs), View::new(dy, n, pair.outputs));
-        let LowRank { thin, multiplier } = scratch;
-        thin.resize(n * r, 0.0);
-        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, dy, b);
-        let da = ViewMut::new(&mut gradients[pair.a.clone()], r, pair.inputs);
-        multiplier.matmul(da, Write::Add, 1.0, View::new(thin, n, r).t(), x);
-        multiplier.matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, x, a.t());
-        let db = ViewMut::new(&mut gradients[pair.b.clone()], pair.outputs, r);
-        multiplier.matmul(db, Write::Add, 1.0, dy.t(), View::new(thin, n, r));
+        let LowRank { thin, db, left, right } = scratch;
+        match (x, dy) {
+            (Rows::Dense(x), Rows::Dense(dy)) => {
+                let n = x.len() / pair.inputs;
+                let (x, dy) = (View::new(x, n, pair.inputs), View::new(dy, n, pair.outputs));
+                thin.resize(n * r, 0.0);
+                matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, dy, b, 1);
+                let da = ViewMut::new(&mut gradients[pair.a.clone()], r, pair.inputs);
+                matmul(da, Write::Add, 1.0, View::new(thin, n, r).t(), x, 1);
+                matmul(ViewMut::new(thin, n, r), Write::Set, self.scale, x, a.t(), 1);
+                let db = ViewMut::new(&mut gradients[pair.b.clone()], pair.outputs, r);
+                matmul(db, Write::Add, 1.0, dy.t(), View::new(thin, n, r), 1);
+            }
+            (Rows::Bf16(kernel, x), Rows::Bf16(_, dy)) => {
+                let n = x.rows();
+                // B's gradient comes turned, because `dy` is a right operand there.
+                db.clear();
+                db.resize(r * pair.outputs, 0.0);
+                for (over, factor, by, length, sum) in
+                    [(dy, b, x, pair.inputs, &mut gradients[pair.a.clone()]), (x, a.t(), dy, pair.outputs, &mut db[..])]
+                {
+                    thin.resize(n * r, 0.0);
+                    right.pack(factor);
+                    bf16::product(kernel, ViewMut::new(thin, n, r), Write::Set, over, &*right, 1);
+                    scale(self.scale, thin);
+                    for start in (0..n).step_by(ROWS) {
+                        let rows = start..(start + ROWS).min(n);
+                        left.pack(View::new(&thin[start * r..rows.end * r], rows.len(), r).t());
+                        right.turn(by.part(rows));
+                        bf16::product(kernel, ViewMut::new(sum, r, length), Write::Add, &*left, &*right, 1);
+                    }
+                }
+                for (i, row) in gradients[pair.b.clone()].chunks_exact_mut(r).enumerate() {
+                    row.iter_mut().enumerate().for_each(|(k, sum)| *sum += db[k * pair.outputs + i]);
+                }
+            }
+            _ => unreachable!("both sides of a map are of one arithmetic"),
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::layer::{Extra, Linear, Norm, Trained, Weight, Weights};
 use crate::layout::{Layout, Tensor};
 use crate::learner::Learner;
 use crate::lora::LowRank;
+use crate::operand::Rows;
 use crate::quantized::{Matrix, Quantized};
 use crate::rng::Rng;
 use crate::{model_folder, work};
@@ -133,7 +134,7 @@ impl Weights for Dense<'_> {
         &self.network.shape
     }
 
-    fn linear<'a>(&'a self, layer: usize, module: Module, _: Side, _: &'a mut Weight) -> Linear<'a> {
+    fn linear<'a>(&'a self, layer: usize, module: Module, _: Side, _: Range<usize>, _: &'a mut Weight) -> Linear<'a> {
         Linear::Dense(&self.parameters[self.network.linear(layer, module)])
     }
 
@@ -146,7 +147,8 @@ impl Trained for Dense<'_> {
     const EMBEDDING: bool = true;
 
     /// `dW += dyᵀ·x`.
-    fn add_linear(&self, layer: usize, module: Module, x: &[f32], dy: &[f32], gradients: &mut [f32], _: &mut LowRank) {
+    fn add_linear(&self, layer: usize, module: Module, x: Rows, dy: Rows, gradients: &mut [f32], _: &mut LowRank) {
+        let (Rows::Dense(x), Rows::Dense(dy)) = (x, dy) else { unreachable!("a network is computed in f32") };
         let (outputs, inputs) = self.network.shape.of(module);
         let n = x.len() / inputs;
         let (x, dy) = (View::new(x, n, inputs), View::new(dy, n, outputs));

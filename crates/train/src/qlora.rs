@@ -1,5 +1,7 @@
 //! `QLoRA`: low-rank adapters in training over a frozen, quantised base.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use crate::base::{Base, Module, Shape};
@@ -10,6 +12,7 @@ use crate::head::Loss;
 use crate::layer::{Extra, Linear, Norm, Trained, Weight, Weights};
 use crate::learner::Learner;
 use crate::lora::{Lora, LowRank};
+use crate::operand::Rows;
 use crate::quantized::Matrix;
 use crate::{peft, work};
 
@@ -30,22 +33,36 @@ impl Weights for Adapted<'_> {
         &self.base.shape
     }
 
-    fn linear<'a>(&'a self, layer: usize, module: Module, side: Side, scratch: &'a mut Weight) -> Linear<'a> {
+    fn begin(&self, layer: usize, module: Module, scratch: &mut Weight) {
+        if let (Some(_), Some(pair)) = (self.bf16, self.lora.pair(layer, module)) {
+            self.lora.begin_merge(pair, self.parameters, &mut scratch.delta);
+        }
+    }
+
+    fn linear<'a>(
+        &'a self,
+        layer: usize,
+        module: Module,
+        side: Side,
+        columns: Range<usize>,
+        scratch: &'a mut Weight,
+    ) -> Linear<'a> {
         let frozen = &self.base.layers[layer].linear[module as usize];
         let pair = self.lora.pair(layer, module);
-        let (rows, cols) = (frozen.rows(), frozen.cols());
         let Weight { dense, bf16, delta } = scratch;
         if let Some(kernel) = self.bf16 {
-            if let Some(pair) = pair {
-                self.lora.begin_merge(pair, self.parameters, delta);
-            }
-            bf16.pack_weight(side, (rows, cols), dense, |rows, out| {
-                frozen.dequantize_rows(rows.clone(), out);
-                if let Some(pair) = pair {
-                    self.lora.merge_in_bf16(kernel, pair, self.parameters, rows, delta, out);
+            let (rows, columns) = match side {
+                Side::Inputs => (columns, 0..frozen.cols()),
+                Side::Outputs => (0..frozen.rows(), columns),
+            };
+            bf16.pack_weight(side, (rows.len(), columns.len()), dense, |taken, out| {
+                let rows = rows.start + taken.start..rows.start + taken.end;
+                frozen.dequantize_part(rows.clone(), columns.clone(), out);
+                if pair.is_some() {
+                    Lora::merge_in_bf16(kernel, delta, rows, columns.clone(), out);
                 }
             });
-            return Linear::Bf16(kernel, bf16);
+            return Linear::Bf16((&*bf16).into());
         }
         frozen.dequantize_into(dense);
         if let Some(pair) = pair {
@@ -74,8 +91,8 @@ impl Trained for Adapted<'_> {
         &self,
         layer: usize,
         module: Module,
-        x: &[f32],
-        dy: &[f32],
+        x: Rows,
+        dy: Rows,
         gradients: &mut [f32],
         scratch: &mut LowRank,
     ) {

@@ -94,11 +94,31 @@ impl Quantized {
         Self::from_qtensor(&QTensor::quantize(&dense, self.dtype)?)
     }
 
-    /// Makes some rows dense: `out` is `rows.len() × cols`. The common formats are decoded here at some billion weights a second;
-    /// every other one goes through candle.
+    /// Makes some rows dense: `out` is `rows.len() × cols`.
     pub fn dequantize_rows(&self, rows: Range<usize>, out: &mut [f32]) {
         assert_eq!(out.len(), rows.len() * self.cols, "destination of another size");
         let bytes = &self.bytes[rows.start * self.row_bytes()..rows.end * self.row_bytes()];
+        self.decode(bytes, (rows.len(), self.cols), out);
+    }
+
+    /// Makes some columns of some rows dense, from the beginning of a block to the end of one.
+    pub fn dequantize_part(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32]) {
+        if columns == (0..self.cols) {
+            return self.dequantize_rows(rows, out);
+        }
+        assert_eq!(out.len(), rows.len() * columns.len(), "destination of another size");
+        let block = self.dtype.block_size();
+        assert!(columns.start.is_multiple_of(block) && columns.end.is_multiple_of(block), "a part of a block");
+        let at = |column: usize| column / block * self.dtype.type_size();
+        let bytes =
+            self.bytes[rows.start * self.row_bytes()..rows.end * self.row_bytes()].chunks_exact(self.row_bytes());
+        for (bytes, out) in bytes.zip(out.chunks_exact_mut(columns.len())) {
+            self.decode(&bytes[at(columns.start)..at(columns.end)], (1, columns.len()), out);
+        }
+    }
+
+    /// The common formats are decoded here at some billion weights a second; every other one goes through candle.
+    fn decode(&self, bytes: &[u8], (rows, cols): (usize, usize), out: &mut [f32]) {
         match self.dtype {
             GgmlDType::F32 => {
                 for (x, b) in out.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -134,16 +154,8 @@ impl Quantized {
                     }
                 },
             ),
-            other => self.dequantize_with_candle(other, bytes, rows.len(), out),
+            other => dequantize_with_candle(other, bytes, (rows, cols), out),
         }
-    }
-
-    fn dequantize_with_candle(&self, dtype: GgmlDType, bytes: &[u8], rows: usize, out: &mut [f32]) {
-        let dense = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)
-            .and_then(|storage| QTensor::new(storage, (rows, self.cols)))
-            .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>())
-            .expect("candle decodes on the CPU every format that it loads, and the shape was checked at load");
-        out.copy_from_slice(&dense);
     }
 
     /// The whole matrix, dense.
@@ -158,6 +170,14 @@ impl Quantized {
         out.resize(self.rows * self.cols, 0.0);
         self.dequantize_rows(0..self.rows, out);
     }
+}
+
+fn dequantize_with_candle(dtype: GgmlDType, bytes: &[u8], shape: (usize, usize), out: &mut [f32]) {
+    let dense = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, dtype)
+        .and_then(|storage| QTensor::new(storage, shape))
+        .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>())
+        .expect("candle decodes on the CPU every format that it loads, and the shape was checked at load");
+    out.copy_from_slice(&dense);
 }
 
 /// A matrix that is read a few rows at a time: frozen blocks, or dense parameters.

@@ -34,7 +34,7 @@ fn multiplied(
     });
     let mut dst = start.map_or_else(|| vec![f32::NAN; n * columns], <[f32]>::to_vec);
     let write = if start.is_some() { Write::Add } else { Write::Set };
-    product(kernel, ViewMut::new(&mut dst, n, columns), write, 1.0, &left, &right, threads);
+    product(kernel, ViewMut::new(&mut dst, n, columns), write, &left, &right, threads);
     dst
 }
 
@@ -62,6 +62,70 @@ proptest! {
                 }
             }
             prop_assert_eq!(&dst, &multiplied(kernel, side, &x, &weight, (rows, cols), start.as_deref(), 3), "{}: threads", kernel);
+        }
+    }
+
+    /// A row, or what of it begins at a tile, comes back as it was rounded.
+    #[test]
+    fn rows_come_back_rounded(n in 1usize..40, width in 1usize..140, from in 0usize..4, seed in 0u64..1000) {
+        let column = (32 * from).min(width / 32 * 32);
+        let x = random_parameters(n * width, seed, 1.0);
+        let mut left = Left::default();
+        left.begin(n, width);
+        for (i, row) in x.chunks_exact(width).enumerate() {
+            left.put_row(i, column, &row[column..]);
+            left.put_row(i, 0, &row[..column]);
+        }
+        for (i, row) in x.chunks_exact(width).enumerate() {
+            let mut back = vec![f32::NAN; width - column];
+            left.row(i, column, &mut back);
+            prop_assert_eq!(back, row[column..].iter().copied().map(round).collect::<Vec<_>>());
+        }
+    }
+
+    /// What came row by row as a left operand may be summed over its rows as well.
+    #[test]
+    fn a_turned_operand_is_summed_over_its_rows(n in 1usize..100, width in 1usize..70, r in 1usize..20, seed in 0u64..1000) {
+        let (t, x) = (random_parameters(n * r, seed, 1.0), random_parameters(n * width, seed + 1, 1.0));
+        let (mut left, mut rows, mut turned) = (Left::default(), Left::default(), Right::default());
+        rows.pack(View::new(&vec![f32::NAN; 90 * 80], 90, 80));
+        turned.turn(&rows);
+        rows.begin(n, width);
+        x.chunks_exact(width).enumerate().for_each(|(i, row)| rows.put_row(i, 0, row));
+        turned.turn(&rows);
+        left.pack(View::new(&t, n, r).t());
+        for kernel in available() {
+            let mut dst = vec![f32::NAN; r * width];
+            product(kernel, ViewMut::new(&mut dst, r, width), Write::Set, &left, &turned, 1);
+            for (i, ours) in dst.iter().enumerate() {
+                let at = |k: usize| f64::from(round(t[k * r + i / width])) * f64::from(round(x[k * width + i % width]));
+                let (sum, size) = (0..n).map(at).fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+                let bound = (n + 1) as f64 * f64::from(f32::EPSILON) * size;
+                prop_assert!((f64::from(*ours) - sum).abs() <= bound, "{kernel}, number {i}: {ours} instead of {sum}");
+            }
+        }
+    }
+
+    /// Some columns, or some rows, of a right operand are multiplied with as if there were no others.
+    #[test]
+    fn parts_of_an_operand_are_operands(n in 1usize..40, from in 0usize..3, count in 1usize..70, more in 0usize..40, other in 1usize..70, seed in 0u64..1000) {
+        let (start, all) = (32 * from, 32 * from + count + more);
+        let matrix = random_parameters(all * other, seed, 1.0);
+        let (lies, taken) = (View::new(&matrix, all, other), View::new(&matrix[start * other..], count, other));
+        let (mut left, mut whole, mut part) = (Left::default(), Right::default(), Right::default());
+        for kernel in available() {
+            for by_rows in [true, false] {
+                let (depth, columns) = if by_rows { (count, other) } else { (other, count) };
+                left.pack(View::new(&random_parameters(n * depth, seed + 1, 1.0), n, depth));
+                whole.pack(if by_rows { lies } else { lies.t() });
+                part.pack(if by_rows { taken } else { taken.t() });
+                let [mut ours, mut alone] = [vec![f32::NAN; n * columns], vec![f32::NAN; n * columns]];
+                let span = start..start + count;
+                let of_whole = if by_rows { whole.rows(span) } else { whole.columns(span) };
+                product(kernel, ViewMut::new(&mut ours, n, columns), Write::Set, &left, of_whole, 1);
+                product(kernel, ViewMut::new(&mut alone, n, columns), Write::Set, &left, &part, 1);
+                prop_assert_eq!(ours, alone, "{}", kernel);
+            }
         }
     }
 
@@ -110,10 +174,17 @@ fn adapters_are_merged_more_exactly_than_weights_are_rounded() {
         for kernel in available() {
             let (mut merged, mut delta) = (weight.clone(), Delta::default());
             lora.begin_merge(pair, &parameters, &mut delta);
+            // Parts of 32 rows, in two of columns.
             for start in (0..pair.outputs).step_by(32) {
                 let rows = start..(start + 32).min(pair.outputs);
-                let band = &mut merged[start * pair.inputs..rows.end * pair.inputs];
-                lora.merge_in_bf16(kernel, pair, &parameters, rows, &mut delta, band);
+                for columns in [0..32, 32..pair.inputs] {
+                    let lies = |row: usize| row * pair.inputs + columns.start..row * pair.inputs + columns.end;
+                    let mut part: Vec<f32> = rows.clone().flat_map(|row| weight[lies(row)].to_vec()).collect();
+                    Lora::merge_in_bf16(kernel, &delta, rows.clone(), columns.clone(), &mut part);
+                    for (row, part) in rows.clone().zip(part.chunks(columns.len())) {
+                        merged[lies(row)].copy_from_slice(part);
+                    }
+                }
             }
             // Five products of up to 1.6, each off by up to about 2⁻¹⁶ of itself.
             assert_close(&merged, &reference, 2.0 * 8.0 / 65536.0);

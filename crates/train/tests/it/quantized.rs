@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use tiresias_train::base::{Module, unpermuted};
 use tiresias_train::bf16::{Kernel, Side};
 use tiresias_train::kernels::{Activation, Write, exp, gated, gated_backward};
-use tiresias_train::layer::{Linear, Pass, Products, Weight, Weights};
+use tiresias_train::layer::{Linear, Pass, Weight, Weights};
 use tiresias_train::lora::Lora;
+use tiresias_train::operand::Operand;
 use tiresias_train::qlora::Adapted;
 use tiresias_train::quantized::Quantized;
 
@@ -44,6 +45,9 @@ fn formats_decode_as_in_candle() {
         let mut part = vec![0.0; 2 * cols];
         quantized.dequantize_rows(3..5, &mut part);
         assert_eq!(part, ours[3 * cols..5 * cols]);
+        let mut block = vec![0.0; 2 * 256];
+        quantized.dequantize_part(3..5, 256..512, &mut block);
+        assert_eq!(block, [&ours[3 * cols + 256..4 * cols], &ours[4 * cols + 256..5 * cols]].concat());
     }
 }
 
@@ -114,7 +118,7 @@ fn quantised_linear_matches_dense_forward_and_backward() {
             let (outputs, inputs) = base.shape.of(module);
             let n = 5;
             let (x, dy) = (random_parameters(n * inputs, 3, 1.0), random_parameters(n * outputs, 4, 1.0));
-            let mut scratch = Products::default();
+            let (mut rows, mut scratch) = (Operand::default(), Weight::default());
             let mut frozen = Vec::new();
             base.layers[1].linear[module as usize].dequantize_into(&mut frozen);
             let low_rank = |o: usize, i: usize| {
@@ -124,19 +128,20 @@ fn quantised_linear_matches_dense_forward_and_backward() {
                 })
             };
             let dense: Vec<f32> = (0..outputs * inputs).map(|j| frozen[j] + low_rank(j / inputs, j % inputs)).collect();
-            if let Linear::Dense(w) = weights.linear(1, module, Side::Inputs, &mut Weight::default()) {
+            weights.begin(1, module, &mut scratch);
+            if let Linear::Dense(w) = weights.linear(1, module, Side::Inputs, 0..outputs, &mut scratch) {
                 assert_close(w, &dense, 1e-5);
             }
 
             let at = |o: usize, i: usize| f64::from(dense[o * inputs + i]);
             let mut y = vec![7.0; n * outputs];
-            pass.linear(1, &x, [(module, &mut y)], Write::Set, &mut scratch);
+            pass.linear(1, rows.of(bf16, &x, inputs), [(module, &mut y)], Write::Set, &mut scratch);
             let row =
                 |t: usize, o: usize| (0..inputs).map(|i| f64::from(x[t * inputs + i]) * at(o, i)).sum::<f64>() as f32;
             assert_close(&y, &(0..n * outputs).map(|j| row(j / outputs, j % outputs)).collect::<Vec<_>>(), tolerance);
 
             let mut dx = vec![0.5; n * inputs];
-            pass.input_gradient(1, module, &dy, &mut dx, Write::Add, &mut scratch);
+            pass.input_gradient(1, module, rows.of(bf16, &dy, outputs), &mut dx, Write::Add, &mut scratch);
             let col = |t: usize, i: usize| {
                 0.5 + (0..outputs).map(|o| f64::from(dy[t * outputs + o]) * at(o, i)).sum::<f64>() as f32
             };

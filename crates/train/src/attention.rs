@@ -48,7 +48,7 @@ impl Heads {
     /// Where a head's queries begin in a row, and its keys and values, and whether it is the first one that has these keys.
     fn columns(&self, head: usize) -> (usize, usize, bool) {
         let group = self.heads / self.kv_heads;
-        (head * self.dim, head / group * self.dim, head % group == 0)
+        (head * self.dim, head / group * self.dim, head.is_multiple_of(group))
     }
 
     fn scale(&self) -> f32 {

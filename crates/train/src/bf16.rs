@@ -332,6 +332,7 @@ impl<'a> Fill<'a> {
 }
 
 impl Rounds for Fill<'_> {
+    #[allow(clippy::inline_always)] // see `kernels::simd`
     #[inline(always)]
     fn run<R: Rounding>(self) {
         let deep = self.matrix.cols.div_ceil(DEPTH);
@@ -456,6 +457,7 @@ struct PutRows<'a> {
 }
 
 impl Rounds for PutRows<'_> {
+    #[allow(clippy::inline_always)] // see `kernels::simd`
     #[inline(always)]
     fn run<R: Rounding>(self) {
         let Self { to, row: first, column, matrix } = self;
@@ -582,6 +584,7 @@ struct FillBand<'a> {
 }
 
 impl Rounds for FillBand<'_> {
+    #[allow(clippy::inline_always)] // see `kernels::simd`
     #[inline(always)]
     fn run<R: Rounding>(self) {
         let Self { to, side, start, band } = self;
@@ -612,6 +615,7 @@ struct Turn<'a> {
 }
 
 impl Rounds for Turn<'_> {
+    #[allow(clippy::inline_always)] // see `kernels::simd`
     #[inline(always)]
     fn run<R: Rounding>(self) {
         let Self { left, right } = self;
@@ -915,6 +919,7 @@ mod avx512 {
     /// Rows of a block that are summed at once: with two columns of tiles, 16 of the 32 registers.
     const ROWS: usize = 8;
 
+    #[allow(clippy::needless_pass_by_value)] // the block is this call's alone, whichever kernel takes it
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub fn multiply(left: Two, right: Two, block: Block) {
         for (i, rows) in block.sums.chunks_mut(ROWS * block.stride).take(BLOCK / ROWS).enumerate() {

@@ -530,7 +530,7 @@ impl<W: Trained> Pass<'_, W> {
     /// Turns `d`, the gradient at the layer's output, into the one at its input, and adds the trained weights' gradients. Uses up
     /// `saved`. `sequences` are the row ranges within which rows attend to each other. The lowest layer's input gradient is left
     /// unfinished where nobody wants it.
-    #[allow(clippy::too_many_arguments)] // a layer's backward pass has as many ends
+    #[allow(clippy::too_many_arguments, clippy::too_many_lines)] // a layer's backward pass has as many ends, and reads in order
     pub fn backward(
         &self,
         layer: usize,
